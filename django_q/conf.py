@@ -1,0 +1,209 @@
+"""The ``Q_CLUSTER`` setting as one typed table, the logger, and the Redis connection."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import Any
+
+from django.conf import settings
+from django.core.signals import setting_changed
+from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext_lazy as _
+
+from django_q.connections import connect_redis
+
+logger = logging.getLogger("django-q")
+
+#: Keys of ``Q_CLUSTER`` whose attribute has another name than the key in upper case.
+RENAMED = {"name": "PREFIX", "compress": "COMPRESSED"}
+
+
+def cpu_count() -> int:
+    """Count the processors this process may use; 4 where the platform does not tell."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 4
+
+
+@dataclass
+class Settings:
+    """The ``Q_CLUSTER`` setting. Times are in seconds unless said otherwise."""
+
+    #: Names the project on its broker and salts the signatures: clusters share tasks
+    #: only with those of the same name.
+    PREFIX: str = "default"
+    #: The queue that this process works for; the value of ``name`` unless set.
+    CLUSTER_NAME: str = ""
+    #: The Redis server: keyword arguments of ``redis.Redis``, or a URL.
+    REDIS: dict | str = field(default_factory=dict)
+    #: Alias of a ``django_redis`` cache whose connection is used instead of ``redis``.
+    DJANGO_REDIS: str | None = None
+    #: Alias of a database: the queue is the ``OrmQ`` table there.
+    ORM: str | None = None
+    #: Amazon SQS: aws_region, aws_access_key_id, aws_secret_access_key, further arguments of
+    #: ``boto3.Session``, and receive_message_wait_time_seconds (20 at most).
+    SQS: dict | None = None
+    #: Dotted path of your own broker; wins over all others.
+    BROKER_CLASS: str | None = None
+    #: Pause between two looks at an empty queue, for a broker that has no way to wait.
+    POLL: float = 0.2
+    #: Level of the ``django-q`` logger when ``qcluster`` sets logging up.
+    LOG_LEVEL: str = "INFO"
+    #: Successful tasks kept in the database; 0 keeps all, -1 saves none. Failures are kept.
+    SAVE_LIMIT: int = 250
+    #: Apply ``save_limit`` for each "group", "name" or "func" on its own.
+    SAVE_LIMIT_PER: str | None = None
+    #: Heartbeat of a cluster that is at work. An idle one beats every three seconds.
+    GUARD_CYCLE: float = 0.5
+    #: Whether this cluster runs schedules.
+    SCHEDULER: bool = True
+    #: Worker processes.
+    WORKERS: int = field(default_factory=cpu_count)
+    #: Whether workers are daemonic; False lets tasks start processes with multiprocessing.
+    DAEMONIZE_WORKERS: bool = True
+    #: Tasks held inside a cluster at most; 0 bounds them by time alone (about 50 ms of work).
+    QUEUE_LIMIT: int = 0
+    #: Whether packages are compressed with zlib.
+    COMPRESSED: bool = False
+    #: Bytes of a package at most, before and after it is decompressed.
+    MAX_PACKAGE_SIZE: int = 64 * 1024 * 1024
+    #: How arguments travel: "pickle", or "json" for those who want no pickle at all.
+    SERIALIZER: str = "pickle"
+    #: Tasks that a worker runs before a fresh one takes its place.
+    RECYCLE: int = 500
+    #: Memory of a worker, in kilobytes, above which it is recycled after its task.
+    MAX_RSS: int | None = None
+    #: Time limit of a task; None sets no limit.
+    TIMEOUT: float | None = None
+    #: Whether a failed task is acknowledged, and so not delivered again.
+    ACK_FAILURES: bool = True
+    #: How long a broker waits for a cluster that has died before it delivers a task again.
+    RETRY: float = 60
+    #: Deliveries of a task that fails or kills its worker; 0 sets no limit to failures that
+    #: are not acknowledged, and ends a task that killed three workers.
+    MAX_ATTEMPTS: int = 0
+    #: Deliveries asked of Amazon SQS or a custom broker at a time.
+    BULK: int = 1
+    #: Name of the app in the admin.
+    LABEL: str = "Django Q"
+    #: Processors each worker is bound to, in turn; 0 binds none. Needs psutil.
+    CPU_AFFINITY: int = 0
+    #: Run each task at once, in the process that calls it.
+    SYNC: bool = False
+    #: Whether a task that runs at once raises its exception in the caller.
+    SYNC_RAISES: bool = False
+    #: Inside a transaction, push a task when it commits.
+    ON_COMMIT: bool = True
+    #: Alias of the cache for cached results.
+    CACHE: str = "default"
+    #: Keep results in the cache instead of the database: True, or seconds.
+    CACHED: bool | int = False
+    #: What happens to due times that passed while no cluster ran: "all", "latest" or "none".
+    #: True means "all", False "latest".
+    CATCH_UP: bool | str = "latest"
+    #: Time zone of schedules that name none; ``settings.TIME_ZONE`` unless set.
+    TIME_ZONE: str | None = None
+    #: Error reporters by the name of their ``djangoq.errorreporters`` entry point, each with
+    #: its keyword arguments.
+    ERROR_REPORTER: dict = field(default_factory=dict)
+    #: How long a stop waits for running tasks before it ends them and hands them back.
+    STOP_TIMEOUT: float = 60
+    #: How processes are started: "fork", "forkserver" or "spawn"; None takes fork where the
+    #: platform has it.
+    START_METHOD: str | None = None
+    #: Skip what can not be had in a test environment, such as processor affinity.
+    TESTING: bool = False
+    #: Settings that differ in clusters of other names, by name: see ``qcluster --name``.
+    ALT_CLUSTERS: dict = field(default_factory=dict)
+
+    STARTING = _("Starting")
+    WORKING = _("Working")
+    IDLE = _("Idle")
+    STOPPED = _("Stopped")
+    STOPPING = _("Stopping")
+
+    #: Unix signals by number, as they are named in logs.
+    SIGNAL_NAMES = {int(number): number.name for number in signal.Signals}
+
+    @property
+    def SECRET_KEY(self) -> str:
+        """The signing key; asked for late, as a project may run without one until it signs."""
+        return settings.SECRET_KEY
+
+    @property
+    def Q_LIST(self) -> str:
+        """Key of the queue on Redis."""
+        return f"django_q:{self.CLUSTER_NAME}:q"
+
+    @property
+    def Q_STAT(self) -> str:
+        """Prefix of the keys under which clusters say how they are."""
+        return f"django_q:{self.PREFIX}:cluster"
+
+    @cached_property
+    def QSIZE(self) -> bool:
+        """Whether the size of a queue can be told; True since django_q has its own queues."""
+        return True
+
+    def load(self, options: Mapping[str, Any], cluster: str | None = None) -> None:
+        """Take each value from ``options``, and from its ALT_CLUSTERS table for ``cluster``.
+
+        In place, because ``Conf`` is imported by name. Unknown options are left to the system
+        checks, which name them.
+        """
+        known = {field.name for field in fields(self)}
+        values = {attribute(key): value for key, value in with_cluster(options, cluster).items()}
+        defaults = type(self)()
+        for name in known:
+            setattr(self, name, values.get(name, getattr(defaults, name)))
+        self.CLUSTER_NAME = self.CLUSTER_NAME or self.PREFIX
+        if self.TIME_ZONE is None:
+            self.TIME_ZONE = settings.TIME_ZONE
+
+    def from_django(self) -> None:
+        """Read ``settings.Q_CLUSTER``, for the cluster that ``Q_CLUSTER_NAME`` names."""
+        self.load(getattr(settings, "Q_CLUSTER", None) or {}, os.environ.get("Q_CLUSTER_NAME"))
+
+
+def attribute(key: str) -> str:
+    """Name the attribute of a ``Q_CLUSTER`` key."""
+    return RENAMED.get(key, str(key).upper())
+
+
+def with_cluster(options: Mapping[str, Any], cluster: str | None) -> dict[str, Any]:
+    """Merge the options of one named cluster into those of all."""
+    merged = dict(options)
+    own = options.get("cluster_name") or options.get("name", "default")
+    if cluster and cluster != own:
+        alternative = (options.get("ALT_CLUSTERS") or {}).get(cluster) or {}
+        # The name salts signatures and the cluster's is given: neither can differ inside.
+        merged.update({k: v for k, v in alternative.items() if k not in ("name", "cluster_name")})
+        merged["cluster_name"] = cluster
+    return merged
+
+
+Conf = Settings()
+Conf.from_django()
+
+
+def get_redis_client() -> Any:
+    """Make a client for the Redis server that ``Q_CLUSTER`` names."""
+    return connect_redis(Conf.REDIS, Conf.DJANGO_REDIS)
+
+
+#: The client of this process, connected when it is first used.
+redis_client = SimpleLazyObject(get_redis_client)
+
+
+def reload_conf(*, setting: str, **kwargs: Any) -> None:
+    """Follow ``override_settings``."""
+    if setting in ("Q_CLUSTER", "TIME_ZONE"):
+        Conf.from_django()
+
+
+setting_changed.connect(reload_conf, dispatch_uid="django_q.conf.reload_conf")

@@ -1,0 +1,46 @@
+"""Connections to servers: made here, and let go of before a process forks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import redis
+from django.core.cache import caches
+from django.db import connections
+
+
+def connect_redis(options: Mapping[str, Any] | str | None, django_redis: str | None = None) -> Any:
+    """Make a Redis client from a URL, from keyword arguments, or from a django_redis cache.
+
+    ``options`` may hold ``url`` beside further arguments. Nothing is sent yet.
+    """
+    if django_redis:
+        from_cache = getattr(caches[django_redis], "client", None)
+        if from_cache is None:
+            raise TypeError(
+                f"Q_CLUSTER['django_redis'] must name a cache of django_redis, "
+                f"and '{django_redis}' is a {type(caches[django_redis]).__name__}."
+            )
+        return from_cache.get_client(write=True)
+    if isinstance(options, str):
+        return redis.Redis.from_url(options)
+    arguments = dict(options or {})
+    if url := arguments.pop("url", None):
+        return redis.Redis.from_url(url, **arguments)
+    return redis.Redis(**arguments)
+
+
+def close_all() -> None:
+    """Close each database connection, because a child must not share its parent's."""
+    connections.close_all()
+
+
+def close_old() -> None:
+    """Close the database connections that are past their age or have failed.
+
+    Those inside an atomic block stay: they belong to whoever opened the transaction.
+    """
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()

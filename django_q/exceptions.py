@@ -1,0 +1,28 @@
+"""What django_q raises."""
+
+
+class DjangoQError(Exception):
+    """Raised when django_q can not do what it was asked to; the base of all its errors."""
+
+
+class PackageError(DjangoQError, ValueError):
+    """Raised when a call can not be made into a package, or a package is not one."""
+
+
+class PackageTooLarge(PackageError):
+    """Raised when a package is larger than ``Q_CLUSTER['max_package_size']``."""
+
+
+class BrokerUnavailable(DjangoQError):
+    """Raised when a broker does not answer."""
+
+
+class StaleDelivery(DjangoQError):
+    """Raised when a delivery is used after its lease has passed to another holder."""
+
+
+class TimeoutException(SystemExit):
+    """Raised inside a task that runs longer than its time limit.
+
+    A ``SystemExit``, so that a task's own ``except Exception`` does not swallow it.
+    """
