@@ -1,0 +1,170 @@
+"""Signed packages: how a task travels, and how a cluster knows that it may unpickle one.
+
+The format is that of ``django.core.signing.dumps``: URL-safe base64 of the serialized value,
+behind a dot when it is compressed, then a timestamp and a signature, with colons between.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import pickle
+import time
+import zlib
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
+from django.core.signing import BadSignature, b62_encode
+from django.utils.dateparse import parse_datetime
+
+from django_q.conf import Conf
+from django_q.exceptions import PackageError, PackageTooLarge
+
+__all__ = ["BadSignature", "PackageTooLarge", "PickleSerializer", "SignedPackage"]
+
+#: The salt of Django Q 0.3, before it took the name of the cluster.
+LEGACY_SALT = "django_q.q"
+
+
+class PickleSerializer:
+    """Any picklable value; read only once its signature is proven."""
+
+    @staticmethod
+    def dumps(obj: Any, protocol: int = pickle.HIGHEST_PROTOCOL) -> bytes:
+        return pickle.dumps(obj, protocol)
+
+    @staticmethod
+    def loads(data: bytes) -> Any:
+        return pickle.loads(data)
+
+
+class JSONSerializer:
+    """What JSON can carry, and the time a task was submitted."""
+
+    @staticmethod
+    def dumps(obj: Any) -> bytes:
+        return json.dumps(obj, cls=DjangoJSONEncoder, separators=(",", ":")).encode()
+
+    @staticmethod
+    def loads(data: bytes) -> Any:
+        obj = json.loads(data)
+        if isinstance(obj, dict):
+            if isinstance(obj.get("started"), str):
+                obj["started"] = parse_datetime(obj["started"])
+            if isinstance(obj.get("args"), list):
+                obj["args"] = tuple(obj["args"])
+        return obj
+
+
+SERIALIZERS = {"pickle": PickleSerializer, "json": JSONSerializer}
+
+
+class SignedPackage:
+    """Sign and serialize values with the cluster's name and the project's secret key."""
+
+    @staticmethod
+    def dumps(obj: Any, compressed: bool | None = None) -> str:
+        """Make a payload of a value.
+
+        Raises what the serializer raises for a value it can not carry, and
+        ``PackageTooLarge`` above ``Q_CLUSTER['max_package_size']``.
+        """
+        data = SERIALIZERS[Conf.SERIALIZER].dumps(obj)
+        if len(data) > Conf.MAX_PACKAGE_SIZE:
+            raise PackageTooLarge(too_large(len(data)))
+        mark = b""
+        if Conf.COMPRESSED if compressed is None else compressed:
+            smaller = zlib.compress(data)
+            if len(smaller) < len(data) - 1:
+                data, mark = smaller, b"."
+        value = mark + urlsafe_b64encode(data).rstrip(b"=") + b":" + timestamp(int(time.time()))
+        key = derived_key(settings.SECRET_KEY, Conf.PREFIX)
+        return (value + b":" + signature(key, value)).decode()
+
+    @staticmethod
+    def loads(payload: str | bytes) -> Any:
+        """Read a payload whose signature holds, under the current key or a fallback.
+
+        Raises ``BadSignature`` when it does not, or ``PackageError`` when the value can not
+        be read although it does.
+        """
+        data = unsigned(payload.encode() if isinstance(payload, str) else bytes(payload))
+        serializer = SERIALIZERS[Conf.SERIALIZER]
+        try:
+            return serializer.loads(data)
+        except Exception as error:
+            raise PackageError(
+                f"The package is signed by this project and can not be read as {Conf.SERIALIZER}: "
+                f"{error!r}. Does this cluster run the same code as the sender?"
+            ) from error
+
+
+def unsigned(payload: bytes) -> bytes:
+    """Check a payload's signature and return its serialized value, decompressed."""
+    value, _, given = payload.rpartition(b":")
+    if not any(hmac.compare_digest(signature(key, value), given) for key in keys()):
+        raise BadSignature(
+            "The signature does not match. Was the package sent with another SECRET_KEY, "
+            "or by a cluster of another name?"
+        )
+    encoded = value.rpartition(b":")[0]
+    compressed = encoded.startswith(b".")
+    encoded = encoded[1:] if compressed else encoded
+    data = urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4))
+    return decompressed(data) if compressed else within_limit(data)
+
+
+def decompressed(data: bytes) -> bytes:
+    """Decompress no further than the limit, whatever the data claims to hold."""
+    reader = zlib.decompressobj()
+    try:
+        whole = reader.decompress(data, Conf.MAX_PACKAGE_SIZE + 1)
+    except zlib.error as error:
+        raise PackageError(f"The package can not be decompressed: {error}.") from error
+    return within_limit(whole)
+
+
+def within_limit(data: bytes) -> bytes:
+    """Pass on what may be read."""
+    if len(data) > Conf.MAX_PACKAGE_SIZE:
+        raise PackageTooLarge(too_large(len(data)))
+    return data
+
+
+def too_large(size: int) -> str:
+    """Say that a package is too large, and what to do."""
+    return (
+        f"A package may have {Conf.MAX_PACKAGE_SIZE} bytes (Q_CLUSTER['max_package_size']), "
+        f"this one has {size} or more. Pass a reference, such as a primary key or a path, instead."
+    )
+
+
+def keys() -> Iterator[bytes]:
+    """List the keys a payload may be signed with, likeliest first."""
+    secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    for salt in (Conf.PREFIX, LEGACY_SALT):
+        for secret in secrets:
+            yield derived_key(secret, salt)
+
+
+@lru_cache(maxsize=64)
+def derived_key(secret: str | bytes, salt: str) -> bytes:
+    """Derive the key as ``django.core.signing.TimestampSigner(salt=...)`` does."""
+    secret = secret.encode() if isinstance(secret, str) else secret
+    return hashlib.sha256(f"{salt}signer".encode() + secret).digest()
+
+
+def signature(key: bytes, value: bytes) -> bytes:
+    """Sign a value: HMAC-SHA256 in URL-safe base64."""
+    return urlsafe_b64encode(hmac.digest(key, value, "sha256")).rstrip(b"=")
+
+
+@lru_cache(maxsize=2)
+def timestamp(seconds: int) -> bytes:
+    """Encode a time as the signer does; seconds since the epoch."""
+    return b62_encode(seconds).encode()
