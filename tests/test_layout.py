@@ -1,0 +1,124 @@
+"""The floors of the house: a module imports from floors below its own, and leftwards on its own."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "django_q"
+
+#: From the ground up. A folder's name alone stands for what it holds and the list does not name.
+FLOORS = """
+__init__ compat connections exceptions humanhash optional queues signals
+conf recurrence
+signing package
+models migrations
+brokers.base brokers brokers.__init__
+status results.wait results.database results.cache results results.__init__
+lifecycle.timeout lifecycle.reporting lifecycle.hooks lifecycle.execution lifecycle.completion \
+    lifecycle.inline lifecycle.producer lifecycle.composition lifecycle lifecycle.__init__
+processes.entry processes.slot processes.affinity processes.pusher processes.worker \
+    processes.monitor processes.scheduler processes.sentinel processes processes.__init__
+pusher worker scheduler timeout tasks cluster backend monitor monitor_terminal admin checks apps \
+    legacy utils management
+"""
+ORDER = [name for floor in FLOORS.split("\n")[1:-1] for name in floor.split()]
+
+#: What a module must not know, beyond what its floor keeps from it.
+MUST_NOT_KNOW = {
+    "signing": "django_q.package",
+    "package": "pickle django_q.signing django.db",
+    "recurrence": "django_q.conf django.conf time",
+    "models": "django.core.cache multiprocessing",
+    "brokers": "django_q.signing django_q.package multiprocessing",
+    "results": "django_q.signals multiprocessing",
+    "lifecycle.execution": "django_q.queues django_q.brokers django_q.models django_q.connections "
+    "django.db multiprocessing",
+    "lifecycle.completion": "django_q.queues multiprocessing",
+    "lifecycle.producer": "django_q.results multiprocessing",
+    "processes.pusher": "django_q.results django_q.models",
+    "processes.worker": "django_q.brokers django_q.models django_q.results django.db",
+    "processes.monitor": "django_q.processes.worker django_q.processes.slot",
+    "processes.sentinel": "django_q.package django_q.signing django_q.models django.db blessed",
+    "backend": "django_q.processes multiprocessing",
+    "monitor": "django_q.processes.sentinel django_q.processes.worker django_q.signing",
+    "admin": "django_q.processes django_q.signing",
+}
+
+#: Where a function may import: a driver when it is chosen, the receivers when models are ready.
+LATE_IMPORTS = ["brokers.__init__", "apps"]
+
+MODULES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): ast.parse(path.read_text())
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+
+
+def position(module: str) -> int:
+    """Tell where a module stands, by its name or by that of the folder it is in."""
+    return ORDER.index(module if module in ORDER else module.split(".")[0])
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Name what a module imports: ``a.b`` for ``import a.b``, and for ``from a import b``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"a relative import in line {node.lineno}"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def own(name: str) -> str | None:
+    """Find the module of django_q that an imported name is, or is in; None for others."""
+    package, _, rest = name.partition(".")
+    if package != "django_q":
+        return None
+    for candidate in (f"{rest}.__init__", rest, rest.rpartition(".")[0] + ".__init__"):
+        if candidate.lstrip(".") in MODULES:
+            return candidate.lstrip(".")
+    return rest.rpartition(".")[0]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_downwards_and_leftwards(module):
+    floors = {name: position(name) for name in map(own, imports(MODULES[module])) if name}
+
+    assert [name for name, place in floors.items() if place > position(module)] == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_at_its_top(module):
+    functions = [
+        node
+        for node in ast.walk(MODULES[module])
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+    ]
+
+    late = [name for function in functions for name in imports(function)]
+
+    assert late == [] or module in LATE_IMPORTS
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_does_not_know_what_is_none_of_its_business(module):
+    forbidden = [
+        name
+        for part in (module, module.split(".")[0])
+        for name in MUST_NOT_KNOW.get(part, "").split()
+    ]
+
+    known = [
+        name
+        for name in imports(MODULES[module])
+        if any(f"{name}.".startswith(f"{no}.") for no in forbidden)
+    ]
+
+    assert known == []
+
+
+def test_the_backend_alone_knows_django_tasks():
+    users = [m for m, tree in MODULES.items() for name in imports(tree) if "django.tasks" in name]
+
+    assert set(users) <= {"backend"}
