@@ -7,17 +7,20 @@ what Django Q and django-q2 send. Its keys are declared here, once.
 from __future__ import annotations
 
 import builtins
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import partial
+from hashlib import md5
 from importlib import import_module
 from types import ModuleType
 from typing import Any, TypedDict
+from uuid import uuid4
+
+from django.utils import timezone
 
 from django_q.exceptions import PackageError
-
-#: Ends a process body that reads a queue.
-STOP = "STOP"
+from django_q.humanhash import humanize
 
 
 class TaskPackage(TypedDict, total=False):
@@ -69,11 +72,78 @@ OPTIONS = frozenset(
         "cluster",
         "timeout",
         "max_attempts",
+        "task_name",
     }
 )
 
-#: Options that a failed task's or a schedule's resubmission must not take along.
-WORKING_KEYS = ("ack_id", "attempt", "leased_until", "result", "success", "stopped")
+
+def take_options(kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split the keyword arguments of a call into (options, those of the function).
+
+    Options stand among the arguments or in a ``q_options`` dict, which wins. Inside
+    ``q_options`` any key is an option.
+    """
+    rest = dict(kwargs)
+    options = {key: rest.pop(key) for key in OPTIONS & rest.keys()}
+    options.update(rest.pop("q_options", None) or {})
+    return options, rest
+
+
+def new_package(
+    func: str | Callable,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    options: Mapping[str, Any],
+    task_id: str | None = None,
+) -> TaskPackage:
+    """Make the package of a call. Options that are None are left out."""
+    task_id = task_id or uuid4().hex
+    package: dict[str, Any] = {
+        "id": task_id,
+        "name": options.get("task_name") or humanize(task_id),
+        "func": func,
+        "args": tuple(args),
+        "kwargs": kwargs,
+        "started": timezone.now(),
+    }
+    for key, value in options.items():
+        if value is not None and key in OPTIONS and key != "task_name":
+            package[key] = value
+    return package  # type: ignore[return-value]
+
+
+def next_link(package: TaskPackage, result: Any) -> TaskPackage | None:
+    """Make the package of the link that follows a finished one; None where the chain ends.
+
+    Its id derives from the one before, so that a repeated step makes the same task.
+    """
+    settings = package.get("chain_options") or {}
+    if not package["success"] and not settings.get("continue_on_failure"):
+        return None
+    first, *rest = package["chain"]
+    func, args, kwargs = link_parts(first)
+    options, kwargs = take_options(kwargs)
+    inherited = ("group", "cached", "sync", "cluster", "save", "chain_options")
+    options = {key: package.get(key) for key in inherited} | options | {"chain": rest or None}
+    if settings.get("pass_result"):
+        args = (result, *args)
+    return new_package(func, args, kwargs, options, derived_id(package["id"], "next"))
+
+
+def link_parts(link: Any) -> tuple[str | Callable, tuple, dict]:
+    """Split a link of a chain: ``func``, or ``(func, args, kwargs)`` with the last ones optional."""
+    if isinstance(link, str) or callable(link):
+        return link, (), {}
+    func, *rest = link
+    args, kwargs = (*rest, (), {})[:2] if len(rest) != 1 else (rest[0], {})
+    if isinstance(args, Mapping):  # (func, {"key": "value"})
+        args, kwargs = (), args
+    return func, tuple(args) if isinstance(args, (tuple, list)) else (args,), dict(kwargs)
+
+
+def derived_id(*parts: str) -> str:
+    """Derive a task id from what makes the task the same one."""
+    return md5(":".join(parts).encode(), usedforsecurity=False).hexdigest()
 
 
 def checked(package: Any) -> TaskPackage:
@@ -86,10 +156,14 @@ def checked(package: Any) -> TaskPackage:
     if not isinstance(package["id"], str) or not 0 < len(package["id"]) <= 32:
         raise PackageError("The package's id must be a string of 1 to 32 characters.")
     if not isinstance(package["func"], str) and not callable(package["func"]):
-        raise PackageError(f"The package's func must be a name or callable, got {package['func']!r}.")
+        raise PackageError(
+            f"The package's func must be a name or callable, got {package['func']!r}."
+        )
     package["name"] = str(package["name"])
     args = package.get("args") or ()
-    package["args"] = tuple(args) if isinstance(args, Sequence) and not isinstance(args, str) else (args,)
+    package["args"] = (
+        tuple(args) if isinstance(args, Sequence) and not isinstance(args, str) else (args,)
+    )
     kwargs = package.get("kwargs") or {}
     if not isinstance(kwargs, Mapping):
         raise PackageError(f"The package's kwargs must be a dict, got {type(kwargs).__name__}.")
@@ -99,13 +173,15 @@ def checked(package: Any) -> TaskPackage:
     return package  # type: ignore[return-value]
 
 
-@lru_cache(maxsize=1024)
 def resolve(path: str) -> Any:
     """Find an object by its dotted name: a module's attribute, nested ones too, or a builtin.
 
     Raises ``ImportError`` or ``AttributeError``, whichever says what is missing, and what the
     module itself raises while it is imported.
     """
+    module, _, name = path.rpartition(".")
+    if module in sys.modules and hasattr(sys.modules[module], name):
+        return getattr(sys.modules[module], name)
     first, *rest = path.split(".")
     if not rest and hasattr(builtins, first):
         return getattr(builtins, first)

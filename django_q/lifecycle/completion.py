@@ -1,0 +1,138 @@
+"""Complete tasks: save how they ended, acknowledge, go on to what follows from them.
+
+The order is what keeps tasks from being lost: nothing is acknowledged before it is saved, and
+what a package asks for afterwards (the next link of its chain, its hook) comes before it is
+acknowledged too. A crash in between repeats, and loses nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django_q.brokers.base import Broker
+from django_q.conf import Conf, logger
+from django_q.lifecycle.hooks import call_hook
+from django_q.package import TaskPackage, dotted_name, next_link
+from django_q.results import cache, saving
+from django_q.results.saving import PICKLED, as_task, opened
+from django_q.signals import SENDER, post_execute
+
+
+def complete(
+    packages: Sequence[TaskPackage],
+    broker: Broker | None,
+    submit: Callable[[TaskPackage], Any],
+) -> None:
+    """Save finished tasks, acknowledge them, and do what follows: links, hooks, signals.
+
+    ``submit`` takes the next link of a chain. ``broker`` is None for tasks that ran inline.
+    May be repeated as a whole when it raises.
+    """
+    packages = still_held(packages, broker)
+    cached = [package for package in packages if package.get("cached")]
+    saving.save([package for package in packages if not package.get("cached")])
+    for package in cached:
+        cache.save(package, broker)
+    final = [package for package in packages if not is_tried_again(package)]
+    acknowledge([package for package in final if not has_sequel(package)], broker)
+    for package in final:
+        if has_sequel(package):
+            follow(package, submit)
+            acknowledge([package], broker)
+    hand_back([package for package in packages if is_tried_again(package)], broker)
+    announce(packages)
+
+
+def still_held(packages: Sequence[TaskPackage], broker: Broker | None) -> Sequence[TaskPackage]:
+    """Leave out the runs whose lease may have passed to another, which counts instead."""
+    now = time.monotonic()
+    doubtful = [p["ack_id"] for p in packages if p.get("leased_until", now) < now]
+    if broker is None or not doubtful:
+        return packages
+    stale = broker.extend(doubtful, Conf.RETRY)
+    for package in packages:
+        if package.get("ack_id") in stale:
+            logger.warning(
+                "the result of '%s' (%s) is dropped: its lease ended, and another run counts",
+                dotted_name(package["func"]),
+                package["name"],
+            )
+    return [package for package in packages if package.get("ack_id") not in stale]
+
+
+def max_attempts(package: TaskPackage) -> int:
+    """How often a task may be delivered; 0 is without limit."""
+    return package.get("max_attempts") or Conf.MAX_ATTEMPTS
+
+
+def is_tried_again(package: TaskPackage) -> bool:
+    """Whether a failed task is delivered again, which happens only where someone asked."""
+    if package["success"] or "ack_id" not in package:
+        return False
+    if package.get("handed_back"):
+        return True
+    limit = max_attempts(package)
+    asked = limit > 1 or not package.get("ack_failure", Conf.ACK_FAILURES)
+    return asked and (limit == 0 or package.get("attempt", 1) < limit)
+
+
+def has_sequel(package: TaskPackage) -> bool:
+    """Whether more than a signal follows from a task's end."""
+    return bool(package.get("hook") or package.get("chain") or package.get("iter_count"))
+
+
+def acknowledge(packages: Sequence[TaskPackage], broker: Broker | None) -> None:
+    """Tell the broker that these deliveries are done."""
+    receipts = [package["ack_id"] for package in packages if "ack_id" in package]
+    if broker is not None and receipts:
+        broker.acknowledge_many(receipts)
+
+
+def hand_back(packages: Sequence[TaskPackage], broker: Broker | None) -> None:
+    """Give deliveries back: those of a crash now, those of a failure after ``retry`` seconds."""
+    if broker is None:
+        return
+    for delay in (0, Conf.RETRY):
+        receipts = [
+            package["ack_id"]
+            for package in packages
+            if bool(package.get("handed_back")) is (delay == 0)
+        ]
+        if receipts:
+            broker.release(receipts, delay=delay)
+
+
+def follow(package: TaskPackage, submit: Callable[[TaskPackage], Any]) -> None:
+    """Submit the next link of a chain, and call the hook."""
+    if package.get("chain") and (link := next_link(package, opened(package["result"]))):
+        submit(link)
+    if package.get("hook"):
+        call_hook(package["hook"], as_task(package))
+
+
+def announce(packages: Sequence[TaskPackage]) -> None:
+    """Send the signal and write the log line of each task."""
+    listened = post_execute.has_listeners(SENDER)
+    verbose = logger.isEnabledFor(20)
+    for package in packages:
+        if listened:
+            send_finished(package)
+        if not package["success"]:
+            logger.error(
+                "Failed '%s' (%s) - %s",
+                dotted_name(package["func"]),
+                package["name"],
+                opened(package["result"]),
+            )
+        elif verbose:
+            logger.info("Processed '%s' (%s)", dotted_name(package["func"]), package["name"])
+
+
+def send_finished(package: TaskPackage) -> None:
+    """Send ``post_execute``; what receivers raise is theirs and is logged."""
+    task = {**package, **{key: opened(package[key]) for key in PICKLED}}
+    for receiver, response in post_execute.send_robust(sender=SENDER, task=task):
+        if isinstance(response, Exception):
+            logger.error("receiver %r of post_execute failed", receiver, exc_info=response)

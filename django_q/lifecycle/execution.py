@@ -1,0 +1,122 @@
+"""Execute one task: read its payload, find its function, call it, record how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import pickle
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils import timezone
+
+from django_q.conf import Conf, logger
+from django_q.exceptions import DjangoQError
+from django_q.lifecycle.reporting import error_reporter
+from django_q.lifecycle.timeout import Alarm
+from django_q.package import TaskPackage, checked, dotted_name, resolve_callable
+from django_q.signals import SENDER, post_execute_in_worker, pre_execute
+from django_q.signing import BadSignature, SignedPackage
+
+
+@dataclass
+class Undecodable:
+    """A delivery that is no package: what came, and why it can not be read."""
+
+    ack_id: Any
+    payload: str | bytes
+    reason: str
+
+
+#: Types whose values can always be stored.
+PLAIN = frozenset({type(None), bool, int, float, str, bytes})
+
+
+def decode(ack_id: Any, payload: str | bytes) -> TaskPackage | Undecodable:
+    """Read a payload as a package."""
+    try:
+        return checked(SignedPackage.loads(payload))
+    except (BadSignature, DjangoQError) as error:
+        return Undecodable(ack_id, payload, str(error))
+    except Exception as error:  # whatever junk provokes
+        return Undecodable(ack_id, payload, f"It is no signed package: {safe_repr(error)}.")
+
+
+def execute(package: TaskPackage, alarm: Alarm | None = None) -> BaseException | None:
+    """Run a task and write ``result``, ``success`` and ``stopped`` into its package.
+
+    Returns the exception that ended it, if one did; none leaves this function, so that a
+    task can not end the process that runs it by raising. ``alarm`` sets the time limit.
+    """
+    func: Callable | str = package["func"]
+    try:
+        func = resolve_callable(func)
+        if pre_execute.has_listeners(SENDER):
+            pre_execute.send(sender=SENDER, func=func, task=package)
+        if alarm:
+            alarm.start_task(package.get("timeout") or Conf.TIMEOUT)
+        result = func(*package["args"], **package["kwargs"])
+        if inspect.iscoroutine(result):
+            result = asyncio.run(result)
+        if alarm:
+            alarm.end_task()
+        error = None
+    except BaseException as raised:
+        if alarm:
+            alarm.end_task()
+        error, result = raised, describe(raised)
+        error_reporter.report()
+    package["success"] = error is None
+    package["result"] = storable(result, package)
+    package["stopped"] = timezone.now()
+    if post_execute_in_worker.has_listeners(SENDER):
+        send_executed(func, package)
+    return error
+
+
+def describe(error: BaseException) -> str:
+    """Say in text how a task failed: the exception, then its traceback."""
+    frames = error.__traceback__.tb_next if error.__traceback__ else None
+    try:
+        text = "".join(traceback.format_exception(type(error), error, frames))
+        return f"{error!r} : {text}"
+    except Exception as broken:  # an exception that can not even be printed
+        return f"{type(error).__name__}() : its text can not be had: {type(broken).__name__}"
+
+
+def storable(result: Any, package: TaskPackage) -> Any:
+    """Return the result itself, or its ``repr`` where it can not be pickled and read again."""
+    if type(result) in PLAIN:
+        return result
+    try:
+        pickle.loads(pickle.dumps(result, pickle.HIGHEST_PROTOCOL))
+    except Exception as error:
+        logger.warning(
+            "the result of '%s' (%s) is stored as text, because it can not be pickled: %r",
+            dotted_name(package["func"]),
+            package["name"],
+            error,
+        )
+        return f"{safe_repr(result)} (stored as text, because it can not be pickled: {error!r})"
+    return result
+
+
+def safe_repr(value: Any) -> str:
+    """Represent any value, even one whose ``repr`` raises."""
+    try:
+        return repr(value)
+    except Exception:
+        return f"<{type(value).__module__}.{type(value).__qualname__}>"
+
+
+def send_executed(func: Callable | str, package: TaskPackage) -> None:
+    """Tell the receivers in the worker; what they raise is theirs and is logged."""
+    for receiver, response in post_execute_in_worker.send_robust(
+        sender=SENDER, func=func, task=package
+    ):
+        if isinstance(response, Exception):
+            logger.error(
+                "receiver %r of post_execute_in_worker failed", receiver, exc_info=response
+            )

@@ -1,0 +1,23 @@
+"""Hooks: the function that a task asked to be called with its result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django_q.conf import logger
+from django_q.package import dotted_name, resolve_callable
+
+
+def call_hook(hook: Any, task: Any) -> None:
+    """Call a hook, by name or object, with a finished Task. Never raises."""
+    try:
+        func = resolve_callable(hook)
+    except Exception as error:
+        logger.error("malformed return hook '%s' for [%s]: %r", dotted_name(hook), task.name, error)
+        return
+    try:
+        func(task)
+    except Exception as error:
+        logger.exception(
+            "return hook %s failed on [%s] because %s", dotted_name(hook), task.name, error
+        )

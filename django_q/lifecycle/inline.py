@@ -1,0 +1,27 @@
+"""Run a task at once, in the process that calls it: ``sync=True``.
+
+It takes the way that other tasks take, through the payload, so that what works here works in
+a cluster. Database connections are left alone: they may hold a test's transaction.
+"""
+
+from __future__ import annotations
+
+from django_q.conf import Conf
+from django_q.lifecycle.completion import complete
+from django_q.lifecycle.execution import execute
+from django_q.lifecycle.producer import signed
+from django_q.package import TaskPackage, checked
+from django_q.signing import SignedPackage
+
+
+def run_inline(package: TaskPackage) -> str:
+    """Execute and complete a task, and return its id.
+
+    A failure is saved and does not raise, unless ``Q_CLUSTER['sync_raises']`` says so.
+    """
+    package = checked(SignedPackage.loads(signed(package)))
+    error = execute(package)
+    complete([package], None, run_inline)
+    if error is not None and Conf.SYNC_RAISES:
+        raise error
+    return package["id"]

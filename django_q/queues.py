@@ -1,0 +1,313 @@
+"""Queues between processes that no killed process can wedge.
+
+A ``multiprocessing.Queue`` holds a lock while it reads or writes, and a process that is killed
+meanwhile takes the lock along. Here the kernel hands each message, whole, to exactly one
+reader: a pair of connected ``SOCK_SEQPACKET`` sockets, with no lock to die with.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import pickle
+import queue
+import select
+import socket
+import tempfile
+from collections import deque
+from collections.abc import Iterable
+from multiprocessing.reduction import DupFd
+from typing import Any
+
+#: Ends a process body that reads a queue.
+STOP = "STOP"
+
+#: Bytes the kernel keeps between both ends, where it may be asked for so much.
+BUFFER = 4 * 1024 * 1024
+#: A longer message travels as a file; well below the 208 KiB that Linux allows by default.
+LONGEST_MESSAGE = 96 * 1024
+#: How a message starts: the items are in it, or in the file that comes with it.
+INLINE, IN_FILE = b"i", b"f"
+
+SUPPORTED = hasattr(socket, "SOCK_SEQPACKET") and hasattr(socket, "AF_UNIX") and os.name == "posix"
+
+
+class SharedCount:
+    """A number that processes share and add to in one step, without a lock.
+
+    It is the offset of an open file: ``lseek`` changes it atomically, and the kernel frees
+    whatever it holds when a process is killed.
+    """
+
+    def __init__(self) -> None:
+        with tempfile.TemporaryFile() as file:
+            self.fd = os.dup(file.fileno())
+
+    def add(self, number: int) -> None:
+        """Add a number, which may be negative; the sum does not go below zero."""
+        try:
+            os.lseek(self.fd, number, os.SEEK_CUR)
+        except OSError:  # it would be negative: a reset came between
+            self.reset()
+
+    def value(self) -> int:
+        """Read the number."""
+        return os.lseek(self.fd, 0, os.SEEK_CUR)
+
+    def reset(self) -> None:
+        """Start again from zero."""
+        os.lseek(self.fd, 0, os.SEEK_SET)
+
+    def close(self) -> None:
+        """Let the number go in this process."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def __getstate__(self) -> Any:
+        return DupFd(self.fd)
+
+    def __setstate__(self, state: Any) -> None:
+        self.fd = state.detach()
+
+
+class Flag:
+    """An event that is set once and stays so; a killed process can not hold it.
+
+    Reading end of a pipe: readable, to ``select`` as well, from when it is set.
+    """
+
+    def __init__(self) -> None:
+        self.reader, self.writer = socket.socketpair()
+
+    def set(self) -> None:
+        """Raise the flag."""
+        with contextlib.suppress(OSError):
+            self.writer.send(b"1", socket.MSG_DONTWAIT)
+
+    def is_set(self) -> bool:
+        """Whether the flag is up."""
+        return self.wait(0)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the flag is up; whether it is, after ``timeout`` seconds at the latest."""
+        return bool(readable([self.reader], timeout))
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable."""
+        return self.reader.fileno()
+
+    def close(self) -> None:
+        """Let go of both ends in this process."""
+        self.reader.close()
+        self.writer.close()
+
+
+def readable(sources: Iterable[Any], timeout: float | None) -> list[Any]:
+    """Wait until one of several sockets or descriptors can be read; those that can.
+
+    ``timeout`` is in seconds, None waits for ever.
+    """
+    by_number = {s if isinstance(s, int) else s.fileno(): s for s in sources}
+    poller = select.poll()
+    for number in by_number:
+        poller.register(number, select.POLLIN)
+    ready = poller.poll(None if timeout is None else max(0, timeout * 1000))
+    return [by_number[number] for number, _ in ready]
+
+
+class SocketQueue:
+    """A queue of picklable items between any number of writers and readers.
+
+    Items put together with ``put_many`` reach one reader together. ``put`` blocks while the
+    kernel's buffer is full.
+    """
+
+    def __init__(self) -> None:
+        self.writer, self.reader = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with contextlib.suppress(OSError):
+            self.writer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+        self.count = SharedCount()
+        self._received: deque[Any] = deque()
+
+    def put(self, item: Any) -> None:
+        """Add an item. Raises what pickle raises, before anything is sent."""
+        self.put_many([item])
+
+    def put_many(self, items: list[Any], block: bool = True) -> None:
+        """Add items that one reader shall take together.
+
+        Raises ``queue.Full`` when it may not block and would.
+        """
+        data = pickle.dumps(items, pickle.HIGHEST_PROTOCOL)
+        # Counted before it can be read, so that the count never falls behind.
+        self.count.add(len(items))
+        flags = 0 if block else socket.MSG_DONTWAIT
+        try:
+            if len(data) > LONGEST_MESSAGE:
+                self._send_file(data, flags)
+            else:
+                self.writer.send(INLINE + data, flags)
+        except BaseException as error:
+            self.count.add(-len(items))
+            if isinstance(error, BlockingIOError):
+                raise queue.Full from None
+            raise
+
+    def _send_file(self, data: bytes, flags: int) -> None:
+        """Send a long message: a file without a name, whose descriptor is passed along."""
+        with tempfile.TemporaryFile() as file:
+            file.write(data)
+            file.flush()
+            socket.send_fds(self.writer, [IN_FILE], [file.fileno()], flags)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        """Take the next item, waiting for one as ``queue.Queue.get`` does.
+
+        Raises ``queue.Empty`` when none came in time.
+        """
+        if not self._received:
+            self._received.extend(self.get_many(block, timeout))
+        return self._received.popleft()
+
+    def get_nowait(self) -> Any:
+        """Take the next item, or raise ``queue.Empty``."""
+        return self.get(block=False)
+
+    def get_many(self, block: bool = True, timeout: float | None = None) -> list[Any]:
+        """Take items that were put together. Raises ``queue.Empty`` when none came in time."""
+        if self._received:
+            items = list(self._received)
+            self._received.clear()
+            return items
+        data = self._receive(block, timeout)
+        items = pickle.loads(data)
+        self.count.add(-len(items))
+        return items
+
+    def _receive(self, block: bool, timeout: float | None) -> bytes | memoryview:
+        """Take one message off the socket."""
+        try:
+            return self._read(socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            if not block:
+                self._heal()
+                raise queue.Empty from None
+        if timeout is None:
+            return self._read(0)
+        if not readable([self.reader], timeout):
+            raise queue.Empty
+        return self._receive(False, None)  # another reader may have been faster
+
+    def _read(self, flags: int) -> bytes | memoryview:
+        """Read one message, and the file behind it where it has one."""
+        data, fds, _, _ = socket.recv_fds(self.reader, LONGEST_MESSAGE + 1, 1, flags)
+        if data[:1] == INLINE:
+            return memoryview(data)[1:]
+        if not data:
+            raise EOFError("The queue is closed.")
+        with open(fds[0], "rb") as file:
+            file.seek(0)
+            return file.read()
+
+    def _heal(self) -> None:
+        """Forget what was counted and never read: its reader was killed between both."""
+        if self.count.value() and not readable([self.reader], 0):
+            self.count.reset()
+
+    def ask(self) -> None:
+        """Tell whoever fills the queue that a reader found it empty."""
+        with contextlib.suppress(OSError):
+            self.reader.send(b"?", socket.MSG_DONTWAIT)
+
+    def wait_asked(self, timeout: float | None, *others: Any) -> None:
+        """Wait until a reader finds the queue empty, or one of ``others`` can be read."""
+        readable([self.writer, *others], timeout)
+        with contextlib.suppress(OSError):
+            while self.writer.recv(64, socket.MSG_DONTWAIT):
+                pass
+
+    def qsize(self) -> int:
+        """Count the items that wait."""
+        return self.count.value() + len(self._received)
+
+    def empty(self) -> bool:
+        """Whether no item waits."""
+        return not self._received and not readable([self.reader], 0)
+
+    def fileno(self) -> int:
+        """The descriptor that is readable while a message waits."""
+        return self.reader.fileno()
+
+    def close(self) -> None:
+        """Let go of both ends in this process."""
+        self.writer.close()
+        self.reader.close()
+        self.count.close()
+
+    def join_thread(self) -> None:
+        """Nothing to join; here for those who treat it as a ``multiprocessing.Queue``."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"writer": self.writer, "reader": self.reader, "count": self.count}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _received=deque())
+
+
+class LockedQueue:
+    """The same face over ``multiprocessing.Queue``, for platforms without such sockets."""
+
+    def __init__(self) -> None:
+        self.inner = multiprocessing.get_context("spawn").Queue()
+
+    def put(self, item: Any) -> None:
+        """Add an item. Raises what pickle raises: the inner queue would lose it silently."""
+        self.inner.put(pickle.dumps(item, pickle.HIGHEST_PROTOCOL))
+
+    def put_many(self, items: list[Any], block: bool = True) -> None:
+        """Add items, each on its own."""
+        for item in items:
+            self.put(item)
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        """Take the next item. Raises ``queue.Empty`` when none came in time."""
+        return pickle.loads(self.inner.get(block, timeout))
+
+    def get_nowait(self) -> Any:
+        """Take the next item, or raise ``queue.Empty``."""
+        return self.get(block=False)
+
+    def get_many(self, block: bool = True, timeout: float | None = None) -> list[Any]:
+        """Take the next item, in a list."""
+        return [self.get(block, timeout)]
+
+    def ask(self) -> None:
+        """Nothing: who fills this queue looks at its size from time to time."""
+
+    def wait_asked(self, timeout: float | None, *others: Any) -> None:
+        """Wait a little, or until one of ``others`` can be read."""
+        readable(others, min(0.05, timeout if timeout is not None else 0.05))
+
+    def qsize(self) -> int:
+        """Count the items that wait; 0 where the platform can not tell."""
+        try:
+            return self.inner.qsize()
+        except NotImplementedError:
+            return 0
+
+    def empty(self) -> bool:
+        """Whether no item waits."""
+        return self.inner.empty()
+
+    def close(self) -> None:
+        """Let go of the queue in this process."""
+        self.inner.close()
+
+    def join_thread(self) -> None:
+        """Wait until what was put is on its way."""
+        self.inner.join_thread()
+
+
+Queue = SocketQueue if SUPPORTED else LockedQueue

@@ -1,0 +1,264 @@
+"""Finished tasks in the database: how they are saved, and how many are kept."""
+
+from __future__ import annotations
+
+import pickle
+from base64 import b64encode
+from collections.abc import Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    connections,
+    router,
+    transaction,
+)
+from django.db.models import F, Window
+from django.db.models.constants import OnConflict
+from django.db.models.functions import RowNumber
+from django.db.models.signals import post_save, pre_save
+from django.utils import timezone
+
+from django_q.conf import Conf, logger
+from django_q.models import Success, Task
+from django_q.package import TaskPackage, dotted_name
+
+#: Errors that pass: the database is away, or busy. What failed may be tried again.
+PASSING = (OperationalError, InterfaceError)
+
+COLUMNS = tuple(field.attname for field in Task._meta.concrete_fields)
+#: Columns whose values are pickled.
+PICKLED = ("args", "kwargs", "result")
+
+
+class Pickled(bytes):
+    """A value that is pickled already, so that it passes through processes unread."""
+
+    def open(self) -> Any:
+        """Read the value."""
+        return pickle.loads(self)
+
+
+def is_saved(package: TaskPackage) -> bool:
+    """Whether a finished task gets a row: each failure does, a success where it is wanted."""
+    return not package["success"] or bool(package.get("save", Conf.SAVE_LIMIT >= 0))
+
+
+def save(packages: Sequence[TaskPackage]) -> None:
+    """Save finished tasks in one transaction, and prune to ``save_limit``.
+
+    A row of the same id is replaced, unless it is a success. Raises what is in ``PASSING``
+    when the database is away; a package that it does not take is saved as text instead.
+    """
+    rows = [as_row(package) for package in packages if is_saved(package)]
+    if not rows:
+        return
+    alias = router.db_for_write(Task)
+    try:
+        save_rows(rows, alias)
+    except PASSING:
+        raise
+    except DatabaseError:
+        # One row is at fault: the others must not wait for it.
+        for row in rows:
+            save_alone(row, alias)
+
+
+def save_rows(rows: list[dict[str, Any]], alias: str) -> None:
+    """Write rows in one transaction."""
+    with transaction.atomic(using=alias):
+        if post_save.has_listeners(Task) or pre_save.has_listeners(Task):
+            for row in rows:
+                save_instance(row, alias)
+        else:
+            insert(rows, alias)
+        if any(row["success"] for row in rows):
+            prune(alias)
+
+
+def save_alone(row: dict[str, Any], alias: str) -> None:
+    """Write one row, as plain text where the database refuses its values."""
+    try:
+        save_rows([row], alias)
+    except PASSING:
+        raise
+    except DatabaseError as error:
+        logger.error(
+            "[%s] is saved as text, because the database refuses it: %s", row["name"], error
+        )
+        text = f"{row['result']!r} (saved as text, because the database refused it: {error})"
+        plain = {"args": None, "kwargs": None, "result": text.replace("\x00", "\\x00")}
+        save_rows(
+            [
+                {
+                    **row,
+                    **plain,
+                    **{key: printable(row[key]) for key in ("name", "func", "hook", "group")},
+                }
+            ],
+            alias,
+        )
+
+
+def printable(text: str | None) -> str | None:
+    """Replace what a database may not store."""
+    return text and text.replace("\x00", "").encode(errors="replace").decode()
+
+
+def as_row(package: TaskPackage) -> dict[str, Any]:
+    """Map a finished package to the columns of its row."""
+    return {
+        "id": package["id"],
+        "name": clipped(package["name"], "name"),
+        "func": clipped(dotted_name(package["func"]), "func"),
+        "hook": clipped(dotted_name(package["hook"]), "hook") if package.get("hook") else None,
+        "args": package["args"],
+        "kwargs": package["kwargs"],
+        "result": package["result"],
+        "group": clipped(package["group"], "group") if package.get("group") else None,
+        "cluster": package.get("cluster"),
+        "started": stored_time(package["started"]),
+        "stopped": stored_time(package["stopped"]),
+        "success": package["success"],
+        "attempt_count": package.get("attempt", 1),
+    }
+
+
+@lru_cache(maxsize=1024)
+def clipped(text: str, column: str) -> str:
+    """Cut a text to what its column holds: a long name is no reason to lose a result."""
+    return str(text)[: Task._meta.get_field(column).max_length]
+
+
+def stored_time(moment: datetime) -> datetime:
+    """Make a time aware or naive, whichever the project's database columns are."""
+    if timezone.is_aware(moment) == settings.USE_TZ:
+        return moment
+    return timezone.make_aware(moment) if settings.USE_TZ else timezone.make_naive(moment)
+
+
+def opened(value: Any) -> Any:
+    """Read a value that came pickled."""
+    return value.open() if isinstance(value, Pickled) else value
+
+
+def as_task(package: TaskPackage) -> Task:
+    """Make the Task of a finished package, unsaved."""
+    row = as_row(package)
+    return Task(**{**row, **{key: opened(row[key]) for key in PICKLED}})
+
+
+def save_instance(row: dict[str, Any], alias: str) -> None:
+    """Save through the model, for those who listen to its signals."""
+    values = {**row, **{key: opened(row[key]) for key in PICKLED}}
+    existing = Task.objects.using(alias).filter(id=row["id"]).first()
+    if existing is None:
+        Task(**values).save(using=alias, force_insert=True)
+    elif not existing.success:
+        Task(**values).save(using=alias, force_update=True)
+
+
+def insert(rows: list[dict[str, Any]], alias: str) -> None:
+    """Insert rows, replacing those that are there and are no successes.
+
+    By hand, because preparing a row in ``bulk_create`` costs more than all else that is done
+    for a task.
+    """
+    connection = connections[alias]
+    adapt = connection.ops.adapt_datetimefield_value
+    values = [
+        [
+            row["id"],
+            row["name"],
+            row["func"],
+            row["hook"],
+            encoded(row["args"]),
+            encoded(row["kwargs"]),
+            encoded(row["result"]),
+            row["group"],
+            row["cluster"],
+            adapt(row["started"]),
+            adapt(row["stopped"]),
+            row["success"],
+            row["attempt_count"],
+        ]
+        for row in rows
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(insert_sql(alias), values)
+
+
+def encoded(value: Any) -> str | None:
+    """Encode a value as its column stores it: base64 of a pickle."""
+    if value is None:
+        return None
+    data = value if isinstance(value, Pickled) else pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    return b64encode(data).decode()
+
+
+@lru_cache(maxsize=8)
+def insert_sql(alias: str) -> str:
+    """Write the statement that inserts a row, or replaces it unless it is a success."""
+    connection = connections[alias]
+    quote = connection.ops.quote_name
+    names = [
+        "id",
+        "name",
+        "func",
+        "hook",
+        "args",
+        "kwargs",
+        "result",
+        "group",
+        "cluster",
+        "started",
+        "stopped",
+        "success",
+        "attempt_count",
+    ]
+    table = quote(Task._meta.db_table)
+    columns = ", ".join(map(quote, names))
+    marks = ", ".join(["%s"] * len(names))
+    sql = f"INSERT INTO {table} ({columns}) VALUES ({marks})"
+    if connection.features.supports_update_conflicts:
+        updated = [Task._meta.get_field(name) for name in names[1:]]
+        target = (
+            [Task._meta.pk] if connection.features.supports_update_conflicts_with_target else []
+        )
+        sql += " " + connection.ops.on_conflict_suffix_sql(
+            [Task._meta.get_field(name) for name in names],
+            OnConflict.UPDATE,
+            [field.column for field in updated],
+            [field.column for field in target],
+        )
+        if target:
+            sql += f" WHERE NOT {table}.{quote('success')}"
+    return sql
+
+
+def prune(alias: str) -> None:
+    """Delete the successes beyond ``save_limit``, oldest first."""
+    if Conf.SAVE_LIMIT <= 0:
+        return
+    if Conf.SAVE_LIMIT_PER in ("group", "name", "func"):
+        prune_each(alias, Conf.SAVE_LIMIT_PER)
+        return
+    kept = Success.objects.using(alias).order_by("-stopped", "-id")
+    oldest = kept.values_list("stopped", flat=True)[Conf.SAVE_LIMIT : Conf.SAVE_LIMIT + 1].first()
+    if oldest is not None:
+        surplus = kept.values_list("id", flat=True)[Conf.SAVE_LIMIT :]
+        Task.objects.using(alias).filter(id__in=list(surplus))._raw_delete(alias)
+
+
+def prune_each(alias: str, column: str) -> None:
+    """Delete the successes beyond ``save_limit`` of each group, name or function."""
+    numbered = Success.objects.using(alias).annotate(
+        place=Window(RowNumber(), partition_by=[F(column)], order_by=[F("stopped").desc(), F("id")])
+    )
+    surplus = numbered.filter(place__gt=Conf.SAVE_LIMIT).order_by().values_list("id", flat=True)
+    Task.objects.using(alias).filter(id__in=list(surplus))._raw_delete(alias)
