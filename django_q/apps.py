@@ -1,0 +1,17 @@
+"""The Django app."""
+
+from django.apps import AppConfig
+
+from django_q.conf import Conf
+
+
+class DjangoQConfig(AppConfig):
+    """Names the app, and pins its keys so that a project's default never asks for a migration."""
+
+    name = "django_q"
+    verbose_name = Conf.LABEL
+    default_auto_field = "django.db.models.AutoField"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from django_q import checks  # noqa: F401 - Django's place for what needs the models

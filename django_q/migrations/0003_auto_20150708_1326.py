@@ -1,0 +1,7 @@
+"""No change: see the package."""
+
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("django_q", "0002_auto_20150630_1624")]

@@ -1,0 +1,7 @@
+"""No change: see the package."""
+
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("django_q", "0011_auto_20200628_1055")]

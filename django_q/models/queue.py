@@ -1,0 +1,84 @@
+"""What the ORM broker keeps in the database: the queue, and heartbeats of clusters."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from django_q.signing import SignedPackage
+
+
+class OrmQ(models.Model):
+    """A task that waits in the queue of the ORM broker, or is leased from it."""
+
+    #: Name of the queue.
+    key = models.CharField(_("queue"), max_length=100)
+    payload = models.TextField(_("payload"))
+    #: Until then the task is leased or is not due yet; it may be delivered from then on.
+    lock = models.DateTimeField(_("locked until"), null=True)
+    #: Counts the leases: a receipt holds as long as this stays the same.
+    delivery = models.IntegerField(_("delivery"), default=0, db_default=0, editable=False)
+    attempts = models.IntegerField(_("attempts"), default=0, db_default=0, editable=False)
+
+    class Meta:
+        app_label = "django_q"
+        verbose_name = _("Queued task")
+        verbose_name_plural = _("Queued tasks")
+        indexes = [models.Index(fields=["key", "lock"], name="django_q_ormq_key_lock")]
+
+    def __str__(self) -> str:
+        return self.name() or self.task_id()
+
+    @cached_property
+    def task(self) -> dict[str, Any]:
+        """The package; ``{"id": "*ErrorName"}`` when it can not be read."""
+        try:
+            return SignedPackage.loads(self.payload)
+        except Exception as error:  # whatever somebody put into the table
+            return {"id": f"*{type(error).__name__}"}
+
+    def task_id(self) -> str:
+        """Tell the id of the task."""
+        return self.task.get("id")
+
+    def name(self) -> str | None:
+        """Tell the name of the task."""
+        return self.task.get("name")
+
+    def func(self) -> Any:
+        """Tell the function of the task."""
+        return self.task.get("func")
+
+    def group(self) -> str | None:
+        """Tell the group of the task."""
+        return self.task.get("group")
+
+    def args(self) -> tuple | None:
+        """Tell the arguments of the task."""
+        return self.task.get("args")
+
+    def kwargs(self) -> dict[str, Any] | None:
+        """Tell the keyword arguments of the task."""
+        return self.task.get("kwargs")
+
+    def q_options(self) -> dict[str, Any]:
+        """Tell the options of the task: what is neither the call nor its name."""
+        own = {"id", "name", "func", "args", "kwargs", "started"}
+        return {key: value for key, value in self.task.items() if key not in own}
+
+
+class Heartbeat(models.Model):
+    """What a cluster last said about itself, where the ORM broker serves it."""
+
+    key = models.CharField(max_length=200, primary_key=True)
+    value = models.TextField()
+    expires = models.DateTimeField()
+
+    class Meta:
+        app_label = "django_q"
+
+    def __str__(self) -> str:
+        return self.key

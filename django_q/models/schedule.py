@@ -1,0 +1,281 @@
+"""Schedules: which task is enqueued when."""
+
+from __future__ import annotations
+
+from datetime import datetime, tzinfo
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from django_q import recurrence
+from django_q.conf import Conf
+from django_q.models.task import Task
+from django_q.models.validators import (
+    validate_args,
+    validate_cron,
+    validate_kwarg,
+    validate_kwargs,
+    validate_time_zone,
+)
+
+
+class Schedule(models.Model):
+    """A task that is enqueued when it is due, once or again and again."""
+
+    ONCE = recurrence.ONCE
+    MINUTES = recurrence.MINUTES
+    HOURLY = recurrence.HOURLY
+    DAILY = recurrence.DAILY
+    WEEKLY = recurrence.WEEKLY
+    BIWEEKLY = recurrence.BIWEEKLY
+    MONTHLY = recurrence.MONTHLY
+    BIMONTHLY = recurrence.BIMONTHLY
+    QUARTERLY = recurrence.QUARTERLY
+    YEARLY = recurrence.YEARLY
+    CRON = recurrence.CRON
+    TYPE = (
+        (ONCE, _("Once")),
+        (MINUTES, _("Minutes")),
+        (HOURLY, _("Hourly")),
+        (DAILY, _("Daily")),
+        (WEEKLY, _("Weekly")),
+        (BIWEEKLY, _("Biweekly")),
+        (MONTHLY, _("Monthly")),
+        (BIMONTHLY, _("Bimonthly")),
+        (QUARTERLY, _("Quarterly")),
+        (YEARLY, _("Yearly")),
+        (CRON, _("Cron")),
+    )
+    ALLOW = "allow"
+    SKIP = "skip"
+    OVERLAP = ((ALLOW, _("Run anyway")), (SKIP, _("Skip the new run")))
+    CATCH_UP = (
+        (recurrence.ALL, _("Run all")),
+        (recurrence.LATEST, _("Run the latest")),
+        (recurrence.NONE, _("Run none")),
+    )
+
+    name = models.CharField(
+        _("name"),
+        max_length=100,
+        null=True,
+        blank=True,
+        help_text=_("Also the group of its tasks, unless its keyword arguments name one."),
+    )
+    func = models.CharField(
+        _("function"), max_length=256, help_text=_("Dotted path, such as shop.tasks.send_mails.")
+    )
+    hook = models.CharField(
+        _("hook"),
+        max_length=256,
+        null=True,
+        blank=True,
+        help_text=_("Dotted path of a function that is called with the finished task."),
+    )
+    args = models.TextField(
+        _("arguments"),
+        null=True,
+        blank=True,
+        validators=[validate_args],
+        help_text=_("Python literals, such as: 1, 'two', [3, 4]"),
+    )
+    kwargs = models.TextField(
+        _("keyword arguments"),
+        null=True,
+        blank=True,
+        validators=[validate_kwargs],
+        help_text=_("Python literals, such as: x=1, y='two'"),
+    )
+    schedule_type = models.CharField(_("schedule type"), max_length=2, choices=TYPE, default=ONCE)
+    minutes = models.PositiveSmallIntegerField(
+        _("minutes"),
+        null=True,
+        blank=True,
+        help_text=_("Minutes between two runs, for the type Minutes."),
+    )
+    repeats = models.IntegerField(
+        _("repeats"), default=-1, help_text=_("Runs that are left; -1 for ever, 0 none.")
+    )
+    next_run = models.DateTimeField(_("next run"), default=timezone.now, null=True)
+    cron = models.CharField(
+        _("cron expression"),
+        max_length=100,
+        null=True,
+        blank=True,
+        validators=[validate_cron],
+        help_text=_("Minute, hour, day, month, weekday, for the type Cron: 0 9 * * 1-5"),
+    )
+    #: Id of the task that was enqueued last.
+    task = models.CharField(_("last task"), max_length=100, null=True, editable=False)
+    cluster = models.CharField(
+        _("cluster"),
+        max_length=100,
+        null=True,
+        blank=True,
+        help_text=_("Name of the cluster that runs it; empty for the default one."),
+    )
+    intended_date_kwarg = models.CharField(
+        _("name of the due time"),
+        max_length=100,
+        null=True,
+        blank=True,
+        validators=[validate_kwarg],
+        help_text=_("Name of a keyword argument that receives the time the run was due."),
+    )
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=64,
+        null=True,
+        blank=True,
+        validators=[validate_time_zone],
+        help_text=_("Whose clock it goes by, such as Europe/Amsterdam; empty for the project's."),
+    )
+    catch_up = models.CharField(
+        _("missed runs"),
+        max_length=8,
+        null=True,
+        blank=True,
+        choices=CATCH_UP,
+        help_text=_("What to do about runs that were due while no cluster was running."),
+    )
+    overlap = models.CharField(
+        _("overlap"),
+        max_length=8,
+        choices=OVERLAP,
+        default=ALLOW,
+        db_default=ALLOW,
+        help_text=_("What to do when a run is due while the one before has not ended."),
+    )
+    paused = models.BooleanField(_("paused"), default=False, db_default=False)
+    #: Why it was disabled: the last error of making its task or its next due time.
+    error = models.TextField(_("error"), null=True, blank=True, editable=False)
+    #: The due time that steps are counted from, so that a run which the calendar or a clock
+    #: change moved does not move those after it.
+    anchor = models.DateTimeField(null=True, editable=False)
+    #: Until then a scheduler has the due time in hand and will advance ``next_run``.
+    claimed = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        app_label = "django_q"
+        verbose_name = _("Scheduled task")
+        verbose_name_plural = _("Scheduled tasks")
+        ordering = ["next_run"]
+        indexes = [models.Index(fields=["next_run"], name="django_q_schedule_next_run")]
+
+    def __str__(self) -> str:
+        return self.func
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save; a new cron schedule is due when its expression says so."""
+        if self._state.adding and self.schedule_type == self.CRON and self.cron:
+            self.next_run = self.calculate_next_run(timezone.now())
+        super().save(*args, **kwargs)
+
+    def clean(self) -> None:
+        """Raise ValidationError where the type lacks the value it needs."""
+        if self.schedule_type == self.CRON and not self.cron:
+            raise ValidationError({"cron": _("The type Cron needs a cron expression.")})
+        if self.schedule_type == self.MINUTES and not self.minutes:
+            raise ValidationError({"minutes": _("The type Minutes needs a number above 0.")})
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone that its wall clock is in."""
+        return recurrence.time_zone(self.time_zone or Conf.TIME_ZONE)
+
+    def rule(self, due: datetime) -> recurrence.Rule:
+        """Make the rule that ``due`` is a due time of."""
+        return recurrence.Rule(
+            kind=self.schedule_type,
+            zone=self.zone,
+            anchor=aware(self.anchor or due),
+            minutes=self.minutes,
+            cron=self.cron,
+        ).through(aware(due))
+
+    def calculate_next_run(self, next_run: datetime | None = None) -> datetime | None:
+        """Tell the due time after ``next_run``, or after its own; None after the only one.
+
+        Raises ``RecurrenceError`` when the schedule can not be understood.
+        """
+        due = next_run or self.next_run or timezone.now()
+        following = storable(self.rule(due), recurrence.next_due(self.rule(due), aware(due)), due)
+        return stored(following)
+
+    def plan(self, now: datetime | None = None, limit: int = 100) -> recurrence.Plan:
+        """Tell which due times to run at ``now``, and what follows them; times are aware.
+
+        At most ``limit`` runs; where more are due, ``next_run`` of the plan is one of them.
+        To be saved: ``stored(plan.next_run)`` as ``next_run`` and ``stored(plan.anchor)`` as
+        ``anchor``. Raises ``RecurrenceError`` when the schedule can not be understood.
+        """
+        due = aware(self.next_run)
+        rule = self.rule(due)
+        plan = recurrence.due_times(
+            rule,
+            due,
+            aware(now or timezone.now()),
+            catch_up=self.catch_up or Conf.CATCH_UP,
+            limit=limit,
+        )
+        return plan._replace(next_run=storable(rule, plan.next_run, (*plan.runs, due)[0]))
+
+    def last_task(self) -> Task | None:
+        """Find the task that was enqueued last, when it has ended and was saved."""
+        return Task.objects.filter(id=self.task).first() if self.task else None
+
+    def success(self) -> bool | None:
+        """Tell whether the last task succeeded; None when it has not ended or was not saved."""
+        task = self.last_task()
+        return task.success if task else None
+
+    success.boolean = True
+    success.short_description = _("success")
+
+    def last_run(self) -> str:
+        """Link to the last task in the admin; its id where it has not ended, or no admin is."""
+        task = self.last_task()
+        if task is None:
+            return self.task or ""
+        return task_link(task)
+
+    last_run.short_description = _("last run")
+
+
+def aware(moment: datetime) -> datetime:
+    """Read a time as the database gives it: without a zone where ``USE_TZ`` is False."""
+    return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+
+
+def stored(moment: datetime | None) -> datetime | None:
+    """Turn a time into what the database keeps."""
+    if moment is None or settings.USE_TZ:
+        return moment
+    return timezone.make_naive(moment)
+
+
+def storable(rule: recurrence.Rule, moment: datetime | None, due: datetime) -> datetime | None:
+    """Find the first due time from ``moment`` on that is later than ``due`` when read again.
+
+    Without ``USE_TZ`` the second pass of an hour that a night repeats can not be told from the
+    first, and a schedule would be due again and again until it is over.
+    """
+    while moment is not None and aware(stored(moment)) <= aware(due):
+        moment = recurrence.next_due(rule, moment)
+    return moment
+
+
+def task_link(task: Task) -> str:
+    """Link to a task in the admin; its name where there is no admin."""
+    page = "success" if task.success else "failure"
+    try:
+        address = reverse(f"admin:django_q_{page}_change", args=(task.id,))
+    except NoReverseMatch:
+        return str(task)
+    return format_html('<a href="{}">{}</a>', address, task)

@@ -1,0 +1,155 @@
+"""Tasks that have ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from picklefield import PickledObjectField
+
+
+def pickled(verbose_name: Any) -> PickledObjectField:
+    """Make a field for any picklable value.
+
+    Without the deep copy: it only helps lookups by value, and costs more than the pickling.
+    """
+    return PickledObjectField(verbose_name, null=True, protocol=-1, copy=False)
+
+
+class Task(models.Model):
+    """A task that has ended, with its result."""
+
+    id = models.CharField(max_length=32, primary_key=True, editable=False)
+    name = models.CharField(_("name"), max_length=100, editable=False)
+    func = models.CharField(_("function"), max_length=256)
+    hook = models.CharField(_("hook"), max_length=256, null=True)
+    args = pickled(_("arguments"))
+    kwargs = pickled(_("keyword arguments"))
+    #: What the function returned; a text that tells the exception where it failed.
+    result = pickled(_("result"))
+    group = models.CharField(_("group"), max_length=100, null=True, editable=False)
+    #: The queue it ran on.
+    cluster = models.CharField(_("cluster"), max_length=100, null=True, blank=True, default=None)
+    #: When it was enqueued.
+    started = models.DateTimeField(_("started"), editable=False)
+    stopped = models.DateTimeField(_("stopped"), editable=False)
+    success = models.BooleanField(_("success"), default=True, editable=False)
+    attempt_count = models.IntegerField(_("attempts"), default=0)
+
+    class Meta:
+        app_label = "django_q"
+        verbose_name = _("Task")
+        verbose_name_plural = _("Tasks")
+        ordering = ["-stopped"]
+        indexes = [
+            models.Index(
+                fields=["group", "name", "func"],
+                name="success_index",
+                condition=models.Q(success=True),
+            ),
+            # For the admin and for pruning: one outcome, latest first.
+            models.Index(fields=["success", "stopped"], name="django_q_task_stopped"),
+            models.Index(fields=["group"], name="django_q_task_group"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or self.id
+
+    @staticmethod
+    def get_task(task_id: str) -> Task | None:
+        """Find a task by its id or its name."""
+        by_id = Task.objects.filter(id=task_id).first() if len(task_id) == 32 else None
+        return by_id or Task.objects.filter(name=task_id).first()
+
+    @staticmethod
+    def get_result(task_id: str) -> Any:
+        """Find the result of a task by its id or its name; None where there is no such task."""
+        task = Task.get_task(task_id)
+        return task.result if task else None
+
+    @staticmethod
+    def get_task_group(group_id: str, failures: bool = True) -> models.QuerySet:
+        """Find the tasks of a group; with ``failures`` False only those that succeeded."""
+        tasks = Task.objects.filter(group=group_id)
+        return tasks if failures else tasks.filter(success=True)
+
+    @staticmethod
+    def get_result_group(group_id: str, failures: bool = False) -> models.QuerySet:
+        """Find the results of a group; with ``failures`` also the texts of its exceptions."""
+        return Task.get_task_group(group_id, failures).values_list("result", flat=True)
+
+    @staticmethod
+    def get_group_count(group_id: str, failures: bool = False) -> int:
+        """Count the tasks of a group that ended; with ``failures`` only those that failed."""
+        tasks = Task.objects.filter(group=group_id)
+        return (tasks.filter(success=False) if failures else tasks).count()
+
+    @staticmethod
+    def delete_group(group_id: str, objects: bool = False) -> Any:
+        """Take the label off the tasks of a group; with ``objects`` delete the tasks."""
+        tasks = Task.objects.filter(group=group_id)
+        return tasks.delete() if objects else tasks.update(group=None)
+
+    def group_result(self, failures: bool = False) -> models.QuerySet | None:
+        """Find the results of this task's group; None without a group."""
+        return self.get_result_group(self.group, failures) if self.group else None
+
+    def group_count(self, failures: bool = False) -> int | None:
+        """Count the tasks of this task's group; None without a group."""
+        return self.get_group_count(self.group, failures) if self.group else None
+
+    def group_delete(self, tasks: bool = False) -> Any:
+        """Take the label off this task's group; with ``tasks`` delete the tasks."""
+        return self.delete_group(self.group, tasks) if self.group else None
+
+    def time_taken(self) -> float:
+        """Tell the seconds from its being enqueued to its end."""
+        return (self.stopped - self.started).total_seconds()
+
+    @property
+    def short_result(self) -> str:
+        """The first hundred characters of the result."""
+        return str(self.result)[:100]
+
+
+class SuccessManager(models.Manager):
+    """Finds tasks that succeeded."""
+
+    def get_queryset(self) -> models.QuerySet:
+        """Leave failures out."""
+        return super().get_queryset().filter(success=True)
+
+
+class FailureManager(models.Manager):
+    """Finds tasks that failed."""
+
+    def get_queryset(self) -> models.QuerySet:
+        """Leave successes out."""
+        return super().get_queryset().filter(success=False)
+
+
+class Success(Task):
+    """A task that succeeded."""
+
+    objects = SuccessManager()
+
+    class Meta:
+        app_label = "django_q"
+        proxy = True
+        verbose_name = _("Successful task")
+        verbose_name_plural = _("Successful tasks")
+        ordering = ["-stopped"]
+
+
+class Failure(Task):
+    """A task that failed."""
+
+    objects = FailureManager()
+
+    class Meta:
+        app_label = "django_q"
+        proxy = True
+        verbose_name = _("Failed task")
+        verbose_name_plural = _("Failed tasks")
+        ordering = ["-stopped"]

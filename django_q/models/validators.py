@@ -1,0 +1,54 @@
+"""What the fields of a schedule accept."""
+
+from __future__ import annotations
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from django_q import recurrence
+from django_q.models import literals
+
+
+def validate_cron(value: str) -> None:
+    """Raise ValidationError unless the expression names a time that will come.
+
+    Raises ImportError where croniter is not installed.
+    """
+    try:
+        recurrence.check_cron(value)
+    except recurrence.RecurrenceError as error:
+        raise ValidationError(str(error), code="cron") from error
+
+
+def validate_kwarg(value: str) -> None:
+    """Raise ValidationError unless the value can name an argument of a function."""
+    if not literals.is_name(value):
+        raise ValidationError(
+            _("'%(value)s' can not be the name of an argument."),
+            code="kwarg",
+            params={"value": value},
+        )
+
+
+def validate_time_zone(value: str) -> None:
+    """Raise ValidationError unless the time zone is known."""
+    try:
+        recurrence.time_zone(value)
+    except recurrence.RecurrenceError as error:
+        raise ValidationError(str(error), code="time_zone") from error
+
+
+def validate_args(value: str) -> None:
+    """Raise ValidationError unless the text can be read as positional arguments."""
+    try:
+        literals.parse_args(value)
+    except ValueError as error:
+        raise ValidationError(str(error), code="args") from error
+
+
+def validate_kwargs(value: str) -> None:
+    """Raise ValidationError unless the text can be read as keyword arguments."""
+    try:
+        literals.parse_kwargs(value)
+    except ValueError as error:
+        raise ValidationError(str(error), code="kwargs") from error

@@ -1,0 +1,309 @@
+"""When a schedule runs next. Pure: the rule, the time zone and the time come in; times are aware.
+
+All kinds but minutes and hours go by the wall clock of their zone, as people do: a daily run stays
+at nine when the clocks change. A wall-clock time that a night skips stands for the moment the gap
+ends; one that a night repeats stands for its first occurrence. A step that a shorter month cuts
+off stands for the month's last day, and the steps after it are counted from the original day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone, tzinfo
+from itertools import count, islice, takewhile
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import arrow
+
+from django_q.exceptions import DjangoQError
+from django_q.optional import croniter
+
+ONCE = "O"
+MINUTES = "I"
+HOURLY = "H"
+DAILY = "D"
+WEEKLY = "W"
+BIWEEKLY = "BW"
+MONTHLY = "M"
+BIMONTHLY = "BM"
+QUARTERLY = "Q"
+YEARLY = "Y"
+CRON = "C"
+
+#: Calendar steps: a unit of arrow, and how many of it.
+STEPS = {
+    DAILY: ("days", 1),
+    WEEKLY: ("days", 7),
+    BIWEEKLY: ("days", 14),
+    MONTHLY: ("months", 1),
+    BIMONTHLY: ("months", 2),
+    QUARTERLY: ("months", 3),
+    YEARLY: ("months", 12),
+}
+
+#: What to do about due times that have passed: run each, run the latest, or run none.
+ALL, LATEST, NONE = "all", "latest", "none"
+#: A due time this recent has not been missed: it is being served now.
+GRACE = timedelta(minutes=1)
+
+#: No clock change has moved a clock further back in our time than this.
+LONGEST_FOLD = timedelta(hours=3)
+SURROUNDINGS = (-LONGEST_FOLD, timedelta(0), LONGEST_FOLD)
+#: How far to look back for the latest due time, before looking from the oldest one on.
+LOOK_BACK = (timedelta(hours=1), timedelta(days=1), timedelta(days=32), timedelta(days=366))
+INSTANT = timedelta(microseconds=1)
+SECOND = timedelta(seconds=1)
+UTC = timezone.utc
+LAST = datetime.max.replace(tzinfo=UTC)
+
+
+class RecurrenceError(DjangoQError, ValueError):
+    """Raised when it can not be told when a schedule runs."""
+
+
+class CronUnavailable(RecurrenceError, ImportError):
+    """Raised when a cron expression is to be read and croniter is not installed."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a schedule's due times follow from."""
+
+    kind: str
+    zone: tzinfo
+    #: A due time from which the steps are counted.
+    anchor: datetime
+    #: Minutes between two runs, for ``MINUTES``.
+    minutes: int | None = None
+    #: The expression, for ``CRON``.
+    cron: str | None = None
+
+    def through(self, due: datetime) -> Rule:
+        """Count from ``due`` instead, unless it is a due time of this rule already.
+
+        It is not when somebody has set another time, or another zone, since.
+        """
+        try:
+            return self if next_due(self, due - INSTANT) == due else replace(self, anchor=due)
+        except RecurrenceError:
+            return replace(self, anchor=due)
+
+
+class Plan(NamedTuple):
+    """What is to be run now, and when to look again."""
+
+    #: Due times to run, oldest first.
+    runs: tuple[datetime, ...]
+    #: The due time after them; None when there is none.
+    next_run: datetime | None
+    #: The due time from which steps are counted, to be kept beside ``next_run``.
+    anchor: datetime
+
+
+def time_zone(name: str) -> tzinfo:
+    """Find a time zone by its name. Raises ``RecurrenceError``."""
+    try:
+        return ZoneInfo(name)
+    # OSError where the name is that of a folder of zones.
+    except (KeyError, ValueError, TypeError, OSError) as error:
+        raise RecurrenceError(
+            f"A time zone must have a name such as 'Europe/Amsterdam'; {name!r} is not known here."
+        ) from error
+
+
+def due_times(
+    rule: Rule, due: datetime, now: datetime, *, catch_up: str | bool = LATEST, limit: int = 100
+) -> Plan:
+    """Tell which due times from ``due`` on are to be run at ``now``, and the one after them.
+
+    With ``ALL`` at most ``limit`` of them, and the next one, which may have passed as well. One
+    that runs only once is run however late it is. Raises ``RecurrenceError``.
+    """
+    if due > now:
+        return Plan((), due, rule.anchor)
+    if rule.kind == ONCE:
+        return Plan((due,), None, rule.anchor)
+    if catch_up in (ALL, True):
+        runs = tuple(islice(takewhile(lambda time: time <= now, series(rule, due)), limit))
+    else:
+        runs = (latest(rule, due, now),)
+    following = next_due(rule, runs[-1])
+    if catch_up == NONE and now - runs[-1] > GRACE:
+        runs = ()
+    return Plan(runs, following, rule.anchor)
+
+
+def series(rule: Rule, due: datetime) -> Iterator[datetime]:
+    """List the due times from ``due`` on."""
+    time: datetime | None = due
+    while time is not None:
+        yield time
+        time = next_due(rule, time)
+
+
+def latest(rule: Rule, due: datetime, now: datetime) -> datetime:
+    """Find the last due time up to ``now``, without walking through all since ``due``."""
+    for span in LOOK_BACK:
+        if now - span <= due:
+            break
+        start = next_due(rule, now - span)
+        if start is not None and start <= now:
+            return last_until(rule, start, now)
+    return last_until(rule, due, now)
+
+
+def last_until(rule: Rule, start: datetime, now: datetime) -> datetime:
+    """Walk from the due time ``start`` to the last one up to ``now``."""
+    for time in takewhile(lambda time: time <= now, series(rule, start)):
+        start = time
+    return start
+
+
+def next_due(rule: Rule, moment: datetime) -> datetime | None:
+    """Find the first due time after ``moment``, in UTC; None when there is none.
+
+    Raises ``RecurrenceError`` when the rule can not be followed.
+    """
+    moment = moment.astimezone(UTC)
+    try:
+        if rule.kind == ONCE:
+            return rule.anchor if rule.anchor > moment else None
+        if rule.kind in (MINUTES, HOURLY):
+            return next_interval(rule, moment)
+        if rule.kind == CRON:
+            return next_cron(rule, moment)
+        return next_step(rule, moment)
+    except OverflowError as error:
+        raise RecurrenceError(f"There is no due time after {moment} in the calendar.") from error
+
+
+def next_interval(rule: Rule, moment: datetime) -> datetime:
+    """Count in elapsed time, whatever the clocks show."""
+    step = timedelta(minutes=60 if rule.kind == HOURLY else rule.minutes or 0)
+    if step <= timedelta(0):
+        raise RecurrenceError(f"'minutes' must be a number above 0, got {rule.minutes!r}.")
+    anchor = rule.anchor.astimezone(UTC)
+    return anchor + step * max(0, (moment - anchor) // step + 1)
+
+
+def next_step(rule: Rule, moment: datetime) -> datetime:
+    """Count calendar steps from the anchor."""
+    if rule.kind not in STEPS:
+        raise RecurrenceError(f"{rule.kind!r} is not a schedule type.")
+    anchor = rule.anchor.astimezone(UTC)
+    if anchor > moment:
+        return anchor
+    unit, size = STEPS[rule.kind]
+    start = wall(anchor, rule.zone)
+    # A clock change can be in between: begin one step early.
+    first = max(1, distance(start, wall(moment, rule.zone), unit) // size - 1)
+    steps = (shifted(start, unit, number * size) for number in count(first))
+    return next(time for time in (instant(step, rule.zone) for step in steps) if time > moment)
+
+
+def distance(start: datetime, end: datetime, unit: str) -> int:
+    """Count the days, or the months by name, from one wall-clock time to another."""
+    if unit == "days":
+        return (end - start).days
+    return (end.year - start.year) * 12 + end.month - start.month
+
+
+def shifted(start: datetime, unit: str, number: int) -> datetime:
+    """Move a wall-clock time by calendar units; a day that a month lacks becomes its last."""
+    try:
+        return arrow.Arrow.fromdatetime(start).shift(**{unit: number}).naive
+    except ValueError as error:
+        raise OverflowError(str(error)) from error
+
+
+def next_cron(rule: Rule, moment: datetime) -> datetime:
+    """Follow a cron expression."""
+    expression = rule.cron or ""
+    if runs_every_hour(expression):
+        return next_of_each_hour(expression, rule.zone, moment)
+    walls = cron_walls(expression, wall(moment, rule.zone))
+    return next(time for time in (instant(step, rule.zone) for step in walls) if time > moment)
+
+
+def next_of_each_hour(expression: str, zone: tzinfo, moment: datetime) -> datetime:
+    """Follow an expression that names no hour.
+
+    It means elapsed time, as with cron itself: an hour that a night repeats has its runs twice,
+    one that it skips has none.
+    """
+    local = wall(moment, zone)
+    near_fold = len({(moment + span).astimezone(zone).utcoffset() for span in SURROUNDINGS}) > 1
+    best = None
+    for step in cron_walls(expression, local - LONGEST_FOLD if near_fold else local):
+        times = occurrences(step, zone)
+        best = min([time for time in times if time > moment] + [best or LAST])
+        if step > local and times and times[0] >= best:
+            return best
+    raise OverflowError
+
+
+def check_cron(expression: str) -> None:
+    """Raise ``RecurrenceError`` unless the expression names a time that will come."""
+    next(cron_walls(expression, datetime(2000, 1, 1)))
+
+
+def runs_every_hour(expression: str) -> bool:
+    """Tell whether a cron expression leaves the hour open."""
+    return read_cron(expression).expanded[1] == ["*"]
+
+
+def read_cron(expression: str, start: datetime | None = None) -> croniter.croniter:
+    """Parse a cron expression. Raises ``RecurrenceError``."""
+    if croniter is None:
+        raise CronUnavailable("Cron schedules need the package croniter: pip install croniter")
+    try:
+        return croniter.croniter(expression, start, ret_type=datetime)
+    # croniter's own errors are ValueErrors; others come from texts nobody would write.
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+        raise RecurrenceError(
+            f"A cron expression must look like '0 9 * * 1-5', got {expression!r}: {error}"
+        ) from error
+
+
+def cron_walls(expression: str, start: datetime) -> Iterator[datetime]:
+    """List the wall-clock times after ``start`` that an expression names."""
+    times = read_cron(expression, start)
+    while True:
+        try:
+            yield times.get_next()
+        except ValueError as error:
+            raise RecurrenceError(f"{expression!r} names no time that will come.") from error
+
+
+def wall(moment: datetime, zone: tzinfo) -> datetime:
+    """Show a moment on the wall clock of a zone."""
+    return moment.astimezone(zone).replace(tzinfo=None, fold=0)
+
+
+def occurrences(local: datetime, zone: tzinfo) -> list[datetime]:
+    """List the moments, in UTC, at which a wall clock shows a time: none, one or two."""
+    moments = (local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    return sorted({moment for moment in moments if wall(moment, zone) == local})
+
+
+def instant(local: datetime, zone: tzinfo) -> datetime:
+    """Find the moment, in UTC, that a wall-clock time stands for."""
+    times = occurrences(local, zone)
+    return times[0] if times else end_of_gap(local, zone)
+
+
+def end_of_gap(local: datetime, zone: tzinfo) -> datetime:
+    """Find the moment at which a clock jumps over ``local``, to the second."""
+    # Read with the offset from after the change it lies before the change, and vice versa.
+    before = local.replace(tzinfo=zone, fold=1).astimezone(UTC).replace(microsecond=0)
+    after = local.replace(tzinfo=zone, fold=0).astimezone(UTC).replace(microsecond=0) + SECOND
+    old = before.astimezone(zone).utcoffset()
+    while after - before > SECOND:
+        middle = before + (after - before) // 2 // SECOND * SECOND
+        if middle.astimezone(zone).utcoffset() == old:
+            before = middle
+        else:
+            after = middle
+    return after
