@@ -10,18 +10,18 @@ PACKAGE = Path(__file__).parent.parent / "django_q"
 
 #: From the ground up. A folder's name alone stands for what it holds and the list does not name.
 FLOORS = """
-__init__ compat connections exceptions humanhash optional queues signals
+__init__ compat connections exceptions humanhash literals optional queues signals
 conf recurrence
 signing package
 models migrations
 brokers.base brokers brokers.__init__
-status results.wait results.database results.cache results results.__init__
+status results.wait results.database results.cache results
 lifecycle.timeout lifecycle.reporting lifecycle.hooks lifecycle.execution lifecycle.completion \
-    lifecycle.inline lifecycle.producer lifecycle.composition lifecycle lifecycle.__init__
+    lifecycle.recovery lifecycle.inline lifecycle.producer lifecycle.composition lifecycle
 processes.entry processes.slot processes.affinity processes.pusher processes.worker \
-    processes.monitor processes.scheduler processes.sentinel processes processes.__init__
-pusher worker scheduler timeout tasks cluster backend monitor monitor_terminal admin checks apps \
-    legacy utils management
+    processes.monitor processes.scheduler processes.sentinel processes
+pusher worker scheduler timeout terminal tasks cluster backend monitor monitor_terminal admin \
+    checks apps legacy utils management
 """
 ORDER = [name for floor in FLOORS.split("\n")[1:-1] for name in floor.split()]
 
@@ -57,7 +57,9 @@ MODULES = {
 
 def position(module: str) -> int:
     """Tell where a module stands, by its name or by that of the folder it is in."""
-    return ORDER.index(module if module in ORDER else module.split(".")[0])
+    name = module if module in ORDER else module.split(".")[0]
+    assert name in ORDER, f"{module} stands on no floor: give it one in FLOORS"
+    return ORDER.index(name)
 
 
 def imports(tree: ast.AST) -> Iterator[str]:

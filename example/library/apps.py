@@ -1,0 +1,9 @@
+"""The app of the library."""
+
+from django.apps import AppConfig
+
+
+class LibraryConfig(AppConfig):
+    """A few tasks, and what came of them."""
+
+    name = "library"

@@ -1,0 +1,69 @@
+"""What the library has its cluster do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from django_q.models import Schedule
+from django_q.tasks import async_chain, async_iter, async_task, schedule
+from library.tasks import sources, texts
+
+
+@dataclass
+class Errands:
+    """What was asked for, and how it should end."""
+
+    #: Tasks that should succeed, by id.
+    good: set[str] = field(default_factory=set)
+    #: Tasks that should fail, by id.
+    bad: set[str] = field(default_factory=set)
+    #: How many tasks should succeed, by their group.
+    groups: dict[str, int] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.good) + len(self.bad) + sum(self.groups.values())
+
+
+def run_all() -> Errands:
+    """Enqueue one of each kind."""
+    errands = Errands()
+    errands.good.update(count_all_words())
+    errands.good.add(async_iter("library.tasks.count_code", sources()))
+    errands.groups[draw_sources()] = 2
+    errands.groups[schedule_fingerprint()] = 1
+    errands.bad.update(ask_too_much())
+    return errands
+
+
+def count_all_words() -> list[str]:
+    """Have each text counted by a task of its own, whose hook puts the result on record."""
+    hook = "library.hooks.file_report"
+    return [
+        async_task("library.tasks.count_words", path, hook=hook, group="words") for path in texts()
+    ]
+
+
+def draw_sources() -> str:
+    """Draw a chart and, when that is done, a thumbnail of it."""
+    return async_chain(
+        [
+            ("library.tasks.draw_chart", (sources(), "chart.png")),
+            ("library.tasks.make_thumbnail", ("chart.png", "thumbnail.png", 320)),
+        ]
+    )
+
+
+def schedule_fingerprint() -> str:
+    """Have the sources hashed now and then each hour."""
+    name = "fingerprint of the sources"
+    func, options = "library.tasks.fingerprint", {"schedule_type": Schedule.HOURLY}
+    schedule(func, sources(), name=name, **options)
+    return name
+
+
+def ask_too_much() -> list[str]:
+    """Ask for what has to fail, to see how that looks."""
+    return [
+        async_task("library.tasks.count_words", "no-such-text.rst"),
+        async_task("library.tasks.look_for_an_odd_perfect_number", timeout=1),
+    ]

@@ -1,0 +1,87 @@
+"""How the demo looks in a terminal, and in a file: the same lines, without colours."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import datetime
+
+from blessed import Terminal
+
+from django_q.models import Task
+
+#: Width where there is no terminal to fill.
+PLAIN_WIDTH = 110
+
+#: What is said of a result, by the function that gave it.
+SUMMARIES: dict[str, Callable] = {
+    "count_words": lambda r: f"{r['words']:,} words, most of all '{r['favourite']}'",
+    "count_code": lambda r: f"{sum(r):,} lines of code in {len(r)} files",
+    "draw_chart": lambda r: f"{r['file']}, {r['size'][0]} x {r['size'][1]} pixels",
+    "make_thumbnail": lambda r: f"{r['file']}, {r['size'][0]} x {r['size'][1]} pixels",
+    "fingerprint": lambda r: f"sha256 {r}",
+}
+
+
+class Screen:
+    """The lines of the demo."""
+
+    def __init__(self) -> None:
+        self.term = Terminal(stream=sys.stdout)
+        self.width = self.term.width if self.term.is_a_tty else PLAIN_WIDTH
+
+    def title(self, text: str, detail: str) -> None:
+        """Say what follows."""
+        self.line(f"{self.term.bold(text)}  {self.term.bright_black(detail)}")
+
+    def line(self, text: str = "") -> None:
+        """Print one line at once."""
+        print(text, flush=True)
+
+    def head(self) -> None:
+        """Print the names of the columns."""
+        self.line()
+        self.line(self.term.underline(self.row("after", "state", "took", "task", "result")))
+
+    def task(self, task: Task, began: datetime, as_expected: bool) -> None:
+        """Print how a task ended."""
+        state, paint = ("ok", self.term.green) if task.success else ("failed", self.term.yellow)
+        row = self.row(
+            f"{(task.stopped - began).total_seconds():.2f} s",
+            state if as_expected else f"{state}!",
+            f"{task.time_taken():.3f} s",
+            called(task),
+            summary(task),
+        )
+        paint = paint if as_expected else self.term.bold_red
+        self.line(row.replace(state, paint(state), 1))
+
+    def row(self, after: str, state: str, took: str, task: str, result: str) -> str:
+        """Lay one row out; what does not fit is cut."""
+        room = self.width - 66
+        return f"{after:>8}  {state:<7}  {took:>9}  {task:<36}{cut(result, max(room, 20)):<{room}}"
+
+    def verdict(self, text: str, good: bool) -> None:
+        """Say how it all ended."""
+        self.line(self.term.bold_green(text) if good else self.term.bold_red(text))
+
+
+def called(task: Task) -> str:
+    """Name the call: the function, and what it was given where that is short."""
+    function = task.func.rpartition(".")[2] if isinstance(task.func, str) else task.func.__name__
+    given = next((arg for arg in task.args or () if isinstance(arg, str)), "")
+    return cut(f"{function}({given})", 35)
+
+
+def summary(task: Task) -> str:
+    """Say in a few words what came out."""
+    if not task.success:
+        return str(task.result).partition(" : ")[0]
+    function = task.func.rpartition(".")[2]
+    return SUMMARIES.get(function, str)(task.result)
+
+
+def cut(text: str, width: int) -> str:
+    """Keep to one line and a width."""
+    text = " ".join(text.split())
+    return text if len(text) <= width else f"{text[: width - 3]}..."

@@ -1,0 +1,104 @@
+"""The work of the library. These are plain functions: a worker calls them as anyone may."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tokenize
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from django.conf import settings
+from PIL import Image, ImageDraw
+
+#: Shorter words say little about a text.
+SHORT = 4
+
+#: Tokens that are not code.
+SILENT = {
+    tokenize.COMMENT,
+    tokenize.DEDENT,
+    tokenize.ENCODING,
+    tokenize.ENDMARKER,
+    tokenize.INDENT,
+    tokenize.NEWLINE,
+    tokenize.NL,
+}
+
+PAPER, INK, BAR = "#ffffff", "#222222", "#44b78b"
+
+
+def count_words(path: str) -> dict:
+    """Count the words of a text, and find the one it uses most."""
+    text = (settings.PROJECT / path).read_text(encoding="utf-8")
+    words = re.findall(r"[^\W\d_]+", text.lower())
+    [(favourite, times)] = Counter(w for w in words if len(w) > SHORT).most_common(1)
+    return {
+        "lines": text.count("\n"),
+        "words": len(words),
+        "distinct": len(set(words)),
+        "favourite": favourite,
+        "times": times,
+    }
+
+
+def count_code(path: str) -> int:
+    """Count the lines of a Python file that hold code."""
+    with tokenize.open(settings.PROJECT / path) as file:
+        tokens = list(tokenize.generate_tokens(file.readline))
+    return len({token.start[0] for token in tokens if token.type not in SILENT})
+
+
+def draw_chart(paths: Iterable[str], target: str) -> dict:
+    """Draw how much code the largest of some files hold; return what was drawn, and where."""
+    sizes = sorted(((count_code(path), path) for path in paths), reverse=True)[:12]
+    image = Image.new("RGB", (1200, 40 * len(sizes) + 40), PAPER)
+    draw = ImageDraw.Draw(image)
+    for row, (size, path) in enumerate(sizes):
+        top = 40 * row + 24
+        draw.text((20, top + 6), f"{path}  {size}", fill=INK)
+        draw.rectangle((420, top, 420 + 740 * size // sizes[0][0], top + 24), fill=BAR)
+    image.save(settings.DATA / target)
+    return {"file": target, "size": image.size}
+
+
+def make_thumbnail(source: str, target: str, width: int) -> dict:
+    """Make a smaller picture of a picture."""
+    with Image.open(settings.DATA / source) as image:
+        image.thumbnail((width, image.height))
+        image.save(settings.DATA / target)
+        return {"file": target, "size": image.size}
+
+
+def fingerprint(paths: Iterable[str]) -> str:
+    """Hash some files, one after the other."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update((settings.PROJECT / path).read_bytes())
+    return digest.hexdigest()
+
+
+def look_for_an_odd_perfect_number() -> int:
+    """Search where nobody has found anything yet; only a time limit ends it."""
+    number = 1
+    while sum(divisor for divisor in range(1, number) if number % divisor == 0) != number:
+        number += 2
+    return number
+
+
+def texts() -> list[str]:
+    """Name the texts of the project."""
+    return names(Path(), "*.rst", "*.md") + names(Path("docs"), "**/*.rst", "**/*.md")
+
+
+def sources() -> list[str]:
+    """Name the Python files of the package."""
+    return names(Path("django_q"), "**/*.py")
+
+
+def names(folder: Path, *patterns: str) -> list[str]:
+    """Name the files of a folder of the project that hold anything."""
+    found = {path for pattern in patterns for path in (settings.PROJECT / folder).glob(pattern)}
+    files = sorted(path for path in found if path.is_file() and path.stat().st_size)
+    return [path.relative_to(settings.PROJECT).as_posix() for path in files]
