@@ -15,7 +15,7 @@ conf recurrence
 signing package
 models migrations
 brokers.base brokers brokers.__init__
-status results.wait results.database results.cache results
+status results.wait results.saving results.database results.cache results
 lifecycle.timeout lifecycle.reporting lifecycle.hooks lifecycle.execution lifecycle.completion \
     lifecycle.recovery lifecycle.inline lifecycle.producer lifecycle.composition lifecycle
 processes.entry processes.slot processes.affinity processes.pusher processes.worker \
@@ -38,7 +38,8 @@ MUST_NOT_KNOW = {
     "lifecycle.completion": "django_q.queues multiprocessing",
     "lifecycle.producer": "django_q.results multiprocessing",
     "processes.pusher": "django_q.results django_q.models",
-    "processes.worker": "django_q.brokers django_q.models django_q.results django.db",
+    "processes.worker": "django_q.brokers django_q.models django.db django_q.results.database "
+    "django_q.results.cache",
     "processes.monitor": "django_q.processes.worker django_q.processes.slot",
     "processes.sentinel": "django_q.package django_q.signing django_q.models django.db blessed",
     "backend": "django_q.processes multiprocessing",
