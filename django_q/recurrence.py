@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 from itertools import count, islice, takewhile
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -249,6 +250,7 @@ def check_cron(expression: str) -> None:
     next(cron_walls(expression, datetime(2000, 1, 1)))
 
 
+@lru_cache(maxsize=256)
 def runs_every_hour(expression: str) -> bool:
     """Tell whether a cron expression leaves the hour open."""
     return read_cron(expression).expanded[1] == ["*"]
