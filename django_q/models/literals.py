@@ -39,7 +39,8 @@ def keywords(text: str) -> dict[str, Any]:
         call = ast.parse(f"f({text.strip()})", mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         raise refused(text, "kwargs", "a=1, b='two'") from error
-    if not isinstance(call, ast.Call) or call.args or not all(k.arg for k in call.keywords):
+    named = isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
+    if not named or call.args or not all(k.arg for k in call.keywords):
         raise refused(text, "kwargs", "a=1, b='two'")
     return {k.arg: literal(k.value, "kwargs", text) for k in call.keywords}
 
