@@ -106,10 +106,12 @@ def hand_back(packages: Sequence[TaskPackage], broker: Broker | None) -> None:
 
 def follow(package: TaskPackage, submit: Callable[[TaskPackage], Any]) -> None:
     """Submit the next link of a chain, and call the hook."""
-    if package.get("chain") and (link := next_link(package, opened(package["result"]))):
-        submit(link)
-    if package.get("hook"):
-        call_hook(package["hook"], as_task(package))
+    if chain := opened(package.get("chain")):
+        link = next_link({**package, "chain": chain}, opened(package["result"]))
+        if link:
+            submit(link)
+    if hook := opened(package.get("hook")):
+        call_hook(hook, as_task({**package, "hook": hook}))
 
 
 def announce(packages: Sequence[TaskPackage]) -> None:

@@ -112,11 +112,12 @@ def printable(text: str | None) -> str | None:
 
 def as_row(package: TaskPackage) -> dict[str, Any]:
     """Map a finished package to the columns of its row."""
+    hook = opened(package.get("hook"))
     return {
         "id": package["id"],
         "name": clipped(package["name"], "name"),
         "func": clipped(dotted_name(package["func"]), "func"),
-        "hook": clipped(dotted_name(package["hook"]), "hook") if package.get("hook") else None,
+        "hook": clipped(dotted_name(hook), "hook") if hook else None,
         "args": package["args"],
         "kwargs": package["kwargs"],
         "result": package["result"],

@@ -1,0 +1,54 @@
+"""``manage.py qcluster``: run a cluster."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from django_q.cluster import Cluster
+from django_q.conf import Conf, logger
+
+
+class Command(BaseCommand):
+    """Starts a cluster and stays with it until it is told to stop."""
+
+    help = "Starts a Django Q cluster."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--run-once",
+            action="store_true",
+            help="Work off what is queued, then stop.",
+        )
+        parser.add_argument(
+            "-n",
+            "--name",
+            dest="cluster_name",
+            help="Work for this queue, with its settings from ALT_CLUSTERS.",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["cluster_name"]:
+            # In the environment too, for the processes that do not inherit this one's memory.
+            os.environ["Q_CLUSTER_NAME"] = options["cluster_name"]
+            Conf.from_django()
+        log_to_terminal()
+        code = Cluster().run(until_empty=options["run_once"])
+        if code:
+            sys.exit(code)
+
+
+def log_to_terminal() -> None:
+    """Show the log, unless the project's LOGGING says where it goes."""
+    if logger.hasHandlers():
+        return
+    handler = logging.StreamHandler()
+    handler.setFormatter(
+        logging.Formatter("%(asctime)s [Q] %(levelname)s %(message)s", datefmt="%H:%M:%S")
+    )
+    logger.addHandler(handler)
+    logger.setLevel(Conf.LOG_LEVEL)

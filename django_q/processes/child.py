@@ -1,0 +1,116 @@
+"""A place in the cluster, and the process that fills it."""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from django_q.lifecycle.recovery import Abandoned
+from django_q.processes.slot import Slot, State
+
+#: A process that ends sooner has failed to start: the next one waits before it does.
+SHORT_LIFE = 5.0  #: seconds
+#: Seconds before a process that fails to start is started again: at first, and at most.
+BACK_OFF = (0.5, 30.0)
+
+
+@dataclass
+class Child:
+    """What the sentinel knows of one of its processes."""
+
+    role: str
+    slot: Slot | None = None  # of a worker
+    process: Any = None
+    is_running: bool = False
+    born: float = 0.0  # monotonic
+    due: float = 0.0  # when it shall be started again; 0 for not at all
+    failures: int = 0  # short lives in a row
+    timed_out: bool = False  # it was killed for its task's time limit
+    stopped: bool = False  # it was killed because the cluster had to stop
+
+    def begin(self, process: Any) -> None:
+        """Note the process that fills this place from now on."""
+        self.process, self.born = process, time.monotonic()
+        self.is_running, self.timed_out, self.due = True, False, 0.0
+
+    def end(self) -> None:
+        """Note that the process has ended, and when the next may start."""
+        now = time.monotonic()
+        # Nothing of a task in it: it is the process itself that does not get going.
+        failed = now - self.born < SHORT_LIFE and not self.is_explained
+        self.failures = self.failures + 1 if failed else 0
+        self.due = now + self.delay()
+        self.is_running = False
+        if self.slot:
+            self.slot.reset()
+
+    def delay(self) -> float:
+        """Seconds to wait before the next start."""
+        return min(BACK_OFF[0] * 2 ** (self.failures - 1), BACK_OFF[1]) if self.failures else 0.0
+
+    @property
+    def state(self) -> State | None:
+        """What a worker was up to."""
+        return self.slot.state if self.slot else None
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether the process ended because of a task, or because it had done its share."""
+        return self.state in (State.RECYCLED, State.TIMED_OUT, State.BUSY)
+
+    @property
+    def ran_out_of_time(self) -> bool:
+        """Whether the process ended for its task's time limit."""
+        return self.timed_out or self.state is State.TIMED_OUT
+
+    def cause(self) -> str:
+        """Say how the process ended."""
+        code = self.process.exitcode
+        if code is not None and code < 0:
+            name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+            hint = ", which is also what happens when memory runs out" if name == "SIGKILL" else ""
+            return f"death by {name}{hint}"
+        return f"its exit with code {code}"
+
+    def outlook(self) -> str:
+        """Say when the next process starts, where that is not at once."""
+        failed = time.monotonic() - self.born < SHORT_LIFE and not self.is_explained
+        if not failed:
+            return ""
+        delay = min(BACK_OFF[0] * 2**self.failures, BACK_OFF[1])
+        return f"; it ended at once, the next one starts in {delay} seconds"
+
+    def abandoned(self) -> Abandoned | None:
+        """Tell what a worker had in hand; None where that was nothing."""
+        if self.slot is None or self.slot.state is not State.BUSY:
+            return None
+        hand = self.slot.read()
+        if not hand.batch:
+            return None
+        running = hand.running if hand.since else None
+        return Abandoned(
+            "Task exceeded its time limit and its worker was killed"
+            if self.timed_out
+            else f"Worker ended while the task ran: {self.cause()}",
+            running=running,
+            unfinished=[each for each in hand.batch if each != running],
+            timed_out=self.timed_out,
+            stopped=self.stopped,
+        )
+
+    def overdue_at(self, grace: float) -> float:
+        """Tell when a worker's task has ignored its time limit for ``grace`` seconds; monotonic."""
+        if self.slot is None or not self.is_running or self.slot.state is not State.BUSY:
+            return math.inf
+        deadline = self.slot.read().deadline
+        return deadline + grace if deadline else math.inf
+
+    def current(self, now: float) -> tuple[int, str, str, float] | None:
+        """Describe the task that runs: pid, its name, its function, seconds it has run."""
+        if self.slot is None or not (text := self.slot.description):
+            return None
+        name, _, func = text.partition("\t")
+        return self.process.pid, name, func, now - self.slot.read().since

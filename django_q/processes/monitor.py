@@ -1,0 +1,169 @@
+"""The monitor: takes what workers put out, and completes it in groups."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from redis import RedisError
+
+from django_q import connections
+from django_q.brokers import get_broker, leased
+from django_q.brokers.base import Broker
+from django_q.conf import Conf, logger
+from django_q.lifecycle.completion import complete
+from django_q.lifecycle.execution import Undecodable
+from django_q.lifecycle.producer import submit
+from django_q.lifecycle.recovery import Abandoned, Graveyard, recover
+from django_q.package import TaskPackage
+from django_q.processes.entry import lifeline, say_ready
+from django_q.queues import STOP, SocketQueue, readable
+from django_q.results.saving import PASSING
+
+#: Tasks completed together at most.
+GROUP = 500
+#: Seconds to wait after the database or the broker failed: at first, and at most.
+BACK_OFF = (0.1, 5.0)
+#: Errors that pass, however long it takes.
+AWAY = (*PASSING, RedisError, OSError)
+#: Tries of what fails for another reason, before each task is tried on its own.
+TRIES = 3
+
+
+def monitor(result_queue: Any, broker: Broker | None = None) -> None:
+    """Complete what comes out of the result queue, until ``STOP``.
+
+    Takes what has arrived, up to 500 tasks, in one go; one alone is completed at once.
+    """
+    desk = Desk(result_queue, leased(broker or get_broker()))
+    say_ready("monitoring")
+    while desk.take():
+        desk.settle()
+    desk.broker.close()
+
+
+class Desk:
+    """A monitor at work."""
+
+    def __init__(self, result_queue: Any, broker: Broker) -> None:
+        self.result_queue = result_queue
+        self.broker = broker
+        self.graveyard = Graveyard(broker)
+        self.backlog: deque[Any] = deque()  # taken while the database was away
+        self.group: list[Any] = []  # being completed
+        self.stopped = False
+        if isinstance(result_queue, SocketQueue) and lifeline():
+            # The last writer to go ends the queue: this process must not count as one.
+            result_queue.writer.close()
+
+    def take(self) -> bool:
+        """Take the next group, waiting for it; False when there is nothing more to come."""
+        self.group = []
+        while len(self.group) < GROUP and not self.stopped:
+            items = self.take_some(block=not self.group)
+            if not items:
+                break
+            self.group += items
+        return bool(self.group)
+
+    def take_some(self, block: bool) -> list[Any]:
+        """Take what one worker sent; nothing when nothing is there, or when it is over."""
+        if self.backlog:
+            items = [self.backlog.popleft() for _ in range(min(GROUP, len(self.backlog)))]
+            self.result_queue.count.add(-len(items))
+            return items
+        return self.receive(block)
+
+    def receive(self, block: bool) -> list[Any]:
+        """Take one message off the queue, and note when it says that it is the last."""
+        try:
+            if hasattr(self.result_queue, "get_many"):
+                items = self.result_queue.get_many(block)
+            else:
+                items = [self.result_queue.get(block)]
+        except queue.Empty:
+            return []
+        except EOFError:  # everybody else is gone
+            items = [STOP]
+        self.stopped = self.stopped or STOP in items
+        return [item for item in items if item != STOP]
+
+    def settle(self) -> None:
+        """Complete a group; what a dead worker left comes after what it had finished."""
+        connections.close_old()
+        packages = [item for item in self.group if isinstance(item, dict)]
+        self.complete(packages)
+        for item in self.group:
+            if isinstance(item, Undecodable):
+                self.insist(lambda item=item: self.graveyard.bury(item))
+            elif isinstance(item, Abandoned):
+                self.recover(item)
+        connections.close_old()
+
+    def recover(self, abandoned: Abandoned) -> None:
+        """Hand back what a dead worker had in hand, and complete the task that ran."""
+        found: list[TaskPackage] = []
+
+        def step() -> None:
+            found[:] = [package for package in [recover(abandoned, self.broker)] if package]
+
+        self.insist(step)
+        self.complete(found)
+
+    def complete(self, packages: list[TaskPackage]) -> None:
+        """Complete packages together; each alone where something is wrong with one."""
+        if not packages:
+            return
+        if self.insist(lambda: complete(packages, self.broker, submit)) or len(packages) == 1:
+            return
+        for package in packages:
+            self.insist(lambda package=package: complete([package], self.broker, submit))
+
+    def insist(self, step: Callable[[], Any]) -> bool:
+        """Take a step again and again while the database or the broker is away.
+
+        False when it failed for another reason, which was logged.
+        """
+        pause, tries = BACK_OFF[0], 0
+        while True:
+            try:
+                step()
+                return True
+            except AWAY as error:
+                logger.error("results wait to be saved, trying again in %.1f s: %r", pause, error)
+            except Exception:
+                tries += 1
+                if tries >= TRIES:
+                    logger.exception("results can not be completed; their leases end in time")
+                    return False
+            connections.close_all()
+            self.hold(pause)
+            pause = min(pause * 2, BACK_OFF[1])
+
+    def hold(self, seconds: float) -> None:
+        """Wait, and keep the leases of all that waits to be saved meanwhile."""
+        self.extend()
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if not isinstance(self.result_queue, SocketQueue) or self.stopped:
+                time.sleep(left)
+                return
+            if readable([self.result_queue], left):
+                items = self.receive(block=False)
+                self.backlog.extend(items)
+                # They go on counting as waiting, so that the pusher takes no more than fits.
+                self.result_queue.count.add(len(items))
+
+    def extend(self) -> None:
+        """Extend the leases of all that this process holds."""
+        held = [item for item in (*self.group, *self.backlog) if isinstance(item, dict)]
+        receipts = [package["ack_id"] for package in held if "ack_id" in package]
+        if not receipts:
+            return
+        try:
+            self.broker.extend(receipts, Conf.RETRY)
+        except Exception as error:
+            logger.warning("leases could not be extended: %r", error)

@@ -1,0 +1,190 @@
+"""The pusher: takes deliveries from the broker and puts them where workers find them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from django_q.brokers import get_broker, leased
+from django_q.brokers.base import Broker, Delivery
+from django_q.conf import Conf, logger
+from django_q.processes.entry import say_ready
+from django_q.processes.slot import Slots
+
+#: Seconds of work that a cluster keeps inside.
+AHEAD = 0.05
+#: Deliveries that are taken at a time at most.
+MOST = 500
+#: Results that wait to be saved before nothing more is taken.
+BACKLOG = 5000
+#: Seconds of work that one worker takes at a time, and tasks at most.
+GROUP = 0.002
+MOST_IN_GROUP = 50
+#: Seconds between two looks at a queue that fast tasks drain, and at one that slow tasks do.
+GLANCE, REST = 0.005, 5.0
+#: Share of the lease that is left for sure when a delivery has arrived here.
+SURELY = 0.9
+#: Seconds to wait after a broker failed: at first, and at most.
+BACK_OFF = (0.1, 10.0)
+
+
+class Room(Protocol):
+    """How much a cluster can take now."""
+
+    workers: int
+
+    def limit(self, waiting: int) -> int:
+        """Say how many more deliveries fit, with so many in the task queue."""
+
+    def group(self) -> int:
+        """Say how many deliveries one worker shall take at a time."""
+
+    def pause(self) -> float:
+        """Say how many seconds to wait for room."""
+
+
+class OneByOne:
+    """Room for a pusher that knows nothing about workers: what the settings say."""
+
+    workers = 1
+
+    def limit(self, waiting: int) -> int:
+        """As many as are asked of a broker at a time."""
+        return max(1, Conf.BULK)
+
+    def group(self) -> int:
+        """Each on its own."""
+        return 1
+
+    def pause(self) -> float:
+        """There is always room."""
+        return GLANCE
+
+
+@dataclass
+class MeasuredRoom:
+    """Room by measure: what idle workers can start, and what is done in 50 ms.
+
+    ``idle`` and ``finished`` read the workers' slots, ``backlog`` what waits to be saved.
+    """
+
+    workers: int
+    idle: Callable[[], int]
+    finished: Callable[[], int]
+    backlog: Callable[[], int]
+    rate: float = 0.0  # tasks finished a second
+    _seen: tuple[float, int] = field(default=(0.0, 0))
+
+    def measure(self) -> None:
+        """Measure the rate: a fall counts at once, a rise by half."""
+        now, finished = time.monotonic(), self.finished()
+        then, before = self._seen
+        if now - then < GLANCE:
+            return
+        rate = max(0, finished - before) / (now - then)
+        self.rate = rate if rate < self.rate else (rate + self.rate) / 2
+        self._seen = (now, finished)
+
+    def limit(self, waiting: int) -> int:
+        """Say how many more deliveries fit; none rather than a few while the queue is filled."""
+        self.measure()
+        if self.backlog() > BACKLOG:
+            return 0
+        ahead = int(self.rate * AHEAD)
+        room = self.idle() + ahead - waiting
+        if Conf.QUEUE_LIMIT:
+            room = min(room, Conf.QUEUE_LIMIT - waiting)
+        if waiting and room < ahead // 4:
+            return 0
+        return min(room, MOST)
+
+    def group(self) -> int:
+        """Say how many deliveries are done in two milliseconds."""
+        return max(1, min(MOST_IN_GROUP, int(self.rate / self.workers * GROUP)))
+
+    def pause(self) -> float:
+        """Say how many seconds it takes until there may be room, unless a worker asks before."""
+        return GLANCE if self.rate * AHEAD >= 1 or self.backlog() > BACKLOG else REST
+
+
+def pusher(
+    task_queue: Any, event: Any, broker: Broker | None = None, room: Room | None = None
+) -> None:
+    """Move deliveries from the broker to the task queue until ``event`` is set.
+
+    Looks at least once, so that it can be called with an event that is set already.
+    """
+    broker = leased(broker or get_broker())
+    broker.wake_fd = event.fileno() if hasattr(event, "fileno") else None
+    room = room or OneByOne()
+    say_ready("pushing tasks")
+    pause = BACK_OFF[0]
+    while True:
+        try:
+            push(task_queue, event, broker, room)
+            if pause > BACK_OFF[0]:
+                logger.info("the broker answers again")
+            pause = BACK_OFF[0]
+        except Exception as error:
+            logger.error(
+                "can not take tasks from the broker, trying again in %.1f seconds: %s: %s",
+                pause,
+                type(error).__name__,
+                error,
+            )
+            broker.close()
+            event.wait(pause)
+            pause = min(pause * 2, BACK_OFF[1])
+        if event.is_set():
+            break
+    broker.close()
+
+
+def push(task_queue: Any, event: Any, broker: Broker, room: Room) -> None:
+    """Take what there is room for, or wait until there is."""
+    limit = room.limit(task_queue.qsize())
+    limit = min(limit, broker.max_batch or limit)
+    if limit < 1:
+        wait_for_room(task_queue, event, room.pause())
+    elif deliveries := broker.dequeue(limit, 0 if event.is_set() else None):
+        hand_out(task_queue, deliveries, room)
+
+
+def wait_for_room(task_queue: Any, event: Any, seconds: float) -> None:
+    """Wait until a worker finds the queue empty, the event is set, or the time is over."""
+    if hasattr(task_queue, "wait_asked") and hasattr(event, "fileno"):
+        task_queue.wait_asked(seconds, event)
+    else:
+        event.wait(min(seconds, 0.1))
+
+
+def hand_out(task_queue: Any, deliveries: list[Delivery], room: Room) -> None:
+    """Put deliveries into the task queue, in groups that one worker takes together.
+
+    Each goes with the monotonic time until which it is surely leased.
+    """
+    leased_until = time.monotonic() + SURELY * Conf.RETRY
+    jobs = [(*delivery, leased_until) for delivery in deliveries]
+    if not hasattr(task_queue, "put_many"):
+        for job in jobs:
+            task_queue.put(job)
+        return
+    # No more than a worker's share, so that none is idle while another has them all.
+    size = max(1, min(room.group(), -(-len(jobs) // room.workers)))
+    for first in range(0, len(jobs), size):
+        task_queue.put_many(jobs[first : first + size])
+
+
+def pusher_of_cluster(
+    task_queue: Any, event: Any, slots: Slots, result_queue: Any, broker: Broker
+) -> None:
+    """Run the pusher of a cluster, which measures what its workers get done."""
+    room = MeasuredRoom(
+        workers=len(slots),
+        idle=lambda: slots.idle,
+        finished=lambda: slots.finished,
+        backlog=result_queue.qsize,
+    )
+    pusher(task_queue, event, broker, room)

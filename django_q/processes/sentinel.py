@@ -1,0 +1,379 @@
+"""The sentinel: starts the processes of a cluster, guards them, and stops them in order.
+
+It waits for what happens, and never does what could make it wait for another: a child's end, a
+request to stop, the next heartbeat, lease to extend, or task past its time limit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import queue
+import signal
+import time
+from collections import deque
+from collections.abc import Iterable
+from multiprocessing.connection import wait
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from django_q.brokers import get_broker, leased
+from django_q.brokers.base import Broker
+from django_q.conf import Conf, logger
+from django_q.humanhash import humanize
+from django_q.lifecycle.recovery import Abandoned
+from django_q.processes import entry
+from django_q.processes.affinity import set_cpu_affinity
+from django_q.processes.child import Child
+from django_q.processes.slot import Slots, State
+from django_q.queues import STOP, Flag, Queue
+from django_q.status import Stat
+
+#: Seconds between heartbeats of an idle cluster. One at work beats every GUARD_CYCLE.
+IDLE_BEAT = 3.0
+#: Seconds past its time limit after which a task is ended from outside.
+KILL_GRACE = 3.0
+#: Seconds that a pusher may take to end, and that a monitor gets for the last results.
+PUSHER_GRACE, MONITOR_GRACE = 10.0, 15.0
+#: Seconds between two looks where something can not be waited for.
+GLANCE = 0.05
+
+
+def sentinel(
+    stop_event: Flag,
+    start_event: Flag,
+    abort_event: Flag,
+    cluster_id: UUID,
+    timeout: float | None,
+    broker: Broker | None,
+) -> None:
+    """Run a cluster until ``stop_event``: the body of the sentinel's process."""
+    signal.signal(signal.SIGTERM, lambda signum, frame: stop_event.set())
+    guard = Sentinel(stop_event, start_event, cluster_id, broker, timeout, start=False)
+    guard.abort_event = abort_event
+    guard.start()
+
+
+class Sentinel:
+    """One cluster's processes, and what is between them."""
+
+    def __init__(
+        self,
+        stop_event: Any,
+        start_event: Any,
+        cluster_id: UUID,
+        broker: Broker | None = None,
+        timeout: float | None = None,
+        start: bool = True,
+    ) -> None:
+        self.pid = os.getpid()
+        self.parent_pid = os.getppid()
+        self.name = multiprocessing.current_process().name
+        self.cluster_id = cluster_id
+        self.cluster_name = humanize(cluster_id.hex)
+        self.broker = leased(broker or get_broker())
+        self.stop_event, self.start_event = stop_event, start_event
+        self.abort_event: Any = Flag()
+        self.event_out = Flag()
+        self.timeout = timeout
+        self.tob = timezone.now()
+        self.reincarnations = 0
+        self.stopping = False
+        self.pool_size = Conf.WORKERS
+        self.slots = Slots(self.pool_size)
+        self.task_queue, self.result_queue = Queue(), Queue()
+        self.children: list[Child] = []
+        self.outgoing: deque[Abandoned] = deque()  # for the monitor, when its queue takes it
+        self._next_beat = self._next_extension = 0.0
+        self._seen = 0
+        if start:
+            self.start()
+
+    def start(self) -> None:
+        """Run the cluster until it is told to stop."""
+        self.spawn_cluster()
+        self.start_event.set()
+        logger.info("%s guarding cluster %s at %s", self.name, self.cluster_name, self.pid)
+        while not self.stop_event.is_set() and not self.is_orphaned():
+            self.tend()
+        self.stop()
+
+    # The processes.
+
+    @property
+    def pool(self) -> list[Any]:
+        """The worker processes."""
+        return [child.process for child in self.children if child.role == entry.WORKER]
+
+    @property
+    def pusher(self) -> Any:
+        """The pusher's process."""
+        return self.process_of(entry.PUSHER)
+
+    @property
+    def monitor(self) -> Any:
+        """The monitor's process."""
+        return self.process_of(entry.MONITOR)
+
+    @property
+    def scheduler(self) -> Any:
+        """The scheduler's process; None where this cluster runs no schedules."""
+        return self.process_of(entry.SCHEDULER)
+
+    def process_of(self, role: str) -> Any:
+        """Find the process of a role that one process has."""
+        return next((child.process for child in self.children if child.role == role), None)
+
+    def spawn_cluster(self) -> None:
+        """Start all processes: first what takes results, last what brings tasks."""
+        self.children = [Child(entry.MONITOR)]
+        self.children += [Child(entry.WORKER, slot) for slot in self.slots]
+        if Conf.SCHEDULER:
+            self.children.append(Child(entry.SCHEDULER))
+        self.children.append(Child(entry.PUSHER))
+        for child in self.children:
+            self.spawn(child)
+        set_cpu_affinity(Conf.CPU_AFFINITY, [process.pid for process in self.pool])
+
+    def spawn(self, child: Child) -> None:
+        """Start a child's process."""
+        body, args, late = {
+            entry.MONITOR: ("monitor.monitor", (self.result_queue,), (self.broker,)),
+            entry.WORKER: (
+                "worker.worker",
+                (self.task_queue, self.result_queue, child.slot, self.timeout),
+                (),
+            ),
+            entry.SCHEDULER: ("scheduler.scheduler_of_cluster", (self.event_out,), (self.broker,)),
+            entry.PUSHER: (
+                "pusher.pusher_of_cluster",
+                (self.task_queue, self.event_out, self.slots, self.result_queue),
+                (self.broker,),
+            ),
+        }[child.role]
+        daemon = child.role != entry.WORKER or Conf.DAEMONIZE_WORKERS
+        self.broker.close()
+        child.begin(entry.spawn(f"django_q.processes.{body}", args, child.role, daemon, late))
+
+    # One round of guarding.
+
+    def tend(self) -> None:
+        """Wait for something to happen, and see to it."""
+        self.wait()
+        self.reap()
+        self.end_overdue()
+        self.pass_on()
+        now = time.monotonic()
+        if now >= self._next_extension:
+            self.extend_leases(now)
+        if now >= self._next_beat:
+            self.beat(now)
+
+    def wait(self) -> None:
+        """Wait until a process ends, someone wants a stop, or the next deadline."""
+        sources: list[Any] = [child.process.sentinel for child in self.children if child.is_running]
+        events = [self.abort_event] if self.stopping else [self.stop_event, *entry.lifeline()]
+        waitable = [event for event in events if hasattr(event, "fileno") and not event_set(event)]
+        timeout = max(0.0, self.next_deadline() - time.monotonic())
+        if self.outgoing or len(waitable) < len(events):
+            timeout = min(timeout, GLANCE)
+        wait([*sources, *waitable], timeout)
+
+    def next_deadline(self) -> float:
+        """Find when this process must look again, whatever happens."""
+        deadlines = [self._next_beat, self._next_extension]
+        deadlines += [child.due for child in self.children if not child.is_running and child.due]
+        deadlines += [child.overdue_at(KILL_GRACE) for child in self.children]
+        return min(deadlines)
+
+    def is_orphaned(self) -> bool:
+        """Whether the process that started this cluster is gone."""
+        return any(event_set(line) for line in entry.lifeline())
+
+    def reap(self) -> None:
+        """Record how processes ended, and start others in their place."""
+        now = time.monotonic()
+        for child in self.children:
+            if child.is_running and not child.process.is_alive():
+                self.bury(child)
+            if not child.is_running and child.due and now >= child.due and self.is_wanted(child):
+                self.spawn(child)
+
+    def is_wanted(self, child: Child) -> bool:
+        """Whether a process that ended is needed again; at a stop only who saves results."""
+        return not self.stopping or child.role == entry.MONITOR
+
+    def bury(self, child: Child) -> None:
+        """See to what a process leaves behind."""
+        self.reincarnate(child.process)
+        if abandoned := child.abandoned():
+            self.outgoing.append(abandoned)
+        child.end()
+        self._next_beat = 0.0
+
+    def reincarnate(self, process: Any) -> None:
+        """Log how a process ended, and count it unless it was due."""
+        child = next(child for child in self.children if child.process is process)
+        name = process.name if child.role != entry.WORKER else f"worker {process.name}"
+        if self.stopping and process.exitcode == 0:
+            logger.debug("%s stopped", name)
+        elif child.state is State.RECYCLED:
+            logger.info("recycled %s", name)
+        else:
+            self.reincarnations += 1
+            how = child.cause() if not child.ran_out_of_time else "timeout"
+            level = 30 if child.ran_out_of_time else 50
+            logger.log(level, "reincarnated %s after %s%s", name, how, child.outlook())
+
+    def end_overdue(self) -> None:
+        """Kill workers whose task has ignored its time limit."""
+        now = time.monotonic()
+        for child in self.children:
+            if child.is_running and now >= child.overdue_at(KILL_GRACE):
+                child.timed_out = True
+                child.process.kill()
+
+    def pass_on(self) -> None:
+        """Tell the monitor what dead workers left, without waiting for it."""
+        with contextlib.suppress(queue.Full):
+            while self.outgoing:
+                self.result_queue.put_many([self.outgoing[0]], block=False)
+                self.outgoing.popleft()
+
+    def extend_leases(self, now: float) -> None:
+        """Extend the leases of the tasks that run, so that nobody else gets them."""
+        self._next_extension = now + Conf.RETRY / 3
+        receipts = [receipt for slot in self.slots for receipt in held(slot, now - Conf.RETRY / 4)]
+        if not receipts:
+            return
+        try:
+            self.broker.extend(receipts, Conf.RETRY)
+        except Exception as error:
+            self.broker.close()
+            logger.warning("leases could not be extended, trying again: %r", error)
+
+    # What it says about itself.
+
+    def status(self) -> Any:
+        """Tell the state of the cluster."""
+        if not self.start_event.is_set():
+            return Conf.STARTING
+        if self.stopping:
+            alive = any(child.is_running for child in self.children)
+            return Conf.STOPPING if alive else Conf.STOPPED
+        return Conf.WORKING if self.is_busy() else Conf.IDLE
+
+    def is_busy(self) -> bool:
+        """Whether any task is inside the cluster."""
+        queued = self.task_queue.qsize() or self.result_queue.qsize()
+        return bool(queued) or any(slot.state is State.BUSY for slot in self.slots)
+
+    def beat(self, now: float) -> None:
+        """Save a heartbeat; an idle cluster does so less often."""
+        finished = self.slots.finished
+        idle = finished == self._seen and not self.is_busy() and not self.stopping
+        self._seen = finished
+        self._next_beat = now + (max(IDLE_BEAT, Conf.GUARD_CYCLE) if idle else Conf.GUARD_CYCLE)
+        try:
+            self.stat().save(self.broker)
+        except Exception as error:
+            self.broker.close()
+            self._next_beat = now + IDLE_BEAT
+            logger.warning("the heartbeat could not be saved: %r", error)
+
+    def stat(self) -> Stat:
+        """Take a snapshot of the cluster."""
+        now = time.monotonic()
+        return Stat(
+            self.parent_pid,
+            self.cluster_id,
+            name=self.cluster_name,
+            queue=Conf.CLUSTER_NAME,
+            status=self.status(),
+            tob=self.tob,
+            reincarnations=self.reincarnations,
+            sentinel=self.pid,
+            pusher=pid(self.pusher),
+            monitor=pid(self.monitor),
+            scheduler=pid(self.scheduler),
+            workers=[pid(process) for process in self.pool],
+            pool_size=self.pool_size,
+            task_q_size=self.task_queue.qsize(),
+            done_q_size=self.result_queue.qsize(),
+            current=[running for child in self.children if (running := child.current(now))],
+        )
+
+    # The end.
+
+    def stop(self) -> None:
+        """Stop from the broker's end to the database's, and hand back what did not start."""
+        self.stopping = True
+        logger.info("%s stopping cluster processes", self.name)
+        until = time.monotonic() + Conf.STOP_TIMEOUT
+        self._next_beat = 0.0
+        self.event_out.set()
+        self.await_end((entry.PUSHER, entry.SCHEDULER), min(until, time.monotonic() + PUSHER_GRACE))
+        self.drain()
+        for _ in range(self.pool_size):
+            self.task_queue.put(STOP)
+        self.await_end((entry.WORKER,), until)
+        self.drain()
+        self.await_end((), time.monotonic() + MONITOR_GRACE)
+        self.result_queue.put(STOP)
+        self.await_end((entry.MONITOR,), max(until, time.monotonic() + MONITOR_GRACE))
+        self.beat(time.monotonic())
+        self.broker.close()
+
+    def await_end(self, roles: Iterable[str], until: float) -> None:
+        """Guard until the processes of these roles have ended, and all is passed on.
+
+        Those that are left at the deadline, or when a stop at once is asked for, are killed.
+        """
+        ending = [child for child in self.children if child.role in roles]
+        for child in ending:
+            child.due = 0.0
+        while any(child.is_running for child in ending) or (self.outgoing and self.monitor):
+            self.tend()
+            if time.monotonic() > until or self.abort_event.is_set():
+                break
+        for child in ending:
+            if child.is_running:
+                logger.warning("%s did not end in time and is killed", child.process.name)
+                child.stopped = True
+                child.process.kill()
+                child.process.join()
+        self.reap()
+        self.pass_on()
+
+    def drain(self) -> None:
+        """Hand back what waits in the task queue."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                jobs = self.task_queue.get_many(block=False)
+                waiting = [(job[0], job[2]) for job in jobs if job != STOP]
+                if waiting:
+                    self.outgoing.append(Abandoned("the cluster stopped", unfinished=waiting))
+
+
+def held(slot: Any, before: float) -> list[Any]:
+    """List the receipts of what a worker has finished or runs, where that began long ago.
+
+    Not of what waits behind it: another cluster may take that when its lease ends.
+    """
+    hand = slot.read()
+    if not hand.batch or hand.since > before:
+        return []
+    return [ack_id for ack_id, _ in hand.batch[: hand.position + 1]]
+
+
+def pid(process: Any) -> int:
+    """The pid of a process; 0 where there is none."""
+    return (process.pid or 0) if process else 0
+
+
+def event_set(event: Any) -> bool:
+    """Whether an event, or what stands for one by being readable, is set."""
+    return event.is_set() if hasattr(event, "is_set") else bool(wait([event], 0))

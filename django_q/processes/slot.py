@@ -1,0 +1,228 @@
+"""Slots: what each worker does, in memory that the sentinel reads and only the worker writes.
+
+There is no lock, which a killed worker would take along. A number is written in one step; the
+list of what is in hand is guarded by a sequence number, odd while it is being written.
+"""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import dataclass, field
+from enum import IntEnum
+from multiprocessing.sharedctypes import RawArray
+from typing import Any
+
+#: Bytes for the list of deliveries in hand, and for the label of the task.
+BATCH_BYTES = 8192
+LABEL_BYTES = 512
+
+
+class State(IntEnum):
+    """What a worker is up to."""
+
+    STARTING = 0  # not ready yet
+    IDLE = 1  # waits for a task
+    BUSY = 2  # has deliveries in hand
+    RECYCLED = 3  # ended on purpose, after its share of tasks
+    TIMED_OUT = 4  # ended after a task that ran into its time limit
+
+
+class Field(IntEnum):
+    """The numbers of a slot; times are monotonic."""
+
+    SEQUENCE = 0  # odd while the batch is written
+    STATE = 1
+    FINISHED = 2  # deliveries finished since the cluster started, by all workers of this slot
+    POSITION = 3  # which of the batch runs, from 0
+    SINCE = 4  # when it started
+    DEADLINE = 5  # its time limit; 0 for none
+    BATCH = 6  # bytes of the batch
+    LABEL = 7  # bytes of the label
+    LABELLED = 8  # the start of the task that the label belongs to
+
+
+NUMBERS = 8 * len(Field)
+SIZE = NUMBERS + BATCH_BYTES + LABEL_BYTES
+
+#: One delivery in hand: its receipt, and the number of its attempt.
+InHand = tuple[Any, int]
+
+
+@dataclass
+class Hand:
+    """What a worker has in hand."""
+
+    batch: list[InHand] = field(default_factory=list)
+    position: int = 0  # index of the one that runs
+    since: float = 0.0
+    deadline: float = 0.0
+
+    @property
+    def running(self) -> InHand | None:
+        """The delivery whose task runs."""
+        return self.batch[self.position] if self.position < len(self.batch) else None
+
+
+class Slot:
+    """One worker's place in the shared memory."""
+
+    def __init__(self, memory: Any) -> None:
+        self.memory = memory
+        view = memoryview(memory).cast("B")
+        self.numbers = view[:NUMBERS].cast("d")
+        self.batch = view[NUMBERS : NUMBERS + BATCH_BYTES]
+        self.label = view[NUMBERS + BATCH_BYTES :]
+
+    def __reduce__(self) -> tuple:
+        return Slot, (self.memory,)
+
+    @property
+    def state(self) -> State:
+        """What the worker is up to."""
+        return State(int(self.numbers[Field.STATE]))
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self.numbers[Field.STATE] = state
+
+    @property
+    def finished(self) -> int:
+        """Deliveries finished."""
+        return int(self.numbers[Field.FINISHED])
+
+    def reset(self) -> None:
+        """Make the slot ready for a new worker; what was counted stays."""
+        self.numbers[Field.SEQUENCE] = 0
+        self.numbers[Field.BATCH] = 0
+        self.state = State.STARTING
+
+    def take(self, batch: list[InHand]) -> None:
+        """Write down a batch before its first task starts."""
+        numbers = self.numbers
+        numbers[Field.POSITION] = 0
+        numbers[Field.SINCE] = numbers[Field.DEADLINE] = 0.0
+        self._write(batch)
+        numbers[Field.STATE] = State.BUSY
+
+    def keep(self, count: int) -> None:
+        """Forget all of the batch but the first ``count``: the others were put back."""
+        self._write(self.read().batch[:count])
+
+    def _write(self, batch: list[InHand]) -> None:
+        data = pickle.dumps(batch, pickle.HIGHEST_PROTOCOL)
+        while len(data) > BATCH_BYTES:  # those left out come back when their lease ends
+            batch = batch[: len(batch) // 2]
+            data = pickle.dumps(batch, pickle.HIGHEST_PROTOCOL)
+        numbers = self.numbers
+        numbers[Field.SEQUENCE] += 1
+        self.batch[: len(data)] = data
+        numbers[Field.BATCH] = len(data)
+        numbers[Field.SEQUENCE] += 1
+
+    def start(self, position: int, now: float, limit: float | None) -> None:
+        """Write down which of the batch starts now, and its time limit in seconds."""
+        numbers = self.numbers
+        numbers[Field.POSITION] = position
+        numbers[Field.SINCE] = now
+        numbers[Field.DEADLINE] = now + limit if limit else 0.0
+
+    def finish(self, count: int, state: State = State.IDLE) -> None:
+        """Write down that the whole batch is finished and handed on."""
+        numbers = self.numbers
+        numbers[Field.FINISHED] += count
+        numbers[Field.DEADLINE] = 0.0
+        numbers[Field.BATCH] = 0
+        numbers[Field.STATE] = state
+
+    def describe(self, text: str) -> None:
+        """Label the task that runs, for people who look."""
+        data = text.encode()[:LABEL_BYTES]
+        self.label[: len(data)] = data
+        self.numbers[Field.LABEL] = len(data)
+        self.numbers[Field.LABELLED] = self.numbers[Field.SINCE]
+
+    @property
+    def description(self) -> str:
+        """The label of the task that runs; empty where it has none."""
+        numbers = self.numbers
+        if self.state is not State.BUSY or numbers[Field.LABELLED] != numbers[Field.SINCE]:
+            return ""
+        return bytes(self.label[: int(numbers[Field.LABEL])]).decode(errors="replace")
+
+    def read(self) -> Hand:
+        """Read what is in hand; nothing when it can not be read whole."""
+        numbers = self.numbers
+        for _ in range(100):
+            sequence = numbers[Field.SEQUENCE]
+            data = bytes(self.batch[: int(numbers[Field.BATCH])])
+            hand = Hand(
+                [],
+                int(numbers[Field.POSITION]),
+                numbers[Field.SINCE],
+                numbers[Field.DEADLINE],
+            )
+            if sequence % 2 == 0 and numbers[Field.SEQUENCE] == sequence:
+                hand.batch = pickle.loads(data) if data else []
+                return hand
+        return Hand()  # its worker was killed while it wrote: nothing had started
+
+
+class Slots:
+    """The slots of a cluster."""
+
+    def __init__(self, count: int) -> None:
+        self.slots = [Slot(RawArray("B", SIZE)) for _ in range(count)]
+
+    def __getitem__(self, index: int) -> Slot:
+        return self.slots[index]
+
+    def __iter__(self) -> Any:
+        return iter(self.slots)
+
+    def __len__(self) -> int:
+        return len(self.slots)
+
+    @property
+    def idle(self) -> int:
+        """Workers that wait for a task."""
+        return sum(slot.numbers[Field.STATE] == State.IDLE for slot in self.slots)
+
+    @property
+    def finished(self) -> int:
+        """Deliveries finished by all workers."""
+        return sum(slot.finished for slot in self.slots)
+
+
+class TimerSlot:
+    """The face of a Slot over the ``multiprocessing.Value`` that Django Q's workers take.
+
+    Its value: -1 idle, 0 timed out, -2 recycled, otherwise the seconds that the task may run.
+    """
+
+    VALUES = {State.STARTING: -1, State.IDLE: -1, State.RECYCLED: -2, State.TIMED_OUT: 0}
+
+    def __init__(self, timer: Any) -> None:
+        self.timer = timer
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "state":
+            self.timer.value = self.VALUES.get(value, -1)
+        else:
+            super().__setattr__(name, value)
+
+    def take(self, batch: list[InHand]) -> None:
+        """Nothing to write down."""
+
+    def keep(self, count: int) -> None:
+        """Nothing to forget."""
+
+    def start(self, position: int, now: float, limit: float | None) -> None:
+        """Set the time limit."""
+        self.timer.value = limit or -1
+
+    def finish(self, count: int, state: State = State.IDLE) -> None:
+        """Set the timer back."""
+        self.state = state
+
+    def describe(self, text: str) -> None:
+        """No place for it."""

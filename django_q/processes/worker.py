@@ -1,0 +1,235 @@
+"""The worker: executes what it finds in the task queue and puts the results into another."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from multiprocessing import current_process
+from typing import Any
+
+from django_q import connections
+from django_q.conf import Conf, logger
+from django_q.exceptions import TimeoutException
+from django_q.lifecycle.execution import Undecodable, decode, execute, safe_repr
+from django_q.lifecycle.timeout import Alarm
+from django_q.optional import psutil, resource
+from django_q.package import TaskPackage, dotted_name
+from django_q.processes.entry import lifeline, retitle, say_ready
+from django_q.processes.slot import Slot, State, TimerSlot
+from django_q.queues import STOP, SocketQueue, readable
+from django_q.results.saving import PICKLED, Pickled
+from django_q.signals import SENDER, post_spawn
+
+#: Seconds that a batch may take before what has not started is put back, for others to take.
+PATIENCE = 0.005
+
+
+def worker(task_queue: Any, result_queue: Any, timer: Any, timeout: float | None = None) -> None:
+    """Execute tasks until ``STOP``, or until this worker has had its share.
+
+    ``timer`` is a Slot, or a ``multiprocessing.Value`` as Django Q's workers take it.
+    ``timeout`` is the time limit of a task in seconds, where the settings have none.
+    """
+    slot = timer if isinstance(timer, Slot) else TimerSlot(timer)
+    Bench(task_queue, result_queue, slot, timeout).run()
+
+
+@dataclass
+class Bench:
+    """A worker at work."""
+
+    task_queue: Any
+    result_queue: Any
+    slot: Slot | TimerSlot
+    timeout: float | None = None
+
+    def __post_init__(self) -> None:
+        self.pid = os.getpid()
+        self.name = current_process().name
+        self.alarm = Alarm(self.put_back, PATIENCE)
+        self.pending: deque[Any] = deque()  # of the batch, not started yet
+        self.results: list[Any] = []  # of the batch, not sent yet
+        self.position = 0  # in the batch, of the one that runs
+        self.package: TaskPackage | None = None  # the one that runs
+        self.titled = False  # whether the process title names a task
+        self.done = 0  # tasks since this worker started
+        self.ending = State.IDLE  # how it ends, once it has decided to
+
+    def run(self) -> None:
+        """Work until there is a reason to end."""
+        self.alarm.install()
+        say_ready("ready for work")
+        post_spawn.send_robust(sender=SENDER, proc_name=self.name)
+        self.slot.state = State.IDLE
+        while self.ending is State.IDLE:
+            batch = self.take()
+            stop = not batch or batch[-1] == STOP
+            self.work_off([job for job in batch if job != STOP])
+            if stop:
+                break
+        self.slot.state = self.ending
+        connections.close_all()
+
+    def take(self) -> list[Any]:
+        """Take the next batch, waiting for it; none when the cluster is gone."""
+        if not hasattr(self.task_queue, "get_many"):
+            return [self.task_queue.get()]
+        parent = lifeline()
+        while True:
+            try:
+                return self.task_queue.get_many(block=False)
+            except queue.Empty:
+                self.task_queue.ask()
+            ready = readable([self.task_queue, *parent], None)
+            if self.task_queue not in ready:
+                return []
+
+    def work_off(self, batch: list[Any]) -> None:
+        """Execute a batch, task by task, and send the results together."""
+        if not batch:
+            return
+        self.slot.take([(job[0], job[2]) for job in batch if not isinstance(job, Mapping)])
+        self.pending.extend(batch)
+        self.alarm.start_batch()
+        self.position = 0
+        while self.pending and self.ending is State.IDLE:
+            self.work(self.pending.popleft())
+            self.position += 1
+        self.alarm.end_batch()
+        self.send()
+        for job in self.pending:  # this worker ends before them: another takes them
+            self.task_queue.put(job)
+        self.pending.clear()
+        self.slot.finish(self.position, self.ending)
+        if self.titled:
+            self.titled = False
+            retitle("idle")
+
+    def work(self, job: Any) -> None:
+        """Execute one job, unless its lease has run out."""
+        now = time.monotonic()
+        package = read(job, now)
+        if package is None or isinstance(package, Undecodable):
+            if package:
+                self.results.append(package)
+            return
+        if "timeout" not in package and self.timeout and self.timeout > 0:
+            package["timeout"] = self.timeout
+        self.slot.start(self.position, now, package.get("timeout") or Conf.TIMEOUT)
+        self.package = package
+        connections.close_old()
+        error = execute(package, self.alarm)
+        if os.getpid() != self.pid:
+            os._exit(0)  # the task forked, and this is the child: the parent goes on
+        self.package = None
+        self.done += 1
+        self.results.append(package)
+        if isinstance(error, TimeoutException):
+            # The task was ended wherever it was: what it holds dies with this process.
+            self.ending = State.TIMED_OUT
+        elif self.has_had_its_share():
+            self.ending = State.RECYCLED
+
+    def put_back(self) -> None:
+        """Let others have what waits behind a slow task, and send the results there are.
+
+        Runs in the handler of a Unix signal, in the middle of a task.
+        """
+        waiting = list(self.pending)
+        if waiting and isinstance(self.task_queue, SocketQueue):
+            try:
+                self.task_queue.put_many(waiting, block=False)
+            except queue.Full:
+                return
+            self.pending.clear()
+            self.slot.keep(self.position + 1)
+        self.send(block=False)
+        if self.package is not None:
+            name = dotted_name(self.package["func"])
+            self.slot.describe(f"{self.package['name']}\t{name}")
+            retitle(f"processing {self.package['name']} '{name}'")
+            self.titled = True
+
+    def send(self, block: bool = True) -> None:
+        """Put the results into the result queue."""
+        results, self.results = self.results, []
+        if not results:
+            return
+        if not isinstance(self.result_queue, SocketQueue):
+            for result in results:
+                self.result_queue.put(result)
+            return
+        try:
+            self.result_queue.put_many([sealed(result) for result in results], block)
+        except queue.Full:
+            self.results = results
+
+    def has_had_its_share(self) -> bool:
+        """Whether a fresh worker should take this one's place."""
+        if self.done >= Conf.RECYCLE:
+            return True
+        return bool(Conf.MAX_RSS) and rss_check()
+
+
+def read(job: Any, now: float) -> TaskPackage | Undecodable | None:
+    """Read a job: ``(ack_id, payload, attempt, leased_until)``, or a package as it is.
+
+    None when its lease has run out, and another cluster has the task.
+    """
+    if isinstance(job, Mapping):
+        return job  # type: ignore[return-value]
+    ack_id, payload, attempt, leased_until = job
+    if now > leased_until:
+        logger.warning(
+            "a delivery was dropped before it started: its lease of %s s is over", Conf.RETRY
+        )
+        return None
+    package = decode(ack_id, payload)
+    if not isinstance(package, Undecodable):
+        package["ack_id"] = ack_id
+        package["attempt"] = attempt
+        package["leased_until"] = leased_until
+        package.setdefault("cluster", Conf.CLUSTER_NAME)
+    return package
+
+
+def sealed(result: Any) -> Any:
+    """Pickle the values of a package on their own, so that the monitor need not read them.
+
+    What can not be pickled, such as arguments that the task changed, is sent as its ``repr``.
+    """
+    if isinstance(result, Undecodable):
+        return result
+    result["func"] = dotted_name(result["func"])
+    for key in PICKLED:
+        result[key] = pickled(result[key])
+    for key in ("hook", "chain"):
+        if not isinstance(result.get(key), (str, type(None))):
+            result[key] = pickled(result[key])
+    return result
+
+
+def pickled(value: Any) -> Pickled:
+    """Pickle a value, or its ``repr``."""
+    if isinstance(value, Pickled):
+        return value
+    try:
+        return Pickled(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
+    except Exception:
+        return Pickled(pickle.dumps(safe_repr(value), pickle.HIGHEST_PROTOCOL))
+
+
+def rss_check() -> bool:
+    """Whether this process has used more memory than ``Q_CLUSTER['max_rss']`` kilobytes."""
+    if not Conf.MAX_RSS:
+        return False
+    if resource:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >= Conf.MAX_RSS
+    if psutil:
+        return psutil.Process().memory_info().rss >= Conf.MAX_RSS * 1024
+    return False
