@@ -1,0 +1,50 @@
+"""The ``qinfo`` command."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
+
+from django_q import monitor
+from django_q.exceptions import DjangoQError
+
+
+class Command(BaseCommand):
+    """Tell about the clusters, once."""
+
+    help = _("Tells about the clusters, the queue, the results and the settings.")
+    requires_system_checks = []  # a probe should be quick, and about the cluster alone
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        what = parser.add_mutually_exclusive_group()
+        for name, text in {
+            "--config": _("Print the settings in force, without secrets."),
+            "--ids": _("Print the id of each cluster."),
+            "--json": _("Print everything as JSON."),
+            "--check": _("For probes: exit with 0 when a cluster serves the queue, else with 1."),
+        }.items():
+            what.add_argument(name, action="store_true", help=text)
+        parser.add_argument("--host", help=_("Tell only about the clusters of this host."))
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        out = sys.stdout if self.stdout.isatty() else self.stdout
+        try:
+            self.tell(options, out)
+        except DjangoQError as error:
+            raise CommandError(error) from error
+
+    def tell(self, options: dict[str, Any], out: Any) -> None:
+        """Print what was asked for."""
+        if options["config"]:
+            monitor.settings(out=out)
+        elif options["ids"]:
+            monitor.get_ids(host=options["host"], out=out)
+        elif options["json"]:
+            monitor.info_json(host=options["host"], out=out)
+        elif options["check"]:
+            monitor.check(host=options["host"], out=out)
+        else:
+            monitor.info(host=options["host"], out=out)

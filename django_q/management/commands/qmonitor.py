@@ -1,0 +1,32 @@
+"""The ``qmonitor`` command."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
+
+from django_q import monitor
+from django_q.exceptions import DjangoQError
+
+
+class Command(BaseCommand):
+    """Show the clusters and what they do."""
+
+    help = _("Shows the clusters, the queue and the results, and follows them.")
+    requires_system_checks = []  # a screen is wanted most where something is wrong
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--run-once", action="store_true", help=_("Show the current state and return.")
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        # Colours and whole screens are for the terminal itself, not for a stream around it.
+        out = sys.stdout if self.stdout.isatty() else self.stdout
+        try:
+            monitor.monitor(run_once=options["run_once"], out=out)
+        except DjangoQError as error:
+            raise CommandError(error) from error

@@ -1,0 +1,118 @@
+"""The screens in the terminal: what ``qmonitor``, ``qinfo`` and ``qmemory`` show."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, TextIO
+
+from django.utils.translation import gettext as _
+
+from django_q.brokers import Broker, get_broker, leased
+from django_q.optional import psutil
+from django_q.processes.monitor import monitor as save_results
+from django_q.status import Stat, Status
+from django_q.terminal import configuration, health, report
+from django_q.terminal.clusters import ClusterScreen
+from django_q.terminal.draw import draw, terminal_for
+from django_q.terminal.figures import reaching
+from django_q.terminal.memory import MemoryScreen, get_process_mb
+from django_q.terminal.screen import show
+
+__all__ = [
+    "Stat",
+    "Status",
+    "check",
+    "get_ids",
+    "get_process_mb",
+    "info",
+    "info_json",
+    "memory",
+    "monitor",
+    "settings",
+]
+
+
+def monitor(
+    run_once: Any = False,
+    broker: Broker | None = None,
+    *,
+    result_queue: Any = None,
+    out: TextIO | None = None,
+) -> list[Stat] | None:
+    """Show the clusters and what they do, until the user quits; with ``run_once``, once.
+
+    Returns the heartbeats that were shown last. Once raises BrokerUnavailable; otherwise a
+    broker that does not answer is shown as such, and asked again.
+
+    Called with a queue, this is the process that saves results, which django-q2 has here.
+    """
+    queue = run_once if hasattr(run_once, "get") else result_queue
+    if queue is not None:
+        return save_results(queue, broker)
+    screen = ClusterScreen(chosen(broker))
+    show(screen, bool(run_once), out)
+    return screen.stats
+
+
+def memory(
+    run_once: bool = False,
+    workers: bool = False,
+    broker: Broker | None = None,
+    *,
+    out: TextIO | None = None,
+) -> None:
+    """Show the memory that the clusters of this host take; with ``workers``, each of theirs."""
+    if psutil is None:
+        say(_("qmemory needs psutil: pip install psutil"), out)
+        return
+    show(MemoryScreen(chosen(broker), workers), run_once, out)
+
+
+def info(
+    broker: Broker | None = None, host: str | None = None, *, out: TextIO | None = None
+) -> bool:
+    """Print a summary of clusters, queue and results; True when it is done."""
+    facts = report.collect(chosen(broker), host)
+    draw(terminal_for(out), report.rows(facts))
+    return True
+
+
+def info_json(
+    broker: Broker | None = None, host: str | None = None, *, out: TextIO | None = None
+) -> None:
+    """Print what ``info()`` and the heartbeats tell, as JSON."""
+    say(json.dumps(report.collect(chosen(broker), host), default=str, indent=2), out)
+
+
+def settings(*, out: TextIO | None = None) -> None:
+    """Print the settings in force, without secrets."""
+    say("\n".join(configuration.lines()), out)
+
+
+def get_ids(
+    broker: Broker | None = None, host: str | None = None, *, out: TextIO | None = None
+) -> bool:
+    """Print the id of each cluster in a line of its own; True when it is done."""
+    with reaching():
+        stats = report.on_host(Stat.get_all(chosen(broker)), host)
+    ids = "\n".join(str(stat.cluster_id) for stat in stats)
+    say(ids or _("No clusters appear to be running."), out)
+    return True
+
+
+def check(
+    broker: Broker | None = None, host: str | None = None, *, out: TextIO | None = None
+) -> None:
+    """Print which cluster serves our queue. Raises Unhealthy or BrokerUnavailable with why not."""
+    say(health.check(chosen(broker), host), out)
+
+
+def chosen(broker: Any) -> Broker:
+    """Give a broker, or that of the settings, with all that the screens ask of it."""
+    return leased(broker or get_broker())
+
+
+def say(text: str, out: TextIO | None) -> None:
+    """Print lines, in one piece: the output of a command ends each piece with a new line."""
+    (out or sys.stdout).write(f"{text}\n")

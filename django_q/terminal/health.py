@@ -1,0 +1,112 @@
+"""Whether a queue is served: the answer for probes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from django_q.brokers import Broker
+from django_q.conf import Conf
+from django_q.exceptions import DjangoQError
+from django_q.status import Stat
+from django_q.terminal.figures import reaching
+from django_q.terminal.report import on_host
+
+#: A queue that nobody takes from is watched this long; above the pause between two heartbeats of
+#: an idle cluster; seconds.
+PATIENCE = 5.0
+#: Between two looks; seconds.
+PAUSE = 0.5
+
+
+class Unhealthy(DjangoQError):
+    """Raised when nobody serves a queue."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is seen of a queue at one moment."""
+
+    waiting: int  #: tasks
+    stats: list[Stat]  #: clusters of this queue
+
+    @classmethod
+    def take(cls, broker: Broker) -> Look:
+        """Look now. Raises BrokerUnavailable."""
+        with reaching():
+            stats = Stat.get_all(broker)
+            return cls(broker.queue_size(), [stat for stat in stats if serves(stat)])
+
+    def is_busy(self) -> bool:
+        """Say whether a cluster is at work."""
+        return any(
+            stat.status == Conf.WORKING or stat.current or not stat.empty_queues()
+            for stat in self.stats
+        )
+
+    def is_stuck_since(self, earlier: Look) -> bool:
+        """Say whether tasks wait, nobody is at work, and none was taken since ``earlier``."""
+        return bool(self.waiting) and self.waiting >= earlier.waiting and not self.is_busy()
+
+
+def serves(stat: Stat) -> bool:
+    """Say whether a cluster works for our queue; those of the predecessors do not tell."""
+    return stat.queue in ("", Conf.CLUSTER_NAME)
+
+
+def check(
+    broker: Broker,
+    host: str | None = None,
+    patience: float = PATIENCE,
+    sleep: Callable[[float], None] = time.sleep,
+) -> str:
+    """Say which cluster serves the queue, of those on ``host`` if that is given.
+
+    Raises Unhealthy when there is none, or when tasks wait ``patience`` seconds although nobody
+    is at work; BrokerUnavailable when the broker does not answer.
+    """
+    first = last = Look.take(broker)
+    sentence = serving(on_host(first.stats, host), host)
+    for _round in range(round(patience / PAUSE)):
+        if not last.is_stuck_since(first):
+            return sentence
+        sleep(PAUSE)
+        last = Look.take(broker)
+    if last.is_stuck_since(first):
+        raise Unhealthy(stuck(last.waiting, patience))
+    return sentence
+
+
+def serving(stats: Sequence[Stat], host: str | None) -> str:
+    """Name a cluster that is fit to work. Raises Unhealthy when there is none."""
+    facts = {"queue": Conf.CLUSTER_NAME, "host": host}
+    if not stats:
+        where = _("No cluster of '%(queue)s' is running on %(host)s.")
+        raise Unhealthy((where if host else _("No cluster of '%(queue)s' is running.")) % facts)
+    fit = [stat for stat in stats if stat.status in (Conf.IDLE, Conf.WORKING)]
+    if not fit:
+        raise Unhealthy(sentence(stats[0]))
+    able = [stat for stat in fit if stat.workers]
+    if not able:
+        raise Unhealthy(_("The cluster of '%(queue)s' has no workers.") % facts)
+    return sentence(able[0])
+
+
+def sentence(stat: Stat) -> str:
+    """Tell the state of a cluster."""
+    text = _("Cluster %(cluster)s on %(host)s: %(state)s.")
+    return text % {"cluster": stat.cluster_id, "host": stat.host, "state": stat.status}
+
+
+def stuck(waiting: int, seconds: float) -> str:
+    """Tell that a queue does not move."""
+    text = ngettext(
+        "%(number)d task waits in '%(queue)s', and nobody took it for %(seconds)d seconds.",
+        "%(number)d tasks wait in '%(queue)s', and nobody took one for %(seconds)d seconds.",
+        waiting,
+    )
+    return text % {"number": waiting, "queue": Conf.CLUSTER_NAME, "seconds": seconds}

@@ -1,0 +1,134 @@
+"""What qinfo tells: the clusters, the queue and the results in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from django_q import __version__
+from django_q.brokers import Broker
+from django_q.conf import Conf
+from django_q.models import Failure, Schedule, Success
+from django_q.status import Stat
+from django_q.terminal.clusters import dead
+from django_q.terminal.figures import answered, reaching
+from django_q.terminal.table import BLANK, Cell, Row
+
+#: Units in which a rate is told, the smallest last; seconds.
+UNITS = (
+    (1, gettext_lazy("Tasks/second")),
+    (60, gettext_lazy("Tasks/minute")),
+    (3600, gettext_lazy("Tasks/hour")),
+)
+PER_DAY = gettext_lazy("Tasks/day")
+DAY = 86400  #: seconds
+
+
+def collect(broker: Broker, host: str | None = None) -> dict[str, Any]:
+    """Gather what qinfo tells, in a form that JSON can carry.
+
+    Numbers of a database that does not answer are None. Raises BrokerUnavailable.
+    """
+    with reaching():
+        return {
+            "version": __version__,
+            "name": Conf.PREFIX,
+            "queue": Conf.CLUSTER_NAME,
+            "broker": broker.info(),
+            "clusters": [cluster(stat) for stat in on_host(Stat.get_all(broker), host)],
+            "queued": broker.queue_size(),
+            "locked": broker.lock_size(),
+            "dead": broker.dead_size(),
+            "successes": answered(Success.objects.count),
+            "failures": answered(Failure.objects.count),
+            "schedules": answered(Schedule.objects.count),
+            "last_24_hours": answered(last_day),
+        }
+
+
+def on_host(stats: Sequence[Stat], host: str | None) -> list[Stat]:
+    """Pick the clusters of one host; all where none is named."""
+    return [stat for stat in stats if host in (None, stat.host)]
+
+
+def cluster(stat: Stat) -> dict[str, Any]:
+    """Describe a cluster."""
+    names = ("pid", "name", "func", "seconds")
+    running = [dict(zip(names, task, strict=True)) for task in stat.current]
+    return {**stat.as_dict(), "uptime": round(stat.uptime(), 3), "current": running}
+
+
+def last_day() -> dict[str, Any]:
+    """Count the tasks that succeeded in the last 24 hours, and the seconds they took on average."""
+    taken = ExpressionWrapper(F("stopped") - F("started"), output_field=DurationField())
+    since = timezone.now() - timedelta(days=1)
+    recent = Success.objects.filter(stopped__gt=since).order_by()
+    found = recent.aggregate(tasks=Count("pk"), average=Avg(taken))
+    average = found["average"]
+    return {
+        "tasks": found["tasks"],
+        "average_seconds": average.total_seconds() if average else 0.0,
+    }
+
+
+def rows(facts: dict[str, Any]) -> list[Row]:
+    """Lay out what ``collect()`` gave."""
+    clusters = facts["clusters"]
+    unit, rate, average = last_day_cells(facts["last_24_hours"])
+    workers = sum(len(each["workers"]) for each in clusters)
+    restarts = sum(each["reincarnations"] for each in clusters)
+    title = _("%(name)s %(version)s on %(broker)s") % {**facts, "name": facts["name"].title()}
+    return [
+        [Cell(f"-- {title} --", "bold")],
+        BLANK,
+        labelled(
+            (_("Clusters"), len(clusters)), (_("Workers"), workers), (_("Restarts"), restarts)
+        ),
+        labelled(
+            (_("Queued"), queued(facts)),
+            (_("Successes"), facts["successes"]),
+            (_("Failures"), facts["failures"]),
+        ),
+        labelled(
+            (_("Schedules"), facts["schedules"]),
+            (unit, rate),
+            (_("Avg time"), average),
+        ),
+        *dead(facts["dead"]),
+    ]
+
+
+def queued(facts: dict[str, Any]) -> str:
+    """Write the size of the queue, with what is leased in brackets."""
+    return f"{facts['queued']}({facts['locked']})" if facts["locked"] else str(facts["queued"])
+
+
+def labelled(*pairs: tuple[Any, Any]) -> Row:
+    """Make a row of labels and values."""
+    return [
+        cell
+        for label, value in pairs
+        for cell in (Cell(str(label), "cyan"), Cell("?" if value is None else str(value), "bold"))
+    ]
+
+
+def last_day_cells(day: dict[str, Any] | None) -> tuple[Any, str | None, str | None]:
+    """Write the unit, the rate and the average time of the last day's tasks."""
+    if day is None:
+        return PER_DAY, None, None
+    unit, rate = pace(day["tasks"])
+    return unit, f"{rate:.2f}", f"{day['average_seconds']:.4f}"
+
+
+def pace(tasks: int) -> tuple[Any, float]:
+    """Tell a number of tasks a day in the smallest unit that has at least one."""
+    for seconds, label in UNITS:
+        if tasks * seconds >= DAY:
+            return label, tasks * seconds / DAY
+    return PER_DAY, float(tasks)

@@ -1,0 +1,94 @@
+"""Rows of cells, and how they fit a width; nothing here knows a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from django.utils.translation import ngettext
+
+#: Stands at the end of what was cut off; ASCII, as a terminal may know no more.
+CUT = "~"
+
+
+class Cell(NamedTuple):
+    """A text in a row."""
+
+    text: str = ""
+    style: str = ""  #: as blessed names it, "black_on_green"; "" for none
+    span: int = 1  #: columns it takes
+    left: bool = False  #: aligned to the left instead of centred
+
+
+#: Cells that share the width by their spans; an empty row is a blank line.
+Row = Sequence[Cell]
+
+BLANK: Row = ()
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A screen: what stays at the top, what there may be too much of, what stays below."""
+
+    head: list[Row] = field(default_factory=list)
+    body: list[Row] = field(default_factory=list)
+    foot: list[Row] = field(default_factory=list)
+
+    def rows(self, height: int | None = None) -> list[Row]:
+        """Give the rows from top to bottom; of the body, as many as ``height`` leaves room for."""
+        fixed = len(self.head) + len(self.foot)
+        if height is None or fixed + len(self.body) <= height:
+            return [*self.head, *self.body, *self.foot]
+        room = max(height - fixed - 1, 0)
+        return [*self.head, *self.body[:room], more(len(self.body) - room), *self.foot][:height]
+
+
+def more(count: int) -> Row:
+    """Say how many rows there was no room for."""
+    return [Cell(ngettext("%d more row", "%d more rows", count) % count, "yellow")]
+
+
+def fit(row: Row, width: int) -> list[tuple[str, str]]:
+    """Cut and pad the texts of a row to ``width`` columns: (text, style) pairs."""
+    if not row:
+        return []
+    unit = max(width // sum(cell.span for cell in row), 1)
+    widths = [unit * cell.span for cell in row]
+    # What the division leaves goes to the last, so that bars end at the edge.
+    widths[-1] += max(width - sum(widths), 0)
+    gap = 1 if len(row) > 1 else 0
+    return [
+        (pad(cut(cell.text, room - gap), room, cell.left), cell.style)
+        for cell, room in zip(row, widths, strict=True)
+    ]
+
+
+def cut(text: str, width: int) -> str:
+    """Shorten a text to ``width`` columns."""
+    text = "".join(character if character.isprintable() else "?" for character in str(text))
+    if columns(text) <= width:
+        return text
+    while text and columns(text) > width - len(CUT):
+        text = text[:-1]
+    return text + CUT if width > 0 else ""
+
+
+def pad(text: str, width: int, left: bool = False) -> str:
+    """Lengthen a text to ``width`` columns."""
+    space = max(width - columns(text), 0)
+    before = 0 if left else space // 2
+    return " " * before + text + " " * (space - before)
+
+
+def columns(text: str) -> int:
+    """Count the columns of a terminal that a text takes: East Asian characters take two."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if unicodedata.combining(each) else 1 + is_wide(each) for each in text)
+
+
+def is_wide(character: str) -> bool:
+    """Say whether a character takes two columns."""
+    return unicodedata.east_asian_width(character) in "WF"
