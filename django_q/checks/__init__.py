@@ -1,0 +1,93 @@
+"""System checks of ``Q_CLUSTER``.
+
+======  ==========================================================================
+E001    ``Q_CLUSTER``, or an entry of ``ALT_CLUSTERS``, is not a dictionary
+E002    an option has a value of the wrong type
+E003    a number is out of range
+E004    an option takes one of a few values, and this is none of them
+E005    a database, cache, broker class or time zone that is named is not there
+E006    a broker that was left out is asked for
+W001    an unknown option
+W002    ``retry`` is not greater than ``timeout``
+W003    failed tasks are tried again without end
+W004    results go to a cache that other processes do not see
+W005    SQLite serves as the broker, without the options that it needs for that
+W006    an option has no effect beside another one
+W007    an option needs a package that is not installed
+W008    tasks run at once in a deployment (``check --deploy``)
+======  ==========================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Warning, register
+
+from django_q.checks.messages import Messages, no_effect, not_a_dictionary
+from django_q.checks.options import TYPES, examine_value, fits, unknown, wrong_type
+from django_q.checks.together import TOGETHER
+from django_q.conf import Settings, attribute
+
+
+@register()
+def check_q_cluster(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Check the settings of all clusters."""
+    return list(examine(getattr(settings, "Q_CLUSTER", {})))
+
+
+@register(deploy=True)
+def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Check what is fine everywhere but in a deployment."""
+    options = getattr(settings, "Q_CLUSTER", None)
+    if not isinstance(options, Mapping) or options.get("sync") is not True:
+        return []
+    text = "Q_CLUSTER['sync'] is True: each task runs at once, in the process that calls it."
+    return [Warning(text, hint="Leave it out where a cluster runs.", id="django_q.W008")]
+
+
+def examine(options: Any) -> Messages:
+    """Check a whole ``Q_CLUSTER``, whatever it is."""
+    if options is None:
+        return
+    if not isinstance(options, Mapping):
+        yield not_a_dictionary("Q_CLUSTER", options)
+        return
+    yield from examine_cluster(options, "Q_CLUSTER")
+    clusters = options.get("ALT_CLUSTERS")
+    for name, own in clusters.items() if isinstance(clusters, Mapping) else ():
+        where = f"Q_CLUSTER['ALT_CLUSTERS'][{name!r}]"
+        if isinstance(own, Mapping):
+            yield from examine_alternative(options, own, where)
+        else:
+            yield not_a_dictionary(where, own)
+
+
+def examine_alternative(options: Mapping, own: Mapping, where: str) -> Messages:
+    """Check the settings of one more cluster, and how they go with those of all."""
+    for key in ("name", "cluster_name"):
+        if key in own:
+            yield no_effect(f"{where}[{key!r}]", "a cluster bears the name of its entry")
+    everywhere = {message.msg for message in examine_cluster(options, where)}
+    for message in examine_cluster({**options, **own}, where):
+        # What is wrong in the settings of all is reported there.
+        if message.msg not in everywhere:
+            yield message
+
+
+def examine_cluster(options: Mapping, where: str) -> Messages:
+    """Check the settings of one cluster: each by itself, then together."""
+    for key in options:
+        if attribute(key) not in TYPES:
+            yield unknown(key, where, options)
+    given = {attribute(key): value for key, value in options.items() if attribute(key) in TYPES}
+    fitting = {name: value for name, value in given.items() if fits(value, TYPES[name])}
+    for name in given.keys() - fitting.keys():
+        yield wrong_type(name, given[name], where)
+    for name, value in fitting.items():
+        yield from examine_value(name, value, where)
+    together = vars(Settings()) | fitting
+    for check in TOGETHER:
+        yield from check(together, fitting, where)

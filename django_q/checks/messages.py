@@ -1,0 +1,29 @@
+"""What checks say in more than one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, Warning
+
+Messages = Iterator[CheckMessage]
+
+
+def not_a_dictionary(where: str, value: Any) -> CheckMessage:
+    """Say that a table of options is none."""
+    text = f"{where} must be a dictionary; got a {type(value).__name__}."
+    return Error(text, id="django_q.E001")
+
+
+def no_effect(option: str, reason: str, hint: str | None = None) -> CheckMessage:
+    """Say that an option does nothing."""
+    return Warning(f"{option} has no effect: {reason}.", hint=hint, id="django_q.W006")
+
+
+def not_there(option: str, value: str, what: str, near: Iterable = ()) -> CheckMessage:
+    """Say that something that is named is not there."""
+    close = get_close_matches(value, [str(name) for name in near], n=1)
+    hint = f"Did you mean '{close[0]}'?" if close else None
+    return Error(f"{option}: there is no {what} {value!r}.", hint=hint, id="django_q.E005")

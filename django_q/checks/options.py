@@ -1,0 +1,187 @@
+"""Checks of each option by itself: is it known, has it the right type, can it be had."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from difflib import get_close_matches
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning
+from django.utils.functional import Promise
+from django.utils.module_loading import import_string
+
+from django_q import recurrence
+from django_q.checks.messages import Messages, no_effect, not_there
+from django_q.conf import RENAMED, Settings
+from django_q.signing import SERIALIZERS
+
+#: Types by attribute of Conf.
+TYPES = {f.name: get_type_hints(Settings)[f.name] for f in fields(Settings)}
+#: Names of the options in ``Q_CLUSTER`` by attribute of Conf.
+KEYS = {name: name.lower() for name in TYPES} | {"ALT_CLUSTERS": "ALT_CLUSTERS"}
+KEYS |= {name: key for key, name in RENAMED.items()}
+
+#: Options of the predecessors that have no meaning here, and what to do about each.
+IRON_MQ, MONGO, DISQUE = "IronMQ", "MongoDB", "Disque"
+LEFT_OUT = {
+    "iron_mq": IRON_MQ,
+    "mongo": MONGO,
+    "mongo_db": MONGO,
+    "disque_nodes": DISQUE,
+    "disque_auth": DISQUE,
+    "disque_fastack": DISQUE,
+}
+WITHOUT_MEANING = {
+    "has_replica": "The scheduler asks your database routers which database to write to."
+}
+
+#: Bounds of numbers: the least, and the greatest that is sensible.
+ABOVE_0 = 1e-9
+RANGES = {
+    "WORKERS": (1, None),
+    "POLL": (ABOVE_0, None),
+    "SAVE_LIMIT": (-1, None),
+    "GUARD_CYCLE": (ABOVE_0, 60),
+    "QUEUE_LIMIT": (0, None),
+    "MAX_PACKAGE_SIZE": (1, None),
+    "RECYCLE": (1, None),
+    "MAX_RSS": (1, None),
+    "TIMEOUT": (ABOVE_0, None),
+    "RETRY": (ABOVE_0, None),
+    "MAX_ATTEMPTS": (0, None),
+    "BULK": (1, None),
+    "CPU_AFFINITY": (0, None),
+    "CACHED": (0, None),
+    "STOP_TIMEOUT": (0, None),
+}
+CHOICES: dict[str, tuple] = {
+    "SAVE_LIMIT_PER": ("group", "name", "func", None),
+    "LOG_LEVEL": ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET"),
+    "SERIALIZER": tuple(SERIALIZERS),
+    "CATCH_UP": (recurrence.ALL, recurrence.LATEST, recurrence.NONE, True, False),
+    "START_METHOD": (*multiprocessing.get_all_start_methods(), None),
+}
+#: Their values may hold passwords and are not shown.
+SECRET = ("REDIS", "SQS", "ERROR_REPORTER", "ALT_CLUSTERS")
+
+
+def unknown(key: Any, where: str, options: Mapping) -> CheckMessage:
+    """Say that an option is unknown, and which one may be meant."""
+    option = f"{where}[{key!r}]"
+    if service := LEFT_OUT.get(key) if isinstance(key, str) else None:
+        return left_out(option, service, options)
+    if isinstance(key, str) and key in WITHOUT_MEANING:
+        return no_effect(option, "it has no meaning here", WITHOUT_MEANING[key])
+    near = get_close_matches(str(key).lower(), KEYS.values(), n=1)
+    hint = f"Did you mean '{near[0]}'?" if near else "Options are listed in the documentation."
+    return Warning(f"Unknown option {option}.", hint=hint, id="django_q.W001")
+
+
+def left_out(option: str, service: str, options: Mapping) -> CheckMessage:
+    """Say that there is no such broker: an error, unless another one is chosen anyway."""
+    if options.get("broker_class") or options.get("sqs") or options.get("orm"):
+        return no_effect(option, f"there is no broker for {service}", "Leave it out.")
+    return Error(
+        f"{option}: there is no broker for {service}.",
+        hint="Set 'redis', 'orm' or 'sqs' in its place, or 'broker_class' to a broker of your own.",
+        id="django_q.E006",
+    )
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Tell whether a value is of an annotated type."""
+    if get_origin(hint) in (Union, UnionType):
+        return any(fits(value, one) for one in get_args(hint))
+    if hint is bool:
+        return isinstance(value, bool) or (isinstance(value, int) and value in (0, 1))
+    if hint in (int, float):
+        return isinstance(value, (int, hint)) and not isinstance(value, bool)
+    if hint is str:
+        return isinstance(value, (str, Promise))
+    return isinstance(value, Mapping if hint is dict else hint)
+
+
+def examine_value(name: str, value: Any, where: str) -> Messages:
+    """Check one option whose value has the right type."""
+    option = f"{where}['{KEYS[name]}']"
+    low, high = RANGES.get(name, (None, None))
+    if value is not None and not isinstance(value, bool) and low is not None:
+        if not low <= value <= (high or value):
+            yield out_of_range(option, value, low, high)
+    elif name in CHOICES and value not in CHOICES[name]:
+        names = ", ".join(repr(choice) for choice in CHOICES[name])
+        yield Error(f"{option} must be one of {names}; got {value!r}.", id="django_q.E004")
+    elif name in NAMES and value:
+        yield from NAMES[name](option, str(value) if isinstance(value, Promise) else value)
+
+
+def out_of_range(option: str, value: Any, low: float, high: float | None) -> CheckMessage:
+    """Say which numbers are expected."""
+    least = "above 0" if low == ABOVE_0 else f"{low} or more"
+    most = f", and {high} at most" if high else ""
+    return Error(f"{option} must be {least}{most}; got {value!r}.", id="django_q.E003")
+
+
+def wrong_type(name: str, value: Any, where: str) -> CheckMessage:
+    """Say which types are expected."""
+    expected = " or ".join(
+        "None" if one is NoneType else one.__name__
+        for one in get_args(TYPES[name]) or (TYPES[name],)
+    )
+    simple = isinstance(value, (str, int, float, NoneType)) and name not in SECRET
+    got = repr(value) if simple else f"a {type(value).__name__}"
+    text = f"{where}['{KEYS[name]}'] must be of type {expected}; got {got}."
+    return Error(text, id="django_q.E002")
+
+
+def check_database(option: str, alias: str) -> Messages:
+    """Check that a database is defined."""
+    if alias not in settings.DATABASES:
+        yield not_there(option, alias, "database", settings.DATABASES)
+
+
+def check_cache(option: str, alias: str) -> Messages:
+    """Check that a cache is defined."""
+    if alias not in settings.CACHES:
+        yield not_there(option, alias, "cache", settings.CACHES)
+
+
+def check_broker_class(option: str, path: str) -> Messages:
+    """Check that a broker can be imported."""
+    try:
+        import_string(path)
+    except Exception as error:  # whatever the module does when it is imported
+        text = f"{option}: {path!r} can not be imported: {error!r}."
+        yield Error(text, id="django_q.E005")
+
+
+def check_sqs(option: str, options: Mapping[str, Any]) -> Messages:
+    """Check what Amazon takes no more of."""
+    key = "receive_message_wait_time_seconds"
+    seconds = options.get(key)
+    if key in options and (not fits(seconds, int) or not 0 <= seconds <= 20):
+        text = f"{option}['{key}'] must be a number from 0 to 20; got {seconds!r}."
+        yield Error(text, id="django_q.E003")
+
+
+def check_time_zone(option: str, name: str) -> Messages:
+    """Check that a time zone is known."""
+    try:
+        recurrence.time_zone(name)
+    except recurrence.RecurrenceError:
+        yield not_there(option, name, "time zone")
+
+
+#: Checks of what an option names or holds.
+NAMES: dict[str, Callable[[str, Any], Messages]] = {
+    "ORM": check_database,
+    "CACHE": check_cache,
+    "DJANGO_REDIS": check_cache,
+    "BROKER_CLASS": check_broker_class,
+    "SQS": check_sqs,
+    "TIME_ZONE": check_time_zone,
+}
