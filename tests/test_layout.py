@@ -1,6 +1,7 @@
 """The floors of the house: a module imports from floors below its own, and leftwards on its own."""
 
 import ast
+import graphlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,8 +19,8 @@ brokers.base brokers brokers.__init__
 status results.wait results.saving results.database results.cache results
 lifecycle.timeout lifecycle.reporting lifecycle.hooks lifecycle.execution lifecycle.completion \
     lifecycle.recovery lifecycle.inline lifecycle.producer lifecycle.composition lifecycle
-processes.entry processes.slot processes.affinity processes.pusher processes.worker \
-    processes.monitor processes.scheduler processes.sentinel processes
+processes.entry processes.slot processes.affinity processes.child processes.pusher \
+    processes.worker processes.monitor processes.scheduler processes.sentinel processes
 pusher worker scheduler timeout terminal tasks cluster backend monitor monitor_terminal admin \
     checks apps legacy utils management
 """
@@ -89,6 +90,12 @@ def test_a_module_imports_downwards_and_leftwards(module):
     floors = {name: position(name) for name in map(own, imports(MODULES[module])) if name}
 
     assert [name for name, place in floors.items() if place > position(module)] == []
+
+
+def test_no_module_imports_itself_in_a_circle():
+    graph = {module: set(map(own, imports(tree))) for module, tree in MODULES.items()}
+
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError
 
 
 @pytest.mark.parametrize("module", MODULES)
