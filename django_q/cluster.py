@@ -59,6 +59,7 @@ class Cluster:
         self.host = socket.gethostname()
         self.timeout: float | None = Conf.TIMEOUT
         self.sentinel: Any = None
+        self._death = -1  # descriptor that is readable when the sentinel has ended
         self.start_event: Flag | None = None
         self.stop_event: Flag | None = None
         self.abort_event: Flag | None = None
@@ -89,6 +90,9 @@ class Cluster:
             entry.SENTINEL,
             late=(self.broker,),
         )
+        if self._death >= 0:
+            os.close(self._death)
+        self._death = entry.death_of(self.sentinel)
         while not self.start_event.wait(0.1):
             if not self.sentinel.is_alive():
                 raise RuntimeError(
@@ -122,11 +126,11 @@ class Cluster:
             self.start()
             pause = BACK_OFF[0]
             while True:
-                ready = wait([self.sentinel.sentinel, wake], 0.2 if until_empty else None)
+                ready = wait([self._death, wake], 0.2 if until_empty else None)
                 if wake in ready:
                     wake.recv(64)
                     self.obey(arrived)
-                if self.sentinel.sentinel in ready:
+                if self._death in ready:
                     if self.stop_event.is_set():
                         break
                     pause = self.replace_sentinel(pause)

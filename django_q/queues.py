@@ -15,6 +15,7 @@ import queue
 import select
 import socket
 import tempfile
+from array import array
 from collections import deque
 from collections.abc import Iterable
 from multiprocessing.reduction import DupFd
@@ -29,6 +30,9 @@ BUFFER = 4 * 1024 * 1024
 LONGEST_MESSAGE = 96 * 1024
 #: How a message starts: the items are in it, or in the file that comes with it.
 INLINE, IN_FILE = b"i", b"f"
+
+#: Room for one descriptor beside a message.
+RIGHTS = socket.CMSG_SPACE(array("i").itemsize) if hasattr(socket, "CMSG_SPACE") else 0
 
 SUPPORTED = hasattr(socket, "SOCK_SEQPACKET") and hasattr(socket, "AF_UNIX") and os.name == "posix"
 
@@ -160,7 +164,10 @@ class SocketQueue:
         with tempfile.TemporaryFile() as file:
             file.write(data)
             file.flush()
-            socket.send_fds(self.writer, [IN_FILE], [file.fileno()], flags)
+            passed = array("i", [file.fileno()])
+            # Not socket.send_fds, which drops the flags before Python 3.13.
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, passed)]
+            self.writer.sendmsg([IN_FILE], rights, flags)
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         """Take the next item, waiting for one as ``queue.Queue.get`` does.
@@ -202,12 +209,13 @@ class SocketQueue:
 
     def _read(self, flags: int) -> bytes | memoryview:
         """Read one message, and the file behind it where it has one."""
-        data, fds, _, _ = socket.recv_fds(self.reader, LONGEST_MESSAGE + 1, 1, flags)
+        data, ancillary, _, _ = self.reader.recvmsg(LONGEST_MESSAGE + 1, RIGHTS, flags)
         if data[:1] == INLINE:
             return memoryview(data)[1:]
         if not data:
             raise EOFError("The queue is closed.")
-        with open(fds[0], "rb") as file:
+        (passed,) = array("i", ancillary[0][2])
+        with open(passed, "rb") as file:
             file.seek(0)
             return file.read()
 

@@ -12,6 +12,7 @@ import pytest
 
 from django_q.conf import Conf, attribute
 from tests import servers
+from tests.clusters import RunningCluster
 
 
 @pytest.fixture
@@ -96,3 +97,21 @@ def run_once() -> Callable[[Any], None]:
 def pytest_report_header() -> str:
     """Say which database the tests use."""
     return f"database: {os.environ.get('DJANGO_Q_TEST_DATABASE', 'sqlite')}"
+
+
+@pytest.fixture
+def running_cluster(broker: Any, transactional_db: None) -> Iterator[Callable[..., RunningCluster]]:
+    """Start clusters that work for the test's broker: ``running_cluster(retry=2)``.
+
+    They have stopped when the test is over.
+    """
+    started: list[RunningCluster] = []
+
+    def start(*arguments: str, ready: bool = True, **options: Any) -> RunningCluster:
+        cluster = RunningCluster(*arguments, **options)
+        started.append(cluster)
+        return cluster.wait_ready() if ready else cluster
+
+    yield start
+    for cluster in started:
+        cluster.end()

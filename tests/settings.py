@@ -5,6 +5,7 @@ both. ``DJANGO_Q_TEST_DATABASE=postgres`` (or ``mysql``) runs the suite on anoth
 ``DJANGO_Q_TEST_DATABASE_URL`` where that is set.
 """
 
+import json
 import os
 from urllib.parse import unquote, urlsplit
 
@@ -108,4 +109,6 @@ Q_CLUSTER = {
     "redis": os.environ.get("DJANGO_Q_TEST_REDIS_URL", "redis://127.0.0.1:1/0"),
     # Set for the processes that a test with the ORM broker starts.
     "orm": os.environ.get("DJANGO_Q_TEST_ORM") or None,
+    # What a test wants of the clusters that it starts.
+    **json.loads(os.environ.get("DJANGO_Q_TEST_OPTIONS", "{}")),
 }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import time
 from dataclasses import dataclass
 from typing import Any
 
 from django_q.lifecycle.recovery import Abandoned
+from django_q.processes.entry import death_of
 from django_q.processes.slot import Slot, State
 
 #: A process that ends sooner has failed to start: the next one waits before it does.
@@ -23,7 +25,9 @@ class Child:
 
     role: str
     slot: Slot | None = None  # of a worker
+    number: int | None = None  # of a worker, from 1
     process: Any = None
+    death: int = -1  # descriptor that is readable when the process has ended
     is_running: bool = False
     born: float = 0.0  # monotonic
     due: float = 0.0  # when it shall be started again; 0 for not at all
@@ -31,25 +35,32 @@ class Child:
     timed_out: bool = False  # it was killed for its task's time limit
     stopped: bool = False  # it was killed because the cluster had to stop
 
+    @property
+    def name(self) -> str:
+        """The name of its process."""
+        return f"{self.role}-{self.number}" if self.number else self.role
+
     def begin(self, process: Any) -> None:
         """Note the process that fills this place from now on."""
         self.process, self.born = process, time.monotonic()
+        self.death = death_of(process)
         self.is_running, self.timed_out, self.due = True, False, 0.0
 
     def end(self) -> None:
         """Note that the process has ended, and when the next may start."""
+        os.close(self.death)
         now = time.monotonic()
-        # Nothing of a task in it: it is the process itself that does not get going.
-        failed = now - self.born < SHORT_LIFE and not self.is_explained
-        self.failures = self.failures + 1 if failed else 0
+        self.failures = self.failures + 1 if self.has_failed else 0
         self.due = now + self.delay()
         self.is_running = False
         if self.slot:
             self.slot.reset()
 
     def delay(self) -> float:
-        """Seconds to wait before the next start."""
-        return min(BACK_OFF[0] * 2 ** (self.failures - 1), BACK_OFF[1]) if self.failures else 0.0
+        """Seconds to wait before the next start: none after one failure, which may be bad luck."""
+        return (
+            min(BACK_OFF[0] * 2 ** (self.failures - 2), BACK_OFF[1]) if self.failures > 1 else 0.0
+        )
 
     @property
     def state(self) -> State | None:
@@ -71,17 +82,13 @@ class Child:
         code = self.process.exitcode
         if code is not None and code < 0:
             name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-            hint = ", which is also what happens when memory runs out" if name == "SIGKILL" else ""
-            return f"death by {name}{hint}"
+            return f"death by {name}{' (out of memory?)' if name == 'SIGKILL' else ''}"
         return f"its exit with code {code}"
 
-    def outlook(self) -> str:
-        """Say when the next process starts, where that is not at once."""
-        failed = time.monotonic() - self.born < SHORT_LIFE and not self.is_explained
-        if not failed:
-            return ""
-        delay = min(BACK_OFF[0] * 2**self.failures, BACK_OFF[1])
-        return f"; it ended at once, the next one starts in {delay} seconds"
+    @property
+    def has_failed(self) -> bool:
+        """Whether the process did not get going: it ended soon, and not because of a task."""
+        return time.monotonic() - self.born < SHORT_LIFE and not self.is_explained
 
     def abandoned(self) -> Abandoned | None:
         """Tell what a worker had in hand; None where that was nothing."""

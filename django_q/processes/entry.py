@@ -6,13 +6,15 @@ once Django is set up.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import multiprocessing
 import os
 import pickle
 import signal
-import socket
 import sys
 from collections.abc import Callable
+from enum import Enum
 from multiprocessing.context import BaseContext
 from types import FrameType
 from typing import Any
@@ -23,6 +25,7 @@ from django_q import connections
 from django_q.conf import Conf, logger
 from django_q.optional import setproctitle
 from django_q.package import resolve
+from django_q.queues import Flag
 
 #: Names of processes; also in their titles.
 SENTINEL, PUSHER, WORKER, MONITOR, SCHEDULER = (
@@ -47,68 +50,109 @@ def spawn(path: str, args: tuple, name: str, daemon: bool = False, late: tuple =
     ``late`` holds further arguments, whose classes need Django before they can be read.
     """
     connections.close_all()
-    birth = Birth(path, args, pickle.dumps(late), Life.for_child(), cluster_name())
+    birth = Birth(
+        path,
+        args,
+        pickle.dumps(late),
+        Leash.for_children(),
+        os.environ.get("Q_CLUSTER_NAME"),
+        logs_to_terminal(),
+    )
     process = context().Process(target=birth, name=name, daemon=daemon)
     process.start()
     return process
 
 
-def cluster_name() -> str | None:
-    """The name that ``qcluster --name`` gave, which other start methods do not inherit."""
-    return os.environ.get("Q_CLUSTER_NAME")
+class Given(Enum):
+    """Arguments that a process finds when it is born."""
+
+    LEASH = "leash"  #: its own end of what it hangs on, see Leash
 
 
 class Birth:
     """What a process needs to begin; called in the child."""
 
     def __init__(
-        self, path: str, args: tuple, late: bytes, line: socket.socket, cluster: str | None
+        self, path: str, args: tuple, late: bytes, leash: Flag, cluster: str | None, logs: bool
     ) -> None:
         self.path, self.args, self.late = path, args, late
-        self.line, self.cluster = line, cluster
+        self.leash, self.cluster, self.logs = leash, cluster, logs
 
     def __call__(self) -> None:
-        Life.begin(self.line)
+        Leash.take(self.leash)
         if not django.apps.apps.ready:
             if self.cluster:
                 os.environ["Q_CLUSTER_NAME"] = self.cluster
             django.setup()
+        if self.logs:
+            log_to_terminal()
         ignore_unix_signals()
         retitle("")
         body: Callable = resolve(self.path)
-        body(*self.args, *pickle.loads(self.late))
+        args = [self.leash if each is Given.LEASH else each for each in self.args]
+        body(*args, *pickle.loads(self.late))
 
 
-class Life:
-    """What processes hang on: a pair of sockets of which the parent holds one end.
+class Leash:
+    """What a process hangs on: a flag that its parent raises, or that goes up when it dies.
 
-    The kernel closes it however the parent ends, and the child's end becomes readable.
+    Only the parent holds the writing end, which the kernel closes however the parent ends.
     """
 
-    line: socket.socket | None = None  # this process's end towards its parent
-    held: socket.socket | None = None  # the end that its own children watch
-    handed: socket.socket | None = None
+    own: Flag | None = None  # of this process
+    of_children: Flag | None = None  # the one that this process's children share
 
     @classmethod
-    def for_child(cls) -> socket.socket:
-        """Give the end that a child gets; all children of a process share it."""
-        if cls.held is None:
-            cls.held, cls.handed = socket.socketpair()
-        return cls.handed  # type: ignore[return-value]
+    def for_children(cls) -> Flag:
+        """Give the flag that the children of this process hang on."""
+        if cls.of_children is None:
+            cls.of_children = Flag()
+        return cls.of_children
 
     @classmethod
-    def begin(cls, line: socket.socket) -> None:
-        """Take the end this process was given, and drop what a fork copied of its parent's."""
-        if cls.held is not None:
-            cls.held.close()
-        if cls.line is not None and cls.line is not line:
-            cls.line.close()
-        cls.line, cls.held, cls.handed = line, None, None
+    def take(cls, leash: Flag) -> None:
+        """Begin a life on a leash: let go of its other end, and of what a fork copied."""
+        if cls.own is not None and cls.own is not leash:
+            cls.own.close()
+        leash.writer.close()
+        cls.own, cls.of_children = leash, None
 
 
-def lifeline() -> list[socket.socket]:
-    """List the socket to watch beside others: readable when the parent is gone."""
-    return [Life.line] if Life.line else []
+def leash() -> list[Flag]:
+    """List what to watch beside others: readable when this process shall end, or is alone."""
+    return [Leash.own] if Leash.own else []
+
+
+def death_of(process: Any) -> int:
+    """Open a descriptor that becomes readable when a process ends; the caller closes it.
+
+    Not ``process.sentinel``: what the process forks inherits that one and holds it open.
+    """
+    if hasattr(os, "pidfd_open"):
+        with contextlib.suppress(OSError):
+            return os.pidfd_open(process.pid)
+    return os.dup(process.sentinel)
+
+
+class TerminalHandler(logging.StreamHandler):
+    """Shows the log where a cluster was started."""
+
+
+def log_to_terminal() -> None:
+    """Show the log, unless the project's LOGGING says where it goes."""
+    if logger.hasHandlers():
+        return
+    handler = TerminalHandler()
+    handler.setFormatter(
+        logging.Formatter("%(asctime)s [Q] %(levelname)s %(message)s", datefmt="%H:%M:%S")
+    )
+    logger.addHandler(handler)
+    logger.setLevel(Conf.LOG_LEVEL)
+
+
+def logs_to_terminal() -> bool:
+    """Whether this process shows its log by itself, as its children then do."""
+    return any(isinstance(handler, TerminalHandler) for handler in logger.handlers)
 
 
 def ignore_unix_signals() -> None:

@@ -19,7 +19,7 @@ from django_q.lifecycle.execution import Undecodable
 from django_q.lifecycle.producer import submit
 from django_q.lifecycle.recovery import Abandoned, Graveyard, recover
 from django_q.package import TaskPackage
-from django_q.processes.entry import lifeline, say_ready
+from django_q.processes.entry import leash, say_ready
 from django_q.queues import STOP, SocketQueue, readable
 from django_q.results.saving import PASSING
 
@@ -55,7 +55,7 @@ class Desk:
         self.backlog: deque[Any] = deque()  # taken while the database was away
         self.group: list[Any] = []  # being completed
         self.stopped = False
-        if isinstance(result_queue, SocketQueue) and lifeline():
+        if isinstance(result_queue, SocketQueue) and leash():
             # The last writer to go ends the queue: this process must not count as one.
             result_queue.writer.close()
 

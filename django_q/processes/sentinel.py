@@ -7,6 +7,7 @@ request to stop, the next heartbeat, lease to extend, or task past its time limi
 from __future__ import annotations
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import queue
@@ -28,6 +29,7 @@ from django_q.lifecycle.recovery import Abandoned
 from django_q.processes import entry
 from django_q.processes.affinity import set_cpu_affinity
 from django_q.processes.child import Child
+from django_q.processes.entry import Given
 from django_q.processes.slot import Slots, State
 from django_q.queues import STOP, Flag, Queue
 from django_q.status import Stat
@@ -77,7 +79,7 @@ class Sentinel:
         self.broker = leased(broker or get_broker())
         self.stop_event, self.start_event = stop_event, start_event
         self.abort_event: Any = Flag()
-        self.event_out = Flag()
+        self.event_out = entry.Leash.for_children()
         self.timeout = timeout
         self.tob = timezone.now()
         self.reincarnations = 0
@@ -130,7 +132,7 @@ class Sentinel:
     def spawn_cluster(self) -> None:
         """Start all processes: first what takes results, last what brings tasks."""
         self.children = [Child(entry.MONITOR)]
-        self.children += [Child(entry.WORKER, slot) for slot in self.slots]
+        self.children += [Child(entry.WORKER, slot, n) for n, slot in enumerate(self.slots, 1)]
         if Conf.SCHEDULER:
             self.children.append(Child(entry.SCHEDULER))
         self.children.append(Child(entry.PUSHER))
@@ -147,16 +149,17 @@ class Sentinel:
                 (self.task_queue, self.result_queue, child.slot, self.timeout),
                 (),
             ),
-            entry.SCHEDULER: ("scheduler.scheduler_of_cluster", (self.event_out,), (self.broker,)),
+            entry.SCHEDULER: ("scheduler.scheduler_of_cluster", (Given.LEASH,), (self.broker,)),
             entry.PUSHER: (
                 "pusher.pusher_of_cluster",
-                (self.task_queue, self.event_out, self.slots, self.result_queue),
+                (self.task_queue, Given.LEASH, self.slots, self.result_queue),
                 (self.broker,),
             ),
         }[child.role]
         daemon = child.role != entry.WORKER or Conf.DAEMONIZE_WORKERS
         self.broker.close()
-        child.begin(entry.spawn(f"django_q.processes.{body}", args, child.role, daemon, late))
+        process = entry.spawn(f"django_q.processes.{body}", args, child.name, daemon, late)
+        child.begin(process)
 
     # One round of guarding.
 
@@ -174,9 +177,9 @@ class Sentinel:
 
     def wait(self) -> None:
         """Wait until a process ends, someone wants a stop, or the next deadline."""
-        sources: list[Any] = [child.process.sentinel for child in self.children if child.is_running]
-        events = [self.abort_event] if self.stopping else [self.stop_event, *entry.lifeline()]
-        waitable = [event for event in events if hasattr(event, "fileno") and not event_set(event)]
+        sources: list[Any] = [child.death for child in self.children if child.is_running]
+        events = [self.abort_event] if self.stopping else [self.stop_event, *entry.leash()]
+        waitable = [event for event in events if hasattr(event, "fileno") and not event.is_set()]
         timeout = max(0.0, self.next_deadline() - time.monotonic())
         if self.outgoing or len(waitable) < len(events):
             timeout = min(timeout, GLANCE)
@@ -191,7 +194,7 @@ class Sentinel:
 
     def is_orphaned(self) -> bool:
         """Whether the process that started this cluster is gone."""
-        return any(event_set(line) for line in entry.lifeline())
+        return any(leash.is_set() for leash in entry.leash())
 
     def reap(self) -> None:
         """Record how processes ended, and start others in their place."""
@@ -208,25 +211,26 @@ class Sentinel:
 
     def bury(self, child: Child) -> None:
         """See to what a process leaves behind."""
-        self.reincarnate(child.process)
+        ending, cause = child.state, child.cause()
         if abandoned := child.abandoned():
             self.outgoing.append(abandoned)
+        timed_out = child.ran_out_of_time
         child.end()
         self._next_beat = 0.0
-
-    def reincarnate(self, process: Any) -> None:
-        """Log how a process ended, and count it unless it was due."""
-        child = next(child for child in self.children if child.process is process)
-        name = process.name if child.role != entry.WORKER else f"worker {process.name}"
-        if self.stopping and process.exitcode == 0:
-            logger.debug("%s stopped", name)
-        elif child.state is State.RECYCLED:
-            logger.info("recycled %s", name)
+        if self.stopping and child.process.exitcode == 0:
+            logger.debug("%s stopped", child.name)
+        elif ending is State.RECYCLED:
+            logger.info("recycled %s", child.name)
         else:
             self.reincarnations += 1
-            how = child.cause() if not child.ran_out_of_time else "timeout"
-            level = 30 if child.ran_out_of_time else 50
-            logger.log(level, "reincarnated %s after %s%s", name, how, child.outlook())
+            self.report(child, "timeout" if timed_out else cause)
+
+    def report(self, child: Child, cause: str) -> None:
+        """Log that a process ended unasked."""
+        level = logging.WARNING if cause == "timeout" else logging.CRITICAL
+        wait = child.delay()
+        outlook = f"; it fails to start, the next one waits {wait} seconds" if wait else ""
+        logger.log(level, "reincarnated %s after %s%s", child.name, cause, outlook)
 
     def end_overdue(self) -> None:
         """Kill workers whose task has ignored its time limit."""
@@ -317,8 +321,6 @@ class Sentinel:
         self.event_out.set()
         self.await_end((entry.PUSHER, entry.SCHEDULER), min(until, time.monotonic() + PUSHER_GRACE))
         self.drain()
-        for _ in range(self.pool_size):
-            self.task_queue.put(STOP)
         self.await_end((entry.WORKER,), until)
         self.drain()
         self.await_end((), time.monotonic() + MONITOR_GRACE)
@@ -372,8 +374,3 @@ def held(slot: Any, before: float) -> list[Any]:
 def pid(process: Any) -> int:
     """The pid of a process; 0 where there is none."""
     return (process.pid or 0) if process else 0
-
-
-def event_set(event: Any) -> bool:
-    """Whether an event, or what stands for one by being readable, is set."""
-    return event.is_set() if hasattr(event, "is_set") else bool(wait([event], 0))

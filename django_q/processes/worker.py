@@ -19,7 +19,7 @@ from django_q.lifecycle.execution import Undecodable, decode, execute, safe_repr
 from django_q.lifecycle.timeout import Alarm
 from django_q.optional import psutil, resource
 from django_q.package import TaskPackage, dotted_name
-from django_q.processes.entry import lifeline, retitle, say_ready
+from django_q.processes.entry import leash, retitle, say_ready
 from django_q.processes.slot import Slot, State, TimerSlot
 from django_q.queues import STOP, SocketQueue, readable
 from django_q.results.saving import PICKLED, Pickled
@@ -79,7 +79,7 @@ class Bench:
         """Take the next batch, waiting for it; none when the cluster is gone."""
         if not hasattr(self.task_queue, "get_many"):
             return [self.task_queue.get()]
-        parent = lifeline()
+        parent = leash()
         while True:
             try:
                 return self.task_queue.get_many(block=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from django_q.cluster import Cluster
-from django_q.conf import Conf, logger
+from django_q.conf import Conf
+from django_q.processes.entry import log_to_terminal
 
 
 class Command(BaseCommand):
@@ -40,15 +40,3 @@ class Command(BaseCommand):
         code = Cluster().run(until_empty=options["run_once"])
         if code:
             sys.exit(code)
-
-
-def log_to_terminal() -> None:
-    """Show the log, unless the project's LOGGING says where it goes."""
-    if logger.hasHandlers():
-        return
-    handler = logging.StreamHandler()
-    handler.setFormatter(
-        logging.Formatter("%(asctime)s [Q] %(levelname)s %(message)s", datefmt="%H:%M:%S")
-    )
-    logger.addHandler(handler)
-    logger.setLevel(Conf.LOG_LEVEL)

@@ -1,0 +1,121 @@
+"""Clusters that tests start: real processes, which end with the test."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.servers import wait_until, workspace
+
+
+class RunningCluster:
+    """``manage.py qcluster`` as a process, with the settings of the tests and some options."""
+
+    def __init__(self, *arguments: str, **options: Any) -> None:
+        options.setdefault("workers", 2)
+        options.setdefault("scheduler", False)
+        self.options = options
+        self.log_file = Path(tempfile.mkdtemp(dir=workspace()), "cluster.log")
+        environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "DJANGO_Q_TEST_OPTIONS": json.dumps(options),
+            "PYTHONUNBUFFERED": "1",
+        }
+        with open(self.log_file, "wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "django", "qcluster", *arguments],
+                env=environment,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+            )
+        self.pid = self.process.pid
+        self.members: set[psutil.Process] = set()
+
+    def log(self) -> str:
+        """Read what it has logged."""
+        return self.log_file.read_text()
+
+    def wait_for(self, text: str, times: int = 1, timeout: float = 15) -> None:
+        """Wait until a text is in the log."""
+        try:
+            wait_until(lambda: self.log().count(text) >= times, timeout)
+        except AssertionError:
+            raise AssertionError(f"{text!r} never came (x{times}) in:\n{self.log()}") from None
+
+    def wait_ready(self) -> RunningCluster:
+        """Wait until all its processes work."""
+        workers = self.options["workers"]
+        self.wait_for("ready for work at", workers)
+        self.wait_for("monitoring at")
+        self.wait_for("pushing tasks at")
+        self.wait_for("running.")
+        return self
+
+    def processes(self) -> list[psutil.Process]:
+        """List its processes, from the one that was started down."""
+        try:
+            root = psutil.Process(self.pid)
+            found = [root, *root.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            found = []
+        self.members |= set(found)
+        return found
+
+    def pids(self, role: str) -> list[int]:
+        """Find the processes of a role, by their titles: "worker-1", "monitor" ..."""
+        found = []
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):
+                words = " ".join(process.cmdline()).split()
+                if words[:1] == ["qcluster"] and words[1].startswith(role):
+                    found.append(process.pid)
+        return found
+
+    def kill(self, role: str, number: int = signal.SIGKILL) -> int:
+        """Send a Unix signal to the first process of a role; its pid."""
+        pid = self.pids(role)[0]
+        os.kill(pid, number)
+        return pid
+
+    def kill_all(self) -> None:
+        """End every process at once, as a power cut does."""
+        for process in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.process.wait(10)
+
+    def terminate(self, number: int = signal.SIGTERM) -> None:
+        """Ask it to stop."""
+        self.process.send_signal(number)
+
+    def stop(self, timeout: float = 30) -> int:
+        """Stop it in good order; its exit code."""
+        self.processes()
+        if self.process.poll() is None:
+            self.terminate()
+        return self.process.wait(timeout)
+
+    def leftovers(self) -> list[psutil.Process]:
+        """List the processes it once had that still live."""
+        return [p for p in self.members if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+    def end(self) -> None:
+        """Leave nothing behind, whatever the test did."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.stop(timeout=15)
+        for process in [*self.processes(), *self.members]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(5)
