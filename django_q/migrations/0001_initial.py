@@ -102,8 +102,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "verbose_name": "Scheduled task",
-                "verbose_name_plural": "Scheduled tasks",
+                "verbose_name": "scheduled task",
+                "verbose_name_plural": "scheduled tasks",
                 "ordering": ["next_run"],
             },
         ),
@@ -127,11 +127,11 @@ class Migration(migrations.Migration):
                 ("success", models.BooleanField("success", default=True, editable=False)),
             ],
             options={
-                "verbose_name": "Task",
-                "verbose_name_plural": "Tasks",
+                "verbose_name": "task",
+                "verbose_name_plural": "tasks",
                 "ordering": ["-stopped"],
             },
         ),
-        proxy("Failure", "Failed task"),
-        proxy("Success", "Successful task"),
+        proxy("Failure", "failed task"),
+        proxy("Success", "successful task"),
     ]

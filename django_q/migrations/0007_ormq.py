@@ -20,8 +20,8 @@ class Migration(migrations.Migration):
                 ("lock", models.DateTimeField("locked until", null=True)),
             ],
             options={
-                "verbose_name": "Queued task",
-                "verbose_name_plural": "Queued tasks",
+                "verbose_name": "queued task",
+                "verbose_name_plural": "queued tasks",
             },
         ),
     ]

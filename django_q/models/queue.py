@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from functools import cached_property
 from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from django_q.signing import SignedPackage
+from django_q.models import preview
+from django_q.signing import SignedPackage, unsigned
 
 
 class OrmQ(models.Model):
@@ -25,8 +27,8 @@ class OrmQ(models.Model):
 
     class Meta:
         app_label = "django_q"
-        verbose_name = _("Queued task")
-        verbose_name_plural = _("Queued tasks")
+        verbose_name = _("queued task")
+        verbose_name_plural = _("queued tasks")
         indexes = [models.Index(fields=["key", "lock"], name="django_q_ormq_key_lock")]
 
     def __str__(self) -> str:
@@ -39,6 +41,19 @@ class OrmQ(models.Model):
             return SignedPackage.loads(self.payload)
         except Exception as error:  # whatever somebody put into the table
             return {"id": f"*{type(error).__name__}"}
+
+    @staticmethod
+    def preview(payload: str | None) -> dict[str, Any]:
+        """Read a payload for a list: what it holds beyond plain values is not made.
+
+        ``{"id": "*ErrorName"}`` when it can not be read.
+        """
+        try:
+            data = unsigned((payload or "").encode())
+            package = json.loads(data) if data.startswith(b"{") else preview.read(data)
+        except Exception as error:  # whatever somebody put into the table
+            return {"id": f"*{type(error).__name__}"}
+        return package if isinstance(package, dict) else {"id": "*PackageError"}
 
     def task_id(self) -> str:
         """Tell the id of the task."""

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_q import recurrence
 from django_q.conf import Conf
+from django_q.models import literals
 from django_q.models.task import Task
 from django_q.models.validators import (
     validate_args,
@@ -163,8 +164,8 @@ class Schedule(models.Model):
 
     class Meta:
         app_label = "django_q"
-        verbose_name = _("Scheduled task")
-        verbose_name_plural = _("Scheduled tasks")
+        verbose_name = _("scheduled task")
+        verbose_name_plural = _("scheduled tasks")
         ordering = ["next_run"]
         indexes = [models.Index(fields=["next_run"], name="django_q_schedule_next_run")]
 
@@ -226,6 +227,38 @@ class Schedule(models.Model):
         )
         return plan._replace(next_run=storable(rule, plan.next_run, (*plan.runs, due)[0]))
 
+    def call(self, due: datetime) -> tuple[tuple, dict[str, Any]]:
+        """Make the arguments of the call that is due: positional, and by name with q_options.
+
+        Raises ValueError when they can not be read.
+        """
+        args, kwargs = literals.parse_args(self.args), literals.parse_kwargs(self.kwargs)
+        options = dict(kwargs.pop("q_options", None) or {})
+        own = {"hook": self.hook, "cluster": self.cluster}
+        options |= {key: value for key, value in own.items() if value}
+        if "group" not in kwargs:
+            options.setdefault("group", self.name or str(self.pk))
+        if self.intended_date_kwarg:
+            kwargs[self.intended_date_kwarg] = stored(due).isoformat()
+        return args, {**kwargs, "q_options": options}
+
+    def pause(self) -> None:
+        """Stop running it until it is resumed. Not saved."""
+        self.paused = True
+
+    def resume(self, now: datetime | None = None) -> None:
+        """Run it again from its next due time on; those it was paused at are gone. Not saved.
+
+        Raises ``RecurrenceError`` when the schedule can not be understood.
+        """
+        self.paused, self.error, self.claimed = False, None, None
+        moment = aware(now or timezone.now())
+        if self.schedule_type != self.ONCE and self.next_run and aware(self.next_run) <= moment:
+            rule = self.rule(self.next_run)
+            following = recurrence.next_due(rule, moment)
+            self.next_run = stored(storable(rule, following, moment))
+            self.anchor = stored(rule.anchor)
+
     def last_task(self) -> Task | None:
         """Find the task that was enqueued last, when it has ended and was saved."""
         return Task.objects.filter(id=self.task).first() if self.task else None
@@ -241,9 +274,10 @@ class Schedule(models.Model):
     def last_run(self) -> str:
         """Link to the last task in the admin; its id where it has not ended, or no admin is."""
         task = self.last_task()
-        if task is None:
-            return self.task or ""
-        return task_link(task)
+        address = task_address(task.id, task.success) if task else ""
+        if not address:
+            return str(task or self.task or "")
+        return format_html('<a href="{}">{}</a>', address, task)
 
     last_run.short_description = _("last run")
 
@@ -271,11 +305,10 @@ def storable(rule: recurrence.Rule, moment: datetime | None, due: datetime) -> d
     return moment
 
 
-def task_link(task: Task) -> str:
-    """Link to a task in the admin; its name where there is no admin."""
-    page = "success" if task.success else "failure"
+def task_address(task_id: str, success: bool) -> str:
+    """Find the page of a task in the admin; empty where there is no admin."""
+    page = "success" if success else "failure"
     try:
-        address = reverse(f"admin:django_q_{page}_change", args=(task.id,))
+        return reverse(f"admin:django_q_{page}_change", args=(task_id,))
     except NoReverseMatch:
-        return str(task)
-    return format_html('<a href="{}">{}</a>', address, task)
+        return ""

@@ -39,8 +39,8 @@ class Task(models.Model):
 
     class Meta:
         app_label = "django_q"
-        verbose_name = _("Task")
-        verbose_name_plural = _("Tasks")
+        verbose_name = _("task")
+        verbose_name_plural = _("tasks")
         ordering = ["-stopped"]
         indexes = [
             models.Index(
@@ -137,8 +137,8 @@ class Success(Task):
     class Meta:
         app_label = "django_q"
         proxy = True
-        verbose_name = _("Successful task")
-        verbose_name_plural = _("Successful tasks")
+        verbose_name = _("successful task")
+        verbose_name_plural = _("successful tasks")
         ordering = ["-stopped"]
 
 
@@ -150,6 +150,6 @@ class Failure(Task):
     class Meta:
         app_label = "django_q"
         proxy = True
-        verbose_name = _("Failed task")
-        verbose_name_plural = _("Failed tasks")
+        verbose_name = _("failed task")
+        verbose_name_plural = _("failed tasks")
         ordering = ["-stopped"]

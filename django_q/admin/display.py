@@ -1,0 +1,54 @@
+"""How values are shown."""
+
+from __future__ import annotations
+
+from pprint import pformat
+from typing import Any
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+#: Characters of a value that a page shows.
+LONGEST = 50_000
+
+
+def block(value: Any) -> SafeString:
+    """Show a value as people write it in Python, a text as it is."""
+    return format_html('<pre class="django-q-value">{}</pre>', cut(written(value), LONGEST))
+
+
+def written(value: Any) -> str:
+    """Write a value out."""
+    if isinstance(value, str):
+        return value
+    try:
+        return pformat(value, width=100, compact=True)
+    except Exception as error:  # whatever the class of the value does
+        return _("A %(type)s that can not be shown: %(error)r") % {
+            "type": type(value).__name__,
+            "error": error,
+        }
+
+
+def cut(text: str, length: int) -> str:
+    """Shorten a text."""
+    return text if len(text) <= length else f"{text[:length]}…"
+
+
+def duration(seconds: float) -> str:
+    """Write a time span with the two units that matter."""
+    if seconds < 60:
+        return _("%(seconds)s s") % {"seconds": f"{seconds:.{3 if seconds < 1 else 1}f}"}
+    minutes, seconds = divmod(round(seconds), 60)
+    if minutes < 60:
+        return _("%(minutes)d min %(seconds)d s") % {"minutes": minutes, "seconds": seconds}
+    hours, minutes = divmod(minutes, 60)
+    return _("%(hours)d h %(minutes)d min") % {"hours": hours, "minutes": minutes}
+
+
+def badge(kind: str, text: Any, hint: str = "") -> SafeString:
+    """Show a state; ``kind`` is good, bad, busy or quiet."""
+    return format_html(
+        '<span class="django-q-badge django-q-{}" title="{}">{}</span>', kind, hint, text
+    )

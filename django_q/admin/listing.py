@@ -1,0 +1,109 @@
+"""Lists that stay fast on tables of millions of rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import Paginator
+from django.db import connections
+from django.db.models import Case, F, QuerySet, TextField, Value, When
+from django.db.models.functions import Cast, Length
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
+
+from django_q.models import preview
+
+#: Rows up to which a list tells the exact number.
+EXACT = 20_000
+#: Rows beyond which a database that can not estimate stops counting.
+CAP = 100_000
+#: A filter offers the values of this many of the latest tasks.
+RECENT = 1000
+
+
+def rough_count(rows: QuerySet) -> int:
+    """Count rows: exactly up to 20,000, beyond that as far as it costs little.
+
+    PostgreSQL's planner knows about how many there are; elsewhere the count ends at 100,000.
+    """
+    rows = rows.order_by()
+    if connections[rows.db].vendor == "postgresql":
+        plan = json.loads(rows.values("pk").explain(format="json"))[0]["Plan"]
+        if plan["Plan Rows"] > EXACT:
+            return plan["Plan Rows"]
+    return rows.values("pk")[:CAP].count()
+
+
+class RoughPaginator(Paginator):
+    """Pages of a list whose length need not be exact."""
+
+    @cached_property
+    def count(self) -> int:
+        """The number of rows, or about."""
+        return rough_count(self.object_list)
+
+
+def small(column: str) -> Case:
+    """Select a column where it is small, so that a page of a list has a bounded weight."""
+    text = Cast(F(column), TextField())
+    return Case(
+        When(**{f"{column}_length__lte": preview.LIMIT}, then=text),
+        default=Value(None),
+        output_field=TextField(),
+    )
+
+
+def with_small(rows: QuerySet, column: str) -> QuerySet:
+    """Select a column as ``small_...``: its text, or None where that is large."""
+    length = Length(Cast(F(column), TextField()))
+    return rows.annotate(**{f"{column}_length": length}).annotate(
+        **{f"small_{column}": small(column)}
+    )
+
+
+class LightChangeList(ChangeList):
+    """A list that asks its admin for rows without their heavy columns."""
+
+    def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet:
+        """Leave out what the list does not show."""
+        return self.model_admin.light(super().get_queryset(request, *args, **kwargs))
+
+
+class RecentValuesFilter(admin.SimpleListFilter):
+    """Filters by a column, offering the values that it has in the latest rows.
+
+    All values of a large table would have to be searched for.
+    """
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> Sequence[tuple]:
+        """List the values, and the one that is chosen."""
+        rows = model_admin.get_queryset(request).order_by("-stopped")
+        recent = set(rows.values_list(self.parameter_name, flat=True)[:RECENT])
+        return [(value, value) for value in sorted(recent | {self.value()} - {None, ""})]
+
+    def value(self) -> str | None:
+        """Tell the value that is chosen."""
+        return self.used_parameters.get(self.parameter_name)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        """Keep the rows that have the value."""
+        return queryset.filter(**{self.parameter_name: self.value()}) if self.value() else queryset
+
+
+class GroupFilter(RecentValuesFilter):
+    """Filters tasks by group."""
+
+    title = _("group")
+    parameter_name = "group"
+
+
+class ClusterFilter(RecentValuesFilter):
+    """Filters tasks by cluster."""
+
+    title = _("cluster")
+    parameter_name = "cluster"

@@ -1,0 +1,110 @@
+"""The screens of the ORM broker's queue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from django_q.admin.display import badge, block
+from django_q.admin.listing import LightChangeList, RoughPaginator, with_small
+from django_q.conf import Conf
+from django_q.models import OrmQ, preview
+
+
+class QueueAdmin(admin.ModelAdmin):
+    """Tasks in the queue: to look at, to give free, to delete."""
+
+    list_display = ("id", "key", "name", "group", "func", "state", "lock", "attempts", "task_id")
+    list_filter = ("key",)
+    search_fields = ("key",)
+    ordering = ("id",)
+    paginator = RoughPaginator
+    show_full_result_count = False
+    list_max_show_all = 500
+    fields = ("key", "lock", "attempts", "task_id", "name", "group", "func", "call_args",
+              "call_kwargs", "call_options")  # fmt: skip
+    readonly_fields = fields[2:]
+
+    class Media:
+        css = {"all": ["django_q/admin.css"]}
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Look into the database that is the broker."""
+        return super().get_queryset(request).using(Conf.ORM or None)
+
+    def light(self, rows: QuerySet) -> QuerySet:
+        """Leave large payloads out of the list."""
+        return with_small(rows.defer("payload"), "payload")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type:
+        """Use the list that asks for light rows."""
+        return LightChangeList
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Tasks come from code."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: OrmQ, form: Any, change: bool) -> None:
+        """Change the queue and the lock, in the database that is the broker."""
+        obj.save(using=Conf.ORM, update_fields=["key", "lock"])
+
+    def delete_model(self, request: HttpRequest, obj: OrmQ) -> None:
+        """Delete the task from the database that is the broker."""
+        obj.delete(using=Conf.ORM)
+
+    def package(self, queued: OrmQ) -> dict[str, Any]:
+        """Read what a page shows of a task: in a list no more than a preview."""
+        if not hasattr(queued, "small_payload"):
+            return queued.task
+        if not hasattr(queued, "previewed"):
+            queued.previewed = OrmQ.preview(queued.small_payload) if queued.small_payload else {}
+        return queued.previewed
+
+    @admin.display(description=_("name"))
+    def name(self, queued: OrmQ) -> str:
+        """Show the name of the task."""
+        return self.package(queued).get("name", "")
+
+    @admin.display(description=_("group"))
+    def group(self, queued: OrmQ) -> str:
+        """Show the group of the task."""
+        return self.package(queued).get("group", "")
+
+    @admin.display(description=_("function"))
+    def func(self, queued: OrmQ) -> str:
+        """Show the function of the task."""
+        if getattr(queued, "small_payload", "") is None:
+            return _("(%d characters)") % queued.payload_length
+        return preview.name_of(self.package(queued).get("func"))
+
+    @admin.display(description=_("task id"))
+    def task_id(self, queued: OrmQ) -> str:
+        """Show the id of the task."""
+        return self.package(queued).get("id", "")
+
+    @admin.display(description=_("state"))
+    def state(self, queued: OrmQ) -> str:
+        """Show who has it."""
+        if queued.lock is None or queued.lock <= timezone.now():
+            return badge("quiet", _("Waiting"))
+        return badge("busy", _("In hand") if queued.delivery or queued.attempts else _("Locked"))
+
+    @admin.display(description=_("arguments"))
+    def call_args(self, queued: OrmQ) -> str:
+        """Show the positional arguments."""
+        return block(queued.args())
+
+    @admin.display(description=_("keyword arguments"))
+    def call_kwargs(self, queued: OrmQ) -> str:
+        """Show the keyword arguments."""
+        return block(queued.kwargs())
+
+    @admin.display(description=_("options"))
+    def call_options(self, queued: OrmQ) -> str:
+        """Show the options of the task."""
+        return block(queued.q_options())

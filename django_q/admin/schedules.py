@@ -1,0 +1,189 @@
+"""The screens of schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils import timezone
+from django.utils.formats import localize
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from django_q.admin.display import badge
+from django_q.admin.listing import RoughPaginator
+from django_q.models import Schedule, Task
+from django_q.models.schedule import task_address
+from django_q.optional import croniter
+from django_q.tasks import async_task
+
+#: A change of one of these makes the times begin anew.
+TIMING = {"schedule_type", "minutes", "cron", "time_zone", "next_run"}
+
+
+def run_now(schedule: Schedule) -> str:
+    """Enqueue the task of a schedule at once; its due times stay as they are."""
+    args, kwargs = schedule.call(timezone.now())
+    task_id = async_task(schedule.func, *args, **kwargs)
+    Schedule.objects.filter(pk=schedule.pk).update(task=task_id)
+    return task_id
+
+
+def pause(schedule: Schedule) -> None:
+    """Pause a schedule."""
+    schedule.pause()
+    schedule.save(update_fields=["paused"])
+
+
+def resume(schedule: Schedule) -> None:
+    """Resume a schedule."""
+    schedule.resume()
+    schedule.save(update_fields=["paused", "error", "claimed", "next_run", "anchor"])
+
+
+class ScheduleForm(forms.ModelForm):
+    """A schedule, with the time zones to choose from."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "time_zone" in self.fields:
+            names = sorted({*available_timezones(), self.instance.time_zone or ""} - {""})
+            choices = [("", _("That of the project")), *((name, name) for name in names)]
+            self.fields["time_zone"].widget = forms.Select(choices=choices)
+
+
+class ScheduleAdmin(admin.ModelAdmin):
+    """Schedules: to add, change, pause, and run now."""
+
+    form = ScheduleForm
+    list_display = ("id", "name", "func", "schedule_type", "repeats", "cluster", "next_run",
+                    "state", "get_last_run", "get_success")  # fmt: skip
+    list_display_links = ("id", "name")
+    list_filter = ("next_run", "schedule_type", "paused", "cluster")
+    search_fields = ("name", "func")
+    actions = ("run_now", "pause", "resume")
+    paginator = RoughPaginator
+    show_full_result_count = False
+    change_form_template = "admin/django_q/schedule_change_form.html"
+    readonly_fields = ("state", "get_last_run")
+    fieldsets = (
+        (None, {"fields": ("name", "func", "args", "kwargs", "hook", "cluster")}),
+        (
+            _("When"),
+            {"fields": ("schedule_type", "minutes", "cron", "next_run", "time_zone", "repeats",
+                        "paused")},
+        ),
+        (_("Exceptions to the rule"), {"fields": ("catch_up", "overlap", "intended_date_kwarg")}),
+        (_("State"), {"fields": ("state", "get_last_run")}),
+    )  # fmt: skip
+
+    class Media:
+        css = {"all": ["django_q/admin.css"]}
+        js = ["django_q/schedule.js"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        """Fetch how the last task of each went along with it."""
+        last = Task.objects.filter(id=OuterRef("task"))
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                last_success=Subquery(last.values("success")[:1]),
+                last_stopped=Subquery(last.values("stopped")[:1]),
+            )
+        )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Schedule | None = None) -> Any:
+        """Leave the state out until there is one."""
+        return self.fieldsets if obj else self.fieldsets[:-1]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Schedule | None = None) -> Any:
+        """Without croniter no expression can be set."""
+        return self.readonly_fields if croniter else (*self.readonly_fields, "cron")
+
+    def save_model(
+        self, request: HttpRequest, obj: Schedule, form: forms.ModelForm, change: bool
+    ) -> None:
+        """Save; a changed rule counts from the next due time on, and its error is past."""
+        changed = TIMING.intersection(form.changed_data)
+        if change and changed:
+            obj.anchor = obj.claimed = obj.error = None
+        if change and obj.schedule_type == Schedule.CRON and changed and "next_run" not in changed:
+            obj.next_run = obj.calculate_next_run(timezone.now())
+        super().save_model(request, obj, form, change)
+
+    def response_change(self, request: HttpRequest, obj: Schedule) -> HttpResponse:
+        """Run it, when its page asks for that."""
+        if "_run" in request.POST:
+            self.run_now(request, Schedule.objects.filter(pk=obj.pk))
+            return HttpResponseRedirect(request.get_full_path())
+        return super().response_change(request, obj)
+
+    @admin.action(description=_("Run selected schedules now"), permissions=["change"])
+    def run_now(self, request: HttpRequest, queryset: QuerySet) -> None:
+        """Enqueue the tasks of schedules at once."""
+        done = self.each(request, queryset, run_now)
+        self.tell(request, done, ngettext("%d task was enqueued.", "%d tasks were enqueued.", done))
+
+    @admin.action(description=_("Pause selected schedules"), permissions=["change"])
+    def pause(self, request: HttpRequest, queryset: QuerySet) -> None:
+        """Pause schedules."""
+        done = self.each(request, queryset, pause)
+        text = ngettext("%d schedule was paused.", "%d schedules were paused.", done)
+        self.tell(request, done, text)
+
+    @admin.action(description=_("Resume selected schedules"), permissions=["change"])
+    def resume(self, request: HttpRequest, queryset: QuerySet) -> None:
+        """Resume schedules, from their next due time on."""
+        done = self.each(request, queryset, resume)
+        text = ngettext("%d schedule was resumed.", "%d schedules were resumed.", done)
+        self.tell(request, done, text)
+
+    def each(self, request: HttpRequest, queryset: QuerySet, step: Callable) -> int:
+        """Do a step with each schedule, naming those it fails with; count the others."""
+        done = 0
+        for schedule in queryset:
+            try:
+                step(schedule)
+            except Exception as error:  # the broker's, or that of a broken schedule
+                messages.error(request, f"{schedule.name or schedule}: {error}")
+            else:
+                done += 1
+                self.log_change(request, schedule, f"{step.__name__}")
+        return done
+
+    def tell(self, request: HttpRequest, done: int, text: str) -> None:
+        """Say how many there were."""
+        if done:
+            messages.success(request, text % done)
+
+    @admin.display(description=_("state"))
+    def state(self, schedule: Schedule) -> str:
+        """Show whether it will run."""
+        if schedule.error:
+            return badge("bad", _("Failed"), schedule.error)
+        if schedule.paused:
+            return badge("busy", _("Paused"))
+        if schedule.repeats == 0 or schedule.next_run is None:
+            return badge("quiet", _("Done"))
+        return badge("good", _("Active"))
+
+    @admin.display(description=_("last run"), ordering="last_stopped")
+    def get_last_run(self, schedule: Schedule) -> str:
+        """Link to the last task."""
+        if schedule.last_stopped is None:
+            return _("Not ended yet") if schedule.task else ""
+        stopped = localize(timezone.template_localtime(schedule.last_stopped))
+        address = task_address(schedule.task, schedule.last_success)
+        return format_html('<a href="{}">{}</a>', address, stopped)
+
+    @admin.display(description=_("success"), boolean=True, ordering="last_success")
+    def get_success(self, schedule: Schedule) -> bool | None:
+        """Show how the last task ended."""
+        return schedule.last_success

@@ -1,0 +1,179 @@
+"""The screens of tasks that have ended."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from django_q.admin.display import block, cut, duration
+from django_q.admin.listing import (
+    ClusterFilter,
+    GroupFilter,
+    LightChangeList,
+    RoughPaginator,
+    with_small,
+)
+from django_q.models import Task, preview
+from django_q.tasks import async_task
+
+TASK_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def resubmit(task: Task) -> str:
+    """Enqueue the call of a task once more, with its hook, group and cluster.
+
+    Raises ValueError when its arguments can not be read any more.
+    """
+    args, kwargs = task.args or (), task.kwargs or {}
+    # What can not be unpickled is left as the text of the column.
+    if not isinstance(args, (tuple, list)) or not isinstance(kwargs, dict):
+        raise ValueError(_("Its arguments can not be read any more."))
+    options = {"hook": task.hook, "group": task.group, "cluster": task.cluster}
+    return async_task(task.func, *args, **kwargs, q_options=options)
+
+
+class EndedTaskAdmin(admin.ModelAdmin):
+    """Tasks that have ended: to look at, to submit again, to delete."""
+
+    list_display = ("name", "group", "func", "cluster", "started", "stopped")
+    list_filter = (GroupFilter, ClusterFilter)
+    search_fields = ("name", "func", "group")
+    search_help_text = _("Name, function, group or id")
+    ordering = ("-stopped",)
+    actions = ("resubmit_task",)
+    paginator = RoughPaginator
+    show_full_result_count = False
+    list_max_show_all = 500
+    change_form_template = "admin/django_q/task_change_form.html"
+    fieldsets = (
+        (None, {"fields": ("name", "id", "func", "call_args", "call_kwargs")}),
+        (_("Outcome"), {"fields": ("outcome",)}),
+        (
+            _("Run"),
+            {"fields": ("started", "stopped", "time_taken", "attempt_count", "cluster", "group",
+                        "hook")},
+        ),
+    )  # fmt: skip
+
+    class Media:
+        css = {"all": ["django_q/admin.css"]}
+
+    def light(self, rows: QuerySet) -> QuerySet:
+        """Leave the pickled columns out of the list."""
+        return rows.defer("args", "kwargs", "result")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type:
+        """Use the list that asks for light rows."""
+        return LightChangeList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        """Look an id up by itself, as it names one row."""
+        if TASK_ID.fullmatch(search_term.strip()):
+            return queryset.filter(pk=search_term.strip()), False
+        return super().get_search_results(request, queryset, search_term)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Task | None = None) -> list[str]:
+        """Nothing about the past can be changed."""
+        return [name for _title, options in self.fieldsets for name in options["fields"]]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Tasks come from code."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Task, form: Any, change: bool) -> None:
+        """Save nothing: there is nothing to change."""
+
+    def response_change(self, request: HttpRequest, obj: Task) -> HttpResponse:
+        """Submit the task again, when its page asks for that."""
+        if "_resubmit" in request.POST:
+            self.resubmit_task(request, self.model.objects.filter(pk=obj.pk))
+            return HttpResponseRedirect("../..")
+        return super().response_change(request, obj)
+
+    @admin.action(description=_("Resubmit selected tasks to queue"), permissions=["change"])
+    def resubmit_task(self, request: HttpRequest, queryset: QuerySet) -> None:
+        """Enqueue tasks once more; what can not be enqueued is named."""
+        done = 0
+        for task in queryset.defer(None):
+            try:
+                new_id = resubmit(task)
+            except Exception as error:  # the broker's, or that of an argument's class
+                text = _("%(task)s was not resubmitted: %(error)s")
+                messages.error(request, text % {"task": task, "error": error})
+            else:
+                done += 1
+                self.resubmitted(request, task, new_id)
+        if done:
+            text = ngettext("%d task was resubmitted.", "%d tasks were resubmitted.", done)
+            messages.success(request, text % done)
+
+    def resubmitted(self, request: HttpRequest, task: Task, new_id: str) -> None:
+        """Keep a note of it with the task."""
+        self.log_change(request, task, f"Resubmitted as {new_id}.")
+
+    @admin.display(description=_("time taken"))
+    def time_taken(self, task: Task) -> str:
+        """Show how long it took from being enqueued to its end."""
+        return duration(task.time_taken())
+
+    @admin.display(description=_("arguments"))
+    def call_args(self, task: Task) -> str:
+        """Show the positional arguments."""
+        return block(task.args)
+
+    @admin.display(description=_("keyword arguments"))
+    def call_kwargs(self, task: Task) -> str:
+        """Show the keyword arguments."""
+        return block(task.kwargs)
+
+    @admin.display(description=_("result"))
+    def outcome(self, task: Task) -> str:
+        """Show the result."""
+        return block(task.result)
+
+
+class TaskAdmin(EndedTaskAdmin):
+    """Tasks that succeeded."""
+
+    list_display = (*EndedTaskAdmin.list_display, "time_taken")
+
+
+class FailAdmin(EndedTaskAdmin):
+    """Tasks that failed."""
+
+    list_display = (*EndedTaskAdmin.list_display, "short_result")
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Take the action by the name it has in Django Q as well, without showing it twice."""
+        actions = super().get_actions(request)
+        if request.POST.get("action") == "retry_failed" and "resubmit_task" in actions:
+            actions["retry_failed"] = self.get_action("retry_failed")
+        return actions
+
+    def light(self, rows: QuerySet) -> QuerySet:
+        """Ask for the text of the exception as it is stored."""
+        return with_small(super().light(rows), "result")
+
+    @admin.display(description=_("result"))
+    def short_result(self, task: Task) -> str:
+        """Show how the text of the exception begins."""
+        text = preview.read_column(task.small_result)
+        return cut(text if isinstance(text, str) else "" if text is None else repr(text), 100)
+
+    @admin.action(description=_("Resubmit selected tasks to queue"), permissions=["change"])
+    def retry_failed(self, request: HttpRequest, queryset: QuerySet) -> None:
+        """Enqueue failed tasks once more, in place of their failures."""
+        self.resubmit_task(request, queryset)
+
+    def resubmitted(self, request: HttpRequest, task: Task, new_id: str) -> None:
+        """Delete the failure: the new task tells what became of it."""
+        self.log_change(request, task, f"Resubmitted as {new_id}.")
+        task.delete()
