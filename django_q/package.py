@@ -38,8 +38,12 @@ class TaskPackage(TypedDict, total=False):
     sync: bool
     cached: bool | int
     ack_failure: bool
-    iter_count: int
-    iter_cached: bool | int
+    # An item of an iterable; its group is the id of the iterable, hook and save are for the whole
+    iter_count: int  # how many items there are
+    iter_position: int  # counts from 0
+    iter_group: str  # group of the whole
+    iter_name: str  # name of the whole
+    iter_cached: bool | int  # whether the whole is cached; each item says cached, for django-q2
     chain: list  # the links that follow this one
     chain_options: dict
     cluster: str  # name of the queue it was sent to
@@ -66,6 +70,9 @@ OPTIONS = frozenset(
         "cached",
         "ack_failure",
         "iter_count",
+        "iter_position",
+        "iter_group",
+        "iter_name",
         "iter_cached",
         "chain",
         "chain_options",
@@ -75,6 +82,9 @@ OPTIONS = frozenset(
         "task_name",
     }
 )
+#: Options of a call that say where its package goes, and stay behind.
+WAYS = frozenset({"broker", "redis", "list_key", "on_commit"})
+KNOWN = OPTIONS | WAYS
 
 
 def take_options(kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -84,7 +94,7 @@ def take_options(kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
     ``q_options`` any key is an option.
     """
     rest = dict(kwargs)
-    options = {key: rest.pop(key) for key in OPTIONS & rest.keys()}
+    options = {key: rest.pop(key) for key in KNOWN & rest.keys()}
     options.update(rest.pop("q_options", None) or {})
     return options, rest
 
@@ -107,8 +117,9 @@ def new_package(
         "started": timezone.now(),
     }
     for key, value in options.items():
-        if value is not None and key in OPTIONS and key != "task_name":
+        if value is not None and key in OPTIONS:
             package[key] = value
+    package.pop("task_name", None)
     return package  # type: ignore[return-value]
 
 
@@ -131,7 +142,7 @@ def next_link(package: TaskPackage, result: Any) -> TaskPackage | None:
 
 
 def link_parts(link: Any) -> tuple[str | Callable, tuple, dict]:
-    """Split a link of a chain: ``func``, or ``(func, args, kwargs)`` with the last ones optional."""
+    """Split a link of a chain: ``func``, ``(func, args)`` or ``(func, args, kwargs)``."""
     if isinstance(link, str) or callable(link):
         return link, (), {}
     func, *rest = link

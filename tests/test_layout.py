@@ -17,8 +17,9 @@ signing package
 models migrations
 brokers.base brokers brokers.__init__
 status results.wait results.saving results.database results.cache results
-lifecycle.timeout lifecycle.reporting lifecycle.hooks lifecycle.execution lifecycle.completion \
-    lifecycle.recovery lifecycle.inline lifecycle.producer lifecycle.composition lifecycle
+lifecycle.timeout lifecycle.reporting lifecycle.hooks lifecycle.execution lifecycle.collation \
+    lifecycle.completion lifecycle.recovery lifecycle.producer lifecycle.inline \
+    lifecycle.composition lifecycle
 processes.entry processes.slot processes.affinity processes.child processes.pusher \
     processes.worker processes.monitor processes.scheduler processes.sentinel processes
 pusher worker scheduler timeout terminal tasks cluster backend monitor monitor_terminal admin \

@@ -6,6 +6,9 @@ a cluster. Database connections are left alone: they may hold a test's transacti
 
 from __future__ import annotations
 
+from functools import partial
+
+from django_q.brokers.base import Broker
 from django_q.conf import Conf
 from django_q.lifecycle.completion import complete
 from django_q.lifecycle.execution import execute
@@ -14,14 +17,15 @@ from django_q.package import TaskPackage, checked
 from django_q.signing import SignedPackage
 
 
-def run_inline(package: TaskPackage) -> str:
+def run_inline(package: TaskPackage, broker: Broker | None = None) -> str:
     """Execute and complete a task, and return its id.
 
-    A failure is saved and does not raise, unless ``Q_CLUSTER['sync_raises']`` says so.
+    A failure is saved and does not raise, unless ``Q_CLUSTER['sync_raises']`` says so. A cached
+    result is kept where those of the ``broker`` are.
     """
     package = checked(SignedPackage.loads(signed(package)))
     error = execute(package)
-    complete([package], None, run_inline)
+    complete([package], broker, partial(run_inline, broker=broker))
     if error is not None and Conf.SYNC_RAISES:
         raise error
     return package["id"]

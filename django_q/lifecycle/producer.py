@@ -27,15 +27,19 @@ def submit(package: TaskPackage, broker: Broker | None = None, delay: float = 0)
     return package["id"]
 
 
-def submit_when_committed(packages: Sequence[TaskPackage], broker: Broker | None = None) -> None:
+def submit_when_committed(
+    packages: Sequence[TaskPackage], broker: Broker | None = None, on_commit: bool = True
+) -> None:
     """Put packages on the queue when the transaction that is open commits; now if none is.
 
     They are signed at once: they carry the arguments as they are now. None of them is
-    enqueued unless all can be.
+    enqueued unless all can be. Without ``on_commit`` the transaction is not waited for.
     """
-    broker = broker or get_broker(packages[0].get("cluster") if packages else None)
+    if not packages:
+        return
+    broker = broker or get_broker(packages[0].get("cluster"))
     payloads = [signed(package) for package in packages]
-    alias = open_transaction()
+    alias = open_transaction() if on_commit else None
     if alias is None or writes_to(broker) == alias:
         send(payloads, broker, packages)
     else:

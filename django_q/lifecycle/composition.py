@@ -1,0 +1,164 @@
+"""Compose calls into packages and send them off: one, many, a chain, the items of an iterable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+from uuid import uuid4
+
+from django.utils import timezone
+
+from django_q.brokers import get_broker
+from django_q.brokers.base import Broker
+from django_q.brokers.redis_broker import Redis
+from django_q.conf import Conf, logger
+from django_q.exceptions import PackageError
+from django_q.lifecycle.completion import complete
+from django_q.lifecycle.inline import run_inline
+from django_q.lifecycle.producer import submit, submit_when_committed
+from django_q.package import KNOWN, WAYS, TaskPackage, link_parts, new_package, take_options
+
+#: Options that are those of a whole batch: its tasks are enqueued in one round trip.
+SHARED = WAYS | {"cluster", "sync"}
+
+#: How a chain goes on, as arguments of ``async_chain``.
+CHAIN_SETTINGS = ("continue_on_failure", "pass_result")
+
+
+def options_of(kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split the keyword arguments of a call into (options, those of the function).
+
+    ``cached`` is what the settings say where the call says nothing.
+    """
+    options, rest = own_options(kwargs)
+    if options.get("cached") is None and Conf.CACHED:
+        options["cached"] = Conf.CACHED
+    return options, rest
+
+
+def own_options(kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split the keyword arguments of a call that is one of several with options in common."""
+    options, rest = take_options(kwargs)
+    for name in options.keys() - KNOWN:
+        warn_unknown(name)
+    return options, rest
+
+
+@lru_cache(maxsize=256)
+def warn_unknown(name: str) -> None:
+    """Say once that an option does nothing."""
+    logger.warning("unknown option '%s' in q_options is ignored", name)
+
+
+def dispatch(packages: Sequence[TaskPackage], options: Mapping[str, Any]) -> None:
+    """Run packages at once, or put them on the queue that the options name."""
+    sync = options.get("sync")
+    if Conf.SYNC if sync is None else sync:
+        for package in packages:
+            run_inline(package, options.get("broker"))
+        return
+    on_commit = options.get("on_commit")
+    on_commit = Conf.ON_COMMIT if on_commit is None else on_commit
+    submit_when_committed(packages, chosen_broker(options), on_commit)
+
+
+def chosen_broker(options: Mapping[str, Any]) -> Broker:
+    """Find the broker that a call names: one, a Redis client, a list, a cluster, or none."""
+    if options.get("broker") is not None:
+        return options["broker"]
+    if options.get("redis") is not None:
+        broker = Redis(options.get("cluster"))
+        broker.connection = options["redis"]
+    else:
+        broker = get_broker(options.get("cluster"))
+    if options.get("list_key"):
+        broker.list_key = options["list_key"]
+    return broker
+
+
+def send_call(func: str | Callable, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+    """Send off one call, and return the id of its task."""
+    options, kwargs = options_of(kwargs)
+    package = new_package(func, args, kwargs, options)
+    dispatch([package], options)
+    return package["id"]
+
+
+def send_batch(calls: Iterable[Any], options: Mapping[str, Any]) -> list[str]:
+    """Send off many calls together, and return the ids of their tasks."""
+    options, rest = options_of(options)
+    if rest:
+        raise PackageError(f"Expected options of tasks, got {', '.join(sorted(rest))}.")
+    packages = [batched(call, options) for call in calls]
+    dispatch(packages, options)
+    return [package["id"] for package in packages]
+
+
+def batched(call: Any, options: Mapping[str, Any]) -> TaskPackage:
+    """Make the package of one call of a batch, whose keyword arguments may hold options too."""
+    func, args, kwargs = link_parts(call)
+    if not kwargs:
+        return new_package(func, args, kwargs, options)
+    own, kwargs = own_options(kwargs)
+    if misplaced := SHARED & own.keys():
+        raise PackageError(f"'{misplaced.pop()}' is an option of the batch, not of one task in it.")
+    return new_package(func, args, kwargs, {**options, **own})
+
+
+def send_chain(chain: Iterable[Any], options: Mapping[str, Any]) -> str:
+    """Send off the first link of a chain with the others in tow, and return their group."""
+    options, rest = options_of(options)
+    settings = {key: True for key in CHAIN_SETTINGS if rest.pop(key, False)}
+    if rest:
+        raise PackageError(f"Expected options of tasks, got {', '.join(sorted(rest))}.")
+    links = list(chain)
+    if not links:
+        raise PackageError("A chain must have a link, got none.")
+    options["chain_options"] = settings or options.get("chain_options")
+    options["group"] = group = options.get("group") or uuid4().hex
+    func, args, kwargs = link_parts(links[0])
+    own, kwargs = own_options(kwargs)
+    options = {**options, **own, "chain": links[1:] or None}
+    dispatch([new_package(func, args, kwargs, options)], options)
+    return group
+
+
+def send_iterable(func: str | Callable, items: Iterable[Any], kwargs: Mapping[str, Any]) -> str:
+    """Send off a call for each item, and return the id of the task that collates their results."""
+    options, kwargs = options_of(kwargs)
+    arguments = [item if isinstance(item, tuple) else (item,) for item in items]
+    iterable = uuid4().hex
+    if arguments:
+        shared = item_options(options, iterable, len(arguments))
+        packages = [
+            new_package(func, args, kwargs, {**shared, "iter_position": position})
+            for position, args in enumerate(arguments)
+        ]
+        dispatch(packages, options)
+    else:
+        finish(new_package(func, (), kwargs, options, iterable), options)
+    return iterable
+
+
+def item_options(options: Mapping[str, Any], iterable: str, count: int) -> dict[str, Any]:
+    """Make the options of an item: what is meant for the whole travels under names of its own.
+
+    The group and ``cached`` are what clusters of django-q2 expect of an item.
+    """
+    return {
+        **options,
+        "group": iterable,
+        "cached": True,
+        "task_name": None,
+        "iter_count": count,
+        "iter_group": options.get("group"),
+        "iter_name": options.get("task_name"),
+        "iter_cached": options.get("cached"),
+    }
+
+
+def finish(package: TaskPackage, options: Mapping[str, Any]) -> None:
+    """Complete the task of an iterable that has no items."""
+    package.update(args=[], result=[], success=True, stopped=timezone.now())
+    complete([package], options.get("broker"), submit)

@@ -1,0 +1,140 @@
+"""Write schedules from code: made once, or brought up to date each time the code runs."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, router, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from django_q.exceptions import PackageError
+from django_q.models import Schedule
+from django_q.package import dotted_name, resolve
+from django_q.results.saving import stored_time
+
+#: What says when a schedule is due.
+RULE = ("schedule_type", "minutes", "cron", "time_zone")
+#: What says what it calls.
+CALL = ("func", "args", "kwargs", "hook", "cluster", "intended_date_kwarg")
+#: What changes as it runs.
+STATE = ("next_run", "repeats")
+#: What an administrator may decide.
+POLICY = ("time_zone", "catch_up", "overlap", "paused")
+
+
+def make_schedule(
+    func: str | Callable,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    fields: Mapping[str, Any],
+    update: bool = False,
+) -> Schedule:
+    """Save a schedule with these fields, or update the one that has its name."""
+    values = {
+        **fields,
+        "func": named(func, "func"),
+        "hook": named(fields["hook"], "hook") if fields.get("hook") else None,
+        "args": as_text(args, dict(enumerate(args, 1))),
+        "kwargs": as_text(kwargs, kwargs),
+    }
+    if update and not fields.get("name"):
+        raise PackageError("A schedule is updated by its name, got none.")
+    with transaction.atomic(using=router.db_for_write(Schedule)):
+        if update and (existing := same_name(fields["name"]).select_for_update().first()):
+            return updated(existing, values)
+        if same_name(fields.get("name")).exists():
+            raise IntegrityError("A schedule with the same name already exists.")
+        schedule = Schedule(**{key: value for key, value in values.items() if value is not None})
+        schedule.next_run = stored_time(fields.get("next_run") or timezone.now())
+        schedule.full_clean()
+        schedule.save()
+    return only_one(schedule) if update else schedule
+
+
+def same_name(name: str | None) -> QuerySet[Schedule]:
+    """Find the schedules of a name, oldest first; none without a name."""
+    return Schedule.objects.filter(name=name).order_by("pk") if name else Schedule.objects.none()
+
+
+def updated(schedule: Schedule, values: Mapping[str, Any]) -> Schedule:
+    """Bring a schedule up to date with the code.
+
+    When it runs next, and how often still, changes only with its rule: deploying must not
+    postpone it. What an administrator may have set stays where the code says nothing.
+    """
+    before = [getattr(schedule, name) for name in (*RULE, *CALL)]
+    for name, value in values.items():
+        if name not in STATE and (value is not None or name not in POLICY):
+            setattr(schedule, name, value)
+    if before != [getattr(schedule, name) for name in (*RULE, *CALL)]:
+        schedule.error = None  # it was disabled for what it no longer is
+    if before[: len(RULE)] != [getattr(schedule, name) for name in RULE]:
+        restart(schedule, values)
+    elif schedule.schedule_type == Schedule.ONCE and values["next_run"]:
+        reschedule(schedule, values["next_run"])
+    schedule.full_clean()
+    schedule.save()
+    return schedule
+
+
+def restart(schedule: Schedule, values: Mapping[str, Any]) -> None:
+    """Let a schedule begin anew, as its rule is another."""
+    schedule.anchor = schedule.claimed = None
+    schedule.repeats = -1 if values["repeats"] is None else values["repeats"]
+    schedule.next_run = stored_time(values["next_run"] or timezone.now())
+    if schedule.schedule_type == Schedule.CRON:
+        schedule.full_clean()
+        schedule.next_run = schedule.calculate_next_run(stored_time(timezone.now()))
+
+
+def reschedule(schedule: Schedule, next_run: datetime) -> None:
+    """Move the run of a schedule that runs once, unless it is in the past."""
+    if stored_time(next_run) > stored_time(timezone.now()):
+        schedule.next_run = stored_time(next_run)
+
+
+def only_one(schedule: Schedule) -> Schedule:
+    """Keep the oldest, where several processes have just made the same schedule at once."""
+    first, *others = same_name(schedule.name)
+    for other in others:
+        other.delete()
+    return first
+
+
+def named(func: str | Callable, what: str) -> str:
+    """Name a callable by its path; raise ``PackageError`` where it can not be imported."""
+    if isinstance(func, str):
+        return func
+    path = dotted_name(func)
+    try:
+        if resolve(path) == func:
+            return path
+    except (ImportError, AttributeError, ValueError):
+        pass
+    raise PackageError(
+        f"The {what} of a schedule must be importable, and '{path}' is not: "
+        "define it at the top of a module, or pass its dotted path."
+    )
+
+
+def as_text(value: Sequence[Any] | Mapping[str, Any], parts: Mapping[Any, Any]) -> str:
+    """Write arguments as Python literals, or raise ``PackageError`` naming the one that is none."""
+    for key, part in parts.items():
+        if not is_literal(part):
+            raise PackageError(
+                f"Argument {key!r} ({type(part).__name__}) of a schedule must be a Python literal, "
+                f"such as text, numbers, lists and dictionaries of them; got {part!r}."
+            )
+    return str(value)
+
+
+def is_literal(value: Any) -> bool:
+    """Whether a value can be written in Python and read again as the same."""
+    try:
+        return ast.literal_eval(repr(value)) == value
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
+        return False

@@ -1,0 +1,190 @@
+"""Finished tasks in the cache: those that asked for it with ``cached``.
+
+A result has a key of its own, ``{list_key}:{task_id}``, as in the predecessors; its value is a
+signed package. A group is a row of numbered keys, each added in one step and holding the id of a
+task, beside the count of them. Nothing is read, changed and written back, so two monitors lose
+nothing to each other, on any cache whose ``add`` is atomic (Redis, Memcached, database, memory).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import md5
+from itertools import count
+from typing import Any
+
+from django.core.cache import caches
+from django.utils.dateparse import parse_datetime
+
+from django_q.brokers import get_broker
+from django_q.brokers.base import Broker
+from django_q.conf import Conf, logger
+from django_q.models import Task
+from django_q.package import TaskPackage, dotted_name
+from django_q.results.saving import PICKLED, as_task, opened
+from django_q.signing import BadSignature, SignedPackage
+
+#: Keys of a group that are read at a time.
+PAGE = 100
+#: What a package has only while it runs.
+PASSING_KEYS = ("ack_id", "leased_until", "handed_back")
+
+
+def save(package: TaskPackage, broker: Broker | None = None) -> None:
+    """Keep a finished task in the cache, for as long as its ``cached`` says.
+
+    Raises what the cache does when it is away; may be repeated.
+    """
+    for queue in queues(broker):
+        queue.save(package)
+
+
+def queues(broker: Broker | None) -> list[Cached]:
+    """List where a finished task is kept.
+
+    A cluster with a name of its own keeps it under the name of the project's as well, so that it
+    is found without naming the cluster.
+    """
+    found = [Cached.of(broker)]
+    if Conf.CLUSTER_NAME != Conf.PREFIX:
+        found.append(Cached(get_broker(Conf.PREFIX).list_key))
+    return found
+
+
+class Cached:
+    """Results of the tasks of one queue that are kept in the cache."""
+
+    def __init__(self, list_key: str) -> None:
+        self.list_key = list_key
+
+    @classmethod
+    def of(cls, broker: Broker | None = None) -> Cached:
+        """Find the results of a broker's tasks; of the one in the settings where none is given."""
+        return cls((broker or get_broker()).list_key)
+
+    @property
+    def cache(self) -> Any:
+        """The cache that ``Q_CLUSTER['cache']`` names."""
+        return caches[Conf.CACHE]
+
+    def key(self, task_id: str) -> str:
+        """Name the key of a task's result."""
+        safe = task_id.isascii() and task_id.isprintable() and " " not in task_id
+        return f"{self.list_key}:{task_id if safe else digest(task_id)}"
+
+    def member_key(self, group_id: str, number: int | str) -> str:
+        """Name the key of a group's member, or of their count."""
+        return f"{self.list_key}:{digest(group_id)}:{number}"
+
+    def save(self, package: TaskPackage) -> None:
+        """Keep a finished task."""
+        timeout = None if package["cached"] is True else package["cached"]
+        self.cache.set(self.key(package["id"]), payload(package), timeout)
+        if package.get("group"):
+            self.join(package["group"], package["id"], timeout)
+
+    def join(self, group_id: str, task_id: str, timeout: float | None) -> None:
+        """Add a task to a group. Twice does no harm: readers count each task once."""
+        counter = self.member_key(group_id, "count")
+        self.cache.add(counter, 0, timeout)
+        try:
+            number = self.cache.incr(counter)
+        except ValueError:  # it went out of the cache just now
+            number = 1
+        # Another took the number where the cache counts in two steps: then the next free one.
+        while not self.cache.add(self.member_key(group_id, number), task_id, timeout):
+            number += 1
+        self.cache.touch(counter, timeout)
+
+    def result(self, task_id: str) -> tuple[Any] | None:
+        """Find the result of a task, in a tuple because it may be None itself."""
+        package = self.load(self.cache.get(self.key(task_id)))
+        return (package["result"],) if package else None
+
+    def fetch(self, task_id: str) -> Task | None:
+        """Find a task; the Task is not saved."""
+        package = self.load(self.cache.get(self.key(task_id)))
+        return as_task(package) if package else None
+
+    def packages(self, group_id: str) -> list[TaskPackage]:
+        """List the finished packages of a group, in the order they came."""
+        keys = [self.key(task_id) for task_id in self.members(group_id)]
+        found = self.cache.get_many(keys)
+        packages = [self.load(found.get(key)) for key in keys]
+        return [package for package in packages if package]
+
+    def members(self, group_id: str) -> list[str]:
+        """List the ids of a group's tasks."""
+        return list(dict.fromkeys(task_id for _, task_id in self.numbered(group_id)))
+
+    def numbered(self, group_id: str) -> Iterator[tuple[str, str]]:
+        """List the keys of a group's members with the id that each holds.
+
+        Reads on behind the count until a page has none: the count may have been lost.
+        """
+        known = self.cache.get(self.member_key(group_id, "count")) or 0
+        for start in count(1, PAGE):
+            numbers = range(start, start + PAGE)
+            keys = [self.member_key(group_id, number) for number in numbers]
+            found = self.cache.get_many(keys)
+            yield from ((key, found[key]) for key in keys if key in found)
+            if not found and start > known:
+                return
+
+    def result_group(self, group_id: str, failures: bool = False) -> list[Any]:
+        """Find the results of a group; with ``failures`` also the texts of its exceptions."""
+        return [p["result"] for p in self.packages(group_id) if failures or p["success"]]
+
+    def fetch_group(self, group_id: str, failures: bool = True) -> list[Task]:
+        """Find the tasks of a group; without ``failures`` only those that succeeded."""
+        return [as_task(p) for p in self.packages(group_id) if failures or p["success"]]
+
+    def count_group(self, group_id: str, failures: bool = False) -> int:
+        """Count the tasks of a group; with ``failures`` only those that failed."""
+        if not failures:
+            return len(self.members(group_id))
+        return sum(not package["success"] for package in self.packages(group_id))
+
+    def delete_group(self, group_id: str, tasks: bool = True) -> None:
+        """Delete a group with its results, as a label alone can not be taken off them."""
+        numbered = list(self.numbered(group_id))
+        keys = [key for key, _ in numbered] + [self.key(task_id) for _, task_id in numbered]
+        self.cache.delete_many([*keys, self.member_key(group_id, "count")])
+
+    def delete(self, task_id: str) -> bool:
+        """Delete a result; whether it was there."""
+        return self.cache.delete(self.key(task_id))
+
+    def load(self, value: str | None) -> TaskPackage | None:
+        """Read a value of the cache; None for one that is not there or not ours."""
+        try:
+            package = SignedPackage.loads(value) if value else None
+        except BadSignature:
+            return None
+        if package and isinstance(package["stopped"], str):  # the serializer is JSON
+            package["stopped"] = parse_datetime(package["stopped"])
+        return package
+
+
+def payload(package: TaskPackage) -> str:
+    """Sign a finished package; what can not travel in it is replaced by text."""
+    value = {key: opened(item) for key, item in package.items() if key not in PASSING_KEYS}
+    try:
+        return SignedPackage.dumps(value)
+    except Exception as error:
+        logger.warning(
+            "the result of '%s' (%s) is cached as text: %r",
+            dotted_name(package["func"]),
+            package["name"],
+            error,
+        )
+        text = {key: repr(value[key])[:10_000] for key in PICKLED}
+        return SignedPackage.dumps(
+            {**value, "func": dotted_name(package["func"]), "hook": None, "chain": None}
+            | {"args": (text["args"],), "kwargs": {}, "result": text["result"]}
+        )
+
+
+def digest(name: str) -> str:
+    """Make a key of a name that may hold what keys may not."""
+    return md5(name.encode(), usedforsecurity=False).hexdigest()

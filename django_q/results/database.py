@@ -1,0 +1,48 @@
+"""Finished tasks in the database: how they are found, counted and deleted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from django_q.models import Task
+
+
+class Database:
+    """Results that are rows of ``Task``."""
+
+    def result(self, task_id: str) -> tuple[Any] | None:
+        """Find the result of a task, in a tuple because it may be None itself."""
+        found = matching(task_id).values_list("result")[:1]
+        return next(iter(found), None)
+
+    def fetch(self, task_id: str) -> Task | None:
+        """Find a task."""
+        return matching(task_id).first()
+
+    def result_group(self, group_id: str, failures: bool = False) -> list[Any]:
+        """Find the results of a group; with ``failures`` also the texts of its exceptions."""
+        return list(Task.get_result_group(group_id, failures))
+
+    def fetch_group(self, group_id: str, failures: bool = True) -> QuerySet[Task]:
+        """Find the tasks of a group; without ``failures`` only those that succeeded."""
+        return Task.get_task_group(group_id, failures)
+
+    def count_group(self, group_id: str, failures: bool = False) -> int:
+        """Count the tasks of a group; with ``failures`` only those that failed."""
+        return Task.get_group_count(group_id, failures)
+
+    def delete_group(self, group_id: str, tasks: bool = False) -> Any:
+        """Take the label off the tasks of a group; with ``tasks`` delete them."""
+        return Task.delete_group(group_id, tasks)
+
+
+def matching(task_id: str) -> QuerySet[Task]:
+    """Find tasks by id or name; a name is only looked for where it can not be an id.
+
+    A look by name reads the whole table, and whoever waits looks often.
+    """
+    if len(task_id) == 32 and task_id.isalnum():
+        return Task.objects.filter(id=task_id).order_by()
+    return Task.objects.filter(Q(id=task_id) | Q(name=task_id)).order_by("-stopped")

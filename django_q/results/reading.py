@@ -1,0 +1,183 @@
+"""What became of tasks: results, groups, and waiting for them.
+
+Everywhere ``wait`` is in milliseconds, 0 looks once, -1 waits for ever; ``cached`` looks in the
+cache instead of the database, None does as ``Q_CLUSTER['cached']`` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django_q.brokers import get_broker
+from django_q.brokers.base import Broker
+from django_q.conf import Conf
+from django_q.models import Task
+from django_q.results.cache import Cached
+from django_q.results.database import Database
+from django_q.results.wait import wait_for
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Looks for results in one place, and waits for them."""
+
+    where: Database | Cached
+
+    def result(self, task_id: str, wait: float = 0, default: Any = None) -> Any:
+        """Return the result of a task, or the default."""
+        found = wait_for(lambda: self.where.result(task_id), wait)
+        return found[0] if found else default
+
+    def fetch(self, task_id: str, wait: float = 0) -> Task | None:
+        """Return a finished task."""
+        return wait_for(lambda: self.where.fetch(task_id), wait)
+
+    def result_group(
+        self, group_id: str, failures: bool = False, wait: float = 0, count: int | None = None
+    ) -> list[Any]:
+        """List the results of a group."""
+        return self.await_group(
+            lambda: self.where.result_group(group_id, failures), group_id, wait, count
+        )
+
+    def fetch_group(
+        self, group_id: str, failures: bool = True, wait: float = 0, count: int | None = None
+    ) -> Sequence[Task]:
+        """Find the tasks of a group."""
+        return self.await_group(
+            lambda: self.where.fetch_group(group_id, failures), group_id, wait, count
+        )
+
+    def await_group(
+        self, look: Callable[[], Any], group_id: str, wait: float, count: int | None
+    ) -> Any:
+        """Wait for a number of tasks, without limit unless one is set, or for the first; look."""
+        if count is not None:
+            wait_for(lambda: self.where.count_group(group_id) >= count or None, wait or -1)
+        elif wait:
+            wait_for(lambda: look() or None, wait)
+        return look()
+
+
+def reader(cached: bool | int | None = None, broker: Broker | None = None) -> Reader:
+    """Choose where to look."""
+    if Conf.CACHED if cached is None else cached:
+        return Reader(Cached.of(broker))
+    return Reader(Database())
+
+
+def cache_reader(broker: Broker | None = None) -> Reader:
+    """Look in the cache."""
+    return Reader(Cached.of(broker))
+
+
+def result(
+    task_id: str, wait: float = 0, cached: bool | int | None = None, default: Any = None
+) -> Any:
+    """Return the result of a task, by its id or name; ``default`` when it has not ended.
+
+    The result of a task that failed is the text of its exception. The wait ends when the task
+    has ended, whatever it returned: pass a ``default`` to tell None from nothing.
+    """
+    return reader(cached).result(task_id, wait, default)
+
+
+def result_cached(
+    task_id: str, wait: float = 0, broker: Broker | None = None, default: Any = None
+) -> Any:
+    """Return the result of a task from the cache; see ``result``."""
+    return cache_reader(broker).result(task_id, wait, default)
+
+
+def fetch(task_id: str, wait: float = 0, cached: bool | int | None = None) -> Task | None:
+    """Return a finished task, by its id or name; None when it has not ended."""
+    return reader(cached).fetch(task_id, wait)
+
+
+def fetch_cached(task_id: str, wait: float = 0, broker: Broker | None = None) -> Task | None:
+    """Return a finished task from the cache, as a Task that is not saved."""
+    return cache_reader(broker).fetch(task_id, wait)
+
+
+def result_group(
+    group_id: str,
+    failures: bool = False,
+    wait: float = 0,
+    count: int | None = None,
+    cached: bool | int | None = None,
+) -> list[Any]:
+    """List the results of a group's tasks that have ended.
+
+    ``failures`` adds the texts of exceptions. With a ``count`` it waits until that many tasks
+    have ended, successful or not, and without limit unless ``wait`` sets one. A ``wait`` alone
+    ends with the first result.
+    """
+    return reader(cached).result_group(group_id, failures, wait, count)
+
+
+def result_group_cached(
+    group_id: str,
+    failures: bool = False,
+    wait: float = 0,
+    count: int | None = None,
+    broker: Broker | None = None,
+) -> list[Any]:
+    """List the results of a group from the cache; see ``result_group``."""
+    return cache_reader(broker).result_group(group_id, failures, wait, count)
+
+
+def fetch_group(
+    group_id: str,
+    failures: bool = True,
+    wait: float = 0,
+    count: int | None = None,
+    cached: bool | int | None = None,
+) -> Sequence[Task]:
+    """Find the tasks of a group that have ended: a queryset, or a list from the cache.
+
+    ``failures`` set to False leaves those out. ``wait`` and ``count``: see ``result_group``.
+    """
+    return reader(cached).fetch_group(group_id, failures, wait, count)
+
+
+def fetch_group_cached(
+    group_id: str,
+    failures: bool = True,
+    wait: float = 0,
+    count: int | None = None,
+    broker: Broker | None = None,
+) -> list[Task]:
+    """List the tasks of a group from the cache; see ``fetch_group``."""
+    return cache_reader(broker).fetch_group(group_id, failures, wait, count)
+
+
+def count_group(group_id: str, failures: bool = False, cached: bool | int | None = None) -> int:
+    """Count the tasks of a group that have ended; with ``failures`` only those that failed."""
+    return reader(cached).where.count_group(group_id, failures)
+
+
+def count_group_cached(group_id: str, failures: bool = False, broker: Broker | None = None) -> int:
+    """Count the tasks of a group in the cache; see ``count_group``."""
+    return Cached.of(broker).count_group(group_id, failures)
+
+
+def delete_group(group_id: str, tasks: bool = False, cached: bool | int | None = None) -> Any:
+    """Take the label off the tasks of a group; with ``tasks``, and from the cache, delete them."""
+    return reader(cached).where.delete_group(group_id, tasks)
+
+
+def delete_group_cached(group_id: str, broker: Broker | None = None) -> None:
+    """Delete a group and its results from the cache."""
+    Cached.of(broker).delete_group(group_id)
+
+
+def delete_cached(task_id: str, broker: Broker | None = None) -> bool:
+    """Delete a result from the cache; whether it was there."""
+    return Cached.of(broker).delete(task_id)
+
+
+def queue_size(broker: Broker | None = None) -> int:
+    """Count the tasks that wait on a queue, without those that a cluster has taken."""
+    return (broker or get_broker()).queue_size()

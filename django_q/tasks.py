@@ -1,0 +1,194 @@
+"""Calls that are made elsewhere and later, and what became of them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any
+
+from django_q.brokers import get_broker
+from django_q.brokers.base import Broker
+from django_q.lifecycle.calls import AsyncTask, Chain, Iter
+from django_q.lifecycle.composition import send_batch, send_call, send_chain, send_iterable
+from django_q.lifecycle.inline import run_inline
+from django_q.lifecycle.schedules import make_schedule
+from django_q.models import Schedule, Task
+from django_q.results.reading import (
+    count_group,
+    count_group_cached,
+    delete_cached,
+    delete_group,
+    delete_group_cached,
+    fetch,
+    fetch_cached,
+    fetch_group,
+    fetch_group_cached,
+    queue_size,
+    result,
+    result_cached,
+    result_group,
+    result_group_cached,
+)
+
+__all__ = [
+    "AsyncTask",
+    "Chain",
+    "Iter",
+    "Schedule",
+    "Task",
+    "async_batch",
+    "async_chain",
+    "async_iter",
+    "async_task",
+    "count_group",
+    "count_group_cached",
+    "delete_cached",
+    "delete_group",
+    "delete_group_cached",
+    "fetch",
+    "fetch_cached",
+    "fetch_group",
+    "fetch_group_cached",
+    "get_broker",
+    "queue_size",
+    "result",
+    "result_cached",
+    "result_group",
+    "result_group_cached",
+    "schedule",
+]
+
+
+def async_task(func: str | Callable, *args: Any, **kwargs: Any) -> str:
+    """Have a function called by a cluster, and return the id of the task.
+
+    ``func`` is a dotted path, or anything that can be called and pickled; so are the arguments.
+    What can not be pickled raises ``PackageError`` here, which names it. Inside a transaction the
+    task is pushed when it commits, with the arguments as they are now.
+
+    These keyword arguments are options of the task and are not passed on. They may stand in a
+    dictionary ``q_options`` as well, which wins:
+
+    - ``hook``: called with the finished Task; a dotted path or a callable
+    - ``group``: a label to find results by
+    - ``task_name``: instead of the four words that name it otherwise
+    - ``timeout``: the time limit in seconds
+    - ``max_attempts``, ``ack_failure``: whether a failed task is tried again
+    - ``save``: whether a success is saved
+    - ``cached``: keep the result in the cache; True, or for how many seconds
+    - ``sync``: run it here and now; a failure is saved and does not raise
+    - ``on_commit``: False does not wait for the transaction
+    - ``chain``: links that follow it, see ``async_chain``
+    - ``cluster``: name of the cluster that runs it
+    - ``broker``: the broker that takes it
+    - ``redis``, ``list_key``: a Redis client to push with, and the list to push to
+    """
+    return send_call(func, args, kwargs)
+
+
+def async_batch(calls: Iterable[Any], **options: Any) -> list[str]:
+    """Have many functions called, and return the ids of the tasks in their order.
+
+    ``calls`` are ``func``, ``(func, args)`` or ``(func, args, kwargs)``. They are enqueued in one
+    round trip, all of them or none. The options are those of ``async_task``, for all of them; the
+    keyword arguments of a call may hold options of its own.
+    """
+    return send_batch(calls, options)
+
+
+def async_iter(func: str | Callable, args_iter: Iterable[Any], **kwargs: Any) -> str:
+    """Have a function called with each item, and return the id of the task with all the results.
+
+    That task appears when the last call has ended: its result is the list of their results, in
+    the order of the items. Calls that failed have the text of their exception there, and the task
+    is no success. An item that is a tuple is passed as several arguments.
+
+    Keyword arguments are those of ``async_task``. ``hook``, ``group``, ``task_name``, ``save``
+    and ``cached`` are for the task with all the results: a hook is called once.
+    """
+    return send_iterable(func, args_iter, kwargs)
+
+
+def async_chain(
+    chain: Iterable[Any],
+    group: str | None = None,
+    cached: bool | int | None = None,
+    sync: bool | None = None,
+    broker: Broker | None = None,
+    continue_on_failure: bool = False,
+    pass_result: bool = False,
+    cluster: str | None = None,
+    **options: Any,
+) -> str:
+    """Have functions called one after the other, and return the group of their tasks.
+
+    A link is ``func``, ``(func, args)`` or ``(func, args, kwargs)``. A link that fails ends the
+    chain, unless ``continue_on_failure``. With ``pass_result`` each link is called with the
+    result of the one before as its first argument. Further options are those of ``async_task``.
+    """
+    settings = {"continue_on_failure": continue_on_failure, "pass_result": pass_result}
+    options.update(group=group, cached=cached, sync=sync, broker=broker, cluster=cluster)
+    return send_chain(chain, {**options, **settings})
+
+
+def schedule(
+    func: str | Callable,
+    *args: Any,
+    name: str | None = None,
+    hook: str | Callable | None = None,
+    schedule_type: str | None = None,
+    minutes: int | None = None,
+    repeats: int | None = None,
+    next_run: datetime | None = None,
+    cron: str | None = None,
+    cluster: str | None = None,
+    intended_date_kwarg: str | None = None,
+    time_zone: str | None = None,
+    catch_up: str | bool | None = None,
+    overlap: str | None = None,
+    paused: bool | None = None,
+    update: bool = False,
+    **kwargs: Any,
+) -> Schedule:
+    """Have a function called at a time, or again and again, and return the saved schedule.
+
+    The type follows from ``cron`` or ``minutes`` where it is not given, and is ``Schedule.ONCE``
+    otherwise. Arguments are stored as text: they must be Python literals. ``q_options`` among
+    them are options of ``async_task``. Raises ``IntegrityError`` when the name is taken.
+
+    With ``update`` the schedule of that name is brought up to date instead, so that the call can
+    stand in code that runs on every deployment. ``next_run`` and ``repeats`` then only count for
+    a new schedule and for one whose rule changes (type, minutes, cron or time zone);
+    ``time_zone``, ``catch_up``, ``overlap`` and ``paused`` stay as they are unless given.
+    """
+    kind = schedule_type or (cron and Schedule.CRON) or (minutes and Schedule.MINUTES)
+    fields = {
+        "name": name,
+        "hook": hook,
+        "schedule_type": kind or Schedule.ONCE,
+        "minutes": minutes,
+        "repeats": repeats,
+        "next_run": next_run,
+        "cron": cron,
+        "cluster": cluster,
+        "intended_date_kwarg": intended_date_kwarg,
+        "time_zone": str(time_zone) if time_zone else None,
+        "catch_up": {True: "all", False: "latest"}.get(catch_up, catch_up),
+        "overlap": overlap,
+        "paused": paused,
+    }
+    return make_schedule(func, args, kwargs, fields, update)
+
+
+_sync = run_inline
+
+
+def __getattr__(name: str) -> Any:
+    # The word is reserved since Python 3.7: this is for getattr(), dotted paths and stored names.
+    if name == "async":
+        return async_task
+    if name == "Async":
+        warnings.warn("Async is now AsyncTask", DeprecationWarning, stacklevel=2)
+        return AsyncTask
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
