@@ -75,6 +75,14 @@ def touch(path: str) -> None:
         file.write(f"{os.getpid()}\n")
 
 
+def trace(path: str, number: int, seconds: float) -> int:
+    """Leave a number in a file, then take a while."""
+    with open(path, "a") as file:
+        file.write(f"{number}\n")
+    time.sleep(seconds)
+    return number
+
+
 def touch_and_sleep(path: str, seconds: float) -> None:
     """Leave a trace, then take a while."""
     touch(path)

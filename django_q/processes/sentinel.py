@@ -7,6 +7,7 @@ request to stop, the next heartbeat, lease to extend, or task past its time limi
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import multiprocessing
 import os
@@ -131,6 +132,8 @@ class Sentinel:
 
     def spawn_cluster(self) -> None:
         """Start all processes: first what takes results, last what brings tasks."""
+        gc.collect()
+        gc.freeze()  # what they share with this process is not copied by their collectors
         self.children = [Child(entry.MONITOR)]
         self.children += [Child(entry.WORKER, slot, n) for n, slot in enumerate(self.slots, 1)]
         if Conf.SCHEDULER:
@@ -157,7 +160,6 @@ class Sentinel:
             ),
         }[child.role]
         daemon = child.role != entry.WORKER or Conf.DAEMONIZE_WORKERS
-        self.broker.close()
         process = entry.spawn(f"django_q.processes.{body}", args, child.name, daemon, late)
         child.begin(process)
 
@@ -216,13 +218,13 @@ class Sentinel:
             self.outgoing.append(abandoned)
         timed_out = child.ran_out_of_time
         child.end()
-        self._next_beat = 0.0
         if self.stopping and child.process.exitcode == 0:
             logger.debug("%s stopped", child.name)
         elif ending is State.RECYCLED:
             logger.info("recycled %s", child.name)
         else:
             self.reincarnations += 1
+            self._next_beat = 0.0
             self.report(child, "timeout" if timed_out else cause)
 
     def report(self, child: Child, cause: str) -> None:
@@ -339,7 +341,9 @@ class Sentinel:
             child.due = 0.0
         while any(child.is_running for child in ending) or (self.outgoing and self.monitor):
             self.tend()
-            if time.monotonic() > until or self.abort_event.is_set():
+            # Who saves results is not hurried: it hands back what the others left.
+            hurried = self.abort_event.is_set() and entry.MONITOR not in roles
+            if time.monotonic() > until or hurried:
                 break
         for child in ending:
             if child.is_running:

@@ -1,0 +1,295 @@
+"""What the project is chosen for: nothing accepted is lost, whatever is killed."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from django_q.models import Failure, Success, Task
+from django_q.tasks import async_task, fetch
+from tests.servers import RedisServer, wait_until
+
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
+
+EITHER_BROKER = pytest.mark.parametrize("broker", ["redis", "orm"], indirect=True)
+ROLES = ["worker-1", "pusher", "monitor", "sentinel"]
+
+
+def runs(path: Path) -> Counter:
+    """Count how often each task ran, from the trace each run leaves."""
+    return Counter(path.read_text().split()) if path.exists() else Counter()
+
+
+def enqueue_traces(path: Path, count: int, seconds: float, first: int = 0) -> list[str]:
+    """Enqueue tasks that leave their number in a file and take a while."""
+    return [
+        async_task("tests.tasks.trace", str(path), number, seconds)
+        for number in range(first, first + count)
+    ]
+
+
+def all_saved(ids: list[str]) -> bool:
+    """Whether each task has ended well."""
+    return Success.objects.filter(id__in=ids).count() == len(ids)
+
+
+@EITHER_BROKER
+@pytest.mark.parametrize("role", ROLES)
+def test_a_killed_process_loses_nothing(broker, running_cluster, tmp_path, role):
+    cluster = running_cluster(retry=2)
+    trace = tmp_path / "runs"
+    ids = enqueue_traces(trace, 150, 0.01)
+
+    wait_until(lambda: len(runs(trace)) > 30, 15)
+    cluster.kill(role)
+
+    wait_until(lambda: all_saved(ids), 40)
+    assert len(runs(trace)) == 150
+    # No more than what two workers and the pusher had in hand.
+    assert sum(count - 1 for count in runs(trace).values()) <= 20
+    wait_until(lambda: broker.queue_size() == broker.lock_size() == 0, 5)
+
+
+@EITHER_BROKER
+def test_a_killed_tree_loses_nothing(broker, running_cluster, tmp_path):
+    cluster = running_cluster(retry=2)
+    trace = tmp_path / "runs"
+    ids = enqueue_traces(trace, 150, 0.01)
+
+    wait_until(lambda: len(runs(trace)) > 30, 15)
+    cluster.kill_all()
+    running_cluster(retry=2)
+
+    wait_until(lambda: all_saved(ids), 40)
+    assert sum(count - 1 for count in runs(trace).values()) <= 20
+
+
+def test_a_killed_redis_with_its_file_on_loses_nothing(conf, running_cluster, tmp_path):
+    server = RedisServer(appendonly="yes", appendfsync="always").start()
+    conf(redis=server.url)
+    cluster = running_cluster(retry=2, redis=server.url)
+    trace = tmp_path / "runs"
+    ids = enqueue_traces(trace, 150, 0.01)
+
+    wait_until(lambda: len(runs(trace)) > 30, 15)
+    server.kill()
+    server.start()
+    cluster.wait_for("answers again", timeout=30)
+
+    wait_until(lambda: all_saved(ids), 40)
+    assert len(runs(trace)) == 150
+    cluster.end()
+    server.stop()
+
+
+@EITHER_BROKER
+def test_a_task_longer_than_retry_runs_once_while_its_cluster_lives(
+    broker, running_cluster, tmp_path
+):
+    running_cluster(retry=1)
+    running_cluster(retry=1)
+    trace = tmp_path / "runs"
+
+    (task_id,) = enqueue_traces(trace, 1, 4)
+
+    wait_until(lambda: all_saved([task_id]), 15)
+    assert runs(trace) == {"0": 1}
+    assert fetch(task_id).attempt_count == 1
+
+
+@EITHER_BROKER
+def test_a_stop_finishes_what_runs_and_hands_back_the_rest(broker, running_cluster, tmp_path):
+    cluster = running_cluster(retry=60)
+    trace = tmp_path / "runs"
+    ids = enqueue_traces(trace, 10, 0.6)
+    wait_until(lambda: len(runs(trace)) == 2, 15)
+
+    assert cluster.stop() == 0
+
+    assert cluster.leftovers() == []
+    done = Success.objects.filter(id__in=ids).count()
+    assert done == len(runs(trace))
+    assert 2 <= done < 10
+    assert broker.queue_size() == 10 - done  # at once, not when their leases end
+    assert broker.lock_size() == 0
+
+
+def test_a_second_signal_ends_running_tasks_and_hands_them_back(broker, running_cluster, tmp_path):
+    cluster = running_cluster(retry=60)
+    trace = tmp_path / "runs"
+    enqueue_traces(trace, 2, 60)
+    wait_until(lambda: len(runs(trace)) == 2, 15)
+
+    cluster.terminate()
+    cluster.wait_for("stopping")
+    cluster.terminate()
+
+    assert cluster.process.wait(10) == 0
+    assert broker.queue_size() == 2
+    assert Task.objects.count() == 0
+
+
+def test_stop_timeout_ends_running_tasks_and_hands_them_back(broker, running_cluster, tmp_path):
+    cluster = running_cluster(retry=60, stop_timeout=1)
+    trace = tmp_path / "runs"
+    enqueue_traces(trace, 1, 60)
+    wait_until(lambda: len(runs(trace)) == 1, 15)
+
+    assert cluster.stop(15) == 0
+
+    assert broker.queue_size() == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_the_whole_group_is_a_stop_in_good_order(broker, running_cluster, number):
+    cluster = running_cluster()
+    task_id = async_task("tests.tasks.sleep_for", 1)
+    cluster.wait_for("ready for work", 2)
+    wait_until(lambda: broker.lock_size() == 1, 10)
+
+    for process in cluster.processes():
+        process.send_signal(number)
+
+    assert cluster.process.wait(15) == 0
+    assert fetch(task_id).success
+
+
+def test_a_timed_out_task_is_recorded_as_failed(broker, running_cluster):
+    cluster = running_cluster()
+    task_id = async_task("tests.tasks.sleep_for", 60, timeout=1)
+
+    task = fetch(task_id, wait=10_000)
+
+    assert not task.success
+    assert task.result.startswith("TimeoutException('Task exceeded its time limit')")
+    cluster.wait_for("after timeout")
+
+
+def test_a_task_that_ignores_its_time_limit_is_killed_and_recorded(broker, running_cluster):
+    running_cluster()
+    task_id = async_task("tests.tasks.sleep_deaf", 60, timeout=0.5)
+
+    task = fetch(task_id, wait=15_000)
+
+    assert not task.success
+    assert "exceeded its time limit and its worker was killed" in task.result
+    wait_until(lambda: broker.lock_size() == 0, 5)
+
+
+def test_a_task_that_kills_its_worker_ends_after_three_attempts(broker, running_cluster, tmp_path):
+    cluster = running_cluster(retry=60)
+    task_id = async_task("tests.tasks.kill_self")
+
+    wait_until(lambda: (task := fetch(task_id)) and task.attempt_count == 3, 20)
+
+    assert "SIGKILL" in fetch(task_id).result
+    assert Failure.objects.count() == 1
+    wait_until(lambda: broker.queue_size() == broker.lock_size() == 0, 5)
+    assert fetch(async_task("tests.tasks.multiply", 2, 3), wait=5000).result == 6
+    assert cluster.process.poll() is None
+
+
+def test_os_exit_in_a_task_is_recorded_with_its_code(broker, running_cluster):
+    running_cluster(max_attempts=1)
+
+    task = fetch(async_task("tests.tasks.exit_now", 7), wait=10_000)
+
+    assert not task.success
+    assert "code 7" in task.result
+
+
+def test_junk_on_the_list_is_moved_aside_and_work_goes_on(broker, running_cluster):
+    cluster = running_cluster()
+    for junk in ("junk", b"\xff\xfe", "a:b:c", "gAWVCgAAAAAAAAB9lIwBYZRLAXMu:1xV3z2:0SAqcIrnLIt"):
+        broker.enqueue(junk)
+    task_id = async_task("tests.tasks.multiply", 2, 3)
+
+    assert fetch(task_id, wait=10_000).result == 6
+
+    wait_until(lambda: broker.dead_size() == 4, 5)
+    assert broker.lock_size() == 0
+    assert cluster.log().count("undecodable") == 1
+
+
+def test_a_cluster_starts_before_its_redis(conf, running_cluster):
+    server = RedisServer()
+    conf(redis=server.url)
+    cluster = running_cluster(ready=False, redis=server.url)
+    cluster.wait_for("can not take tasks from the broker")
+
+    server.start()
+
+    task_id = async_task("tests.tasks.multiply", 2, 3)
+    assert fetch(task_id, wait=20_000).result == 6
+    cluster.end()
+    server.stop()
+
+
+@pytest.mark.parametrize("method", ["forkserver", "spawn"])
+def test_a_cluster_works_under_each_start_method(broker, running_cluster, method):
+    cluster = running_cluster(start_method=method)
+
+    ids = [async_task("tests.tasks.multiply", n, 2) for n in range(20)]
+    wait_until(lambda: all_saved(ids), 15)
+
+    assert cluster.stop() == 0
+    assert cluster.leftovers() == []
+
+
+def test_a_slow_task_does_not_delay_fast_ones_behind_it(broker, running_cluster):
+    running_cluster(save_limit=0)
+    fast = [async_task("tests.tasks.multiply", n, 2) for n in range(300)]
+    slow = async_task("tests.tasks.sleep_for", 5)
+    started = time.monotonic()
+    fast += [async_task("tests.tasks.multiply", n, 2) for n in range(300)]
+
+    wait_until(lambda: all_saved(fast), 15)
+
+    assert fetch(slow) is None, f"the slow one ended first, after {time.monotonic() - started} s"
+
+
+def test_a_worker_is_recycled_after_its_share(broker, running_cluster):
+    cluster = running_cluster(workers=1, recycle=5)
+
+    ids = [async_task("tests.tasks.multiply", n, 2) for n in range(20)]
+
+    wait_until(lambda: all_saved(ids), 20)
+    cluster.wait_for("recycled worker-1", 4)
+
+
+def test_a_package_by_rpush_alone_is_executed(broker, running_cluster):
+    from django.core import signing
+    from django.utils import timezone
+
+    from django_q.signing import PickleSerializer
+
+    running_cluster()
+    ids = []
+    # As Django Q 0.3.5 and django-q2 make them.
+    for salt, protocol in (("django_q.q", 2), ("test", 5)):
+        task_id = str(len(ids)) * 32
+        package = {
+            "id": task_id,
+            "name": f"by-hand-{protocol}",
+            "func": "math.copysign",
+            "hook": None,
+            "args": (2, -2),
+            "kwargs": {},
+            "started": timezone.now(),
+        }
+
+        class Serializer(PickleSerializer):
+            @staticmethod
+            def dumps(obj, protocol=protocol):
+                return PickleSerializer.dumps(obj, protocol)
+
+        payload = signing.dumps(package, salt=salt, serializer=Serializer)
+        broker.connection.rpush("django_q:test:q", payload)
+        ids.append(task_id)
+
+    wait_until(lambda: all_saved(ids), 10)
+    assert fetch(ids[0]).result == -2.0
