@@ -8,11 +8,13 @@ acknowledged too. A crash in between repeats, and loses nothing.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
+from django_q.lifecycle import collation
+from django_q.lifecycle.collation import is_item
 from django_q.lifecycle.hooks import call_hook
 from django_q.package import TaskPackage, dotted_name, next_link
 from django_q.results import cache, saving
@@ -31,18 +33,35 @@ def complete(
     May be repeated as a whole when it raises.
     """
     packages = still_held(packages, broker)
-    cached = [package for package in packages if package.get("cached")]
-    saving.save([package for package in packages if not package.get("cached")])
-    for package in cached:
-        cache.save(package, broker)
     final = [package for package in packages if not is_tried_again(package)]
-    acknowledge([package for package in final if not has_sequel(package)], broker)
-    for package in final:
-        if has_sequel(package):
+    items = [package for package in final if is_item(package)]
+    wholes = collation.collect(items)
+    save([package for package in packages if not is_item(package)] + wholes, broker)
+    collated = {package["id"] for package in wholes}
+    acknowledge([package for package in final if is_done(package, collated)], broker)
+    for package in (*final, *wholes):
+        if not is_item(package) and has_sequel(package):
             follow(package, submit)
             acknowledge([package], broker)
+    collation.forget(wholes, items)
+    acknowledge([item for item in items if item["group"] in collated], broker)
     hand_back([package for package in packages if is_tried_again(package)], broker)
-    announce(packages)
+    announce([*packages, *wholes])
+
+
+def is_done(package: TaskPackage, collated: Container[str]) -> bool:
+    """Whether nothing is left to do for a saved task, or for the iterable it is an item of."""
+    if is_item(package):
+        return package["group"] not in collated
+    return not has_sequel(package)
+
+
+def save(packages: Sequence[TaskPackage], broker: Broker | None) -> None:
+    """Save finished tasks where each of them wants it."""
+    saving.save([package for package in packages if not package.get("cached")])
+    for package in packages:
+        if package.get("cached"):
+            cache.save(package, broker)
 
 
 def still_held(packages: Sequence[TaskPackage], broker: Broker | None) -> Sequence[TaskPackage]:
@@ -80,7 +99,7 @@ def is_tried_again(package: TaskPackage) -> bool:
 
 def has_sequel(package: TaskPackage) -> bool:
     """Whether more than a signal follows from a task's end."""
-    return bool(package.get("hook") or package.get("chain") or package.get("iter_count"))
+    return bool(package.get("hook") or package.get("chain"))
 
 
 def acknowledge(packages: Sequence[TaskPackage], broker: Broker | None) -> None:

@@ -1,4 +1,4 @@
-"""What the scheduler and the ORM broker of this project keep in the tables.
+"""What the scheduler, the ORM broker and iterables of this project keep in the tables.
 
 Each new column is nullable or has a default in the database: a process of django-q2 may go on
 writing to these tables.
@@ -28,6 +28,26 @@ class Migration(migrations.Migration):
                 ("value", models.TextField()),
                 ("expires", models.DateTimeField()),
             ],
+        ),
+        migrations.CreateModel(
+            name="Part",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("iterable", models.CharField(max_length=100)),
+                ("task", models.CharField(max_length=32)),
+                ("position", models.IntegerField(null=True)),
+                ("success", models.BooleanField()),
+                ("args", models.BinaryField()),
+                ("result", models.BinaryField()),
+                ("started", models.DateTimeField()),
+                ("stopped", models.DateTimeField()),
+                ("claim", models.CharField(max_length=64, null=True)),
+            ],
+            options={
+                "constraints": [
+                    models.UniqueConstraint(fields=["iterable", "task"], name="django_q_part_once")
+                ],
+            },
         ),
         *add(
             "ormq",

@@ -1,5 +1,6 @@
-"""The tables: finished tasks, schedules, the queue of the ORM broker, and heartbeats."""
+"""The tables: finished tasks, schedules, parts of iterables, and the ORM broker's queue."""
 
+from django_q.models.part import Part
 from django_q.models.queue import Heartbeat, OrmQ
 from django_q.models.schedule import Schedule
 from django_q.models.task import Failure, FailureManager, Success, SuccessManager, Task
@@ -10,6 +11,7 @@ __all__ = [
     "FailureManager",
     "Heartbeat",
     "OrmQ",
+    "Part",
     "Schedule",
     "Success",
     "SuccessManager",

@@ -17,7 +17,13 @@ from django_q.models import Heartbeat, OrmQ, Schedule, Task
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-TABLES = ("django_q_task", "django_q_schedule", "django_q_ormq", "django_q_heartbeat")
+TABLES = (
+    "django_q_task",
+    "django_q_schedule",
+    "django_q_ormq",
+    "django_q_heartbeat",
+    "django_q_part",
+)
 LATEST = "0021_indexes"
 #: The last migration of Django Q 1.3.9, and that of django-q2 1.11.
 DJANGO_Q = "0014_schedule_cluster"

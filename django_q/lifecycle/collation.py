@@ -1,0 +1,106 @@
+"""Collate iterables: gather the results of their items into one task.
+
+The parts are rows, saved before their deliveries are acknowledged. Who saves the last one makes
+the task of the whole; its own deliveries are acknowledged only when all that is done and the
+parts are gone, so that after a crash one of them comes again and does it.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from django.utils import timezone
+
+from django_q.humanhash import humanize
+from django_q.models import Part
+from django_q.package import TaskPackage
+from django_q.results import parts
+
+#: Marks in memory an item whose iterable is done, as completing may be repeated.
+COLLATED = "collated"
+
+
+def is_item(package: TaskPackage) -> bool:
+    """Whether a task is an item of an iterable."""
+    return bool(package.get("iter_count")) and 0 < len(package.get("group") or "") <= 32
+
+
+def collect(items: Sequence[TaskPackage]) -> list[TaskPackage]:
+    """Keep the results of items, and return the packages of the iterables that are whole now."""
+    iterables: dict[str, list[TaskPackage]] = defaultdict(list)
+    for item in items:
+        if COLLATED not in item:
+            iterables[item["group"]].append(item)
+    for iterable in [iterable for iterable, own in iterables.items() if is_late(iterable, own)]:
+        del iterables[iterable]
+    parts.add(item for own in iterables.values() for item in own)
+    return [whole(iterable, own) for iterable, own in iterables.items() if is_ours(iterable, own)]
+
+
+def is_late(iterable: str, items: Sequence[TaskPackage]) -> bool:
+    """Whether items have come again after their iterable was collated."""
+    return has_come_again(items) and parts.is_over(iterable)
+
+
+def is_ours(iterable: str, items: Sequence[TaskPackage]) -> bool:
+    """Whether all results of an iterable are there, and these items are to collate them."""
+    if parts.of(iterable).count() < items[0]["iter_count"]:
+        return False
+    runs = [f"{item['id']}:{item.get('attempt', 1)}" for item in items]
+    return parts.claim(iterable, runs, force=has_come_again(items))
+
+
+def has_come_again(items: Sequence[TaskPackage]) -> bool:
+    """Whether one of these deliveries is not the first: who had it before may have died."""
+    return any(item.get("attempt", 1) > 1 for item in items)
+
+
+def whole(iterable: str, items: Sequence[TaskPackage]) -> TaskPackage:
+    """Make the finished package of an iterable from its parts and the options of its items."""
+    found = list(parts.of(iterable))
+    item = items[0]
+    inherited = ("func", "kwargs", "hook", "save", "cluster", "chain", "chain_options")
+    package: dict[str, Any] = {key: item[key] for key in inherited if key in item}
+    package.update(
+        id=iterable,
+        name=item.get("iter_name") or name_of(iterable),
+        args=[argument(part) for part in found],
+        result=[pickle.loads(part.result) for part in found],
+        success=all(part.success for part in found),
+        started=min(part.started for part in found),
+        stopped=max(part.stopped for part in found),
+    )
+    if item.get("iter_group"):
+        package["group"] = item["iter_group"]
+    if item.get("iter_cached"):
+        package["cached"] = item["iter_cached"]
+    return package  # type: ignore[return-value]
+
+
+def name_of(iterable: str) -> str:
+    """Name an iterable as tasks are named; by its id where that is none of ours."""
+    try:
+        return humanize(iterable)
+    except ValueError:
+        return iterable
+
+
+def argument(part: Part) -> Any:
+    """Read what an item was: a single argument stands for itself."""
+    args = pickle.loads(part.args)
+    return args[0] if len(args) == 1 else args
+
+
+def forget(iterables: Sequence[TaskPackage], items: Sequence[TaskPackage]) -> None:
+    """Delete the parts of iterables that are saved, and whose hooks were called."""
+    if not iterables:
+        return
+    done = {package["id"] for package in iterables}
+    parts.delete(sorted(done))
+    for item in items:
+        if item["group"] in done:
+            item[COLLATED] = True  # type: ignore[typeddict-unknown-key]
+    parts.sweep(timezone.now())

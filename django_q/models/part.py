@@ -1,0 +1,35 @@
+"""The results of an iterable's items, until all of them are there."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Part(models.Model):
+    """What became of one item of an iterable; gone when its results are collated."""
+
+    id = models.BigAutoField(primary_key=True)
+    #: Id of the iterable, and of the task that will hold all results.
+    iterable = models.CharField(max_length=100)
+    #: Id of the item's own task: an item that runs twice counts once.
+    task = models.CharField(max_length=32)
+    #: Of the item, from 0; None where a predecessor enqueued it.
+    position = models.IntegerField(null=True)
+    success = models.BooleanField()
+    #: Pickled.
+    args = models.BinaryField()
+    #: Pickled.
+    result = models.BinaryField()
+    started = models.DateTimeField()
+    stopped = models.DateTimeField()
+    #: Run of an item whose monitor collates the iterable, on its first part.
+    claim = models.CharField(max_length=64, null=True)
+
+    class Meta:
+        app_label = "django_q"
+        constraints = [
+            models.UniqueConstraint(fields=["iterable", "task"], name="django_q_part_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.iterable}[{self.position}]"

@@ -1,0 +1,81 @@
+"""Results of an iterable's items, kept in the database until all of them are there."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Max, Min, Q, QuerySet
+
+from django_q.models import Part, Task
+from django_q.package import TaskPackage
+from django_q.results.saving import Pickled, stored_time
+
+#: Parts of an iterable are given up when no item of it has ended for so long.
+PATIENCE = timedelta(days=30)
+
+
+def add(packages: Iterable[TaskPackage]) -> None:
+    """Keep the results of items; one that is there already stays as it is."""
+    Part.objects.bulk_create(map(as_part, packages), ignore_conflicts=True)
+
+
+def as_part(package: TaskPackage) -> Part:
+    """Make the row of an item."""
+    return Part(
+        iterable=package["group"],
+        task=package["id"],
+        position=package.get("iter_position"),
+        success=package["success"],
+        args=pickled(package["args"]),
+        result=pickled(package["result"]),
+        started=stored_time(package["started"]),
+        stopped=stored_time(package["stopped"]),
+    )
+
+
+def pickled(value: Any) -> bytes:
+    """Pickle a value, or its ``repr`` where a task has made it into something else."""
+    if isinstance(value, Pickled):
+        return bytes(value)
+    try:
+        return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    except Exception:
+        return pickle.dumps((repr(value),), pickle.HIGHEST_PROTOCOL)
+
+
+def of(iterable: str) -> QuerySet[Part]:
+    """Find the parts of an iterable, in the order of its items."""
+    return Part.objects.filter(iterable=iterable).order_by("position", "id")
+
+
+def is_over(iterable: str) -> bool:
+    """Whether an iterable was collated and saved, and its parts are gone."""
+    return not of(iterable).exists() and Task.objects.filter(id=iterable).exists()
+
+
+def claim(iterable: str, runs: Sequence[str], force: bool) -> bool:
+    """Claim to collate an iterable; False when another run of an item has claimed it.
+
+    With ``force`` the other one is taken for dead.
+    """
+    first = of(iterable).aggregate(pk=Min("pk"))["pk"]
+    free = Q() if force else Q(claim=None) | Q(claim__in=runs)
+    return bool(Part.objects.filter(free, pk=first).update(claim=runs[0]))
+
+
+def delete(iterables: Sequence[str]) -> None:
+    """Delete the parts of iterables."""
+    Part.objects.filter(iterable__in=iterables).delete()
+
+
+def sweep(now: datetime) -> None:
+    """Delete the parts of iterables that lost an item: their queue was emptied, perhaps."""
+    limit = stored_time(now) - PATIENCE
+    oldest = Part.objects.order_by("pk").first()
+    if oldest is None or oldest.stopped > limit:
+        return
+    last = Part.objects.values("iterable").annotate(last=Max("stopped"))
+    delete([row["iterable"] for row in last.filter(last__lt=limit)])
