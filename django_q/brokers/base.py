@@ -1,0 +1,191 @@
+"""What a broker does, in words and in the defaults that an old one gets by."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from django.core.cache import caches
+
+from django_q.conf import Conf
+
+#: Added to a queue's name: where packages go that can not be read.
+DEAD = ":dead"
+
+
+class Delivery(NamedTuple):
+    """A payload that is leased to whoever took it."""
+
+    #: The receipt, new for each delivery: a later delivery makes it stale.
+    ack_id: Any
+    #: A signed package, as it was enqueued.
+    payload: str | bytes
+    #: The number of this delivery, from 1.
+    attempt: int
+
+
+class Broker:
+    """A queue of payloads, each leased to one taker at a time.
+
+    A delivery is leased for ``Conf.RETRY`` seconds by the clock of the broker. When nobody has
+    acknowledged, extended or released it by then, it is delivered again with ``attempt + 1`` and
+    a new ``ack_id``. A stale ``ack_id`` changes nothing; methods say which ones were stale.
+
+    Errors of a server that does not answer are those of its driver; callers retry.
+
+    A subclass may know no more than ``enqueue``, ``dequeue`` and ``acknowledge``.
+    """
+
+    #: Deliveries that one ``dequeue`` can give; None for any number.
+    max_batch: int | None = None
+    #: Seconds that ``dequeue`` waits unless told.
+    default_wait = 1.0
+    #: A file descriptor that ends a wait when it becomes readable.
+    wake_fd: int | None = None
+
+    def __init__(self, list_key: str | None = None) -> None:
+        #: Name of the queue.
+        self.list_key = list_key or self.default_list_key()
+        self._info: str | None = None
+
+    @staticmethod
+    def default_list_key() -> str:
+        """Name the queue of this process's cluster."""
+        return Conf.CLUSTER_NAME
+
+    @cached_property
+    def connection(self) -> Any:
+        """The server, connected when it is first used."""
+        return self.get_connection(self.list_key)
+
+    @cached_property
+    def cache(self) -> Any:
+        """The cache where results go that are kept out of the database."""
+        return self.get_cache()
+
+    def __getstate__(self) -> tuple:
+        # Only the name travels: a child makes its own connections.
+        return self.list_key, self._info
+
+    def __setstate__(self, state: tuple) -> None:
+        self.list_key, self._info = state
+
+    def enqueue(self, payload: str | bytes, delay: float = 0) -> Any:
+        """Put a payload at the end of the queue, deliverable after ``delay`` seconds.
+
+        Returns an id of the broker's own making.
+        """
+        raise NotImplementedError
+
+    def enqueue_many(self, payloads: Iterable[str | bytes]) -> list:
+        """Put payloads at the end of the queue, all of them or none. Returns their ids."""
+        return [self.enqueue(payload) for payload in payloads]
+
+    def dequeue(self, limit: int = 1, wait: float | None = None) -> list[Delivery]:
+        """Take up to ``limit`` deliveries, waiting ``wait`` seconds for the first.
+
+        Returns an empty list when nothing came in time, or ``wake_fd`` became readable.
+        """
+        raise NotImplementedError
+
+    def acknowledge(self, ack_id: Any) -> bool:
+        """End a delivery for good; False when it was stale."""
+        raise NotImplementedError
+
+    def acknowledge_many(self, ack_ids: Iterable) -> set:
+        """End deliveries for good. Returns those that were stale."""
+        return {ack_id for ack_id in ack_ids if self.acknowledge(ack_id) is False}
+
+    def extend(self, ack_ids: Iterable, seconds: float) -> set:
+        """Let leases end ``seconds`` from now. Returns those that were stale."""
+        return set()
+
+    def release(self, ack_ids: Iterable, delay: float = 0, count: bool = True) -> set:
+        """Hand deliveries back, to be delivered again after ``delay`` seconds.
+
+        Without ``count`` they were no attempts. Returns those that were stale.
+        """
+        return set()
+
+    def fail(self, ack_id: Any) -> Any:
+        """End a delivery whose task has failed for good."""
+        return self.acknowledge(ack_id)
+
+    def read(self, ack_id: Any) -> str | bytes | None:
+        """Give the payload of a delivery; None when it is stale."""
+        return None
+
+    def bury(self, ack_id: Any, payload: str | bytes) -> None:
+        """End a delivery that can not be read, and keep its payload aside."""
+        self.acknowledge(ack_id)
+
+    def dead_size(self) -> int:
+        """Count the payloads that were buried."""
+        return 0
+
+    def queue_size(self) -> int:
+        """Count the payloads that could be delivered now."""
+        return 0
+
+    def lock_size(self) -> int:
+        """Count the payloads that are leased, or delayed."""
+        return 0
+
+    def delete_queue(self) -> Any:
+        """Delete the queue with all that is in it."""
+        raise NotImplementedError
+
+    def purge_queue(self) -> Any:
+        """Delete what nobody has taken yet."""
+        return self.delete_queue()
+
+    def delete(self, ack_id: Any) -> Any:
+        """Delete one payload, whoever holds it."""
+        return self.acknowledge(ack_id)
+
+    def ping(self) -> bool:
+        """Say whether the server answers."""
+        return True
+
+    def info(self) -> str:
+        """Name the server and its version."""
+        return type(self).__name__
+
+    def close(self) -> None:
+        """Drop the connections; they are made again when needed."""
+        vars(self).pop("connection", None)
+
+    def set_stat(self, key: str, value: str, timeout: float) -> None:
+        """Keep a heartbeat for ``timeout`` seconds. Here in the cache, which may be local."""
+        self.cache.set(key, value, timeout)
+        deadlines = self._stat_deadlines()
+        self.cache.set(Conf.Q_STAT, {**deadlines, key: time.time() + timeout}, None)
+
+    def get_stat(self, key: str) -> str | bytes | None:
+        """Give a heartbeat; None when it is past its time."""
+        return self.cache.get(key)
+
+    def get_stats(self, pattern: str) -> list[str | bytes]:
+        """Give the heartbeats whose keys match, as ``django_q:default:cluster:*``."""
+        keys = [key for key in self._stat_deadlines() if fnmatchcase(key, pattern)]
+        return list(self.cache.get_many(keys).values())
+
+    def _stat_deadlines(self) -> dict[str, float]:
+        """List the heartbeats that may be in the cache, with the end of their time."""
+        deadlines = self.cache.get(Conf.Q_STAT)
+        # A predecessor keeps a list here.
+        known = deadlines if isinstance(deadlines, dict) else {}
+        return {key: deadline for key, deadline in known.items() if deadline > time.time()}
+
+    @staticmethod
+    def get_cache() -> Any:
+        """Give the cache that ``Q_CLUSTER['cache']`` names."""
+        return caches[Conf.CACHE]
+
+    @staticmethod
+    def get_connection(list_key: str | None = None) -> Any:
+        """Connect to the server; 0 where there is none."""
+        return 0

@@ -1,0 +1,100 @@
+-- Put before each script. What a queue is made of:
+local queue = KEYS[1]     -- list: payloads that nobody has taken yet
+local running = KEYS[2]   -- hash: id -> payload, of each delivery, and of each delayed payload
+local leases = KEYS[3]    -- sorted set: id -> end of the lease, microseconds of the server's clock
+local tries = KEYS[4]     -- hash: id -> "fence-attempt", for all but first deliveries
+local sequence = KEYS[5]  -- the last id
+local dead = KEYS[6]      -- list: payloads that could not be read
+
+-- A receipt is the id of a first delivery, and "id.fence-attempt" of any other.
+-- An empty element of the queue is no payload: it wakes those who wait, see wake().
+
+-- A member of `leases` that never ends, and of `tries`. It is longer than what the server keeps
+-- in its compact encoding, where each look at 100 leases would walk through all of them.
+local GUARD = string.rep('-', 65)
+
+-- How many values go into one command: unpack() is limited by the stack of Lua.
+local CHUNK = 1000
+
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+
+-- Number n new payloads. Returns the first of their ids.
+local function number(n)
+  local last = redis.call('INCRBY', sequence, n)
+  if last == n then
+    -- A server that has lost its data starts again above the receipts that are still around.
+    last = now + n
+    redis.call('SET', sequence, string.format('%.0f', last))
+  end
+  return last - n + 1
+end
+
+-- Take receipts apart: ids, and what `tries` has to say for them to be good.
+local function claims(receipts)
+  local ids, states = {}, {}
+  for i, receipt in ipairs(receipts) do
+    local id, state = string.match(receipt, '^(%d+)%.?(.*)$')
+    ids[i], states[i] = id or '', state or ''
+  end
+  return ids, states, redis.call('HMGET', tries, unpack(ids))
+end
+
+-- Sort the receipts from ARGV[first] on. Returns the ids, and what `tries` says, of deliveries
+-- that are held, and the receipts that are stale.
+local function sort(first)
+  local held, states, stale = {}, {}, {}
+  -- With nothing in `tries` but the guard, a good receipt is the id itself.
+  local plain = redis.call('HLEN', tries) <= 1
+  for from = first, #ARGV, CHUNK do
+    local receipts = {unpack(ARGV, from, math.min(from + CHUNK - 1, #ARGV))}
+    local ids, claimed, known = receipts, {}, {}
+    if not plain then ids, claimed, known = claims(receipts) end
+    local ends = redis.call('ZMSCORE', leases, unpack(ids))
+    for i, id in ipairs(ids) do
+      if ends[i] and (known[i] or '') == (claimed[i] or '') then
+        held[#held + 1], states[#held + 1] = id, known[i] or '0-1'
+      else
+        stale[#stale + 1] = receipts[i]
+      end
+    end
+  end
+  return held, states, stale
+end
+
+-- Note what is not as with a first delivery.
+local function note(id, state)
+  redis.call('HSET', tries, id, state, GUARD, '')
+end
+
+-- The nearest end of a lease; nothing when there is no lease.
+local function nearest()
+  local found = redis.call('ZRANGE', leases, 0, 0, 'WITHSCORES')
+  if found[1] and found[1] ~= GUARD then return tonumber(found[2]) end
+end
+
+-- Take "fence-attempt" apart.
+local function parse(state)
+  local fence, attempt = string.match(state, '^(%d+)-(%d+)$')
+  return tonumber(fence), tonumber(attempt)
+end
+
+-- Call a command on one key and many values.
+local function each(command, key, values)
+  for from = 1, #values, CHUNK do
+    redis.call(command, key, unpack(values, from, math.min(from + CHUNK - 1, #values)))
+  end
+end
+
+local function forget(ids)
+  each('ZREM', leases, ids)
+  each('HDEL', running, ids)
+  each('HDEL', tries, ids)
+end
+
+-- Wake those who wait, if a lease ends before they look again: they have seen the end of the
+-- nearest one, and look after `patience` microseconds in any case.
+local function wake(deadline, patience)
+  if deadline - now >= patience or redis.call('EXISTS', queue) == 1 then return end
+  if (nearest() or 0) >= deadline then redis.call('RPUSH', queue, '') end
+end

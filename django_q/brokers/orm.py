@@ -1,0 +1,203 @@
+"""The queue in a table of the database that ``Q_CLUSTER['orm']`` names."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Any
+
+from django.db import connections, models
+
+from django_q.brokers.base import DEAD, Broker, Delivery
+from django_q.brokers.mysql_table import MysqlTable
+from django_q.brokers.postgres_table import PostgresTable
+from django_q.brokers.queue_table import QueueTable
+from django_q.brokers.sqlite_table import SqliteTable
+from django_q.brokers.watches import Listening, Polling, WatchingFile
+from django_q.conf import Conf
+from django_q.models import Heartbeat, OrmQ
+
+#: By vendor: how to speak to the table, and how to wait for a change of it.
+DATABASES = {
+    "sqlite": (SqliteTable, WatchingFile),
+    "postgresql": (PostgresTable, Listening),
+    "mysql": (MysqlTable, Polling),
+}
+#: Characters of a queue's name.
+LONGEST_KEY = 100
+#: Seconds between two clean-ups of heartbeats that are past their time.
+PRUNE_AFTER = 3600
+
+
+class ORM(Broker):
+    """A queue in the ``OrmQ`` table: a row's ``lock`` is the end of its lease."""
+
+    #: When heartbeats are cleaned up next, on the monotonic clock.
+    _prune_at = 0.0
+
+    @property
+    def alias(self) -> str:
+        """The database."""
+        return Conf.ORM or "default"
+
+    @cached_property
+    def table(self) -> QueueTable:
+        """The rows of this queue."""
+        return DATABASES.get(self.vendor, (QueueTable, Polling))[0](self.alias, self.list_key)
+
+    @cached_property
+    def watch(self) -> Polling:
+        """What knows when another look is worth it."""
+        return DATABASES.get(self.vendor, (QueueTable, Polling))[1](self.table)
+
+    @property
+    def vendor(self) -> str:
+        """The kind of database."""
+        return connections[self.alias].vendor
+
+    def enqueue(self, payload: str | bytes, delay: float = 0) -> int:
+        """Add a row; returns its id."""
+        return self.table.insert(text(payload), delay)
+
+    def enqueue_many(self, payloads: Iterable[str | bytes]) -> list[int]:
+        """Add rows in one transaction; returns their ids."""
+        payloads = [text(payload) for payload in payloads]
+        return self.table.insert_many(payloads) if payloads else []
+
+    def dequeue(self, limit: int = 1, wait: float | None = None) -> list[Delivery]:
+        """Take deliveries; see ``Broker.dequeue``."""
+        end = time.monotonic() + (self.default_wait if wait is None else wait)
+        while True:
+            if end > time.monotonic():
+                self.watch.mark()
+            deliveries = self.table.take(limit, Conf.RETRY)
+            if deliveries:
+                self.watch.found()
+            left = end - time.monotonic()
+            if deliveries or left <= 0 or not self.watch.wait(left, self.wake_fd):
+                return deliveries
+
+    def acknowledge(self, ack_id: str) -> bool:
+        """End a delivery for good; False when it was stale."""
+        return not self.acknowledge_many([ack_id])
+
+    def acknowledge_many(self, ack_ids: Iterable[str]) -> set[str]:
+        """End deliveries for good. Returns those that were stale."""
+        return self.table.delete(ack_ids)
+
+    def extend(self, ack_ids: Iterable[str], seconds: float) -> set[str]:
+        """Let leases end ``seconds`` from now. Returns those that were stale."""
+        stale = self.table.update(ack_ids, seconds)
+        if seconds < Conf.RETRY:  # sooner than those who wait look again by themselves
+            self.table.notify()
+        return stale
+
+    def release(self, ack_ids: Iterable[str], delay: float = 0, count: bool = True) -> set[str]:
+        """Hand deliveries back, to be delivered again after ``delay`` seconds."""
+        attempts = "attempts" if count else "attempts - 1"
+        stale = self.table.update(ack_ids, delay, delivery="delivery + 1", attempts=attempts)
+        self.table.notify()
+        return stale
+
+    def read(self, ack_id: str) -> str | None:
+        """Give the payload of a delivery; None when it is stale."""
+        pk, _, fence = ack_id.partition(".")
+        rows = self.table.rows.filter(pk=pk, delivery=fence)
+        return rows.values_list("payload", flat=True).first()
+
+    def bury(self, ack_id: str, payload: str | bytes) -> None:
+        """End a delivery, and keep its row under the name of the queue with ``:dead`` added."""
+        self.table.rename(ack_id, self.dead_key)
+
+    @property
+    def dead_key(self) -> str:
+        """The name under which buried payloads are kept."""
+        return self.list_key[: LONGEST_KEY - len(DEAD)] + DEAD
+
+    def dead_size(self) -> int:
+        """Count the payloads that were buried."""
+        return OrmQ.objects.using(self.alias).filter(key=self.dead_key).count()
+
+    def queue_size(self) -> int:
+        """Count the payloads that could be delivered now."""
+        return self.table.rows.filter(lock__lte=self.table.expression()).count()
+
+    def lock_size(self) -> int:
+        """Count the payloads that are leased, or delayed."""
+        return self.table.rows.filter(lock__gt=self.table.expression()).count()
+
+    def delete_queue(self) -> int:
+        """Delete the queue with all that is in it but what was buried."""
+        return self.table.rows.delete()[0]
+
+    def purge_queue(self) -> int:
+        """Delete what nobody has taken yet, delayed or not."""
+        is_waiting = models.Q(lock__lte=self.table.expression()) | models.Q(attempts=0)
+        return self.table.rows.filter(is_waiting).delete()[0]
+
+    def delete(self, ack_id: Any) -> bool:
+        """Delete one payload, by its receipt or the id of its row."""
+        pk = str(ack_id).partition(".")[0]
+        return bool(self.table.rows.filter(pk=pk).delete()[0])
+
+    def ping(self) -> bool:
+        """Say whether the database answers."""
+        self.table.execute("SELECT 1", [])
+        return True
+
+    def info(self) -> str:
+        """Name the database."""
+        return f"ORM {self.alias}"
+
+    def close(self) -> None:
+        """Drop the connections; they are made again when needed."""
+        for name in ("watch", "table"):
+            if name in vars(self):
+                getattr(self, name).close()
+                del vars(self)[name]
+        super().close()
+
+    def set_stat(self, key: str, value: str, timeout: float) -> None:
+        """Keep a heartbeat for ``timeout`` seconds."""
+        Heartbeat.objects.using(self.alias).bulk_create(
+            [Heartbeat(key=key, value=value, expires=self.table.expression(timeout))],
+            update_conflicts=True,
+            unique_fields=self._unique_fields("key"),
+            update_fields=["value", "expires"],
+        )
+        if time.monotonic() > self._prune_at:
+            self._prune_at = time.monotonic() + PRUNE_AFTER
+            self._beats(expires__lt=self.table.expression()).delete()
+
+    def _unique_fields(self, *names: str) -> list[str] | None:
+        """Name what makes a row unique, where the database wants to be told."""
+        features = connections[self.alias].features
+        return list(names) if features.supports_update_conflicts_with_target else None
+
+    def get_stat(self, key: str) -> str | None:
+        """Give a heartbeat; None when it is past its time."""
+        beats = self._beats(key=key, expires__gte=self.table.expression())
+        return beats.values_list("value", flat=True).first()
+
+    def get_stats(self, pattern: str) -> list[str]:
+        """Give the heartbeats whose keys match, as ``django_q:default:cluster:*``."""
+        beats = self._beats(expires__gte=self.table.expression())
+        return [
+            value for key, value in beats.values_list("key", "value") if fnmatchcase(key, pattern)
+        ]
+
+    def _beats(self, **conditions: Any) -> models.QuerySet:
+        """Give heartbeats."""
+        return Heartbeat.objects.using(self.alias).filter(**conditions)
+
+    @staticmethod
+    def get_connection(list_key: str | None = None) -> models.QuerySet:
+        """Give the rows of all queues."""
+        return OrmQ.objects.using(Conf.ORM or "default")
+
+
+def text(payload: str | bytes) -> str:
+    """Make text of a payload; a signed package has nothing but ASCII."""
+    return payload.decode("utf-8", "backslashreplace") if isinstance(payload, bytes) else payload

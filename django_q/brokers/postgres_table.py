@@ -1,0 +1,67 @@
+"""The ORM broker's table on PostgreSQL."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from hashlib import blake2b
+
+from django_q.brokers.queue_table import ReturningTable, retried
+
+
+class PostgresTable(ReturningTable):
+    """The queue in PostgreSQL, by the server's clock; who waits is notified of changes."""
+
+    INSERT = """
+        WITH added AS (
+            INSERT INTO {table} ("key", "payload", "lock")
+            SELECT %s, payload, {lock} FROM UNNEST(%s::text[]) AS payload RETURNING "id"
+        )
+        SELECT ARRAY_AGG("id"), PG_NOTIFY(%s, '') FROM added
+    """
+    # The rows are picked in a step of its own, because a plain subquery may be run again and
+    # would then lock more rows than it was asked for.
+    TAKE = """
+        WITH due AS MATERIALIZED (
+            SELECT "id" FROM {table} WHERE "key" = %s AND "lock" <= {now}
+            ORDER BY "lock", "id" LIMIT %s FOR UPDATE SKIP LOCKED
+        )
+        UPDATE {table} AS taken
+        SET "lock" = {lock}, "delivery" = "delivery" + 1, "attempts" = "attempts" + 1
+        FROM due WHERE taken."id" = due."id"
+        RETURNING taken."id", "payload", "delivery", "attempts"
+    """
+
+    @cached_property
+    def channel(self) -> str:
+        """The channel for changes of this queue; names of channels are short."""
+        digest = blake2b(f"{self.table} {self.key}".encode(), digest_size=8)
+        return f"django_q_{digest.hexdigest()}"
+
+    def now(self, seconds: float = 0) -> tuple[str, list]:
+        """Make the SQL of the time in ``seconds`` from now, and its parameters."""
+        return "STATEMENT_TIMESTAMP() + %s * INTERVAL '1 second'", [float(seconds)]
+
+    def insert(self, payload: str, delay: float = 0) -> int:
+        """Add a row, and return its id."""
+        return self.insert_many([payload], delay)[0]
+
+    @retried
+    def insert_many(self, payloads: list[str], delay: float = 0) -> list[int]:
+        """Add rows, all of them or none."""
+        lock, parameters = self.now(delay)
+        sql = self.INSERT.format(table=self.table, lock=lock)
+        return sorted(self.execute(sql, [self.key, *parameters, payloads, self.channel])[0][0])
+
+    @retried
+    def due_in(self) -> float | None:
+        """Tell in how many seconds the next row is due; None when there is none."""
+        sql = (
+            "SELECT EXTRACT(EPOCH FROM MIN(lock) - STATEMENT_TIMESTAMP())::float8 "
+            f"FROM {self.table} WHERE key = %s"
+        )
+        return self.execute(sql, [self.key])[0][0]
+
+    @retried
+    def notify(self) -> None:
+        """Tell those who wait that there may be something to take."""
+        self.execute("SELECT PG_NOTIFY(%s, '')", [self.channel])

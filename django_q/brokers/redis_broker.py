@@ -1,0 +1,252 @@
+"""The queue in Redis, or in Valkey: a list to which producers push, and what is leased beside it.
+
+Every change of more than one key is a Lua script (folder ``lua``), so a crash leaves nothing half
+done. Redis 6.2 is the oldest that has the commands.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from functools import cached_property
+from itertools import islice, repeat
+from typing import Any
+
+import redis
+
+from django_q.brokers import scripts
+from django_q.brokers.base import DEAD, Broker, Delivery
+from django_q.brokers.waiting import readable
+from django_q.conf import Conf
+from django_q.connections import connect_redis
+
+#: Seconds that one blocking command waits at most.
+PATIENCE = 30
+#: Seconds after which a server that should have answered is taken for gone.
+GRACE = 5
+#: Seconds of a blocking command whose client has no socket to watch.
+SHORT_WAIT = 1
+#: Values that one command pushes.
+CHUNK = 10_000
+#: What connections time out after, in seconds, unless the settings say so.
+TIMEOUTS = {"socket_connect_timeout": 5, "socket_timeout": 10}
+#: Added to a queue's name: see lua/shared.lua.
+PARTS = ("", ":running", ":leases", ":tries", ":sequence", DEAD)
+
+
+class Redis(Broker):
+    """A queue in Redis. ``list_key`` is the whole key of its list, once it is made."""
+
+    def __init__(self, list_key: str | None = None) -> None:
+        super().__init__(list_key)
+        if not self.list_key.startswith("django_q:"):
+            self.list_key = f"django_q:{self.list_key}:q"
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of the queue, as lua/shared.lua has them."""
+        return tuple(self.list_key + part for part in PARTS)
+
+    def enqueue(self, payload: str | bytes, delay: float = 0) -> Any:
+        """Push a payload; returns the length of the list, or the id of a delayed one."""
+        if delay > 0:
+            return self._run(scripts.delay, payload, micro(delay), micro(patience()))
+        return self.connection.rpush(self.list_key, payload)
+
+    def enqueue_many(self, payloads: Iterable[str | bytes]) -> list:
+        """Push payloads in one command, or in one transaction when they are many."""
+        remaining = iter(payloads)
+        chunks = list(iter(lambda: list(islice(remaining, CHUNK)), []))
+        if not chunks:
+            return []
+        with self.connection.pipeline(transaction=len(chunks) > 1) as pipeline:
+            for chunk in chunks:
+                pipeline.rpush(self.list_key, *chunk)
+            length = pipeline.execute()[-1]
+        return list(range(length - sum(map(len, chunks)) + 1, length + 1))
+
+    def dequeue(self, limit: int = 1, wait: float | None = None) -> list[Delivery]:
+        """Take deliveries; see ``Broker.dequeue``."""
+        end = time.monotonic() + (self.default_wait if wait is None else wait)
+        deliveries, due = self._take(limit)
+        while not deliveries and (left := end - time.monotonic()) > 0:
+            if not self._wait(min(left, due, patience())):
+                break
+            deliveries, due = self._take(limit)
+        return deliveries
+
+    def _take(self, limit: int) -> tuple[list[Delivery], float]:
+        """Take what is there. Returns deliveries, and the seconds until a lease ends."""
+        nearest, again, first, new = self._run(scripts.take, limit, micro(Conf.RETRY))
+        receipts = map(str, range(first, first + len(new)))
+        deliveries = list(map(Delivery, receipts, new, repeat(1)))
+        if again:
+            old = zip(again[0::3], again[1::3], again[2::3], strict=True)
+            deliveries[:0] = [Delivery(ack_id.decode(), *rest) for ack_id, *rest in old]
+        return deliveries, nearest / 1e6 if nearest >= 0 else PATIENCE
+
+    def _wait(self, seconds: float) -> bool:
+        """Block until there is something to take, or for a time. False: ``wake_fd`` says stop.
+
+        The list is moved onto itself, which takes nothing: what follows is a take, so a process
+        that is killed here takes nothing along.
+        """
+        command = ("BLMOVE", self.list_key, self.list_key, "LEFT", "LEFT")
+        if not hasattr(self.connection, "client"):  # a client of several servers
+            if readable([self.wake_fd], 0):
+                return False
+            seconds = min(seconds, SHORT_WAIT)
+            self.connection.execute_command(*command, positive(seconds), NEVER_DECODE=True)
+            return True
+        with self.connection.client() as client:
+            client.connection.send_command(*command, positive(seconds))
+            return self._read_reply(client.connection, seconds + GRACE)
+
+    def _read_reply(self, connection: Any, timeout: float) -> bool:
+        """Read the reply to a blocking command, unless ``wake_fd`` becomes readable before."""
+        done = False
+        try:
+            ready = readable([connection._sock, self.wake_fd], timeout)
+            if not ready:
+                raise redis.TimeoutError("The server does not answer.")
+            if connection._sock in ready:
+                connection.read_response(disable_decoding=True)
+                done = True
+        finally:
+            if not done:
+                connection.disconnect()
+        return done
+
+    def acknowledge(self, ack_id: str) -> bool:
+        """End a delivery for good; False when it was stale."""
+        return not self.acknowledge_many([ack_id])
+
+    def acknowledge_many(self, ack_ids: Iterable[str]) -> set[str]:
+        """End deliveries for good. Returns those that were stale."""
+        return self._change(scripts.acknowledge, ack_ids)
+
+    def extend(self, ack_ids: Iterable[str], seconds: float) -> set[str]:
+        """Let leases end ``seconds`` from now. Returns those that were stale."""
+        return self._change(scripts.extend, ack_ids, micro(seconds), micro(patience()))
+
+    def release(self, ack_ids: Iterable[str], delay: float = 0, count: bool = True) -> set[str]:
+        """Hand deliveries back; what never was an attempt returns to the head of the list."""
+        options = (micro(delay), micro(patience()), int(count))
+        return self._change(scripts.release, ack_ids, *options)
+
+    def read(self, ack_id: str) -> bytes | None:
+        """Give the payload of a delivery; None when it is stale."""
+        return self._run(scripts.read, ack_id)
+
+    def bury(self, ack_id: str, payload: str | bytes) -> None:
+        """End a delivery, and keep its payload in the list ``{list_key}:dead``."""
+        self._run(scripts.bury, payload, ack_id)
+
+    def dead_size(self) -> int:
+        """Count the payloads that were buried."""
+        return self.connection.llen(self.list_key + DEAD)
+
+    def queue_size(self) -> int:
+        """Count the payloads that could be delivered now."""
+        return self._run(scripts.sizes)[0]
+
+    def lock_size(self) -> int:
+        """Count the payloads that are leased, or delayed."""
+        return self._run(scripts.sizes)[1]
+
+    def delete_queue(self) -> int:
+        """Delete the queue with all that is in it but what was buried.
+
+        Numbers go on where they were, so a receipt from before stays stale.
+        """
+        return self.connection.delete(*self.keys[:4])
+
+    def purge_queue(self) -> int:
+        """Delete what nobody has taken yet, delayed or not."""
+        return self._run(scripts.purge)
+
+    def delete(self, ack_id: str) -> bool:
+        """Delete one payload that is leased or delayed, by its receipt or the id of a delay."""
+        return bool(self._run(scripts.delete, ack_id))
+
+    def ping(self) -> bool:
+        """Say whether the server answers."""
+        return self.connection.ping()
+
+    def info(self) -> str:
+        """Name the server and its version."""
+        if not self._info:
+            server = self.connection.info("server")
+            version = server.get("valkey_version")
+            self._info = f"Valkey {version}" if version else f"Redis {server['redis_version']}"
+        return self._info
+
+    def close(self) -> None:
+        """Drop the connections; they are made again when needed."""
+        if "connection" in vars(self) and not Conf.DJANGO_REDIS:
+            self.connection.close()
+        super().close()
+
+    def set_stat(self, key: str, value: str, timeout: float) -> None:
+        """Keep a heartbeat for ``timeout`` seconds, with its key in an index beside them."""
+        client = self.connection
+        milliseconds = int(timeout * 1000)
+        # One command a heartbeat: only the first, or the first after a pause, finds no old one.
+        old = client.execute_command(
+            "SET", key, value, "PX", milliseconds, "GET", NEVER_DECODE=True
+        )
+        if old is None:
+            client.sadd(Conf.Q_STAT, key)
+
+    def get_stat(self, key: str) -> bytes | None:
+        """Give a heartbeat; None when it is past its time."""
+        return self.connection.execute_command("GET", key, NEVER_DECODE=True)
+
+    def get_stats(self, pattern: str) -> list[bytes]:
+        """Give the heartbeats whose keys match, as ``django_q:default:cluster:*``."""
+        found = scripts.stats.run(self.connection, (Conf.Q_STAT,))
+        pairs = zip(found[0::2], found[1::2], strict=True)
+        return [value for key, value in pairs if fnmatchcase(key.decode(), pattern)]
+
+    def _run(self, script: scripts.Script, *args: Any) -> Any:
+        """Run a script on the keys of this queue."""
+        return script.run(self.connection, self.keys, *args)
+
+    def _change(self, script: scripts.Script, ack_ids: Iterable[str], *options: int) -> set[str]:
+        """Run a script on deliveries. Returns those that were stale."""
+        ack_ids = list(ack_ids)
+        if not ack_ids:
+            return set()
+        return {ack_id.decode() for ack_id in self._run(script, *options, *ack_ids)}
+
+    @staticmethod
+    def get_connection(list_key: str | None = None) -> Any:
+        """Make a client that gives up on a server that does not answer."""
+        options = Conf.REDIS
+        if isinstance(options, str):
+            options = {"url": options}
+        return connect_redis(with_timeouts(options or {}), Conf.DJANGO_REDIS)
+
+
+def with_timeouts(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the time-outs that the settings do not have."""
+    return {**TIMEOUTS, **options}
+
+
+def micro(seconds: float) -> int:
+    """Make microseconds of seconds."""
+    return int(seconds * 1_000_000)
+
+
+def positive(seconds: float) -> float:
+    """Round up to what a blocking command takes for a time: zero would mean for ever."""
+    return max(round(seconds, 3), 0.001)
+
+
+def patience() -> float:
+    """Say how long a wait may last without a look at the leases, in seconds.
+
+    A lease that is taken meanwhile ends after that, as ``retry`` seconds are the shortest.
+    """
+    return min(PATIENCE, Conf.RETRY)

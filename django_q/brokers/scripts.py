@@ -1,0 +1,41 @@
+"""The Lua scripts that the Redis broker runs inside the server."""
+
+from __future__ import annotations
+
+from hashlib import sha1
+from pathlib import Path
+from typing import Any
+
+from redis.exceptions import NoScriptError
+
+FOLDER = Path(__file__).parent / "lua"
+
+
+class Script:
+    """A script that the server keeps by its digest."""
+
+    def __init__(self, name: str, prelude: str = "shared") -> None:
+        names = (prelude, name) if prelude else (name,)
+        self.text = "\n".join((FOLDER / f"{part}.lua").read_text() for part in names)
+        self.digest = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+    def run(self, client: Any, keys: tuple, *args: Any) -> Any:
+        """Run it. Strings come back as bytes, whatever the client makes of others."""
+        rest = (len(keys), *keys, *args)
+        try:
+            return client.execute_command("EVALSHA", self.digest, *rest, NEVER_DECODE=True)
+        except NoScriptError:  # a server that was restarted, or told to forget its scripts
+            return client.execute_command("EVAL", self.text, *rest, NEVER_DECODE=True)
+
+
+take = Script("take")
+acknowledge = Script("acknowledge")
+extend = Script("extend")
+release = Script("release")
+delay = Script("delay")
+read = Script("read")
+bury = Script("bury")
+delete = Script("delete")
+purge = Script("purge")
+sizes = Script("sizes")
+stats = Script("stats", prelude="")
