@@ -1,0 +1,66 @@
+"""Rewrite source written for Django Q 0.x: ``async`` becomes ``async_task``, the rest stays."""
+
+import warnings
+from dataclasses import dataclass
+
+from django_q.legacy.source import UNREADABLE, Source, parse_source, read_source
+from django_q.legacy.uses import NEW_NAME, Uses
+from django_q.legacy.words import NAME, replace_names
+
+Remark = tuple[int, str]
+
+
+@dataclass(frozen=True)
+class Translation:
+    """What became of a file."""
+
+    data: bytes  #: the new content; the old one where there is nothing to do or a problem
+    count: int = 0  #: of names that were changed
+    problems: tuple[Remark, ...] = ()  #: (line, text): why it can't be translated
+    remarks: tuple[Remark, ...] = ()  #: (line, text): what was left, and is worth a look
+
+    @property
+    def has_changed(self) -> bool:
+        return self.count > 0
+
+
+def translate(data: bytes, path: str = "<source>") -> Translation:
+    """Rewrite the content of a Python file, if all of it can be.
+
+    A name that is not Django Q's, and a file that would not compile, are problems; with one,
+    nothing is changed. Comments, strings and every other byte are kept.
+    """
+    if NAME.encode() not in data:
+        return Translation(data)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _translate(data, path)
+    except UNREADABLE as error:
+        return Translation(data, problems=(_remark(error),))
+
+
+def _translate(data: bytes, path: str) -> Translation:
+    source = read_source(data)
+    if not source.offsets:
+        return Translation(data)
+    parsed = parse_source(source, path)
+    uses = Uses(parsed.tree)
+    shown = f"the string shows the name '{NAME}' itself"
+    problems = sorted({*uses.problems, *((line, shown) for line in parsed.shown)})
+    if problems:
+        return Translation(data, problems=tuple(problems))
+    new = _rewrite(source, data)
+    compile(new, path, "exec", dont_inherit=True)
+    return Translation(new, len(source.offsets), remarks=tuple(sorted(uses.strings)))
+
+
+def _rewrite(source: Source, data: bytes) -> bytes:
+    if source.text.encode(source.encoding) != data:
+        raise ValueError(f"its text can't be written in {source.encoding} byte for byte")
+    return replace_names(source.text, source.offsets, NEW_NAME).encode(source.encoding)
+
+
+def _remark(error: Exception) -> Remark:
+    text = getattr(error, "msg", None) or str(error) or type(error).__name__
+    return getattr(error, "lineno", None) or 1, f"does not compile: {text}"
