@@ -84,7 +84,7 @@ class RecentValuesFilter(admin.SimpleListFilter):
         """List the values, and the one that is chosen."""
         rows = model_admin.get_queryset(request).order_by("-stopped")
         recent = set(rows.values_list(self.parameter_name, flat=True)[:RECENT])
-        return [(value, value) for value in sorted(recent | {self.value()} - {None, ""})]
+        return [(value, value) for value in sorted((recent | {self.value()}) - {None, ""})]
 
     def value(self) -> str | None:
         """Tell the value that is chosen."""

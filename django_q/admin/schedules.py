@@ -111,11 +111,14 @@ class ScheduleAdmin(admin.ModelAdmin):
         self, request: HttpRequest, obj: Schedule, form: forms.ModelForm, change: bool
     ) -> None:
         """Save; a changed rule counts from the next due time on, and its error is past."""
-        changed = TIMING.intersection(form.changed_data)
+        before = form.initial.get("next_run")
+        if before and obj.next_run == before.replace(microsecond=0):
+            obj.next_run = before  # the form shows no fractions of a second
+        changed = {name for name in TIMING if getattr(obj, name) != form.initial.get(name)}
         if change and changed:
             obj.anchor = obj.claimed = obj.error = None
-        if change and obj.schedule_type == Schedule.CRON and changed and "next_run" not in changed:
-            obj.next_run = obj.calculate_next_run(timezone.now())
+            if obj.schedule_type == Schedule.CRON and "next_run" not in changed:
+                obj.next_run = obj.calculate_next_run(timezone.now())
         super().save_model(request, obj, form, change)
 
     def response_change(self, request: HttpRequest, obj: Schedule) -> HttpResponse:

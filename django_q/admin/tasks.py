@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -95,7 +95,7 @@ class EndedTaskAdmin(admin.ModelAdmin):
         """Submit the task again, when its page asks for that."""
         if "_resubmit" in request.POST:
             self.resubmit_task(request, self.model.objects.filter(pk=obj.pk))
-            return HttpResponseRedirect("../..")
+            return self.response_post_save_change(request, obj)
         return super().response_change(request, obj)
 
     @admin.action(description=_("Resubmit selected tasks to queue"), permissions=["change"])
@@ -151,12 +151,12 @@ class FailAdmin(EndedTaskAdmin):
 
     list_display = (*EndedTaskAdmin.list_display, "short_result")
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Take the action by the name it has in Django Q as well, without showing it twice."""
-        actions = super().get_actions(request)
-        if request.POST.get("action") == "retry_failed" and "resubmit_task" in actions:
-            actions["retry_failed"] = self.get_action("retry_failed")
-        return actions
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Take the action by the name it has in Django Q as well."""
+        if request.POST.get("action") == "retry_failed":
+            request.POST = request.POST.copy()
+            request.POST["action"] = "resubmit_task"
+        return super().changelist_view(request, extra_context)
 
     def light(self, rows: QuerySet) -> QuerySet:
         """Ask for the text of the exception as it is stored."""

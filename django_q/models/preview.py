@@ -26,6 +26,10 @@ class Unread:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Do nothing."""
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Unread:
+        """Stand for what the call would return."""
+        return type(self)(*args, **kwargs)
+
     def __setstate__(self, state: Any) -> None:
         """Do nothing."""
 

@@ -32,7 +32,7 @@ class OrmQ(models.Model):
         indexes = [models.Index(fields=["key", "lock"], name="django_q_ormq_key_lock")]
 
     def __str__(self) -> str:
-        return self.name() or self.task_id()
+        return f"{self.key} #{self.pk}"
 
     @cached_property
     def task(self) -> dict[str, Any]:
