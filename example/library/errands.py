@@ -47,7 +47,7 @@ def draw_sources() -> str:
     """Draw a chart and, when that is done, a thumbnail of it."""
     return async_chain(
         [
-            ("library.tasks.draw_chart", (sources(), "chart.png")),
+            ("library.tasks.draw_chart", ("django_q", "chart.png")),
             ("library.tasks.make_thumbnail", ("chart.png", "thumbnail.png", 320)),
         ]
     )
@@ -56,8 +56,8 @@ def draw_sources() -> str:
 def schedule_fingerprint() -> str:
     """Have the sources hashed now and then each hour."""
     name = "fingerprint of the sources"
-    func, options = "library.tasks.fingerprint", {"schedule_type": Schedule.HOURLY}
-    schedule(func, sources(), name=name, **options)
+    func = "library.tasks.fingerprint"
+    schedule(func, "django_q", name=name, schedule_type=Schedule.HOURLY)
     return name
 
 

@@ -41,7 +41,7 @@ class Screen:
     def head(self) -> None:
         """Print the names of the columns."""
         self.line()
-        self.line(self.term.underline(self.row("after", "state", "took", "task", "result")))
+        self.line(self.term.underline(self.row("after", "state", "task", "result")))
 
     def task(self, task: Task, began: datetime, as_expected: bool) -> None:
         """Print how a task ended."""
@@ -49,17 +49,16 @@ class Screen:
         row = self.row(
             f"{(task.stopped - began).total_seconds():.2f} s",
             state if as_expected else f"{state}!",
-            f"{task.time_taken():.3f} s",
             called(task),
             summary(task),
         )
         paint = paint if as_expected else self.term.bold_red
-        self.line(row.replace(state, paint(state), 1))
+        self.line(row.rstrip().replace(state, paint(state), 1))
 
-    def row(self, after: str, state: str, took: str, task: str, result: str) -> str:
+    def row(self, after: str, state: str, task: str, result: str) -> str:
         """Lay one row out; what does not fit is cut."""
-        room = self.width - 66
-        return f"{after:>8}  {state:<7}  {took:>9}  {task:<36}{cut(result, max(room, 20)):<{room}}"
+        room = max(self.width - 59, 20)
+        return f"{after:>8}  {state:<7}  {cut(task, 38):<38}  {cut(result, room):<{room}}"
 
     def verdict(self, text: str, good: bool) -> None:
         """Say how it all ended."""
@@ -68,9 +67,11 @@ class Screen:
 
 def called(task: Task) -> str:
     """Name the call: the function, and what it was given where that is short."""
-    function = task.func.rpartition(".")[2] if isinstance(task.func, str) else task.func.__name__
-    given = next((arg for arg in task.args or () if isinstance(arg, str)), "")
-    return cut(f"{function}({given})", 35)
+    function = task.func.rpartition(".")[2]
+    if isinstance(task.args, list):
+        return f"{function} x {len(task.args)}"
+    given = next((arg for arg in task.args if isinstance(arg, str)), "")
+    return f"{function}({given})"
 
 
 def summary(task: Task) -> str:

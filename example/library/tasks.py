@@ -6,7 +6,6 @@ import hashlib
 import re
 import tokenize
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
 from django.conf import settings
@@ -50,15 +49,16 @@ def count_code(path: str) -> int:
     return len({token.start[0] for token in tokens if token.type not in SILENT})
 
 
-def draw_chart(paths: Iterable[str], target: str) -> dict:
-    """Draw how much code the largest of some files hold; return what was drawn, and where."""
-    sizes = sorted(((count_code(path), path) for path in paths), reverse=True)[:12]
+def draw_chart(folder: str, target: str) -> dict:
+    """Draw how much code the largest files of a folder hold; say where the picture is."""
+    files = names(Path(folder), "**/*.py")
+    sizes = sorted(((count_code(path), path) for path in files), reverse=True)[:12]
     image = Image.new("RGB", (1200, 40 * len(sizes) + 40), PAPER)
     draw = ImageDraw.Draw(image)
     for row, (size, path) in enumerate(sizes):
         top = 40 * row + 24
-        draw.text((20, top + 6), f"{path}  {size}", fill=INK)
-        draw.rectangle((420, top, 420 + 740 * size // sizes[0][0], top + 24), fill=BAR)
+        draw.text((20, top), f"{path}  {size}", fill=INK, font_size=18)
+        draw.rectangle((480, top, 480 + 690 * size // sizes[0][0], top + 24), fill=BAR)
     image.save(settings.DATA / target)
     return {"file": target, "size": image.size}
 
@@ -71,10 +71,10 @@ def make_thumbnail(source: str, target: str, width: int) -> dict:
         return {"file": target, "size": image.size}
 
 
-def fingerprint(paths: Iterable[str]) -> str:
-    """Hash some files, one after the other."""
+def fingerprint(folder: str) -> str:
+    """Hash the Python files of a folder, one after the other."""
     digest = hashlib.sha256()
-    for path in paths:
+    for path in names(Path(folder), "**/*.py"):
         digest.update((settings.PROJECT / path).read_bytes())
     return digest.hexdigest()
 
