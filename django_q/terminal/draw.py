@@ -75,9 +75,12 @@ class ColourTerminal(PlainTerminal):
 
     quit_hint = _("[Press q to quit]")
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, interactive: bool = True) -> None:
         super().__init__(out)
-        self.terminal = blessed.Terminal(stream=out)
+        # For the stream sys.stdout itself, blessed asks the terminal what it can do, and waits
+        # some seconds where nothing answers, as in the log of a build: too dear for one table.
+        stream = out if interactive else open(out.fileno(), "w", closefd=False)  # noqa: SIM115
+        self.terminal = blessed.Terminal(stream=stream)
         self.size = (0, 0)  #: as it was drawn last
 
     @property
@@ -121,10 +124,11 @@ class ColourTerminal(PlainTerminal):
 
     def key(self, seconds: float) -> str:
         """Wait for a key; an empty text when none was pressed."""
-        if sys.__stdin__ and sys.__stdin__.isatty():
-            return self.terminal.inkey(timeout=seconds)
-        time.sleep(seconds)  # blessed would not wait
-        return ""
+        deadline = time.monotonic() + seconds
+        key = self.terminal.inkey(timeout=seconds)
+        if not key:  # where there is no keyboard, blessed does not wait
+            time.sleep(max(deadline - time.monotonic(), 0))
+        return key
 
     @contextmanager
     def fullscreen(self) -> Iterator[None]:
@@ -133,11 +137,11 @@ class ColourTerminal(PlainTerminal):
             yield
 
 
-def terminal_for(out: TextIO | None) -> PlainTerminal:
+def terminal_for(out: TextIO | None, interactive: bool = False) -> PlainTerminal:
     """Choose how to draw on a stream; standard output when there is none."""
     out = sys.stdout if out is None else out
     if blessed and out.isatty() and os.environ.get("TERM") != "dumb":
-        return ColourTerminal(out)
+        return ColourTerminal(out, interactive)
     return PlainTerminal(out)
 
 

@@ -55,7 +55,7 @@ def trouble(error: Exception, width: int) -> list[Row]:
 
 def show(screen: Screen, run_once: bool, out: TextIO | None = None) -> None:
     """Draw a screen once, or until the user quits. Once raises BrokerUnavailable."""
-    term = terminal_for(out)
+    term = terminal_for(out, interactive=not run_once)
     if run_once:
         draw(term, screen.frame(term.width).rows())
     else:
