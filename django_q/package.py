@@ -105,6 +105,7 @@ def new_package(
     kwargs: Mapping[str, Any],
     options: Mapping[str, Any],
     task_id: str | None = None,
+    started: datetime | None = None,
 ) -> TaskPackage:
     """Make the package of a call. Options that are None are left out."""
     task_id = task_id or uuid4().hex
@@ -114,7 +115,7 @@ def new_package(
         "func": func,
         "args": tuple(args),
         "kwargs": kwargs,
-        "started": timezone.now(),
+        "started": started or timezone.now(),
     }
     for key, value in options.items():
         if value is not None and key in OPTIONS:
@@ -236,3 +237,20 @@ def dotted_name(func: Any) -> str:
     named = func if hasattr(func, "__qualname__") else type(func)
     module = getattr(named, "__module__", None)
     return f"{module}.{named.__qualname__}" if module else named.__qualname__
+
+
+def importable_name(func: Any, what: str) -> str:
+    """Name a callable by the path it can be imported by; a name stays as it is.
+
+    Raises ``PackageError`` where there is none. ``what`` says what it is for.
+    """
+    path = dotted_name(func)
+    try:
+        if isinstance(func, str) or resolve(path) == func:
+            return path
+    except (ImportError, AttributeError, ValueError):
+        pass
+    raise PackageError(
+        f"{what} must be importable by name, and '{path}' is not: "
+        "define it at the top of a module, or pass its dotted path."
+    )

@@ -11,11 +11,11 @@ PACKAGE = Path(__file__).parent.parent / "django_q"
 
 #: From the ground up. A folder's name alone stands for what it holds and the list does not name.
 FLOORS = """
-__init__ compat connections exceptions humanhash literals optional queues signals
+__init__ compat connections exceptions humanhash literals optional queues signals transactions
 conf recurrence
 signing package
 models migrations
-brokers.base brokers brokers.__init__
+brokers.base brokers brokers.__init__ brokers.shared
 status results.wait results.saving results.database results.cache results
 lifecycle.timeout lifecycle.reporting lifecycle.hooks lifecycle.execution lifecycle.collation \
     lifecycle.completion lifecycle.recovery lifecycle.producer lifecycle.inline \

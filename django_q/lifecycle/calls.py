@@ -51,6 +51,8 @@ class AsyncTask:
         self.func = func
         self.args = args
         self.kwargs = kwargs
+        if kwargs.get("q_options"):
+            self.kwargs["q_options"] = dict(kwargs["q_options"])
 
     def run(self) -> str:
         """Submit the task and return its id."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
 from django.utils import timezone
 
-from django_q.brokers import get_broker
 from django_q.brokers.base import Broker
 from django_q.brokers.redis_broker import Redis
+from django_q.brokers.shared import shared_broker
 from django_q.conf import Conf, logger
 from django_q.exceptions import PackageError
 from django_q.lifecycle.completion import complete
@@ -70,11 +71,9 @@ def chosen_broker(options: Mapping[str, Any]) -> Broker:
     if options.get("redis") is not None:
         broker = Redis(options.get("cluster"))
         broker.connection = options["redis"]
-    else:
-        broker = get_broker(options.get("cluster"))
-    if options.get("list_key"):
-        broker.list_key = options["list_key"]
-    return broker
+        broker.list_key = options.get("list_key") or broker.list_key
+        return broker
+    return shared_broker(options.get("cluster"), options.get("list_key"))
 
 
 def send_call(func: str | Callable, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
@@ -90,20 +89,21 @@ def send_batch(calls: Iterable[Any], options: Mapping[str, Any]) -> list[str]:
     options, rest = options_of(options)
     if rest:
         raise PackageError(f"Expected options of tasks, got {', '.join(sorted(rest))}.")
-    packages = [batched(call, options) for call in calls]
+    now = timezone.now()
+    packages = [batched(call, options, now) for call in calls]
     dispatch(packages, options)
     return [package["id"] for package in packages]
 
 
-def batched(call: Any, options: Mapping[str, Any]) -> TaskPackage:
+def batched(call: Any, options: Mapping[str, Any], now: datetime) -> TaskPackage:
     """Make the package of one call of a batch, whose keyword arguments may hold options too."""
     func, args, kwargs = link_parts(call)
     if not kwargs:
-        return new_package(func, args, kwargs, options)
+        return new_package(func, args, kwargs, options, started=now)
     own, kwargs = own_options(kwargs)
     if misplaced := SHARED & own.keys():
         raise PackageError(f"'{misplaced.pop()}' is an option of the batch, not of one task in it.")
-    return new_package(func, args, kwargs, {**options, **own})
+    return new_package(func, args, kwargs, {**options, **own}, started=now)
 
 
 def send_chain(chain: Iterable[Any], options: Mapping[str, Any]) -> str:
@@ -131,8 +131,9 @@ def send_iterable(func: str | Callable, items: Iterable[Any], kwargs: Mapping[st
     iterable = uuid4().hex
     if arguments:
         shared = item_options(options, iterable, len(arguments))
+        now = timezone.now()
         packages = [
-            new_package(func, args, kwargs, {**shared, "iter_position": position})
+            new_package(func, args, kwargs, {**shared, "iter_position": position}, started=now)
             for position, args in enumerate(arguments)
         ]
         dispatch(packages, options)

@@ -6,15 +6,14 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from django.db import connections, transaction
-
-from django_q.brokers import get_broker
 from django_q.brokers.base import Broker
+from django_q.brokers.shared import shared_broker
 from django_q.conf import Conf, logger
 from django_q.exceptions import PackageError
-from django_q.package import TaskPackage, dotted_name
+from django_q.package import TaskPackage, dotted_name, importable_name
 from django_q.signals import SENDER, pre_enqueue
 from django_q.signing import PackageTooLarge, SignedPackage
+from django_q.transactions import open_transaction, when_committed
 
 
 def submit(package: TaskPackage, broker: Broker | None = None, delay: float = 0) -> str:
@@ -23,7 +22,7 @@ def submit(package: TaskPackage, broker: Broker | None = None, delay: float = 0)
     Raises ``PackageError`` for what can not travel, and the driver's error when the broker
     does not answer. ``delay`` is in seconds.
     """
-    send(signed(package), broker or get_broker(package.get("cluster")), [package], delay)
+    send(signed(package), broker or shared_broker(package.get("cluster")), [package], delay)
     return package["id"]
 
 
@@ -37,13 +36,17 @@ def submit_when_committed(
     """
     if not packages:
         return
-    broker = broker or get_broker(packages[0].get("cluster"))
+    broker = broker or shared_broker(packages[0].get("cluster"))
     payloads = [signed(package) for package in packages]
     alias = open_transaction() if on_commit else None
-    if alias is None or writes_to(broker) == alias:
-        send(payloads, broker, packages)
+    push = partial(send, payloads, broker, packages)
+    if alias is None:
+        push()
+    elif writes_to(broker) == alias:
+        push()
+        when_committed(None, names_of(packages), alias)
     else:
-        transaction.on_commit(partial(send, payloads, broker, packages), using=alias)
+        when_committed(push, names_of(packages), alias)
 
 
 def writes_to(broker: Broker) -> str | None:
@@ -51,17 +54,12 @@ def writes_to(broker: Broker) -> str | None:
     return getattr(broker, "alias", None)
 
 
-def open_transaction() -> str | None:
-    """Name a database with an open ``atomic`` block, the default one first.
-
-    The block that a ``TestCase`` wraps around each test is none: it never commits.
-    """
-    for connection in connections.all(initialized_only=True):
-        if connection.in_atomic_block and not all(
-            getattr(block, "_from_testcase", False) for block in connection.atomic_blocks
-        ):
-            return connection.alias
-    return None
+def names_of(packages: Sequence[TaskPackage]) -> Iterator[str]:
+    """List the ids and groups that somebody could wait for."""
+    for package in packages:
+        yield package["id"]
+        if package.get("group"):
+            yield package["group"]
 
 
 def send(
@@ -86,12 +84,22 @@ def signed(package: TaskPackage) -> str:
     """Tell ``pre_enqueue``, then make the payload."""
     if pre_enqueue.has_listeners(SENDER):
         pre_enqueue.send(sender=SENDER, task=package)
+    if Conf.SERIALIZER == "json":
+        package = by_name(package)
     try:
         return SignedPackage.dumps(package)
     except PackageTooLarge:
         raise
     except Exception as error:
         raise PackageError(explain(package, error)) from error
+
+
+def by_name(package: TaskPackage) -> TaskPackage:
+    """Name the callables of a package, for a serializer that carries no functions."""
+    named = {**package, "func": importable_name(package["func"], "The function")}
+    if package.get("hook"):
+        named["hook"] = importable_name(package["hook"], "The hook")
+    return named  # type: ignore[return-value]
 
 
 def explain(package: TaskPackage, error: Exception) -> str:

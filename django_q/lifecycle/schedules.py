@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from django_q.exceptions import PackageError
 from django_q.models import Schedule
-from django_q.package import dotted_name, resolve
+from django_q.package import importable_name
 from django_q.results.saving import stored_time
 
 #: What says when a schedule is due.
@@ -36,8 +36,8 @@ def make_schedule(
     """Save a schedule with these fields, or update the one that has its name."""
     values = {
         **fields,
-        "func": named(func, "func"),
-        "hook": named(fields["hook"], "hook") if fields.get("hook") else None,
+        "func": importable_name(func, "The function of a schedule"),
+        "hook": fields["hook"] and importable_name(fields["hook"], "The hook of a schedule"),
         "args": as_text(args, dict(enumerate(args, 1))),
         "kwargs": as_text(kwargs, kwargs),
     }
@@ -103,22 +103,6 @@ def only_one(schedule: Schedule) -> Schedule:
     for other in others:
         other.delete()
     return first
-
-
-def named(func: str | Callable, what: str) -> str:
-    """Name a callable by its path; raise ``PackageError`` where it can not be imported."""
-    if isinstance(func, str):
-        return func
-    path = dotted_name(func)
-    try:
-        if resolve(path) == func:
-            return path
-    except (ImportError, AttributeError, ValueError):
-        pass
-    raise PackageError(
-        f"The {what} of a schedule must be importable, and '{path}' is not: "
-        "define it at the top of a module, or pass its dotted path."
-    )
 
 
 def as_text(value: Sequence[Any] | Mapping[str, Any], parts: Mapping[Any, Any]) -> str:

@@ -16,8 +16,8 @@ from typing import Any
 from django.core.cache import caches
 from django.utils.dateparse import parse_datetime
 
-from django_q.brokers import get_broker
 from django_q.brokers.base import Broker
+from django_q.brokers.shared import shared_broker
 from django_q.conf import Conf, logger
 from django_q.models import Task
 from django_q.package import TaskPackage, dotted_name
@@ -47,7 +47,7 @@ def queues(broker: Broker | None) -> list[Cached]:
     """
     found = [Cached.of(broker)]
     if Conf.CLUSTER_NAME != Conf.PREFIX:
-        found.append(Cached(get_broker(Conf.PREFIX).list_key))
+        found.append(Cached(shared_broker(Conf.PREFIX).list_key))
     return found
 
 
@@ -60,7 +60,7 @@ class Cached:
     @classmethod
     def of(cls, broker: Broker | None = None) -> Cached:
         """Find the results of a broker's tasks; of the one in the settings where none is given."""
-        return cls((broker or get_broker()).list_key)
+        return cls((broker or shared_broker()).list_key)
 
     @property
     def cache(self) -> Any:

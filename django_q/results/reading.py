@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django_q.brokers import get_broker
 from django_q.brokers.base import Broker
+from django_q.brokers.shared import shared_broker
 from django_q.conf import Conf
 from django_q.models import Task
 from django_q.results.cache import Cached
 from django_q.results.database import Database
 from django_q.results.wait import wait_for
+from django_q.transactions import check_wait
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,15 @@ class Reader:
 
     def result(self, task_id: str, wait: float = 0, default: Any = None) -> Any:
         """Return the result of a task, or the default."""
+        if wait:
+            check_wait(task_id)
         found = wait_for(lambda: self.where.result(task_id), wait)
         return found[0] if found else default
 
     def fetch(self, task_id: str, wait: float = 0) -> Task | None:
         """Return a finished task."""
+        if wait:
+            check_wait(task_id)
         return wait_for(lambda: self.where.fetch(task_id), wait)
 
     def result_group(
@@ -54,6 +59,8 @@ class Reader:
         self, look: Callable[[], Any], group_id: str, wait: float, count: int | None
     ) -> Any:
         """Wait for a number of tasks, without limit unless one is set, or for the first; look."""
+        if wait or count:
+            check_wait(group_id)
         if count is not None:
             wait_for(lambda: self.where.count_group(group_id) >= count or None, wait or -1)
         elif wait:
@@ -180,4 +187,4 @@ def delete_cached(task_id: str, broker: Broker | None = None) -> bool:
 
 def queue_size(broker: Broker | None = None) -> int:
     """Count the tasks that wait on a queue, without those that a cluster has taken."""
-    return (broker or get_broker()).queue_size()
+    return (broker or shared_broker()).queue_size()
