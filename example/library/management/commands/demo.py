@@ -18,9 +18,10 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import BaseCommand, CommandError, call_command
 from django.utils import timezone
+from redis import RedisError
 
 import django_q
-from django_q.brokers import get_broker
+from django_q.brokers import Broker, get_broker
 from django_q.models import Task
 from library.errands import Errands, run_all
 from library.screen import Screen
@@ -44,8 +45,7 @@ class Command(BaseCommand):
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         screen = Screen()
         password = prepare()
-        broker = get_broker()
-        broker.delete_queue()
+        broker = empty_broker()
         version = ".".join(map(str, django_q.VERSION))
         screen.title(f"django_q {version}", f"queue: {broker.info()}   cluster log: {shown(LOG)}")
         with running_cluster() as cluster:
@@ -65,6 +65,16 @@ def prepare() -> str:
     password = secrets.token_urlsafe(9)
     get_user_model().objects.create_superuser("admin", password=password)
     return password
+
+
+def empty_broker() -> Broker:
+    """Take what an earlier demo has left off the queue."""
+    broker = get_broker()
+    try:
+        broker.delete_queue()
+    except RedisError as error:
+        raise CommandError(f"REDIS_URL must name a server that answers: {error}") from error
+    return broker
 
 
 @contextmanager
