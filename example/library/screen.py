@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
+import shutil
 from collections.abc import Callable
 from datetime import datetime
 
-from blessed import Terminal
+from django.core.management.base import OutputWrapper
+from django.core.management.color import Style
 
 from django_q.models import Task
 
@@ -26,43 +27,47 @@ SUMMARIES: dict[str, Callable] = {
 class Screen:
     """The lines of the demo."""
 
-    def __init__(self) -> None:
-        self.term = Terminal(stream=sys.stdout)
-        self.width = self.term.width if self.term.is_a_tty else PLAIN_WIDTH
+    def __init__(self, out: OutputWrapper, style: Style) -> None:
+        self.out = out
+        self.style = style
+        self.width = shutil.get_terminal_size().columns if out.isatty() else PLAIN_WIDTH
 
     def title(self, text: str, detail: str) -> None:
         """Say what follows."""
-        self.line(f"{self.term.bold(text)}  {self.term.bright_black(detail)}")
+        self.line(f"{self.style.MIGRATE_HEADING(text)}  {detail}")
 
     def line(self, text: str = "") -> None:
         """Print one line at once."""
-        print(text, flush=True)
+        self.out.write(text)
+        self.out.flush()
 
     def head(self) -> None:
         """Print the names of the columns."""
         self.line()
-        self.line(self.term.underline(self.row("after", "state", "task", "result")))
+        self.line(self.style.MIGRATE_LABEL(self.row("after", "state", "task", "result")))
+        self.line("-" * self.width)
 
     def task(self, task: Task, began: datetime, as_expected: bool) -> None:
         """Print how a task ended."""
-        state, paint = ("ok", self.term.green) if task.success else ("failed", self.term.yellow)
+        state = "ok" if task.success else "failed"
+        paint = self.style.SUCCESS if task.success else self.style.WARNING
         row = self.row(
             f"{(task.stopped - began).total_seconds():.2f} s",
             state if as_expected else f"{state}!",
             called(task),
             summary(task),
         )
-        paint = paint if as_expected else self.term.bold_red
-        self.line(row.rstrip().replace(state, paint(state), 1))
+        paint = paint if as_expected else self.style.ERROR
+        self.line(row.replace(state, paint(state), 1))
 
     def row(self, after: str, state: str, task: str, result: str) -> str:
         """Lay one row out; what does not fit is cut."""
         room = max(self.width - 59, 20)
-        return f"{after:>8}  {state:<7}  {cut(task, 38):<38}  {cut(result, room):<{room}}"
+        return f"{after:>8}  {state:<7}  {cut(task, 38):<38}  {cut(result, room)}"
 
     def verdict(self, text: str, good: bool) -> None:
         """Say how it all ended."""
-        self.line(self.term.bold_green(text) if good else self.term.bold_red(text))
+        self.line(self.style.SUCCESS(text) if good else self.style.ERROR(text))
 
 
 def called(task: Task) -> str:

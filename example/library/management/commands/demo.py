@@ -43,7 +43,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, serve: bool, **options: Any) -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        screen = Screen()
+        screen = Screen(self.stdout, self.style)
         password = prepare()
         broker = empty_broker()
         version = ".".join(map(str, django_q.VERSION))
