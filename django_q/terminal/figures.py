@@ -10,13 +10,12 @@ from typing import Any
 
 import redis
 from django.db import Error as DatabaseError
-from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from django_q.brokers import Broker
 from django_q.connections import close_old
 from django_q.exceptions import BrokerUnavailable
-from django_q.models import Failure, Success
+from django_q.models import Task
 
 #: Rows are counted up to here, because counting a million takes a database seconds.
 COUNT_LIMIT = 100_000
@@ -72,8 +71,8 @@ class Gauge:
         self.queued = Paced(broker.queue_size, QUEUE_INTERVAL)
         self.locked = Paced(broker.lock_size, QUEUE_INTERVAL)
         self.dead = Paced(broker.dead_size, ROWS_INTERVAL)
-        self.successes = Paced(lambda: answered(count, Success.objects.all()), ROWS_INTERVAL)
-        self.failures = Paced(lambda: answered(count, Failure.objects.all()), ROWS_INTERVAL)
+        self.successes = Paced(lambda: answered(count, True), ROWS_INTERVAL)
+        self.failures = Paced(lambda: answered(count, False), ROWS_INTERVAL)
 
     def read(self) -> Figures:
         """Give the figures, none of them much older than its interval."""
@@ -87,9 +86,11 @@ class Gauge:
         )
 
 
-def count(rows: QuerySet) -> int:
-    """Count rows, as far as COUNT_LIMIT + 1."""
-    return rows.order_by()[: COUNT_LIMIT + 1].count()
+def count(success: bool) -> int:
+    """Count the tasks that succeeded, or failed, as far as COUNT_LIMIT + 1."""
+    # Not success=..., which SQLite and MySQL can not look up in the index.
+    tasks = Task.objects.filter(success__in=[success]).order_by()
+    return tasks.values("success")[: COUNT_LIMIT + 1].count()
 
 
 def answered(ask: Callable[..., Any], *args: Any) -> Any:
@@ -117,6 +118,7 @@ def reaching() -> Iterator[None]:
         text = _("Can not connect to Redis server.")
         raise BrokerUnavailable(f"{text} {error}") from error
     except Exception as error:  # each driver has errors of its own
-        close_old()
+        if isinstance(error, DatabaseError):
+            close_old()
         text = _("Can not connect to the broker.")
         raise BrokerUnavailable(f"{text} {type(error).__name__}: {error}") from error

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from django_q import __version__
 from django_q.brokers import Broker
 from django_q.conf import Conf
-from django_q.models import Failure, Schedule, Success
+from django_q.models import Schedule, Task
 from django_q.status import Stat
 from django_q.terminal.clusters import dead
 from django_q.terminal.figures import answered, reaching
@@ -45,8 +45,8 @@ def collect(broker: Broker, host: str | None = None) -> dict[str, Any]:
             "queued": broker.queue_size(),
             "locked": broker.lock_size(),
             "dead": broker.dead_size(),
-            "successes": answered(Success.objects.count),
-            "failures": answered(Failure.objects.count),
+            "successes": answered(Task.objects.filter(success__in=[True]).count),
+            "failures": answered(Task.objects.filter(success__in=[False]).count),
             "schedules": answered(Schedule.objects.count),
             "last_24_hours": answered(last_day),
         }
@@ -68,7 +68,7 @@ def last_day() -> dict[str, Any]:
     """Count the tasks that succeeded in the last 24 hours, and the seconds they took on average."""
     taken = ExpressionWrapper(F("stopped") - F("started"), output_field=DurationField())
     since = timezone.now() - timedelta(days=1)
-    recent = Success.objects.filter(stopped__gt=since).order_by()
+    recent = Task.objects.filter(success__in=[True], stopped__gt=since).order_by()
     found = recent.aggregate(tasks=Count("pk"), average=Avg(taken))
     average = found["average"]
     return {
