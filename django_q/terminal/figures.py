@@ -20,7 +20,7 @@ from django_q.models import Task
 #: Rows are counted up to here, because counting a million takes a database seconds.
 COUNT_LIMIT = 100_000
 #: A queue is measured this often at most; seconds.
-QUEUE_INTERVAL = 1.0
+QUEUE_INTERVAL = 0.5
 #: Rows are counted this often at most; seconds.
 ROWS_INTERVAL = 5.0
 #: What takes a second to find out is asked for every this many seconds at most.
