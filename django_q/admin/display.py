@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from pprint import pformat
 from typing import Any
 
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils import formats, timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 #: Characters of a value that a page shows.
@@ -34,6 +37,26 @@ def written(value: Any) -> str:
 def cut(text: str, length: int) -> str:
     """Shorten a text."""
     return text if len(text) <= length else f"{text[:length]}…"
+
+
+def path(dotted: Any) -> SafeString:
+    """Show a dotted path so that it may wrap behind a dot or an underscore."""
+    parts = re.findall(r"[^._]*[._]*", str(dotted or "-"))
+    return format_html_join(mark_safe("<wbr>"), "{}", ((part,) for part in parts if part))
+
+
+def moment(time: datetime | None) -> SafeString | str:
+    """Show a time to the second, in the current time zone; its date may be on a line above."""
+    if time is None:
+        return "-"
+    local = timezone.template_localtime(time)
+    date, clock = formats.date_format(local, "DATE_FORMAT"), local.strftime("%H:%M:%S")
+    return format_html(
+        '<time class="django-q-time" datetime="{}"><span>{}</span> <span>{}</span></time>',
+        local.isoformat(),
+        date,
+        clock,
+    )
 
 
 def duration(seconds: float) -> str:

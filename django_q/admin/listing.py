@@ -12,10 +12,12 @@ from django.core.paginator import Paginator
 from django.db import connections
 from django.db.models import Case, F, QuerySet, TextField, Value, When
 from django.db.models.functions import Cast, Length
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
+from django_q.admin.display import moment, path
 from django_q.models import preview
 
 #: Rows up to which a list tells the exact number.
@@ -72,6 +74,73 @@ class LightChangeList(ChangeList):
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet:
         """Leave out what the list does not show."""
         return self.model_admin.light(super().get_queryset(request, *args, **kwargs))
+
+
+class ReadableList:
+    """A list whose wide columns may wrap; subclasses go on naming the columns by their fields."""
+
+    shown_as = {
+        "func": "shown_func",
+        "started": "shown_started",
+        "stopped": "shown_stopped",
+        "next_run": "shown_next_run",
+        "lock": "shown_lock",
+    }
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Show some fields in another way than Django does."""
+        return [self.shown_as.get(name, name) for name in super().get_list_display(request)]
+
+    @admin.display(description=_("function"), ordering="func")
+    def shown_func(self, row: Any) -> str:
+        """Show the function."""
+        return path(row.func)
+
+    @admin.display(description=_("started"), ordering="started")
+    def shown_started(self, row: Any) -> str:
+        """Show when it was enqueued."""
+        return moment(row.started)
+
+    @admin.display(description=_("stopped"), ordering="stopped")
+    def shown_stopped(self, row: Any) -> str:
+        """Show when it ended."""
+        return moment(row.stopped)
+
+    @admin.display(description=_("next run"), ordering="next_run")
+    def shown_next_run(self, row: Any) -> str:
+        """Show when it is due."""
+        return moment(row.next_run)
+
+    @admin.display(description=_("locked until"), ordering="lock")
+    def shown_lock(self, row: Any) -> str:
+        """Show until when it is leased, or put off."""
+        return moment(row.lock)
+
+
+class LightList(ReadableList):
+    """A list of a table that may be large: light rows, no counting, a title that fits."""
+
+    paginator = RoughPaginator
+    show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
+    list_max_show_all = 500
+
+    def light(self, rows: QuerySet) -> QuerySet:
+        """Leave out what the list does not show."""
+        raise NotImplementedError
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type:
+        """Use the list that asks for light rows."""
+        return LightChangeList
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Name the list by what is in it: there is nothing to be chosen and changed."""
+        title = capfirst(self.model._meta.verbose_name_plural)
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Tasks come from code."""
+        return False
 
 
 class RecentValuesFilter(admin.SimpleListFilter):

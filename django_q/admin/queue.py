@@ -10,25 +10,23 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_q.admin.display import badge, block
-from django_q.admin.listing import LightChangeList, RoughPaginator, with_small
+from django_q.admin.display import badge, block, path
+from django_q.admin.listing import LightList, with_small
 from django_q.conf import Conf
 from django_q.models import OrmQ, preview
 
 
-class QueueAdmin(admin.ModelAdmin):
+class QueueAdmin(LightList, admin.ModelAdmin):
     """Tasks in the queue: to look at, to give free, to delete."""
 
     list_display = ("id", "key", "name", "group", "func", "state", "lock", "attempts", "task_id")
     list_filter = ("key",)
     search_fields = ("key",)
     ordering = ("id",)
-    paginator = RoughPaginator
-    show_full_result_count = False
-    list_max_show_all = 500
     fields = ("key", "lock", "attempts", "task_id", "name", "group", "func", "call_args",
               "call_kwargs", "call_options")  # fmt: skip
     readonly_fields = fields[2:]
+    shown_as = {"lock": "shown_lock"}
 
     class Media:
         css = {"all": ["django_q/admin.css"]}
@@ -40,14 +38,6 @@ class QueueAdmin(admin.ModelAdmin):
     def light(self, rows: QuerySet) -> QuerySet:
         """Leave large payloads out of the list."""
         return with_small(rows.defer("payload"), "payload")
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type:
-        """Use the list that asks for light rows."""
-        return LightChangeList
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Tasks come from code."""
-        return False
 
     def save_model(self, request: HttpRequest, obj: OrmQ, form: Any, change: bool) -> None:
         """Change the queue and the lock, in the database that is the broker."""
@@ -77,10 +67,10 @@ class QueueAdmin(admin.ModelAdmin):
 
     @admin.display(description=_("function"))
     def func(self, queued: OrmQ) -> str:
-        """Show the function of the task."""
+        """Show the function of the task; of a large one how large it is."""
         if getattr(queued, "small_payload", "") is None:
             return _("(%d characters)") % queued.payload_length
-        return preview.name_of(self.package(queued).get("func"))
+        return path(preview.name_of(self.package(queued).get("func")))
 
     @admin.display(description=_("task id"))
     def task_id(self, queued: OrmQ) -> str:

@@ -11,13 +11,12 @@ from django.contrib import admin, messages
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
-from django.utils.formats import localize
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from django_q.admin.display import badge
-from django_q.admin.listing import RoughPaginator
+from django_q.admin.display import badge, moment
+from django_q.admin.listing import ReadableList, RoughPaginator
 from django_q.models import Schedule, Task
 from django_q.models.schedule import task_address
 from django_q.optional import croniter
@@ -50,15 +49,24 @@ def resume(schedule: Schedule) -> None:
 class ScheduleForm(forms.ModelForm):
     """A schedule, with the time zones to choose from."""
 
+    class Meta:
+        widgets = {
+            "args": forms.Textarea(attrs={"rows": 2, "class": "vLargeTextField"}),
+            "kwargs": forms.Textarea(attrs={"rows": 2, "class": "vLargeTextField"}),
+        }
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "time_zone" in self.fields:
             names = sorted({*available_timezones(), self.instance.time_zone or ""} - {""})
             choices = [("", _("That of the project")), *((name, name) for name in names)]
             self.fields["time_zone"].widget = forms.Select(choices=choices)
+        if "catch_up" in self.fields:
+            empty = ("", _("As the cluster is set"))
+            self.fields["catch_up"].choices = [empty, *Schedule.CATCH_UP]
 
 
-class ScheduleAdmin(admin.ModelAdmin):
+class ScheduleAdmin(ReadableList, admin.ModelAdmin):
     """Schedules: to add, change, pause, and run now."""
 
     form = ScheduleForm
@@ -70,8 +78,9 @@ class ScheduleAdmin(admin.ModelAdmin):
     actions = ("run_now", "pause", "resume")
     paginator = RoughPaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER
     change_form_template = "admin/django_q/schedule_change_form.html"
-    readonly_fields = ("state", "get_last_run")
+    readonly_fields = ("state", "error", "get_last_run")
     fieldsets = (
         (None, {"fields": ("name", "func", "args", "kwargs", "hook", "cluster")}),
         (
@@ -100,8 +109,11 @@ class ScheduleAdmin(admin.ModelAdmin):
         )
 
     def get_fieldsets(self, request: HttpRequest, obj: Schedule | None = None) -> Any:
-        """Leave the state out until there is one."""
-        return self.fieldsets if obj else self.fieldsets[:-1]
+        """Leave the state out until there is one, and the error when there is none."""
+        if obj is None:
+            return self.fieldsets[:-1]
+        state = ("state", "error", "get_last_run") if obj.error else ("state", "get_last_run")
+        return (*self.fieldsets[:-1], (_("State"), {"fields": state}))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Schedule | None = None) -> Any:
         """Without croniter no expression can be set."""
@@ -181,10 +193,9 @@ class ScheduleAdmin(admin.ModelAdmin):
     def get_last_run(self, schedule: Schedule) -> str:
         """Link to the last task."""
         if schedule.last_stopped is None:
-            return _("Not ended yet") if schedule.task else ""
-        stopped = localize(timezone.template_localtime(schedule.last_stopped))
+            return _("No record") if schedule.task else ""
         address = task_address(schedule.task, schedule.last_success)
-        return format_html('<a href="{}">{}</a>', address, stopped)
+        return format_html('<a href="{}">{}</a>', address, moment(schedule.last_stopped))
 
     @admin.display(description=_("success"), boolean=True, ordering="last_success")
     def get_success(self, schedule: Schedule) -> bool | None:

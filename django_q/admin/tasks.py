@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
@@ -15,8 +16,7 @@ from django_q.admin.display import block, cut, duration
 from django_q.admin.listing import (
     ClusterFilter,
     GroupFilter,
-    LightChangeList,
-    RoughPaginator,
+    LightList,
     with_small,
 )
 from django_q.models import Task, preview
@@ -38,7 +38,7 @@ def resubmit(task: Task) -> str:
     return async_task(task.func, *args, **kwargs, q_options=options)
 
 
-class EndedTaskAdmin(admin.ModelAdmin):
+class EndedTaskAdmin(LightList, admin.ModelAdmin):
     """Tasks that have ended: to look at, to submit again, to delete."""
 
     list_display = ("name", "group", "func", "cluster", "started", "stopped")
@@ -47,9 +47,6 @@ class EndedTaskAdmin(admin.ModelAdmin):
     search_help_text = _("Name, function, group or id")
     ordering = ("-stopped",)
     actions = ("resubmit_task",)
-    paginator = RoughPaginator
-    show_full_result_count = False
-    list_max_show_all = 500
     change_form_template = "admin/django_q/task_change_form.html"
     fieldsets = (
         (None, {"fields": ("name", "id", "func", "call_args", "call_kwargs")}),
@@ -68,10 +65,6 @@ class EndedTaskAdmin(admin.ModelAdmin):
         """Leave the pickled columns out of the list."""
         return rows.defer("args", "kwargs", "result")
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type:
-        """Use the list that asks for light rows."""
-        return LightChangeList
-
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet, search_term: str
     ) -> tuple[QuerySet, bool]:
@@ -84,9 +77,12 @@ class EndedTaskAdmin(admin.ModelAdmin):
         """Nothing about the past can be changed."""
         return [name for _title, options in self.fieldsets for name in options["fields"]]
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Tasks come from code."""
-        return False
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Name the page by what it shows."""
+        context["title"] = capfirst(self.model._meta.verbose_name)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Task, form: Any, change: bool) -> None:
         """Save nothing: there is nothing to change."""

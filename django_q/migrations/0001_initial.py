@@ -85,7 +85,7 @@ class Migration(migrations.Migration):
                         help_text="Python literals, such as: x=1, y='two'",
                     ),
                 ),
-                ("schedule_type", models.CharField("schedule type", max_length=1, default="O")),
+                ("schedule_type", models.CharField("type", max_length=1, default="O")),
                 (
                     "repeats",
                     models.SmallIntegerField(

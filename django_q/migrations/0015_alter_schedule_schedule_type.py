@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
             "schedule",
             "schedule_type",
             models.CharField(
-                "schedule type",
+                "type",
                 max_length=2,
                 choices=[
                     ("O", "Once"),

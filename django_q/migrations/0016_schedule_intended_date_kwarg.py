@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
             "schedule",
             "intended_date_kwarg",
             models.CharField(
-                "name of the due time",
+                "due time argument",
                 max_length=100,
                 null=True,
                 blank=True,

@@ -93,7 +93,7 @@ class Schedule(models.Model):
         validators=[validate_kwargs],
         help_text=_("Python literals, such as: x=1, y='two'"),
     )
-    schedule_type = models.CharField(_("schedule type"), max_length=2, choices=TYPE, default=ONCE)
+    schedule_type = models.CharField(_("type"), max_length=2, choices=TYPE, default=ONCE)
     minutes = models.PositiveSmallIntegerField(
         _("minutes"),
         null=True,
@@ -122,7 +122,7 @@ class Schedule(models.Model):
         help_text=_("Name of the cluster that runs it; empty for the default one."),
     )
     intended_date_kwarg = models.CharField(
-        _("name of the due time"),
+        _("due time argument"),
         max_length=100,
         null=True,
         blank=True,

@@ -93,7 +93,8 @@ def act(client: Any, model: type, action: str, *rows: Any) -> Any:
 
 def text(response: Any) -> str:
     """Read a page without its markup."""
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.content.decode()))
+    page = response.content.decode().replace("<wbr>", "")
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
 
 
 def messages(response: Any) -> list[str]:
@@ -407,6 +408,14 @@ def test_the_list_of_schedules_tells_their_state(admin_client, values, state):
     make_schedule(**values)
 
     assert f" {state} " in text(admin_client.get(url(Schedule)))
+
+
+def test_a_schedule_that_failed_tells_why(admin_client):
+    schedule = make_schedule(error="There is no function 'shop.gone'.")
+
+    assert "no function &#x27;shop.gone&#x27;" in text(
+        admin_client.get(url(Schedule, "change", schedule.pk))
+    )
 
 
 def test_a_schedule_is_run_now_and_its_due_time_stays(admin_client, orm):
