@@ -74,7 +74,8 @@ class Settings:
     MAX_PACKAGE_SIZE: int = 64 * 1024 * 1024
     #: How arguments travel: "pickle", or "json" for those who want no pickle at all.
     SERIALIZER: str = "pickle"
-    #: Tasks that a worker runs before a fresh one takes its place.
+    #: Tasks that a worker runs before a fresh one takes its place. From 100 on it also lives for
+    #: a second at least, as starting one costs as much as hundreds of very short tasks.
     RECYCLE: int = 500
     #: Memory of a worker, in kilobytes, above which it is recycled after its task.
     MAX_RSS: int | None = None

@@ -8,6 +8,7 @@ from typing import Any
 import redis
 from django.core.cache import caches
 from django.db import connections
+from django.db.backends.signals import connection_created
 
 
 def connect_redis(options: Mapping[str, Any] | str | None, django_redis: str | None = None) -> Any:
@@ -36,11 +37,31 @@ def close_all() -> None:
     connections.close_all()
 
 
+class Opened:
+    """Whether this process has ever opened a database connection.
+
+    Asked before each task: looking through the connections of a process that has none would
+    take longer than many a task.
+    """
+
+    any = False
+
+    @classmethod
+    def note(cls, **kwargs: Any) -> None:
+        """Receive ``connection_created``."""
+        cls.any = True
+
+
+connection_created.connect(Opened.note, dispatch_uid="django_q.connections")
+
+
 def close_old() -> None:
     """Close the database connections that are past their age or have failed.
 
     Those inside an atomic block stay: they belong to whoever opened the transaction.
     """
+    if not Opened.any:
+        return
     for connection in connections.all(initialized_only=True):
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()

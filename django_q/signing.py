@@ -107,7 +107,10 @@ class SignedPackage:
 def unsigned(payload: bytes) -> bytes:
     """Check a payload's signature and return its serialized value, decompressed."""
     value, _, given = payload.rpartition(b":")
-    if not any(hmac.compare_digest(signature(key, value), given) for key in keys()):
+    for key in keys():
+        if hmac.compare_digest(signature(key, value), given):
+            break
+    else:
         raise BadSignature(
             "The signature does not match. Was the package sent with another SECRET_KEY, "
             "or by a cluster of another name?"

@@ -7,8 +7,10 @@ acknowledged too. A crash in between repeats, and loses nothing.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django_q.brokers.base import Broker
@@ -20,6 +22,25 @@ from django_q.package import TaskPackage, dotted_name, next_link
 from django_q.results import cache, saving
 from django_q.results.saving import PICKLED, as_task, opened
 from django_q.signals import SENDER, post_execute
+
+
+@dataclass
+class Spent:
+    """Tasks that ended well, and of which nobody wants more than that."""
+
+    receipts: list[Any]
+
+
+def is_spent(package: TaskPackage) -> bool:
+    """Whether nothing of a finished task is left to do but to acknowledge it."""
+    return not (
+        saving.is_saved(package)
+        or package.get("cached")
+        or has_sequel(package)
+        or is_item(package)
+        or post_execute.receivers
+        or logger.isEnabledFor(logging.INFO)
+    )
 
 
 def complete(
@@ -136,7 +157,7 @@ def follow(package: TaskPackage, submit: Callable[[TaskPackage], Any]) -> None:
 def announce(packages: Sequence[TaskPackage]) -> None:
     """Send the signal and write the log line of each task."""
     listened = post_execute.has_listeners(SENDER)
-    verbose = logger.isEnabledFor(20)
+    verbose = logger.isEnabledFor(logging.INFO)
     for package in packages:
         if listened:
             send_finished(package)

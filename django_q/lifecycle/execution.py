@@ -53,7 +53,7 @@ def execute(package: TaskPackage, alarm: Alarm | None = None) -> BaseException |
     func: Callable | str = package["func"]
     try:
         func = resolve_callable(func)
-        if pre_execute.has_listeners(SENDER):
+        if pre_execute.receivers:
             pre_execute.send(sender=SENDER, func=func, task=package)
         if alarm:
             alarm.start_task(package.get("timeout") or Conf.TIMEOUT)
@@ -71,7 +71,7 @@ def execute(package: TaskPackage, alarm: Alarm | None = None) -> BaseException |
     package["success"] = error is None
     package["result"] = storable(result, package)
     package["stopped"] = timezone.now()
-    if post_execute_in_worker.has_listeners(SENDER):
+    if post_execute_in_worker.receivers:
         send_executed(func, package)
     return error
 

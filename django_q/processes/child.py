@@ -33,6 +33,7 @@ class Child:
     due: float = 0.0  # when it shall be started again; 0 for not at all
     failures: int = 0  # short lives in a row
     timed_out: bool = False  # it was killed for its task's time limit
+    retired: bool = False  # it shall end, and nobody takes its place
     stopped: bool = False  # it was killed because the cluster had to stop
 
     @property

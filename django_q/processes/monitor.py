@@ -14,7 +14,7 @@ from django_q import connections
 from django_q.brokers import get_broker, leased
 from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
-from django_q.lifecycle.completion import complete
+from django_q.lifecycle.completion import Spent, complete
 from django_q.lifecycle.execution import Undecodable
 from django_q.lifecycle.producer import submit
 from django_q.lifecycle.recovery import Abandoned, Graveyard, recover
@@ -27,6 +27,8 @@ from django_q.results.saving import PASSING
 GROUP = 500
 #: Seconds to wait after the database or the broker failed: at first, and at most.
 BACK_OFF = (0.1, 5.0)
+#: Seconds without work after which a database connection is closed, as CONN_MAX_AGE has it.
+KEEP_CONNECTION = 5.0
 #: Errors that pass, however long it takes.
 AWAY = (*PASSING, RedisError, OSError)
 #: Tries of what fails for another reason, before each task is tried on its own.
@@ -81,7 +83,7 @@ class Desk:
         """Take one message off the queue, and note when it says that it is the last."""
         try:
             if hasattr(self.result_queue, "get_many"):
-                items = self.result_queue.get_many(block)
+                items = self.await_message() if block else self.result_queue.get_many(block=False)
             else:
                 items = [self.result_queue.get(block)]
         except queue.Empty:
@@ -91,17 +93,28 @@ class Desk:
         self.stopped = self.stopped or STOP in items
         return [item for item in items if item != STOP]
 
+    def await_message(self) -> list[Any]:
+        """Wait for a message; a database connection is let go of when none comes for a while."""
+        try:
+            return self.result_queue.get_many(timeout=KEEP_CONNECTION)
+        except queue.Empty:
+            connections.close_old()
+            return self.result_queue.get_many()
+
     def settle(self) -> None:
         """Complete a group; what a dead worker left comes after what it had finished."""
-        connections.close_old()
         packages = [item for item in self.group if isinstance(item, dict)]
         self.complete(packages)
+        spent = [
+            receipt for item in self.group if isinstance(item, Spent) for receipt in item.receipts
+        ]
+        if spent:
+            self.insist(lambda: self.broker.acknowledge_many(spent))
         for item in self.group:
             if isinstance(item, Undecodable):
                 self.insist(lambda item=item: self.graveyard.bury(item))
             elif isinstance(item, Abandoned):
                 self.recover(item)
-        connections.close_old()
 
     def recover(self, abandoned: Abandoned) -> None:
         """Hand back what a dead worker had in hand, and complete the task that ran."""
@@ -161,6 +174,9 @@ class Desk:
         """Extend the leases of all that this process holds."""
         held = [item for item in (*self.group, *self.backlog) if isinstance(item, dict)]
         receipts = [package["ack_id"] for package in held if "ack_id" in package]
+        for item in (*self.group, *self.backlog):
+            if isinstance(item, Spent):
+                receipts += item.receipts
         if not receipts:
             return
         try:

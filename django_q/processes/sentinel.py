@@ -209,7 +209,7 @@ class Sentinel:
 
     def is_wanted(self, child: Child) -> bool:
         """Whether a process that ended is needed again; at a stop only who saves results."""
-        return not self.stopping or child.role == entry.MONITOR
+        return not child.retired and (not self.stopping or child.role == entry.MONITOR)
 
     def bury(self, child: Child) -> None:
         """See to what a process leaves behind."""
@@ -338,7 +338,7 @@ class Sentinel:
         """
         ending = [child for child in self.children if child.role in roles]
         for child in ending:
-            child.due = 0.0
+            child.retired = True
         while any(child.is_running for child in ending) or (self.outgoing and self.monitor):
             self.tend()
             # Who saves results is not hurried: it hands back what the others left.

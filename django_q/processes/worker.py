@@ -7,7 +7,6 @@ import pickle
 import queue
 import time
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass
 from multiprocessing import current_process
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from django_q import connections
 from django_q.conf import Conf, logger
 from django_q.exceptions import TimeoutException
+from django_q.lifecycle.completion import Spent, is_spent
 from django_q.lifecycle.execution import Undecodable, decode, execute, safe_repr
 from django_q.lifecycle.timeout import Alarm
 from django_q.optional import psutil, resource
@@ -27,6 +27,9 @@ from django_q.signals import SENDER, post_spawn
 
 #: Seconds that a batch may take before what has not started is put back, for others to take.
 PATIENCE = 0.005
+#: From this share on a worker also lives as long as this, in seconds, before it is recycled:
+#: to start one costs as much as hundreds of the shortest tasks.
+RECYCLE_EXACT, SHORTEST_LIFE = 100, 1.0
 
 
 def worker(task_queue: Any, result_queue: Any, timer: Any, timeout: float | None = None) -> None:
@@ -49,7 +52,7 @@ class Bench:
     timeout: float | None = None
 
     def __post_init__(self) -> None:
-        self.pid = os.getpid()
+        self.pid, self.born = os.getpid(), time.monotonic()
         self.name = current_process().name
         self.alarm = Alarm(self.put_back, PATIENCE)
         self.pending: deque[Any] = deque()  # of the batch, not started yet
@@ -93,7 +96,7 @@ class Bench:
         """Execute a batch, task by task, and send the results together."""
         if not batch:
             return
-        self.slot.take([(job[0], job[2]) for job in batch if not isinstance(job, Mapping)])
+        self.slot.take([(job[0], job[2]) for job in batch if not isinstance(job, dict)])
         self.pending.extend(batch)
         self.alarm.start_batch()
         self.position = 0
@@ -165,14 +168,15 @@ class Bench:
                 self.result_queue.put(result)
             return
         try:
-            self.result_queue.put_many([sealed(result) for result in results], block)
+            self.result_queue.put_many(boiled_down(results), block)
         except queue.Full:
             self.results = results
 
     def has_had_its_share(self) -> bool:
         """Whether a fresh worker should take this one's place."""
         if self.done >= Conf.RECYCLE:
-            return True
+            exact = Conf.RECYCLE < RECYCLE_EXACT or not isinstance(self.slot, Slot)
+            return exact or time.monotonic() - self.born > SHORTEST_LIFE
         return bool(Conf.MAX_RSS) and rss_check()
 
 
@@ -181,7 +185,7 @@ def read(job: Any, now: float) -> TaskPackage | Undecodable | None:
 
     None when its lease has run out, and another cluster has the task.
     """
-    if isinstance(job, Mapping):
+    if isinstance(job, dict):
         return job  # type: ignore[return-value]
     ack_id, payload, attempt, leased_until = job
     if now > leased_until:
@@ -190,12 +194,21 @@ def read(job: Any, now: float) -> TaskPackage | Undecodable | None:
         )
         return None
     package = decode(ack_id, payload)
-    if not isinstance(package, Undecodable):
+    if type(package) is not Undecodable:
         package["ack_id"] = ack_id
         package["attempt"] = attempt
         package["leased_until"] = leased_until
         package.setdefault("cluster", Conf.CLUSTER_NAME)
     return package
+
+
+def boiled_down(results: list[Any]) -> list[Any]:
+    """Leave the receipts alone of those results that nobody wants more of."""
+    spent = [each["ack_id"] for each in results if isinstance(each, dict) and is_spent(each)]
+    if not spent:
+        return [sealed(result) for result in results]
+    rest = [each for each in results if not (isinstance(each, dict) and is_spent(each))]
+    return [Spent(spent), *map(sealed, rest)]
 
 
 def sealed(result: Any) -> Any:

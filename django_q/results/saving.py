@@ -31,6 +31,9 @@ from django_q.package import TaskPackage, dotted_name
 #: Errors that pass: the database is away, or busy. What failed may be tried again.
 PASSING = (OperationalError, InterfaceError)
 
+#: Rows that are pruned at a time; above what one group can add.
+AT_ONCE = 1000
+
 COLUMNS = tuple(field.attname for field in Task._meta.concrete_fields)
 #: Columns whose values are pickled.
 PICKLED = ("args", "kwargs", "result")
@@ -112,7 +115,7 @@ def printable(text: str | None) -> str | None:
 
 def as_row(package: TaskPackage) -> dict[str, Any]:
     """Map a finished package to the columns of its row."""
-    hook = opened(package.get("hook"))
+    hook = package.get("hook") and opened(package["hook"])
     return {
         "id": package["id"],
         "name": clipped(package["name"], "name"),
@@ -243,17 +246,20 @@ def insert_sql(alias: str) -> str:
 
 
 def prune(alias: str) -> None:
-    """Delete the successes beyond ``save_limit``, oldest first."""
+    """Delete successes beyond ``save_limit``, the latest of them first, some at a time.
+
+    So that a limit that is set on a table of a million rows does not stop the results.
+    """
     if Conf.SAVE_LIMIT <= 0:
         return
     if Conf.SAVE_LIMIT_PER in ("group", "name", "func"):
         prune_each(alias, Conf.SAVE_LIMIT_PER)
         return
-    kept = Success.objects.using(alias).order_by("-stopped", "-id")
-    oldest = kept.values_list("stopped", flat=True)[Conf.SAVE_LIMIT : Conf.SAVE_LIMIT + 1].first()
-    if oldest is not None:
-        surplus = kept.values_list("id", flat=True)[Conf.SAVE_LIMIT :]
-        Task.objects.using(alias).filter(id__in=list(surplus))._raw_delete(alias)
+    # Not filter(success=True): SQLite does not look a bare boolean up in an index.
+    kept = Task.objects.using(alias).filter(success__in=[True]).order_by("-stopped")
+    surplus = list(kept.values_list("id", flat=True)[Conf.SAVE_LIMIT : Conf.SAVE_LIMIT + AT_ONCE])
+    if surplus:
+        Task.objects.using(alias).filter(id__in=surplus)._raw_delete(alias)
 
 
 def prune_each(alias: str, column: str) -> None:
@@ -262,4 +268,4 @@ def prune_each(alias: str, column: str) -> None:
         place=Window(RowNumber(), partition_by=[F(column)], order_by=[F("stopped").desc(), F("id")])
     )
     surplus = numbered.filter(place__gt=Conf.SAVE_LIMIT).order_by().values_list("id", flat=True)
-    Task.objects.using(alias).filter(id__in=list(surplus))._raw_delete(alias)
+    Task.objects.using(alias).filter(id__in=list(surplus[:AT_ONCE]))._raw_delete(alias)
