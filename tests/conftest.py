@@ -81,12 +81,12 @@ def make_broker(
         use_broker(kind, request, conf, monkeypatch)
         broker = get_broker()
         clear(broker)
-        made.append(broker)
+        made.append((kind, broker))
         return broker
 
     yield make
-    for broker in made:
-        if not Conf.ORM:  # the database may be out of reach by now, and is emptied anyway
+    for kind, broker in made:
+        if kind.startswith("redis"):  # a database may be out of reach by now
             clear(broker)
         broker.close()
 
@@ -121,12 +121,13 @@ def broker(request: pytest.FixtureRequest, make_broker: Callable) -> Any:
 
 def clear(broker: Any) -> None:
     """Remove what a test left in a broker: tasks, and heartbeats of clusters."""
-    from django_q.models import Heartbeat, OrmQ  # when Django is set up
+    from django_q.brokers.orm import ORM  # when Django is set up
+    from django_q.models import Heartbeat, OrmQ
 
     broker.delete_queue()
-    if Conf.ORM:
-        OrmQ.objects.using(Conf.ORM).all().delete()
-        Heartbeat.objects.using(Conf.ORM).all().delete()
+    if isinstance(broker, ORM):
+        OrmQ.objects.using(broker.alias).all().delete()
+        Heartbeat.objects.using(broker.alias).all().delete()
         return
     for key in broker.connection.scan_iter("*django_q:test*", count=1000):
         broker.connection.delete(key)
@@ -146,6 +147,19 @@ def run_once() -> Callable[[Any], None]:
         worker(task_queue, result_queue, Value("d", -1))
         result_queue.put(STOP)
         monitor(result_queue, broker)
+        task_queue.close()
+        result_queue.close()
+
+    return run
+
+
+@pytest.fixture
+def run_all(run_once: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Run what is in a broker, and what follows from it, until nothing is left to take."""
+
+    def run(broker: Any) -> None:
+        while broker.queue_size():
+            run_once(broker)
 
     return run
 

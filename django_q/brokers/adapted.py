@@ -44,7 +44,7 @@ class Adapted(Broker):
 
     def dequeue(self, limit: int = 1, wait: float | None = None) -> list[Delivery]:
         """Take what the broker gives, asking again until something came in time."""
-        end = time.monotonic() + (self.default_wait if wait is None else wait)
+        end = self.end_of_wait(wait)
         while not (pairs := self._ask()) and (left := end - time.monotonic()) > 0:
             if readable([self.wake_fd], min(left, self._pause)):
                 break

@@ -12,6 +12,8 @@ from django.core.cache import caches
 
 from django_q.conf import Conf
 
+#: Seconds that ``dequeue`` waits unless told: who can not be woken gets an answer soon.
+WAIT, WAIT_WITH_WAKE_FD = 1, 30
 #: Added to a queue's name: where packages go that can not be read.
 DEAD = ":dead"
 
@@ -41,8 +43,6 @@ class Broker:
 
     #: Deliveries that one ``dequeue`` can give; None for any number.
     max_batch: int | None = None
-    #: Seconds that ``dequeue`` waits unless told.
-    default_wait = 1.0
     #: A file descriptor that ends a wait when it becomes readable.
     wake_fd: int | None = None
 
@@ -72,6 +72,12 @@ class Broker:
 
     def __setstate__(self, state: tuple) -> None:
         self.list_key, self._info = state
+
+    def end_of_wait(self, wait: float | None) -> float:
+        """Say until when ``dequeue`` waits, on the monotonic clock."""
+        if wait is None:
+            wait = WAIT if self.wake_fd is None else WAIT_WITH_WAKE_FD
+        return time.monotonic() + wait
 
     def enqueue(self, payload: str | bytes, delay: float = 0) -> Any:
         """Put a payload at the end of the queue, deliverable after ``delay`` seconds.

@@ -19,14 +19,17 @@ from django_q.brokers.watches import Listening, Polling, WatchingFile
 from django_q.conf import Conf
 from django_q.models import Heartbeat, OrmQ
 
-#: By vendor: how to speak to the table, and how to wait for a change of it.
+#: By kind: how to speak to the table, and how to wait for a change of it.
 DATABASES = {
     "sqlite": (SqliteTable, WatchingFile),
     "postgresql": (PostgresTable, Listening),
     "mysql": (MysqlTable, Polling),
 }
+ANY_OTHER = (QueueTable, Polling)
 #: Characters of a queue's name.
 LONGEST_KEY = 100
+#: Seconds before now: what is due since then comes before what waits in the queue.
+AHEAD = 86400
 #: Seconds between two clean-ups of heartbeats that are past their time.
 PRUNE_AFTER = 3600
 
@@ -45,17 +48,20 @@ class ORM(Broker):
     @cached_property
     def table(self) -> QueueTable:
         """The rows of this queue."""
-        return DATABASES.get(self.vendor, (QueueTable, Polling))[0](self.alias, self.list_key)
+        return DATABASES.get(self.kind, ANY_OTHER)[0](self.alias, self.list_key)
 
     @cached_property
     def watch(self) -> Polling:
         """What knows when another look is worth it."""
-        return DATABASES.get(self.vendor, (QueueTable, Polling))[1](self.table)
+        return DATABASES.get(self.kind, ANY_OTHER)[1](self.table)
 
     @property
-    def vendor(self) -> str:
-        """The kind of database."""
-        return connections[self.alias].vendor
+    def kind(self) -> str:
+        """The kind of database; a SQLite that can not return rows is any other."""
+        connection = connections[self.alias]
+        if connection.vendor == "sqlite" and connection.Database.sqlite_version_info < (3, 35):
+            return "old sqlite"
+        return connection.vendor
 
     def enqueue(self, payload: str | bytes, delay: float = 0) -> int:
         """Add a row; returns its id."""
@@ -68,7 +74,7 @@ class ORM(Broker):
 
     def dequeue(self, limit: int = 1, wait: float | None = None) -> list[Delivery]:
         """Take deliveries; see ``Broker.dequeue``."""
-        end = time.monotonic() + (self.default_wait if wait is None else wait)
+        end = self.end_of_wait(wait)
         while True:
             if end > time.monotonic():
                 self.watch.mark()
@@ -95,9 +101,10 @@ class ORM(Broker):
         return stale
 
     def release(self, ack_ids: Iterable[str], delay: float = 0, count: bool = True) -> set[str]:
-        """Hand deliveries back, to be delivered again after ``delay`` seconds."""
+        """Hand deliveries back, to be delivered again after ``delay`` seconds, or first of all."""
         attempts = "attempts" if count else "attempts - 1"
-        stale = self.table.update(ack_ids, delay, delivery="delivery + 1", attempts=attempts)
+        seconds = delay or -AHEAD
+        stale = self.table.update(ack_ids, seconds, delivery="delivery + 1", attempts=attempts)
         self.table.notify()
         return stale
 

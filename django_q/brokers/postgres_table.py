@@ -12,6 +12,10 @@ class PostgresTable(ReturningTable):
     """The queue in PostgreSQL, by the server's clock; who waits is notified of changes."""
 
     INSERT = """
+        INSERT INTO {table} ("key", "payload", "lock") VALUES (%s, %s, {lock})
+        RETURNING "id", PG_NOTIFY(%s, '')
+    """
+    INSERT_MANY = """
         WITH added AS (
             INSERT INTO {table} ("key", "payload", "lock")
             SELECT %s, payload, {lock} FROM UNNEST(%s::text[]) AS payload RETURNING "id"
@@ -19,11 +23,12 @@ class PostgresTable(ReturningTable):
         SELECT ARRAY_AGG("id"), PG_NOTIFY(%s, '') FROM added
     """
     # The rows are picked in a step of its own, because a plain subquery may be run again and
-    # would then lock more rows than it was asked for.
+    # would then lock more rows than it was asked for. They are ordered as the index is and no
+    # further, for that is what makes the server use it, however long the queue.
     TAKE = """
         WITH due AS MATERIALIZED (
             SELECT "id" FROM {table} WHERE "key" = %s AND "lock" <= {now}
-            ORDER BY "lock", "id" LIMIT %s FOR UPDATE SKIP LOCKED
+            ORDER BY "lock" LIMIT %s FOR UPDATE SKIP LOCKED
         )
         UPDATE {table} AS taken
         SET "lock" = {lock}, "delivery" = "delivery" + 1, "attempts" = "attempts" + 1
@@ -41,15 +46,18 @@ class PostgresTable(ReturningTable):
         """Make the SQL of the time in ``seconds`` from now, and its parameters."""
         return "STATEMENT_TIMESTAMP() + %s * INTERVAL '1 second'", [float(seconds)]
 
+    @retried
     def insert(self, payload: str, delay: float = 0) -> int:
         """Add a row, and return its id."""
-        return self.insert_many([payload], delay)[0]
-
-    @retried
-    def insert_many(self, payloads: list[str], delay: float = 0) -> list[int]:
-        """Add rows, all of them or none."""
         lock, parameters = self.now(delay)
         sql = self.INSERT.format(table=self.table, lock=lock)
+        return self.execute(sql, [self.key, payload, *parameters, self.channel])[0][0]
+
+    @retried
+    def insert_many(self, payloads: list[str]) -> list[int]:
+        """Add rows, all of them or none."""
+        lock, parameters = self.now()
+        sql = self.INSERT_MANY.format(table=self.table, lock=lock)
         return sorted(self.execute(sql, [self.key, *parameters, payloads, self.channel])[0][0])
 
     @retried

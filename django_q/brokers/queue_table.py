@@ -71,8 +71,10 @@ class QueueTable:
         """
         if self.connection.in_atomic_block:
             return False
+        if any(text in str(error) for text in PASSING):
+            return True
         self.connection.close_if_unusable_or_obsolete()
-        return any(text in str(error) for text in PASSING)
+        return False
 
     def now(self, seconds: float = 0) -> tuple[str, list]:
         """Make the SQL of the time in ``seconds`` from now, and its parameters."""

@@ -43,6 +43,9 @@ class Redis(Broker):
         if not self.list_key.startswith("django_q:"):
             self.list_key = f"django_q:{self.list_key}:q"
 
+    #: Until then, on the monotonic clock, there is nothing to take unless it is pushed.
+    _look_at = 0.0
+
     @cached_property
     def keys(self) -> tuple[str, ...]:
         """The keys of the queue, as lua/shared.lua has them."""
@@ -68,23 +71,26 @@ class Redis(Broker):
 
     def dequeue(self, limit: int = 1, wait: float | None = None) -> list[Delivery]:
         """Take deliveries; see ``Broker.dequeue``."""
-        end = time.monotonic() + (self.default_wait if wait is None else wait)
-        deliveries, due = self._take(limit)
-        while not deliveries and (left := end - time.monotonic()) > 0:
-            if not self._wait(min(left, due, patience())):
-                break
-            deliveries, due = self._take(limit)
-        return deliveries
+        end = self.end_of_wait(wait)
+        while True:
+            now = time.monotonic()
+            if min(end, self._look_at) > now and not self._wait(min(end, self._look_at) - now):
+                return []
+            deliveries = self._take(limit)
+            if deliveries or end <= time.monotonic():
+                return deliveries
 
-    def _take(self, limit: int) -> tuple[list[Delivery], float]:
-        """Take what is there. Returns deliveries, and the seconds until a lease ends."""
+    def _take(self, limit: int) -> list[Delivery]:
+        """Take what is there, and note when to look again if that is nothing."""
         nearest, again, first, new = self._run(scripts.take, limit, micro(Conf.RETRY))
         receipts = map(str, range(first, first + len(new)))
         deliveries = list(map(Delivery, receipts, new, repeat(1)))
         if again:
             old = zip(again[0::3], again[1::3], again[2::3], strict=True)
             deliveries[:0] = [Delivery(ack_id.decode(), *rest) for ack_id, *rest in old]
-        return deliveries, nearest / 1e6 if nearest >= 0 else PATIENCE
+        due = nearest / 1e6 if nearest >= 0 else PATIENCE
+        self._look_at = 0 if deliveries else time.monotonic() + min(due, patience())
+        return deliveries
 
     def _wait(self, seconds: float) -> bool:
         """Block until there is something to take, or for a time. False: ``wake_fd`` says stop.

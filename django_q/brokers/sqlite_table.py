@@ -40,7 +40,8 @@ class SqliteTable(ReturningTable):
         try:
             yield
         finally:
-            raw.execute(f"PRAGMA synchronous={before}")
+            if self.connection.connection is raw:  # and was not closed after an error
+                raw.execute(f"PRAGMA synchronous={before}")
 
     def use_log(self, raw: Any) -> bool:
         """Choose the write-ahead log if that may be; say whether it is in use."""

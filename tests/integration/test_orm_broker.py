@@ -1,0 +1,327 @@
+"""What is particular to the broker in a database."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError, connections, transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from django_q.brokers import get_broker, watches
+from django_q.brokers.postgres_table import PostgresTable
+from django_q.brokers.watches import Listening
+from django_q.models import Heartbeat, OrmQ
+
+SQLITE = pytest.param("orm", marks=pytest.mark.django_db(transaction=True))
+
+
+@pytest.fixture
+def broker(request, conf, make_broker):
+    """The ORM broker on each database, or on the one that a test asks for."""
+    conf(retry=30)
+    return make_broker(request.param)
+
+
+on_each = pytest.mark.parametrize("broker", [SQLITE, "postgres"], indirect=True)
+on_sqlite = pytest.mark.parametrize("broker", [SQLITE], indirect=True)
+on_postgres = pytest.mark.parametrize("broker", ["postgres"], indirect=True)
+
+
+@pytest.fixture
+def plain_sqlite(conf, tmp_path, django_db_blocker):
+    """A function that makes a SQLite file, with Django's defaults but for the options given."""
+    with django_db_blocker.unblock():
+
+        def make(**options):
+            settings = {
+                "default": {},
+                "plain": {
+                    "ENGINE": "django.db.backends.sqlite3",
+                    "NAME": str(tmp_path / "plain.sqlite3"),
+                    "OPTIONS": options,
+                },
+            }
+            connections.settings["plain"] = connections.configure_settings(settings)["plain"]
+            conf(orm="plain", retry=30)
+            with connections["plain"].schema_editor() as editor:
+                editor.create_model(OrmQ)
+            return get_broker()
+
+        yield make
+        connections["plain"].close()
+        del connections["plain"]
+        del connections.settings["plain"]
+
+
+def payloads(deliveries):
+    return [delivery.payload for delivery in deliveries]
+
+
+def pragma(alias, name):
+    with connections[alias].cursor() as cursor:
+        return cursor.execute(f"PRAGMA {name}").fetchone()[0]
+
+
+@on_each
+def test_a_row_of_a_django_q2_producer_is_delivered(broker):
+    OrmQ.objects.using(broker.alias).create(key="test", payload="a", lock=timezone.now())
+
+    (delivery,) = broker.dequeue(wait=1)
+
+    assert (delivery.payload, delivery.attempt) == ("a", 1)
+    assert broker.acknowledge(delivery.ack_id) is True
+
+
+@on_each
+def test_a_django_q2_cluster_does_not_see_what_is_leased_here(broker):
+    broker.enqueue("a")
+
+    def seen():
+        rows = OrmQ.objects.using(broker.alias).filter(key="test")
+        return rows.filter(lock__lt=timezone.now() + timedelta(seconds=1)).count()
+
+    assert seen() == 1
+    broker.dequeue(wait=0)
+    assert seen() == 0
+
+
+@on_each
+def test_what_a_django_q2_cluster_has_is_taken_when_its_time_is_over(broker):
+    broker.enqueue("a")
+    OrmQ.objects.using(broker.alias).update(lock=timezone.now() + timedelta(seconds=0.3))
+
+    assert broker.dequeue(wait=0.1) == []
+    assert payloads(broker.dequeue(wait=5)) == ["a"]
+
+
+@on_each
+def test_a_row_without_a_time_is_left_alone(broker):
+    OrmQ.objects.using(broker.alias).create(key="test", payload="a", lock=None)
+
+    assert broker.dequeue(wait=0.2) == []
+
+
+@on_each
+def test_what_is_enqueued_in_a_transaction_comes_with_its_commit(broker):
+    with transaction.atomic(broker.alias):
+        broker.enqueue("lost")
+        broker.enqueue_many(["lost too"])
+        transaction.set_rollback(True, using=broker.alias)
+    with transaction.atomic(broker.alias):
+        broker.enqueue("kept")
+
+    assert payloads(broker.dequeue(9, wait=0)) == ["kept"]
+
+
+@on_each
+def test_many_are_enqueued_all_or_none(broker):
+    with pytest.raises(Exception, match=r"null|NULL|NoneType"):
+        broker.enqueue_many(["a", None, "b"])
+
+    assert broker.queue_size() == 0
+
+
+@on_each
+def test_times_are_right_without_time_zones(broker, settings, conf):
+    alias = broker.alias
+    settings.USE_TZ = False
+    settings.TIME_ZONE = "Asia/Tokyo"
+    conf(orm=alias, retry=30)
+    broker.close()
+    broker.enqueue("a")
+    broker.enqueue("later", delay=0.3)
+
+    (delivery,) = broker.dequeue(9, wait=0)
+    assert broker.lock_size() == 2
+    assert payloads(broker.dequeue(9, wait=5)) == ["later"]
+    assert broker.release([delivery.ack_id]) == set()
+    assert payloads(broker.dequeue(9, wait=0)) == ["a"]
+    broker.set_stat("key", "beat", 0.2)
+    assert broker.get_stat("key") == "beat"
+    broker.close()
+
+
+@on_each
+def test_heartbeats_of_the_dead_are_cleaned_up(broker):
+    broker.set_stat("dead", "beat", -10)
+
+    get_broker().set_stat("alive", "beat", 10)
+
+    assert list(Heartbeat.objects.using(broker.alias).values_list("key", flat=True)) == ["alive"]
+
+
+@on_each
+def test_a_step_is_one_statement(broker):
+    connection = connections[broker.alias]
+    broker.enqueue("warm")
+    broker.acknowledge_many([d.ack_id for d in broker.dequeue(1, wait=0)])
+
+    with CaptureQueriesContext(connection) as queries:
+        broker.enqueue("a")
+        deliveries = broker.dequeue(100, wait=0)
+        broker.extend([d.ack_id for d in deliveries], 60)
+        broker.acknowledge_many([d.ack_id for d in deliveries])
+
+    assert len(queries) == 4
+
+
+@on_sqlite
+def test_a_locked_sqlite_database_is_waited_for(broker):
+    connection = connections[broker.alias]
+    connection.ensure_connection()
+    connection.connection.execute("PRAGMA busy_timeout=0")
+    other = sqlite3.connect(connection.settings_dict["NAME"], check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    timer = threading.Timer(0.3, other.rollback)
+    timer.start()
+
+    broker.enqueue("a")
+
+    timer.join()
+    other.close()
+    assert payloads(broker.dequeue(wait=0)) == ["a"]
+
+
+@on_sqlite
+def test_inside_a_transaction_a_locked_database_is_the_callers_matter(broker):
+    connection = connections[broker.alias]
+    connection.ensure_connection()
+    connection.connection.execute("PRAGMA busy_timeout=0")
+    other = sqlite3.connect(connection.settings_dict["NAME"])
+    other.execute("BEGIN IMMEDIATE")
+    connection.transaction_mode = "DEFERRED"
+
+    with pytest.raises(OperationalError, match="locked"), transaction.atomic(broker.alias):
+        broker.enqueue("a")
+
+    other.close()
+    connection.close()
+    del connections[broker.alias]
+
+
+def test_a_sqlite_file_is_switched_to_its_write_ahead_log(plain_sqlite):
+    broker = plain_sqlite()
+
+    broker.enqueue("a")
+
+    assert pragma("plain", "journal_mode") == "wal"
+    assert pragma("plain", "synchronous") == 2
+    assert payloads(broker.dequeue(wait=0)) == ["a"]
+
+
+def test_a_journal_that_the_settings_choose_is_kept(plain_sqlite):
+    broker = plain_sqlite(init_command="PRAGMA journal_mode=DELETE")
+
+    broker.enqueue("a")
+
+    assert pragma("plain", "journal_mode") == "delete"
+
+
+def test_a_sqlite_older_than_returning_works_too(plain_sqlite, monkeypatch):
+    broker = plain_sqlite()
+    monkeypatch.setattr(connections["plain"].Database, "sqlite_version_info", (3, 34, 1))
+    broker.enqueue("a")
+    broker.enqueue("b")
+
+    (delivery,) = broker.dequeue(wait=0)
+
+    assert broker.acknowledge(delivery.ack_id) is True
+    assert broker.acknowledge(delivery.ack_id) is False
+    assert payloads(broker.dequeue(9, wait=0)) == ["b"]
+
+
+@on_postgres
+def test_an_idle_wait_on_postgresql_asks_next_to_nothing(broker):
+    broker.dequeue(wait=0.1)  # listens from now on
+
+    with CaptureQueriesContext(connections[broker.alias]) as queries:
+        broker.dequeue(wait=0.5)
+
+    assert len(queries) <= 3
+
+
+@on_postgres
+def test_a_producer_that_does_not_notify_is_noticed(broker, monkeypatch):
+    monkeypatch.setattr(watches, "PATIENCE", 0.4)
+    monkeypatch.setattr(watches, "LONGEST", 0.1)
+    broker.dequeue(wait=0.1)  # listens from now on
+
+    def produce():
+        OrmQ.objects.using(broker.alias).create(key="test", payload="a", lock=timezone.now())
+        connections[broker.alias].close()
+
+    threads = [threading.Timer(delay, produce) for delay in (0.1, 0.7)]
+    for thread in threads:
+        thread.start()
+
+    start = time.monotonic()
+    assert payloads(broker.dequeue(wait=5)) == ["a"]
+    assert 0.35 < time.monotonic() - start < 0.6
+    assert payloads(broker.dequeue(wait=5)) == ["a"]
+    assert time.monotonic() - start < 0.95  # it looks more often from now on
+    for thread in threads:
+        thread.join()
+
+
+@on_postgres
+def test_a_listener_that_is_cut_off_listens_again(broker, monkeypatch):
+    monkeypatch.setattr(watches, "RETRY", 0)
+    broker.dequeue(wait=0.1)
+    pid = broker.watch.listener.info.backend_pid
+    connection = connections[broker.alias]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT PG_TERMINATE_BACKEND(%s)", [pid])
+
+    assert broker.dequeue(wait=0.3) == []
+
+    assert broker.watch.listener.info.backend_pid != pid
+
+
+@on_postgres
+def test_a_connection_that_is_cut_off_is_made_again(broker):
+    broker.enqueue("a")
+    connection = connections[broker.alias]
+    with pytest.raises(OperationalError), connection.cursor() as cursor:
+        cursor.execute("SELECT PG_TERMINATE_BACKEND(PG_BACKEND_PID())")
+
+    with pytest.raises(OperationalError):
+        broker.dequeue(wait=0)
+
+    assert payloads(broker.dequeue(wait=0)) == ["a"]
+
+
+@on_postgres
+def test_the_broker_polls_where_notifications_do_not_arrive(broker, monkeypatch, caplog):
+    monkeypatch.setattr(watches, "PROBE", 0.1)
+    monkeypatch.setattr(PostgresTable, "notify", lambda self: None)
+
+    assert broker.dequeue(wait=0.2) == []
+
+    assert broker.watch.listener is None
+    assert "do not arrive" in caplog.text
+    broker.enqueue("a")
+    assert payloads(broker.dequeue(wait=1)) == ["a"]
+
+
+@on_postgres
+def test_the_broker_polls_with_psycopg_2(broker, monkeypatch):
+    monkeypatch.setattr(connections[broker.alias], "Database", sqlite3)  # any other driver
+
+    assert Listening(broker.table).is_possible is False
+
+
+@on_postgres
+def test_a_server_that_is_gone_is_an_error_of_the_driver(broker, monkeypatch):
+    connection = connections[broker.alias]
+    connection.close()
+    monkeypatch.setitem(connection.settings_dict, "PORT", 1)
+
+    with pytest.raises(OperationalError):
+        broker.enqueue("a")
+    with pytest.raises(OperationalError):
+        broker.dequeue(wait=0.1)
