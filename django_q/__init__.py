@@ -13,10 +13,11 @@ _NAMES = {
     "django_q.models": ("Failure", "Schedule", "Success", "Task"),
     "django_q.status": ("Stat", "Status"),
     "django_q.tasks": (
-        *("AsyncTask", "Chain", "Iter", "async_chain", "async_iter", "async_task", "schedule"),
+        *("AsyncTask", "Chain", "Iter", "schedule", "queue_size"),
+        *("async_batch", "async_chain", "async_iter", "async_task"),
         *("count_group", "count_group_cached", "delete_cached", "delete_group"),
         *("delete_group_cached", "fetch", "fetch_cached", "fetch_group", "fetch_group_cached"),
-        *("queue_size", "result", "result_cached", "result_group", "result_group_cached"),
+        *("result", "result_cached", "result_group", "result_group_cached"),
     ),
 }
 _ROOT = {name: (home, name) for home, names in _NAMES.items() for name in names}

@@ -31,6 +31,7 @@ def test_all_that_is_offered_is_there() -> None:
 
     assert offered.keys() <= set(dir(django_q))
     assert offered["tasks"] is tasks
+    assert offered.keys() >= set(tasks.__all__) - {"get_broker"}
 
 
 def test_an_unknown_name_is_told() -> None:
@@ -43,6 +44,9 @@ def test_the_version_is_told() -> None:
 
 
 def test_importing_it_needs_no_settings() -> None:
-    check = "import sys, django_q; assert django_q.VERSION; assert 'django' not in sys.modules"
+    check = (
+        "import sys, django_q; assert django_q.VERSION; assert django_q.humanhash.uuid();"
+        "assert 'django' not in sys.modules"
+    )
 
     subprocess.run([sys.executable, "-c", check], check=True, timeout=60)
