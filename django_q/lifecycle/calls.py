@@ -12,6 +12,7 @@ from django_q.lifecycle import composition
 from django_q.models import Task
 from django_q.results.reading import Reader, reader
 from django_q.results.wait import wait_for
+from django_q.transactions import check_wait
 
 
 class Option:
@@ -198,6 +199,7 @@ class Chain:
         """Return the tasks in the order of the links; waits as ``result`` does."""
         if not self.started:
             return None
+        check_wait(self.group)
         wait_for(lambda: self.is_over() or None, wait or -1)
         return in_order(self.reader.fetch_group(self.group, failures))
 
