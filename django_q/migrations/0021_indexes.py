@@ -15,5 +15,5 @@ class Migration(migrations.Migration):
         AddIndex("ormq", models.Index(fields=["key", "lock"], name="django_q_ormq_key_lock")),
         AddIndex("schedule", models.Index(fields=["next_run"], name="django_q_schedule_next_run")),
         AddIndex("task", models.Index(fields=["success", "stopped"], name="django_q_task_stopped")),
-        AddIndex("task", models.Index(fields=["group"], name="django_q_task_group")),
+        AddIndex("task", models.Index(fields=["group", "stopped"], name="django_q_task_group")),
     ]
