@@ -6,7 +6,11 @@ a cluster. Database connections are left alone: they may hold a test's transacti
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+
+from django.db import DatabaseError, connections, transaction
 
 from django_q.brokers.base import Broker
 from django_q.conf import Conf
@@ -24,8 +28,22 @@ def run_inline(package: TaskPackage, broker: Broker | None = None) -> str:
     result is kept where those of the ``broker`` are.
     """
     package = checked(SignedPackage.loads(signed(package)))
-    error = execute(package)
+    with savepoints():
+        error = execute(package)
     complete([package], broker, partial(run_inline, broker=broker))
     if error is not None and Conf.SYNC_RAISES:
         raise error
     return package["id"]
+
+
+@contextmanager
+def savepoints() -> Iterator[None]:
+    """Keep a database error inside a task from breaking the transaction of its caller.
+
+    What the task has written stays, as it does in a cluster, unless the database itself gave up.
+    """
+    with suppress(DatabaseError), ExitStack() as stack:
+        for connection in connections.all(initialized_only=True):
+            if connection.in_atomic_block:
+                stack.enter_context(transaction.atomic(using=connection.alias))
+        yield
