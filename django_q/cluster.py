@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import queue
 import signal
@@ -122,6 +123,10 @@ class Cluster:
         With ``until_empty`` it stops when no task is left.
         """
         arrived: queue.SimpleQueue[int] = queue.SimpleQueue()
+        with contextlib.suppress(Exception):
+            self.broker.ping()  # what that loads is loaded once, for all processes
+        gc.collect()
+        entry.share_memory()
         with unix_signals(arrived) as wake:
             self.start()
             pause = BACK_OFF[0]

@@ -10,6 +10,13 @@ from django.core.cache import caches
 from django.db import connections
 from django.db.backends.signals import connection_created
 
+#: Who is calling, made once: redis-py reads its package's metadata for each connection otherwise.
+DRIVER = (
+    {"driver_info": redis.DriverInfo(lib_version=redis.__version__)}
+    if hasattr(redis, "DriverInfo")
+    else {"lib_version": redis.__version__}
+)
+
 
 def connect_redis(options: Mapping[str, Any] | str | None, django_redis: str | None = None) -> Any:
     """Make a Redis client from a URL, from keyword arguments, or from a django_redis cache.
@@ -24,9 +31,8 @@ def connect_redis(options: Mapping[str, Any] | str | None, django_redis: str | N
                 f"and '{django_redis}' is a {type(caches[django_redis]).__name__}."
             )
         return from_cache.get_client(write=True)
-    if isinstance(options, str):
-        return redis.Redis.from_url(options)
-    arguments = dict(options or {})
+    arguments = {"url": options} if isinstance(options, str) else dict(options or {})
+    arguments = {**DRIVER, **arguments}
     if url := arguments.pop("url", None):
         return redis.Redis.from_url(url, **arguments)
     return redis.Redis(**arguments)

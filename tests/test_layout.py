@@ -16,7 +16,7 @@ conf recurrence
 signing package
 models migrations
 brokers.base brokers brokers.__init__ brokers.shared
-status results.wait results.saving results.database results.cache results
+status results.wait results.rows results.saving results.database results.cache results
 lifecycle.timeout lifecycle.reporting lifecycle.hooks lifecycle.execution lifecycle.collation \
     lifecycle.completion lifecycle.recovery lifecycle.producer lifecycle.inline \
     lifecycle.composition lifecycle

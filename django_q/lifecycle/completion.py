@@ -20,7 +20,8 @@ from django_q.lifecycle.collation import is_item
 from django_q.lifecycle.hooks import call_hook
 from django_q.package import TaskPackage, dotted_name, next_link
 from django_q.results import cache, saving
-from django_q.results.saving import PICKLED, as_task, opened
+from django_q.results.rows import PICKLED, opened
+from django_q.results.saving import as_task
 from django_q.signals import SENDER, post_execute
 
 

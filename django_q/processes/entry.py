@@ -7,6 +7,7 @@ once Django is set up.
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import multiprocessing
 import os
@@ -61,6 +62,14 @@ def spawn(path: str, args: tuple, name: str, daemon: bool = False, late: tuple =
     process = context().Process(target=birth, name=name, daemon=daemon)
     process.start()
     return process
+
+
+def share_memory() -> None:
+    """Keep the collector off what there is, so that forked processes go on sharing it.
+
+    It would write into each object, and a page that is written to is copied.
+    """
+    gc.freeze()
 
 
 class Given(Enum):

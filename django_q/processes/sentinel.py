@@ -7,7 +7,6 @@ request to stop, the next heartbeat, lease to extend, or task past its time limi
 from __future__ import annotations
 
 import contextlib
-import gc
 import logging
 import multiprocessing
 import os
@@ -54,6 +53,7 @@ def sentinel(
     broker: Broker | None,
 ) -> None:
     """Run a cluster until ``stop_event``: the body of the sentinel's process."""
+    entry.share_memory()
     signal.signal(signal.SIGTERM, lambda signum, frame: stop_event.set())
     guard = Sentinel(stop_event, start_event, cluster_id, broker, timeout, start=False)
     guard.abort_event = abort_event
@@ -132,8 +132,6 @@ class Sentinel:
 
     def spawn_cluster(self) -> None:
         """Start all processes: first what takes results, last what brings tasks."""
-        gc.collect()
-        gc.freeze()  # what they share with this process is not copied by their collectors
         self.children = [Child(entry.MONITOR)]
         self.children += [Child(entry.WORKER, slot, n) for n, slot in enumerate(self.slots, 1)]
         if Conf.SCHEDULER:

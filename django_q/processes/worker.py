@@ -22,7 +22,7 @@ from django_q.package import TaskPackage, dotted_name
 from django_q.processes.entry import leash, retitle, say_ready
 from django_q.processes.slot import Slot, State, TimerSlot
 from django_q.queues import STOP, SocketQueue, readable
-from django_q.results.saving import PICKLED, Pickled
+from django_q.results.rows import PICKLED, Pickled
 from django_q.signals import SENDER, post_spawn
 
 #: Seconds that a batch may take before what has not started is put back, for others to take.

@@ -21,7 +21,8 @@ from django_q.brokers.shared import shared_broker
 from django_q.conf import Conf, logger
 from django_q.models import Task
 from django_q.package import TaskPackage, dotted_name
-from django_q.results.saving import PICKLED, as_task, opened
+from django_q.results.rows import PICKLED, opened
+from django_q.results.saving import as_task
 from django_q.signing import BadSignature, SignedPackage
 
 #: Keys of a group that are read at a time.

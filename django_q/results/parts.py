@@ -11,7 +11,8 @@ from django.db.models import Max, Min, Q, QuerySet
 
 from django_q.models import Part, Task
 from django_q.package import TaskPackage
-from django_q.results.saving import Pickled, stored_time
+from django_q.results.rows import Pickled
+from django_q.results.saving import stored_time
 
 #: Parts of an iterable are given up when no item of it has ended for so long.
 PATIENCE = timedelta(days=30)

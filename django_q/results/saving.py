@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import pickle
-from base64 import b64encode
 from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
-from django.db import (
-    DatabaseError,
-    InterfaceError,
-    OperationalError,
-    connections,
-    router,
-    transaction,
-)
+from django.db import DatabaseError, InterfaceError, OperationalError, router, transaction
 from django.db.models import F, Window
-from django.db.models.constants import OnConflict
 from django.db.models.functions import RowNumber
 from django.db.models.signals import post_save, pre_save
 from django.utils import timezone
@@ -27,24 +17,13 @@ from django.utils import timezone
 from django_q.conf import Conf, logger
 from django_q.models import Success, Task
 from django_q.package import TaskPackage, dotted_name
+from django_q.results.rows import PICKLED, insert, opened
 
 #: Errors that pass: the database is away, or busy. What failed may be tried again.
 PASSING = (OperationalError, InterfaceError)
 
 #: Rows that are pruned at a time; above what one group can add.
 AT_ONCE = 1000
-
-COLUMNS = tuple(field.attname for field in Task._meta.concrete_fields)
-#: Columns whose values are pickled.
-PICKLED = ("args", "kwargs", "result")
-
-
-class Pickled(bytes):
-    """A value that is pickled already, so that it passes through processes unread."""
-
-    def open(self) -> Any:
-        """Read the value."""
-        return pickle.loads(self)
 
 
 def is_saved(package: TaskPackage) -> bool:
@@ -146,11 +125,6 @@ def stored_time(moment: datetime) -> datetime:
     return timezone.make_aware(moment) if settings.USE_TZ else timezone.make_naive(moment)
 
 
-def opened(value: Any) -> Any:
-    """Read a value that came pickled."""
-    return value.open() if isinstance(value, Pickled) else value
-
-
 def as_task(package: TaskPackage) -> Task:
     """Make the Task of a finished package, unsaved."""
     row = as_row(package)
@@ -165,84 +139,6 @@ def save_instance(row: dict[str, Any], alias: str) -> None:
         Task(**values).save(using=alias, force_insert=True)
     elif not existing.success:
         Task(**values).save(using=alias, force_update=True)
-
-
-def insert(rows: list[dict[str, Any]], alias: str) -> None:
-    """Insert rows, replacing those that are there and are no successes.
-
-    By hand, because preparing a row in ``bulk_create`` costs more than all else that is done
-    for a task.
-    """
-    connection = connections[alias]
-    adapt = connection.ops.adapt_datetimefield_value
-    values = [
-        [
-            row["id"],
-            row["name"],
-            row["func"],
-            row["hook"],
-            encoded(row["args"]),
-            encoded(row["kwargs"]),
-            encoded(row["result"]),
-            row["group"],
-            row["cluster"],
-            adapt(row["started"]),
-            adapt(row["stopped"]),
-            row["success"],
-            row["attempt_count"],
-        ]
-        for row in rows
-    ]
-    with connection.cursor() as cursor:
-        cursor.executemany(insert_sql(alias), values)
-
-
-def encoded(value: Any) -> str | None:
-    """Encode a value as its column stores it: base64 of a pickle."""
-    if value is None:
-        return None
-    data = value if isinstance(value, Pickled) else pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
-    return b64encode(data).decode()
-
-
-@lru_cache(maxsize=8)
-def insert_sql(alias: str) -> str:
-    """Write the statement that inserts a row, or replaces it unless it is a success."""
-    connection = connections[alias]
-    quote = connection.ops.quote_name
-    names = [
-        "id",
-        "name",
-        "func",
-        "hook",
-        "args",
-        "kwargs",
-        "result",
-        "group",
-        "cluster",
-        "started",
-        "stopped",
-        "success",
-        "attempt_count",
-    ]
-    table = quote(Task._meta.db_table)
-    columns = ", ".join(map(quote, names))
-    marks = ", ".join(["%s"] * len(names))
-    sql = f"INSERT INTO {table} ({columns}) VALUES ({marks})"
-    if connection.features.supports_update_conflicts:
-        updated = [Task._meta.get_field(name) for name in names[1:]]
-        target = (
-            [Task._meta.pk] if connection.features.supports_update_conflicts_with_target else []
-        )
-        sql += " " + connection.ops.on_conflict_suffix_sql(
-            [Task._meta.get_field(name) for name in names],
-            OnConflict.UPDATE,
-            [field.column for field in updated],
-            [field.column for field in target],
-        )
-        if target:
-            sql += f" WHERE NOT {table}.{quote('success')}"
-    return sql
 
 
 def prune(alias: str) -> None:

@@ -1,0 +1,149 @@
+"""Rows of finished tasks, written many at a time.
+
+By hand, because preparing a row in ``bulk_create`` costs more than all else that is done for a
+task.
+"""
+
+from __future__ import annotations
+
+import pickle
+from base64 import b64encode
+from functools import lru_cache
+from typing import Any
+
+from django.db import IntegrityError, connections, transaction
+from django.db.models.constants import OnConflict
+
+from django_q.models import Task
+
+#: The columns in the order in which they are written.
+COLUMNS = (
+    "id",
+    "name",
+    "func",
+    "hook",
+    "args",
+    "kwargs",
+    "result",
+    "group",
+    "cluster",
+    "started",
+    "stopped",
+    "success",
+    "attempt_count",
+)
+#: Columns whose values are pickled.
+PICKLED = ("args", "kwargs", "result")
+#: From so many rows on, PostgreSQL takes them faster by COPY: five times, measured at 500.
+WORTH_COPYING = 10
+
+
+class Pickled(bytes):
+    """A value that is pickled already, so that it passes through processes unread."""
+
+    def open(self) -> Any:
+        """Read the value."""
+        return pickle.loads(self)
+
+
+def opened(value: Any) -> Any:
+    """Read a value that came pickled."""
+    return value.open() if isinstance(value, Pickled) else value
+
+
+def encoded(value: Any) -> str | None:
+    """Encode a value as its column stores it: base64 of a pickle."""
+    if value is None:
+        return None
+    data = value if isinstance(value, Pickled) else pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    return b64encode(data).decode()
+
+
+def insert(rows: list[dict[str, Any]], alias: str) -> None:
+    """Insert rows, replacing those that are there and are no successes.
+
+    Call it inside a transaction.
+    """
+    connection = connections[alias]
+    adapt = connection.ops.adapt_datetimefield_value
+    values = [
+        (
+            row["id"],
+            row["name"],
+            row["func"],
+            row["hook"],
+            encoded(row["args"]),
+            encoded(row["kwargs"]),
+            encoded(row["result"]),
+            row["group"],
+            row["cluster"],
+            adapt(row["started"]),
+            adapt(row["stopped"]),
+            row["success"],
+            row["attempt_count"],
+        )
+        for row in rows
+    ]
+    if copy_in(values, alias):
+        return
+    with connection.cursor() as cursor:
+        cursor.executemany(insert_sql(alias), values)
+
+
+def copy_in(values: list[tuple], alias: str) -> bool:
+    """Write rows by COPY where there are many; False where that can not be done.
+
+    COPY can not replace a row, so it gives way where one is there already.
+    """
+    connection = connections[alias]
+    if connection.vendor != "postgresql" or len(values) < WORTH_COPYING:
+        return False
+    with connection.cursor() as cursor:
+        if not hasattr(cursor, "copy"):  # psycopg 2
+            return False
+        try:
+            with (
+                transaction.atomic(using=alias),
+                connection.wrap_database_errors,
+                cursor.copy(copy_sql(alias)) as copy,
+            ):
+                for row in values:
+                    copy.write_row(row)
+        except IntegrityError:
+            return False
+    return True
+
+
+def names(alias: str) -> tuple[str, str]:
+    """Quote the name of the table, and of its columns in a row."""
+    quote = connections[alias].ops.quote_name
+    return quote(Task._meta.db_table), ", ".join(map(quote, COLUMNS))
+
+
+@lru_cache(maxsize=8)
+def copy_sql(alias: str) -> str:
+    """Write the statement that reads rows from the client."""
+    table, columns = names(alias)
+    return f"COPY {table} ({columns}) FROM STDIN"
+
+
+@lru_cache(maxsize=8)
+def insert_sql(alias: str) -> str:
+    """Write the statement that inserts a row, or replaces it unless it is a success."""
+    connection = connections[alias]
+    table, columns = names(alias)
+    marks = ", ".join(["%s"] * len(COLUMNS))
+    sql = f"INSERT INTO {table} ({columns}) VALUES ({marks})"
+    if not connection.features.supports_update_conflicts:
+        return sql
+    fields = [Task._meta.get_field(name) for name in COLUMNS]
+    with_target = connection.features.supports_update_conflicts_with_target
+    sql += " " + connection.ops.on_conflict_suffix_sql(
+        fields,
+        OnConflict.UPDATE,
+        [field.column for field in fields[1:]],
+        [Task._meta.pk.column] if with_target else [],
+    )
+    if with_target:
+        sql += f" WHERE NOT {table}.{connection.ops.quote_name('success')}"
+    return sql

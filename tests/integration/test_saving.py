@@ -1,0 +1,122 @@
+"""How finished tasks become rows."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db.models.signals import post_save
+from django.utils import timezone
+
+from django_q.models import Failure, Success, Task
+from django_q.results import saving
+
+pytestmark = pytest.mark.django_db
+
+#: Few rows go one way into PostgreSQL, many another.
+FEW_AND_MANY = pytest.mark.parametrize("count", [1, 30])
+
+
+def finished(**values: Any) -> dict[str, Any]:
+    """Make the package of a task that has ended."""
+    now = timezone.now()
+    return {
+        "id": uuid4().hex,
+        "name": "any-name",
+        "func": "tests.tasks.multiply",
+        "args": (2, 3),
+        "kwargs": {},
+        "result": 6,
+        "success": True,
+        "started": now,
+        "stopped": now,
+        **values,
+    }
+
+
+@FEW_AND_MANY
+def test_what_is_saved_is_read_back(count):
+    packages = [finished(result={"n": n}, kwargs={"key": "ä'\\"}) for n in range(count)]
+
+    saving.save(packages)
+
+    for package in packages:
+        task = Task.objects.get(id=package["id"])
+        assert (task.args, task.kwargs, task.result) == ((2, 3), {"key": "ä'\\"}, package["result"])
+        assert (task.success, task.attempt_count) == (True, 1)
+        assert abs(task.stopped - package["stopped"]) < timedelta(milliseconds=1)
+
+
+@FEW_AND_MANY
+def test_a_success_replaces_a_failure_and_not_the_other_way_round(count):
+    packages = [finished(success=False, result="no") for _ in range(count)]
+    saving.save(packages)
+    assert Failure.objects.count() == count
+
+    saving.save([{**package, "success": True, "result": 1} for package in packages])
+    saving.save([{**package, "success": False, "result": "late"} for package in packages])
+
+    assert [task.result for task in Success.objects.all()] == [1] * count
+    assert Failure.objects.count() == 0
+
+
+@FEW_AND_MANY
+def test_a_row_that_the_database_refuses_is_saved_as_text_and_the_others_as_they_are(count):
+    packages = [finished() for _ in range(count)]
+    bad = finished(name="nul\x00led", func="a" * 300, group="x" * 200)
+
+    saving.save([*packages, bad])
+
+    assert Task.objects.count() == count + 1
+    task = Task.objects.get(id=bad["id"])
+    assert task.func == "a" * 256
+    assert task.success
+
+
+def test_a_result_that_needs_no_row_gets_none(conf):
+    conf(save_limit=-1)
+
+    saving.save([finished(), finished(save=True), finished(success=False), finished(save=False)])
+
+    assert (Success.objects.count(), Failure.objects.count()) == (1, 1)
+
+
+def test_the_oldest_successes_beyond_the_limit_are_pruned_and_failures_are_kept(conf):
+    conf(save_limit=3)
+    now = timezone.now()
+    packages = [finished(stopped=now + timedelta(seconds=n), result=n) for n in range(5)]
+    saving.save([finished(success=False, stopped=now - timedelta(days=9)), *packages])
+
+    assert sorted(task.result for task in Success.objects.all()) == [2, 3, 4]
+    assert Failure.objects.count() == 1
+
+
+@pytest.mark.parametrize("column", ["group", "name", "func"])
+def test_the_limit_can_be_kept_for_each(conf, column):
+    conf(save_limit=2, save_limit_per=column)
+    now = timezone.now()
+
+    saving.save(
+        [finished(stopped=now + timedelta(seconds=n), **{column: f"k{n % 2}"}) for n in range(10)]
+    )
+
+    values = sorted(Success.objects.values_list(column, flat=True))
+    assert values == ["k0", "k0", "k1", "k1"]
+
+
+def test_receivers_of_post_save_are_called():
+    seen = []
+
+    def receive(instance: Task, **kwargs: Any) -> None:
+        seen.append(instance.result)
+
+    post_save.connect(receive, sender=Task)
+    try:
+        saving.save([finished(result=1), finished(result=2)])
+    finally:
+        post_save.disconnect(receive, sender=Task)
+
+    assert sorted(seen) == [1, 2]
+    assert Task.objects.count() == 2
