@@ -86,6 +86,7 @@ class Rule:
 
         It is not when somebody has set another time, or another zone, since.
         """
+        due = due.astimezone(UTC)
         try:
             return self if next_due(self, due - INSTANT) == due else replace(self, anchor=due)
         except RecurrenceError:
@@ -122,6 +123,8 @@ def due_times(
     With ``ALL`` at most ``limit`` of them, and the next one, which may have passed as well. One
     that runs only once is run however late it is. Raises ``RecurrenceError``.
     """
+    # Times of one zone are compared by their wall clocks, which tell no repeated hour apart.
+    due, now = due.astimezone(UTC), now.astimezone(UTC)
     if due > now:
         return Plan((), due, rule.anchor)
     if rule.kind == ONCE:

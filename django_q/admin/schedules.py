@@ -170,7 +170,7 @@ class ScheduleAdmin(ReadableList, admin.ModelAdmin):
                 messages.error(request, f"{schedule.name or schedule}: {error}")
             else:
                 done += 1
-                self.log_change(request, schedule, f"{step.__name__}")
+                self.log_change(request, schedule, step.__name__.replace("_", " ").capitalize())
         return done
 
     def tell(self, request: HttpRequest, done: int, text: str) -> None:

@@ -80,8 +80,8 @@ class OrmQ(models.Model):
         return self.task.get("kwargs")
 
     def q_options(self) -> dict[str, Any]:
-        """Tell the options of the task: what is neither the call nor its name."""
-        own = {"id", "name", "func", "args", "kwargs", "started"}
+        """Tell the rest: the options of the task, and when it was enqueued."""
+        own = {"id", "name", "func", "args", "kwargs", "group"}
         return {key: value for key, value in self.task.items() if key not in own}
 
 

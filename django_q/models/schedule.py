@@ -225,7 +225,7 @@ class Schedule(models.Model):
             catch_up=self.catch_up or Conf.CATCH_UP,
             limit=limit,
         )
-        return plan._replace(next_run=storable(rule, plan.next_run, (*plan.runs, due)[0]))
+        return plan._replace(next_run=storable(rule, plan.next_run, (due, *plan.runs)[-1]))
 
     def call(self, due: datetime) -> tuple[tuple, dict[str, Any]]:
         """Make the arguments of the call that is due: positional, and by name with q_options.
@@ -284,14 +284,15 @@ class Schedule(models.Model):
 
 def aware(moment: datetime) -> datetime:
     """Read a time as the database gives it: without a zone where ``USE_TZ`` is False."""
-    return timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+    known = timezone.make_aware(moment) if timezone.is_naive(moment) else moment
+    return known.astimezone(recurrence.UTC)
 
 
 def stored(moment: datetime | None) -> datetime | None:
     """Turn a time into what the database keeps."""
     if moment is None or settings.USE_TZ:
         return moment
-    return timezone.make_naive(moment)
+    return timezone.make_naive(moment).replace(fold=0)  # which no database keeps
 
 
 def storable(rule: recurrence.Rule, moment: datetime | None, due: datetime) -> datetime | None:

@@ -310,6 +310,18 @@ def test_without_time_zones_a_repeated_hour_makes_no_loop(settings):
     ]
 
 
+def test_without_time_zones_a_plan_is_not_due_again_in_a_repeated_hour(settings):
+    settings.USE_TZ = False
+    schedule = Schedule(func="f", schedule_type=Schedule.HOURLY)
+    schedule.next_run = datetime(2025, 10, 26, 0, 30)
+    now = datetime(2025, 10, 26, 1, 15, tzinfo=UTC)  # 02:15, for the second time
+
+    plan = schedule.plan(now)
+
+    assert [stored(run) for run in plan.runs] == [datetime(2025, 10, 26, 2, 30)]
+    assert stored(plan.next_run) == datetime(2025, 10, 26, 3, 30)
+
+
 def test_without_time_zones_times_are_read_in_that_of_the_project(settings):
     settings.USE_TZ = False
 
@@ -323,7 +335,7 @@ def test_a_queued_task_tells_what_it_is():
 
     assert (queued.task_id(), queued.name(), queued.func()) == ("a" * 32, "n", "f")
     assert (queued.args(), queued.kwargs(), queued.group()) == ((1,), {"b": 2}, "g")
-    assert queued.q_options() == {"group": "g", "hook": "h"}
+    assert queued.q_options() == {"hook": "h", "started": NOW}
     assert str(queued) == f"test #{queued.pk}"
 
 

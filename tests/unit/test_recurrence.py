@@ -152,6 +152,19 @@ def test_a_time_that_a_night_repeats_runs_once(zone, start, expected):
     assert following(make_rule(CRON, start, zone, cron=f"{minute} {hour} * * *"), 2) == expected
 
 
+def test_a_due_time_in_a_repeated_hour_is_known_as_such():
+    rule = make_rule(HOURLY, "2025-10-26T02:30")
+    first = datetime(2025, 10, 26, 2, 30, tzinfo=AMSTERDAM)
+    second = first.replace(fold=1)
+
+    assert due_times(rule, second, first).runs == ()
+    assert due_times(rule, first, second, catch_up=ALL).runs == (
+        datetime(2025, 10, 26, 0, 30, tzinfo=UTC),
+        datetime(2025, 10, 26, 1, 30, tzinfo=UTC),
+    )
+    assert rule.through(second) == rule
+
+
 def test_several_cron_times_inside_a_gap_run_once_together():
     rule = make_rule(CRON, "2025-03-29T12:00", cron="0,30 2,3 * * *")
 
