@@ -52,7 +52,10 @@ def postgres_tables(django_db_blocker: Any) -> str:
     """Make the tables on the PostgreSQL server of the test run. Returns the alias."""
     alias = "postgres"
     options = {"default": {}, alias: from_url(servers.postgres_url())}
-    options[alias]["TEST"]["MIGRATE"] = False  # quicker; the migrations have tests of their own
+    # Beside the tests' own database, which may be on the same server.
+    options[alias]["NAME"] += "_queue"
+    # Without migrations, which have tests of their own.
+    options[alias]["TEST"] = {"NAME": options[alias]["NAME"], "MIGRATE": False}
     connections.settings[alias] = connections.configure_settings(options)[alias]
     with django_db_blocker.unblock():
         connections[alias].creation.create_test_db(verbosity=0, autoclobber=True)
