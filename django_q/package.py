@@ -143,14 +143,20 @@ def next_link(package: TaskPackage, result: Any) -> TaskPackage | None:
 
 
 def link_parts(link: Any) -> tuple[str | Callable, tuple, dict]:
-    """Split a link of a chain: ``func``, ``(func, args)`` or ``(func, args, kwargs)``."""
+    """Split a call: ``func``, ``(func, args)`` or ``(func, args, kwargs)``.
+
+    Raises ``PackageError`` for what is none.
+    """
     if isinstance(link, str) or callable(link):
         return link, (), {}
-    func, *rest = link
-    args, kwargs = (*rest, (), {})[:2] if len(rest) != 1 else (rest[0], {})
+    if not isinstance(link, Sequence) or not 1 <= len(link) <= 3:
+        raise PackageError(
+            f"A call must be func, (func, args) or (func, args, kwargs), got {link!r}."
+        )
+    func, args, kwargs = (*link, *((), {})[len(link) - 1 :])
     if isinstance(args, Mapping):  # (func, {"key": "value"})
         args, kwargs = (), args
-    return func, tuple(args) if isinstance(args, (tuple, list)) else (args,), dict(kwargs)
+    return func, tuple(args) if isinstance(args, (tuple, list)) else (args,), dict(kwargs or {})
 
 
 def derived_id(*parts: str) -> str:

@@ -1,0 +1,216 @@
+"""The shape of a task on the wire."""
+
+from __future__ import annotations
+
+import os.path
+import sys
+from datetime import datetime, timezone
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from django_q.exceptions import PackageError
+from django_q.humanhash import humanize
+from django_q.package import (
+    checked,
+    derived_id,
+    dotted_name,
+    importable_name,
+    link_parts,
+    new_package,
+    next_link,
+    resolve,
+    resolve_callable,
+    take_options,
+)
+from tests import tasks
+from tests.tasks import Calculator, echo, multiply
+
+NOW = datetime(2025, 5, 5, 9, tzinfo=timezone.utc)
+
+
+def finished(success: bool = True, **options: Any) -> dict[str, Any]:
+    """Make a package that has been executed."""
+    return {**new_package(echo, (1,), {}, options), "success": success}
+
+
+def test_a_package_has_an_id_a_name_and_the_call():
+    package = new_package(echo, [1, 2], {"x": 3}, {})
+
+    assert set(package) == {"id", "name", "func", "args", "kwargs", "started"}
+    assert len(package["id"]) == 32
+    assert package["name"] == humanize(package["id"])
+    assert (package["func"], package["args"], package["kwargs"]) == (echo, (1, 2), {"x": 3})
+    assert package["started"].tzinfo
+
+
+def test_a_package_takes_the_options_that_it_knows_and_that_are_set():
+    options = {"group": "g", "hook": None, "broker": object(), "gruop": 1, "task_name": "mine"}
+
+    package = new_package(echo, (), {}, options)
+
+    assert package["name"] == "mine"
+    assert package.keys() - {"id", "name", "func", "args", "kwargs", "started"} == {"group"}
+
+
+def test_options_are_split_from_the_arguments():
+    kwargs = {"group": "a", "x": 1, "broker": "b", "q_options": {"group": "c", "whatever": 2}}
+
+    options, rest = take_options(kwargs)
+
+    assert options == {"group": "c", "broker": "b", "whatever": 2}
+    assert rest == {"x": 1}
+    assert len(kwargs) == 4
+
+
+@pytest.mark.parametrize(
+    ("link", "parts"),
+    [
+        ("f", ("f", (), {})),
+        (echo, (echo, (), {})),
+        (("f",), ("f", (), {})),
+        (("f", (1, 2)), ("f", (1, 2), {})),
+        (("f", [1, 2]), ("f", (1, 2), {})),
+        (("f", 1), ("f", (1,), {})),
+        (("f", "text"), ("f", ("text",), {})),
+        (("f", {"x": 1}), ("f", (), {"x": 1})),
+        (("f", (1,), {"x": 1}), ("f", (1,), {"x": 1})),
+        (["f", [1], {}], ("f", (1,), {})),
+    ],
+)
+def test_a_link_has_a_function_and_maybe_arguments(link, parts):
+    assert link_parts(link) == parts
+
+
+@pytest.mark.parametrize("link", [("f", (1,), {"x": 1}, 2), (), None, 5])
+def test_what_is_no_link_is_refused(link):
+    with pytest.raises(PackageError, match="A call must be"):
+        link_parts(link)
+
+
+def test_the_next_link_inherits_and_derives_its_id():
+    package = finished(group="g", cached=5, cluster="c", chain=[("f", (1,)), "g"], hook=echo)
+
+    link = next_link(package, None)
+
+    assert link["id"] == next_link(package, None)["id"] == derived_id(package["id"], "next")
+    assert (link["func"], link["args"], link["chain"]) == ("f", (1,), ["g"])
+    assert (link["group"], link["cached"], link["cluster"]) == ("g", 5, "c")
+    assert "hook" not in link
+    assert package["chain"] == [("f", (1,)), "g"]
+
+
+def test_the_last_link_has_nothing_in_tow():
+    assert "chain" not in next_link(finished(chain=["f"]), None)
+
+
+def test_a_failure_ends_the_chain_unless_told():
+    assert next_link(finished(success=False, chain=["f"]), None) is None
+
+    options = {"chain": ["f"], "chain_options": {"continue_on_failure": True}}
+    assert next_link(finished(success=False, **options), None)["func"] == "f"
+
+
+def test_the_result_is_passed_on_where_asked():
+    package = finished(chain=[("f", (1,))], chain_options={"pass_result": True})
+
+    link = next_link(package, "result")
+
+    assert link["args"] == ("result", 1)
+    assert link["chain_options"] == {"pass_result": True}
+
+
+def test_a_package_from_the_wire_is_completed():
+    package = checked({"id": "a", "name": "n", "func": "f", "started": NOW, "args": [1]})
+
+    assert (package["args"], package["kwargs"]) == ((1,), {})
+    assert checked({**package, "args": "text"})["args"] == ("text",)
+    assert checked({**package, "args": None})["args"] == ()
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("text", "must be a dict, got str"),
+        ({"id": "a"}, "has no name and no func"),
+        ({"id": "", "name": "n", "func": "f", "started": NOW}, "id must be"),
+        ({"id": "a" * 33, "name": "n", "func": "f", "started": NOW}, "id must be"),
+        ({"id": 5, "name": "n", "func": "f", "started": NOW}, "id must be"),
+        ({"id": "a", "name": "n", "func": 5, "started": NOW}, "func must be a name or callable"),
+        ({"id": "a", "name": "n", "func": "f"}, "started must be a datetime"),
+        ({"id": "a", "name": "n", "func": "f", "started": NOW, "kwargs": [1]}, "kwargs must be"),
+    ],
+)
+def test_what_is_no_package_is_said_to_be_none(fault, message):
+    with pytest.raises(PackageError, match=message):
+        checked(fault)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("tests.tasks.multiply", multiply),
+        ("tests.tasks.Calculator.add", Calculator.add),
+        ("os.path.join", os.path.join),
+        ("tests.tasks", tasks),
+        ("len", len),
+        ("builtins.len", len),
+        ("pathlib.Path", Path),
+    ],
+)
+def test_an_object_is_found_by_its_path(path, expected):
+    assert resolve(path) is expected
+
+
+@pytest.mark.parametrize(
+    ("path", "error", "message"),
+    [
+        ("my.buggy.code", ModuleNotFoundError, "No module named 'my'"),
+        ("tests.nothing.here", AttributeError, "'tests' has no attribute 'nothing'"),
+        ("tests.tasks.nothing_there", AttributeError, "no attribute 'nothing_there'"),
+        ("", ValueError, "Empty module name"),
+    ],
+)
+def test_what_is_missing_is_named(path, error, message):
+    with pytest.raises(error, match=message):
+        resolve(path)
+
+
+def test_a_module_that_fails_to_import_says_so_itself(tmp_path, monkeypatch):
+    (tmp_path / "broken_tasks.py").write_text("import a_package_that_is_not_there")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(ModuleNotFoundError, match="a_package_that_is_not_there"):
+        resolve("broken_tasks.task")
+    assert "broken_tasks" not in sys.modules
+
+
+def test_what_can_not_be_called_is_refused():
+    with pytest.raises(TypeError, match="is a list and can not be called"):
+        resolve_callable("tests.tasks.hooked")
+
+
+@pytest.mark.parametrize(
+    ("func", "name"),
+    [
+        ("a.b", "a.b"),
+        (multiply, "tests.tasks.multiply"),
+        (Calculator, "tests.tasks.Calculator"),
+        (Calculator(), "tests.tasks.Calculator"),
+        (Calculator().add, "tests.tasks.Calculator.add"),
+        (partial(multiply, 2), "tests.tasks.multiply"),
+        (len, "builtins.len"),
+    ],
+)
+def test_a_callable_is_named_as_people_know_it(func, name):
+    assert dotted_name(func) == name
+
+
+def test_only_what_can_be_imported_has_an_importable_name():
+    assert importable_name(multiply, "It") == "tests.tasks.multiply"
+    assert importable_name("whatever.it.is", "It") == "whatever.it.is"
+    for func in (lambda: 1, Calculator().add, partial(multiply, 2)):
+        with pytest.raises(PackageError, match="It must be importable by name"):
+            importable_name(func, "It")
