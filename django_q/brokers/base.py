@@ -14,6 +14,9 @@ from django_q.conf import Conf
 
 #: Seconds that ``dequeue`` waits unless told: who can not be woken gets an answer soon.
 WAIT, WAIT_WITH_WAKE_FD = 1, 30
+#: Seconds for which a key of ``enqueue_once`` is kept, and then still when it may be forgotten:
+#: longer than a process that was held up at the wrong moment.
+REMEMBERED, FORGOTTEN = 30 * 86400, 3600
 #: Added to a queue's name: where packages go that can not be read.
 DEAD = ":dead"
 
@@ -43,6 +46,8 @@ class Broker:
 
     #: Deliveries that one ``dequeue`` can give; None for any number.
     max_batch: int | None = None
+    #: Whether ``queue_size`` and ``lock_size`` are exact, so that zeros mean that all has ended.
+    counts_all = False
     #: A file descriptor that ends a wait when it becomes readable.
     wake_fd: int | None = None
 
@@ -89,6 +94,17 @@ class Broker:
     def enqueue_many(self, payloads: Iterable[str | bytes]) -> list:
         """Put payloads at the end of the queue, all of them or none. Returns their ids."""
         return [self.enqueue(payload) for payload in payloads]
+
+    def enqueue_once(self, payload: str | bytes, key: str) -> bool:
+        """Enqueue unless a payload was under that key before; False when one was.
+
+        A broker that can not remember enqueues, and a caller that asks again may do so twice.
+        """
+        self.enqueue(payload)
+        return True
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Let go of keys of ``enqueue_once``, within the hour: nobody will ask for them again."""
 
     def dequeue(self, limit: int = 1, wait: float | None = None) -> list[Delivery]:
         """Take up to ``limit`` deliveries, waiting ``wait`` seconds for the first.

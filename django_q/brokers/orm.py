@@ -8,9 +8,9 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
-from django.db import connections, models
+from django.db import IntegrityError, connections, models, transaction
 
-from django_q.brokers.base import DEAD, Broker, Delivery
+from django_q.brokers.base import DEAD, FORGOTTEN, REMEMBERED, Broker, Delivery
 from django_q.brokers.mysql_table import MysqlTable
 from django_q.brokers.postgres_table import PostgresTable
 from django_q.brokers.queue_table import QueueTable
@@ -37,6 +37,7 @@ PRUNE_AFTER = 3600
 class ORM(Broker):
     """A queue in the ``OrmQ`` table: a row's ``lock`` is the end of its lease."""
 
+    counts_all = True
     #: When heartbeats are cleaned up next, on the monotonic clock.
     _prune_at = 0.0
 
@@ -71,6 +72,26 @@ class ORM(Broker):
         """Add rows in one transaction; returns their ids."""
         payloads = [text(payload) for payload in payloads]
         return self.table.insert_many(payloads) if payloads else []
+
+    def enqueue_once(self, payload: str | bytes, key: str) -> bool:
+        """Add a row and a mark for its key, unless the mark is there; whether it did."""
+        mark = Heartbeat(key=self.mark(key), expires=self.table.expression(REMEMBERED))
+        try:
+            with transaction.atomic(self.alias):
+                mark.save(using=self.alias, force_insert=True)
+                self.table.insert(text(payload))
+        except IntegrityError:
+            return False
+        return True
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Let the marks of keys of ``enqueue_once`` go, within the hour."""
+        marks = self._beats(key__in=[self.mark(key) for key in keys])
+        marks.update(expires=self.table.expression(FORGOTTEN))
+
+    def mark(self, key: str) -> str:
+        """Name the mark of a key of ``enqueue_once``: it is kept as a heartbeat is."""
+        return f"{self.list_key}:once:{key}"
 
     def dequeue(self, limit: int = 1, wait: float | None = None) -> list[Delivery]:
         """Take deliveries; see ``Broker.dequeue``."""

@@ -16,7 +16,7 @@ from typing import Any
 import redis
 
 from django_q.brokers import scripts
-from django_q.brokers.base import DEAD, Broker, Delivery
+from django_q.brokers.base import DEAD, FORGOTTEN, REMEMBERED, Broker, Delivery
 from django_q.brokers.waiting import readable
 from django_q.conf import Conf
 from django_q.connections import connect_redis
@@ -43,6 +43,7 @@ class Redis(Broker):
         if not self.list_key.startswith("django_q:"):
             self.list_key = f"django_q:{self.list_key}:q"
 
+    counts_all = True
     #: Until then, on the monotonic clock, there is nothing to take unless it is pushed.
     _look_at = 0.0
 
@@ -68,6 +69,22 @@ class Redis(Broker):
                 pipeline.rpush(self.list_key, *chunk)
             length = pipeline.execute()[-1]
         return list(range(length - sum(map(len, chunks)) + 1, length + 1))
+
+    def enqueue_once(self, payload: str | bytes, key: str) -> bool:
+        """Push a payload and set a mark for its key, unless the mark is there; whether it did."""
+        keys = (self.list_key, self.mark(key))
+        return bool(scripts.once.run(self.connection, keys, payload, REMEMBERED))
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Let the marks of keys of ``enqueue_once`` go, within the hour."""
+        with self.connection.pipeline(transaction=False) as pipeline:
+            for key in keys:
+                pipeline.expire(self.mark(key), FORGOTTEN)
+            pipeline.execute()
+
+    def mark(self, key: str) -> str:
+        """Name the mark of a key of ``enqueue_once``."""
+        return f"{self.list_key}:once:{key}"
 
     def dequeue(self, limit: int = 1, wait: float | None = None) -> list[Delivery]:
         """Take deliveries; see ``Broker.dequeue``."""
