@@ -1,9 +1,11 @@
 """How the documentation is built: ``python3 -m tox -e docs``."""
 
 import ast
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 
 
 def read_version() -> str:
@@ -20,7 +22,25 @@ author = "The django_q contributors"
 copyright = f"2026, {author}"
 version = release = read_version()
 
-html_theme = "furo"
-html_title = f"django_q {version}"
+extensions = ["cluster_settings", "markdown_changes"]
 exclude_patterns = ["_build"]
 nitpicky = True
+highlight_language = "text"
+smartquotes = False
+
+html_theme = "furo"
+html_title = f"django_q {version}"
+html_static_path = ["_static"]
+html_css_files = ["django_q.css"]
+html_show_sphinx = False
+html_copy_source = False
+html_theme_options = {
+    "light_css_variables": {
+        "color-brand-primary": "#0c6b4a",
+        "color-brand-content": "#0c6b4a",
+    },
+    "dark_css_variables": {
+        "color-brand-primary": "#5cd6a5",
+        "color-brand-content": "#5cd6a5",
+    },
+}

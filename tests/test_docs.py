@@ -1,0 +1,213 @@
+"""The documentation says what the code does: its code is run, its links and settings are there."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+import unittest
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
+from io import StringIO
+from pathlib import Path
+from textwrap import dedent
+from tokenize import COMMENT, generate_tokens
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.utils.module_loading import import_string
+
+from django_q.checks import examine
+from django_q.conf import Settings, attribute
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = sorted(page.relative_to(ROOT).as_posix() for page in DOCS.glob("*.rst"))
+
+#: What the README takes for granted: a shop.
+SHOP = SimpleNamespace(
+    order=SimpleNamespace(id=1),
+    customer=None,
+    mail=lambda text: None,
+    transaction=transaction,
+    Order=SimpleNamespace(
+        objects=SimpleNamespace(
+            create=lambda customer: SimpleNamespace(id=2),
+            unpaid=lambda: [SimpleNamespace(id=3)],
+        )
+    ),
+)
+
+PYTHON = re.compile(
+    r"^(?P<indent> *)\.\. code-block:: python\n(?P<options>(?: +:.*\n)*)\n"
+    r"(?P<body>(?:(?P=indent)   .*\n|\n)+)",
+    re.MULTILINE,
+)
+CAPTION = re.compile(r":caption: (.+)")
+SETTINGS = re.compile(r"^\.\. q-settings:: (.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A piece of Python on a page."""
+
+    page: str
+    line: int
+    file: str | None  # its caption: the module that it stands in
+    source: str
+
+    @property
+    def where(self) -> str:
+        """Where it is, for tracebacks."""
+        return f"{self.page}:{self.line}"
+
+
+def blocks(page: str) -> Iterator[Block]:
+    """List the Python of a page."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for match in PYTHON.finditer(text):
+        line = text.count("\n", 0, match.start("body")) + 1
+        caption = CAPTION.search(match["options"])
+        yield Block(page, line, caption and caption[1], dedent(match["body"]).strip("\n") + "\n")
+
+
+class Page:
+    """Runs the code of one page, from top to bottom, in one namespace."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.names: dict[str, Any] = {"__name__": "docs"}
+
+    def run(self, block: Block) -> None:
+        """Run a block in the way its caption asks for."""
+        if block.file == "settings.py":
+            check_settings(block)
+        elif block.file and block.file.rpartition("/")[2].startswith("test"):
+            run_tests(self.module(block))
+        elif block.file:
+            self.module(block)
+        else:
+            self.statements(block)
+
+    def module(self, block: Block) -> ModuleType:
+        """Add the source to the module that the caption names, and import it."""
+        path = self.folder / block.file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as file:
+            file.write(block.source)
+        name = block.file.removesuffix(".py").replace("/", ".")
+        importlib.invalidate_caches()
+        for old in [old for old in sys.modules if old == name or name.startswith(f"{old}.")]:
+            if getattr(sys.modules[old], "__file__", None) is None or old == name:
+                del sys.modules[old]
+        return importlib.import_module(name)
+
+    def statements(self, block: Block) -> None:
+        """Run statement by statement; the comment behind an expression is what it gives."""
+        expected = values_in_comments(block.source)
+        for node in ast.parse(block.source).body:
+            where = f"{block.page}:{block.line + node.lineno - 1}"
+            if not isinstance(node, ast.Expr):
+                exec(compile(ast.Module([node], []), where, "exec"), self.names)
+                continue
+            got = eval(compile(ast.Expression(node.value), where, "eval"), self.names)
+            if node.end_lineno in expected:
+                assert got == expected[node.end_lineno], where
+
+
+def values_in_comments(source: str) -> dict[int, Any]:
+    """Read the comments that begin with a Python literal, by line."""
+    found = {}
+    for token in generate_tokens(StringIO(source).readline):
+        if token.type == COMMENT:
+            text = token.string.lstrip("# ")
+            for candidate in (text, text.partition(", ")[0]):
+                try:
+                    found[token.start[0]] = ast.literal_eval(candidate)
+                    break
+                except (SyntaxError, ValueError):
+                    continue
+    return found
+
+
+def check_settings(block: Block) -> None:
+    """Run settings, and see that ``Q_CLUSTER`` is as it should be."""
+    names: dict[str, Any] = {}
+    exec(compile(block.source, block.where, "exec"), names)
+    messages = list(examine(names.get("Q_CLUSTER")))
+    assert [str(message) for message in messages] == [], block.where
+
+
+def run_tests(module: ModuleType) -> None:
+    """Run the tests in a module."""
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromModule(module).run(result)
+    assert result.testsRun
+    assert result.errors + result.failures == []
+
+
+@pytest.fixture
+def page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, conf: Callable, broker: Any
+) -> Iterator[Page]:
+    """Run tasks at once, beside a Redis for what needs one."""
+    conf(sync=True)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield Page(tmp_path)
+    for name in [name for name in sys.modules if name.split(".")[0] == "shop"]:
+        del sys.modules[name]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("name", [page for page in PAGES if list(blocks(page))])
+def test_the_code_of_a_page_runs(page, name):
+    for block in blocks(name):
+        page.run(block)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_code_of_the_readme_runs(page):
+    page.names.update(vars(SHOP))
+
+    for block in blocks("README.rst"):
+        page.run(block)
+
+    assert list(examine(page.names["Q_CLUSTER"])) == []
+
+
+def test_every_setting_is_described_once():
+    text = "".join((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
+    described = " ".join(SETTINGS.findall(text)).split()
+
+    assert len(described) == len(set(described))
+    assert {attribute(key) for key in described} == {field.name for field in fields(Settings)}
+
+
+def test_every_setting_says_what_it_is():
+    sys.path.insert(0, str(DOCS / "extensions"))
+    try:
+        read_settings = import_string("cluster_settings.read_settings")
+    except ImportError:
+        pytest.skip("sphinx is not installed")
+    finally:
+        sys.path.remove(str(DOCS / "extensions"))
+
+    found = read_settings((ROOT / "django_q" / "conf.py").read_text(encoding="utf-8"))
+
+    assert {attribute(key) for key in found} == {field.name for field in fields(Settings)}
+    assert [key for key, setting in found.items() if not setting.text] == []
+
+
+@pytest.mark.timeout(300)
+def test_the_documentation_is_built_without_a_warning(tmp_path):
+    pytest.importorskip("sphinx")
+    pytest.importorskip("furo")
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
+
+    done = subprocess.run([*command, DOCS, tmp_path], capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
