@@ -14,6 +14,7 @@ from itertools import islice, repeat
 from typing import Any
 
 import redis
+from redis.exceptions import NoScriptError
 
 from django_q.brokers import scripts
 from django_q.brokers.base import DEAD, FORGOTTEN, REMEMBERED, Broker, Delivery
@@ -90,16 +91,21 @@ class Redis(Broker):
         """Take deliveries; see ``Broker.dequeue``."""
         end = self.end_of_wait(wait)
         while True:
-            now = time.monotonic()
-            if min(end, self._look_at) > now and not self._wait(min(end, self._look_at) - now):
+            pause = min(end, self._look_at) - time.monotonic()
+            woken = pause > 0 and readable([self.wake_fd], 0)
+            if woken:
                 return []
-            deliveries = self._take(limit)
+            deliveries = self._await(limit, pause) if pause > 0 else self._take(limit)
             if deliveries or end <= time.monotonic():
                 return deliveries
 
     def _take(self, limit: int) -> list[Delivery]:
-        """Take what is there, and note when to look again if that is nothing."""
-        nearest, again, first, new = self._run(scripts.take, limit, micro(Conf.RETRY))
+        """Take what is there."""
+        return self._deliveries(self._run(scripts.take, limit, micro(Conf.RETRY)))
+
+    def _deliveries(self, taken: list) -> list[Delivery]:
+        """Read what a take gave, and note when to look again if that is nothing."""
+        nearest, again, first, new = taken
         receipts = map(str, range(first, first + len(new)))
         deliveries = list(map(Delivery, receipts, new, repeat(1)))
         if again:
@@ -109,37 +115,64 @@ class Redis(Broker):
         self._look_at = 0 if deliveries else time.monotonic() + min(due, patience())
         return deliveries
 
-    def _wait(self, seconds: float) -> bool:
-        """Block until there is something to take, or for a time. False: ``wake_fd`` says stop.
+    def _await(self, limit: int, seconds: float) -> list[Delivery]:
+        """Block until there is something to take, or for a time; then take what is there.
 
-        The list is moved onto itself, which takes nothing: what follows is a take, so a process
-        that is killed here takes nothing along.
+        The list is moved onto itself, which takes nothing, and the take is sent along with that:
+        the server runs it the moment something comes, or never when this process is killed.
         """
-        command = ("BLMOVE", self.list_key, self.list_key, "LEFT", "LEFT")
+        move = ("BLMOVE", self.list_key, self.list_key, "LEFT", "LEFT")
         if not hasattr(self.connection, "client"):  # a client of several servers
-            if readable([self.wake_fd], 0):
-                return False
-            seconds = min(seconds, SHORT_WAIT)
-            self.connection.execute_command(*command, positive(seconds), NEVER_DECODE=True)
-            return True
-        with self.connection.client() as client:
-            client.connection.send_command(*command, positive(seconds))
-            return self._read_reply(client.connection, seconds + GRACE)
-
-    def _read_reply(self, connection: Any, timeout: float) -> bool:
-        """Read the reply to a blocking command, unless ``wake_fd`` becomes readable before."""
+            pause = positive(min(seconds, SHORT_WAIT))
+            self.connection.execute_command(*move, pause, NEVER_DECODE=True)
+            return self._take(limit)
+        take = scripts.take.command(self.keys, limit, micro(Conf.RETRY))
+        client, number = self._line
+        connection = client.connection
         done = False
         try:
-            ready = readable([connection._sock, self.wake_fd], timeout)
-            if not ready:
-                raise redis.TimeoutError("The server does not answer.")
-            if connection._sock in ready:
-                connection.read_response(disable_decoding=True)
-                done = True
+            packed = connection.pack_commands([(*move, positive(seconds)), take])
+            connection.send_packed_command(packed)
+            self._await_reply(connection, number, seconds + GRACE)
+            connection.read_response(disable_decoding=True)
+            taken = self._read_taken(connection)
+            done = True
         finally:
             if not done:
-                connection.disconnect()
-        return done
+                self._hang_up()
+        return self._take(limit) if taken is None else self._deliveries(taken)
+
+    @cached_property
+    def _line(self) -> tuple[Any, int]:
+        """A client with a connection of its own, for commands that block, and its number."""
+        client = self.connection.client()
+        return client, client.client_id()
+
+    def _await_reply(self, connection: Any, number: int, timeout: float) -> None:
+        """Wait for a reply; ``wake_fd`` ends the blocking command that is waited for."""
+        ready = readable([connection._sock, self.wake_fd], timeout)
+        if connection._sock in ready:
+            return
+        if ready:
+            self.connection.client_unblock(number)
+            ready = readable([connection._sock], GRACE)
+        if not ready:
+            raise redis.TimeoutError("The server does not answer.")
+
+    @staticmethod
+    def _read_taken(connection: Any) -> list | None:
+        """Read the reply to a take; None when the server does not know the script."""
+        try:
+            return connection.read_response(disable_decoding=True)
+        except NoScriptError:
+            return None
+
+    def _hang_up(self) -> None:
+        """Drop the connection that blocks: nobody knows what is on its way."""
+        if "_line" in vars(self):
+            client, _ = vars(self).pop("_line")
+            client.connection.disconnect()
+            client.close()
 
     def acknowledge(self, ack_id: str) -> bool:
         """End a delivery for good; False when it was stale."""
@@ -207,6 +240,7 @@ class Redis(Broker):
 
     def close(self) -> None:
         """Drop the connections; they are made again when needed."""
+        self._hang_up()
         if "connection" in vars(self) and not Conf.DJANGO_REDIS:
             self.connection.close()
         super().close()

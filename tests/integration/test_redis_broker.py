@@ -235,6 +235,7 @@ def test_a_full_server_can_be_emptied(own_broker, conf):
 
 def test_an_idle_wait_costs_next_to_nothing(own_broker):
     own_broker.dequeue(wait=0)
+    own_broker.dequeue(wait=0.01)  # opens the connection that blocks
     own_broker.set_stat(f"{Conf.Q_STAT}:1", "beat", 30)
     client = own_broker.connection
     client.config_resetstat()
