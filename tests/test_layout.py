@@ -15,7 +15,7 @@ __init__ compat connections exceptions humanhash literals optional queues signal
 conf recurrence
 signing package
 models migrations
-brokers.base brokers brokers.__init__ brokers.shared
+brokers.clock brokers.heartbeats brokers.base brokers brokers.__init__ brokers.shared
 status results.wait results.rows results.saving results.database results.cache results
 lifecycle.timeout lifecycle.reporting lifecycle.hooks lifecycle.execution lifecycle.collation \
     lifecycle.completion lifecycle.recovery lifecycle.producer lifecycle.inline \

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from django.core.cache import caches
 
+from django_q.brokers.heartbeats import Heartbeats
 from django_q.conf import Conf
 
 #: Seconds that ``dequeue`` waits unless told: who can not be woken gets an answer soon.
@@ -180,27 +180,22 @@ class Broker:
         """Drop the connections; they are made again when needed."""
         vars(self).pop("connection", None)
 
+    @cached_property
+    def heartbeats(self) -> Heartbeats:
+        """Where a broker keeps heartbeats that has no place for them: the database."""
+        return Heartbeats()
+
     def set_stat(self, key: str, value: str, timeout: float) -> None:
-        """Keep a heartbeat for ``timeout`` seconds. Here in the cache, which may be local."""
-        self.cache.set(key, value, timeout)
-        deadlines = self._stat_deadlines()
-        self.cache.set(Conf.Q_STAT, {**deadlines, key: time.time() + timeout}, None)
+        """Keep a heartbeat for ``timeout`` seconds."""
+        self.heartbeats.set(key, value, timeout)
 
     def get_stat(self, key: str) -> str | bytes | None:
         """Give a heartbeat; None when it is past its time."""
-        return self.cache.get(key)
+        return self.heartbeats.get(key)
 
     def get_stats(self, pattern: str) -> list[str | bytes]:
         """Give the heartbeats whose keys match, as ``django_q:default:cluster:*``."""
-        keys = [key for key in self._stat_deadlines() if fnmatchcase(key, pattern)]
-        return list(self.cache.get_many(keys).values())
-
-    def _stat_deadlines(self) -> dict[str, float]:
-        """List the heartbeats that may be in the cache, with the end of their time."""
-        deadlines = self.cache.get(Conf.Q_STAT)
-        # A predecessor keeps a list here.
-        known = deadlines if isinstance(deadlines, dict) else {}
-        return {key: deadline for key, deadline in known.items() if deadline > time.time()}
+        return self.heartbeats.find(pattern)
 
     @staticmethod
     def get_cache() -> Any:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
 from django.db import IntegrityError, connections, models, transaction
 
 from django_q.brokers.base import DEAD, FORGOTTEN, REMEMBERED, Broker, Delivery
-from django_q.brokers.mysql_table import MysqlTable
+from django_q.brokers.heartbeats import Heartbeats
 from django_q.brokers.postgres_table import PostgresTable
 from django_q.brokers.queue_table import QueueTable
 from django_q.brokers.sqlite_table import SqliteTable
@@ -23,23 +22,18 @@ from django_q.models import Heartbeat, OrmQ
 DATABASES = {
     "sqlite": (SqliteTable, WatchingFile),
     "postgresql": (PostgresTable, Listening),
-    "mysql": (MysqlTable, Polling),
 }
 ANY_OTHER = (QueueTable, Polling)
 #: Characters of a queue's name.
 LONGEST_KEY = 100
 #: Seconds before now: what is due since then comes before what waits in the queue.
 AHEAD = 86400
-#: Seconds between two clean-ups of heartbeats that are past their time.
-PRUNE_AFTER = 3600
 
 
 class ORM(Broker):
     """A queue in the ``OrmQ`` table: a row's ``lock`` is the end of its lease."""
 
     counts_all = True
-    #: When heartbeats are cleaned up next, on the monotonic clock.
-    _prune_at = 0.0
 
     @property
     def alias(self) -> str:
@@ -55,6 +49,11 @@ class ORM(Broker):
     def watch(self) -> Polling:
         """What knows when another look is worth it."""
         return DATABASES.get(self.kind, ANY_OTHER)[1](self.table)
+
+    @cached_property
+    def heartbeats(self) -> Heartbeats:
+        """The heartbeats, in the same database."""
+        return Heartbeats(self.alias)
 
     @property
     def kind(self) -> str:
@@ -86,7 +85,7 @@ class ORM(Broker):
 
     def forget(self, keys: Iterable[str]) -> None:
         """Let the marks of keys of ``enqueue_once`` go, within the hour."""
-        marks = self._beats(key__in=[self.mark(key) for key in keys])
+        marks = self.heartbeats.rows(key__in=[self.mark(key) for key in keys])
         marks.update(expires=self.table.expression(FORGOTTEN))
 
     def mark(self, key: str) -> str:
@@ -186,39 +185,6 @@ class ORM(Broker):
                 getattr(self, name).close()
                 del vars(self)[name]
         super().close()
-
-    def set_stat(self, key: str, value: str, timeout: float) -> None:
-        """Keep a heartbeat for ``timeout`` seconds."""
-        Heartbeat.objects.using(self.alias).bulk_create(
-            [Heartbeat(key=key, value=value, expires=self.table.expression(timeout))],
-            update_conflicts=True,
-            unique_fields=self._unique_fields("key"),
-            update_fields=["value", "expires"],
-        )
-        if time.monotonic() > self._prune_at:
-            self._prune_at = time.monotonic() + PRUNE_AFTER
-            self._beats(expires__lt=self.table.expression()).delete()
-
-    def _unique_fields(self, *names: str) -> list[str] | None:
-        """Name what makes a row unique, where the database wants to be told."""
-        features = connections[self.alias].features
-        return list(names) if features.supports_update_conflicts_with_target else None
-
-    def get_stat(self, key: str) -> str | None:
-        """Give a heartbeat; None when it is past its time."""
-        beats = self._beats(key=key, expires__gte=self.table.expression())
-        return beats.values_list("value", flat=True).first()
-
-    def get_stats(self, pattern: str) -> list[str]:
-        """Give the heartbeats whose keys match, as ``django_q:default:cluster:*``."""
-        beats = self._beats(expires__gte=self.table.expression())
-        return [
-            value for key, value in beats.values_list("key", "value") if fnmatchcase(key, pattern)
-        ]
-
-    def _beats(self, **conditions: Any) -> models.QuerySet:
-        """Give heartbeats."""
-        return Heartbeat.objects.using(self.alias).filter(**conditions)
 
     @staticmethod
     def get_connection(list_key: str | None = None) -> models.QuerySet:

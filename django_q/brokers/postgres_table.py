@@ -9,7 +9,7 @@ from django_q.brokers.queue_table import ReturningTable, retried
 
 
 class PostgresTable(ReturningTable):
-    """The queue in PostgreSQL, by the server's clock; who waits is notified of changes."""
+    """The queue in PostgreSQL, which tells who waits of changes."""
 
     INSERT = """
         INSERT INTO {table} ("key", "payload", "lock") VALUES (%s, %s, {lock})
@@ -42,21 +42,17 @@ class PostgresTable(ReturningTable):
         digest = blake2b(f"{self.table} {self.key}".encode(), digest_size=8)
         return f"django_q_{digest.hexdigest()}"
 
-    def now(self, seconds: float = 0) -> tuple[str, list]:
-        """Make the SQL of the time in ``seconds`` from now, and its parameters."""
-        return "STATEMENT_TIMESTAMP() + %s * INTERVAL '1 second'", [float(seconds)]
-
     @retried
     def insert(self, payload: str, delay: float = 0) -> int:
         """Add a row, and return its id."""
-        lock, parameters = self.now(delay)
+        lock, parameters = self.time_in(delay)
         sql = self.INSERT.format(table=self.table, lock=lock)
         return self.execute(sql, [self.key, payload, *parameters, self.channel])[0][0]
 
     @retried
     def insert_many(self, payloads: list[str]) -> list[int]:
         """Add rows, all of them or none."""
-        lock, parameters = self.now()
+        lock, parameters = self.time_in()
         sql = self.INSERT_MANY.format(table=self.table, lock=lock)
         return sorted(self.execute(sql, [self.key, *parameters, payloads, self.channel])[0][0])
 

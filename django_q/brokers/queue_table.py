@@ -1,8 +1,4 @@
-"""The table of the ORM broker, spoken to in as few statements as each database allows.
-
-Times are those of the database where it is another machine; SQLite, and what is not known here,
-goes by the clock of this one.
-"""
+"""The table of the ORM broker, spoken to in as few statements as each database allows."""
 
 from __future__ import annotations
 
@@ -11,7 +7,6 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from datetime import timedelta
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, connections, models, transaction
@@ -19,6 +14,7 @@ from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from django_q.brokers.base import Delivery
+from django_q.brokers.clock import expression_of_time_in, time_in
 from django_q.models import OrmQ
 
 #: Seconds for which a statement is repeated while others have the database locked.
@@ -76,14 +72,13 @@ class QueueTable:
         self.connection.close_if_unusable_or_obsolete()
         return False
 
-    def now(self, seconds: float = 0) -> tuple[str, list]:
+    def time_in(self, seconds: float = 0) -> tuple[str, list]:
         """Make the SQL of the time in ``seconds`` from now, and its parameters."""
-        then = timezone.now() + timedelta(seconds=seconds)
-        return "%s", [self.connection.ops.adapt_datetimefield_value(then)]
+        return time_in(self.connection, seconds)
 
     def expression(self, seconds: float = 0) -> RawSQL:
         """Make the time in ``seconds`` from now for a queryset."""
-        return RawSQL(*self.now(seconds), output_field=models.DateTimeField())
+        return expression_of_time_in(self.alias, seconds)
 
     @retried
     def insert(self, payload: str, delay: float = 0) -> int:
@@ -132,7 +127,7 @@ class QueueTable:
 
         Returns the receipts that were stale.
         """
-        lock, parameters = self.now(seconds)
+        lock, parameters = self.time_in(seconds)
         columns = {"lock": lock, **columns}
         changes = ", ".join(f"{self.quote(name)} = {sql}" for name, sql in columns.items())
         return self.change(receipts, f"UPDATE {self.table} SET {changes}", parameters)
@@ -213,14 +208,14 @@ class ReturningTable(QueueTable):
     @retried
     def insert(self, payload: str, delay: float = 0) -> int:
         """Add a row, and return its id."""
-        lock, parameters = self.now(delay)
+        lock, parameters = self.time_in(delay)
         sql = self.INSERT.format(table=self.table, lock=lock)
         return self.execute(sql, [self.key, payload, *parameters])[0][0]
 
     @retried
     def take(self, limit: int, seconds: float) -> list[Delivery]:
         """Lease rows that are due for some seconds."""
-        (lock, end), (now, start) = self.now(seconds), self.now()
+        (lock, end), (now, start) = self.time_in(seconds), self.time_in()
         sql = self.TAKE.format(table=self.table, lock=lock, now=now)
         rows = self.execute(sql, [self.key, *start, limit, *end])
         # They come in no order. The ids are in that of the queue, but for what was delayed.

@@ -1,0 +1,49 @@
+"""The time in SQL: that of the database server, where it is known how to ask it.
+
+Others, and SQLite, which has no server, go by the clock of this machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from django.db import connections, models
+from django.db.models.expressions import RawSQL
+from django.utils.timezone import get_default_timezone, now
+
+
+def time_in(connection: Any, seconds: float = 0) -> tuple[str, list]:
+    """Make the SQL of the time in ``seconds`` from now, and its parameters."""
+    return BY_VENDOR.get(connection.vendor, here)(connection, seconds)
+
+
+def expression_of_time_in(alias: str, seconds: float = 0) -> RawSQL:
+    """Make the time in ``seconds`` from now for a queryset."""
+    return RawSQL(*time_in(connections[alias], seconds), output_field=models.DateTimeField())
+
+
+def here(connection: Any, seconds: float) -> tuple[str, list]:
+    """Take the time of this machine."""
+    then = now() + timedelta(seconds=seconds)
+    return "%s", [connection.ops.adapt_datetimefield_value(then)]
+
+
+def on_postgresql(connection: Any, seconds: float) -> tuple[str, list]:
+    """Take the time at which the server got the statement."""
+    return "STATEMENT_TIMESTAMP() + %s * INTERVAL '1 second'", [float(seconds)]
+
+
+def on_mysql(connection: Any, seconds: float) -> tuple[str, list]:
+    """Take the time of the server, in the zone in which Django stores times there."""
+    zone = connection.timezone or get_default_timezone()
+    offset = datetime.now(timezone.utc).astimezone(zone).utcoffset() or timedelta()
+    microseconds = (timedelta(seconds=seconds) + offset) // timedelta(microseconds=1)
+    return "UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND", [microseconds]
+
+
+BY_VENDOR: dict[str, Callable[[Any, float], tuple[str, list]]] = {
+    "postgresql": on_postgresql,
+    "mysql": on_mysql,
+}

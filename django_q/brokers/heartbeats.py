@@ -1,0 +1,60 @@
+"""Heartbeats of clusters in a table of the database."""
+
+from __future__ import annotations
+
+import time
+from fnmatch import fnmatchcase
+from typing import Any
+
+from django.apps import apps
+from django.db import connections, models, router
+
+from django_q.brokers.clock import expression_of_time_in
+
+#: Seconds between two clean-ups of heartbeats that are past their time.
+PRUNE_AFTER = 3600
+
+
+class Heartbeats:
+    """The heartbeats in one database; in that of the project unless told."""
+
+    def __init__(self, alias: str | None = None) -> None:
+        # By name, because brokers are imported before models may be.
+        self.model = apps.get_model("django_q", "Heartbeat")
+        self.alias = alias or router.db_for_write(self.model)
+        self.prune_at = 0.0
+
+    def rows(self, **conditions: Any) -> models.QuerySet:
+        """Give the rows that meet conditions."""
+        return self.model.objects.using(self.alias).filter(**conditions)
+
+    def alive(self, **conditions: Any) -> models.QuerySet:
+        """Give the rows that are not past their time."""
+        return self.rows(expires__gte=expression_of_time_in(self.alias), **conditions)
+
+    def set(self, key: str, value: str, timeout: float) -> None:
+        """Keep a heartbeat for ``timeout`` seconds."""
+        row = self.model(key=key, value=value, expires=expression_of_time_in(self.alias, timeout))
+        features = connections[self.alias].features
+        self.rows().bulk_create(
+            [row],
+            update_conflicts=True,
+            unique_fields=["key"] if features.supports_update_conflicts_with_target else None,
+            update_fields=["value", "expires"],
+        )
+        self.prune()
+
+    def prune(self) -> None:
+        """Delete what is past its time, now and then."""
+        if time.monotonic() > self.prune_at:
+            self.prune_at = time.monotonic() + PRUNE_AFTER
+            self.rows(expires__lt=expression_of_time_in(self.alias)).delete()
+
+    def get(self, key: str) -> str | None:
+        """Give a heartbeat; None when it is past its time."""
+        return self.alive(key=key).values_list("value", flat=True).first()
+
+    def find(self, pattern: str) -> list[str]:
+        """Give the heartbeats whose keys match."""
+        found = self.alive(key__startswith=pattern.partition("*")[0]).values_list("key", "value")
+        return [value for key, value in found if fnmatchcase(key, pattern)]
