@@ -85,6 +85,8 @@ OPTIONS = frozenset(
 #: Options of a call that say where its package goes, and stay behind.
 WAYS = frozenset({"broker", "redis", "list_key", "on_commit"})
 KNOWN = OPTIONS | WAYS
+#: What a cluster of django-q2 does not do without in a package that has links in tow.
+CHAINED = {"group": None, "cached": False, "sync": False}
 
 
 def take_options(kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -121,6 +123,8 @@ def new_package(
         if value is not None and key in OPTIONS:
             package[key] = value
     package.pop("task_name", None)
+    if "chain" in package:
+        package = {**CHAINED, **package}
     return package  # type: ignore[return-value]
 
 

@@ -214,3 +214,9 @@ def test_only_what_can_be_imported_has_an_importable_name():
     for func in (lambda: 1, Calculator().add, partial(multiply, 2)):
         with pytest.raises(PackageError, match="It must be importable by name"):
             importable_name(func, "It")
+
+
+def test_a_package_with_links_in_tow_has_what_a_cluster_of_django_q2_asks_it_for():
+    package = new_package(echo, (), {}, {"chain": ["f"]})
+
+    assert (package["group"], package["cached"], package["sync"]) == (None, False, False)
