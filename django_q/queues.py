@@ -44,6 +44,8 @@ class SharedCount:
     whatever it holds when a process is killed.
     """
 
+    fd = -1
+
     def __init__(self) -> None:
         with tempfile.TemporaryFile() as file:
             self.fd = os.dup(file.fileno())
@@ -68,6 +70,9 @@ class SharedCount:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
+
+    def __del__(self) -> None:
+        self.close()
 
     def __getstate__(self) -> Any:
         return DupFd(self.fd)
@@ -106,6 +111,9 @@ class Flag:
         """Let go of both ends in this process."""
         self.reader.close()
         self.writer.close()
+
+    def __del__(self) -> None:
+        self.close()
 
 
 def readable(sources: Iterable[Any], timeout: float | None) -> list[Any]:
@@ -253,6 +261,9 @@ class SocketQueue:
         self.writer.close()
         self.reader.close()
         self.count.close()
+
+    def __del__(self) -> None:
+        self.close()
 
     def join_thread(self) -> None:
         """Nothing to join; here for those who treat it as a ``multiprocessing.Queue``."""

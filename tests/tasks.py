@@ -127,3 +127,9 @@ def hook(task: Any) -> None:
 def raise_in_hook(task: Any) -> None:
     """Fail as a hook."""
     raise ValueError("in the hook")
+
+
+def write_name(task: Any) -> None:
+    """As a hook, write the task's name to the file that was its argument."""
+    with open(task.args[0], "w") as file:
+        file.write(task.name)

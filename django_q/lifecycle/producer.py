@@ -82,7 +82,7 @@ def send(
 
 def signed(package: TaskPackage) -> str:
     """Tell ``pre_enqueue``, then make the payload."""
-    if pre_enqueue.has_listeners(SENDER):
+    if pre_enqueue.receivers:
         pre_enqueue.send(sender=SENDER, task=package)
     if Conf.SERIALIZER == "json":
         package = by_name(package)

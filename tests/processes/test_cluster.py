@@ -1,0 +1,212 @@
+"""The cluster and its process bodies by their public names, as users of the predecessors call them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import uuid
+from multiprocessing import Event, Queue, Value
+
+import pytest
+
+from django_q.cluster import Cluster, Sentinel, Stat, Status, monitor, pusher, worker
+from django_q.conf import Conf
+from django_q.models import Failure, Success, Task
+from django_q.queues import Flag
+from django_q.queues import Queue as OwnQueue
+from django_q.tasks import async_task, fetch, result
+from tests.servers import wait_until
+
+pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def cluster(broker, conf):
+    """Make a cluster that has stopped when the test is over."""
+    conf(workers=1, scheduler=False, stop_timeout=5)
+    made = Cluster(broker)
+    yield made
+    made.stop()
+
+
+def test_a_cluster_starts_and_stops(cluster):
+    assert cluster.sentinel is None
+    assert cluster.stat.status == Conf.STOPPED
+    assert cluster.stop() is False
+
+    assert cluster.start() == os.getpid()
+
+    assert cluster.sentinel.is_alive()
+    assert cluster.is_running
+    assert not cluster.is_starting
+    assert not cluster.is_stopping
+    assert not cluster.has_stopped
+    wait_until(lambda: cluster.stat.status == Conf.IDLE)
+    assert cluster.stat.sentinel == cluster.sentinel.pid
+    assert len(cluster.stat.workers) == 1
+
+    assert cluster.stop() is True
+
+    assert not cluster.sentinel.is_alive()
+    assert cluster.has_stopped
+    assert cluster.stop() is False
+    assert cluster.stat.status == Conf.STOPPED
+
+
+def test_the_heartbeat_of_a_stopped_cluster_says_so(cluster, broker):
+    cluster.start()
+    cluster.stop()
+
+    assert [stat.status for stat in Stat.get_all(broker)] == [Conf.STOPPED]
+
+
+def test_a_cluster_can_be_started_again(cluster):
+    cluster.start()
+    cluster.stop()
+    cluster.start()
+
+    assert fetch(async_task("tests.tasks.multiply", 2, 3), wait=5000).result == 6
+
+
+def test_a_sentinel_runs_in_the_process_that_makes_it(broker, conf):
+    conf(workers=1, scheduler=False)
+    start_event, stop_event = Event(), Event()
+    stop_event.set()
+
+    sentinel = Sentinel(stop_event, start_event, uuid.uuid4(), broker=broker)
+
+    assert start_event.is_set()
+    assert sentinel.status() == Conf.STOPPED
+    assert not any(process.is_alive() for process in [*sentinel.pool, sentinel.monitor])
+
+
+def set_event() -> Event:
+    """Make an event that is set, so that a pusher looks once."""
+    event = Event()
+    event.set()
+    return event
+
+
+def close(*queues: multiprocessing.Queue) -> None:
+    """Let go of queues of multiprocessing and their threads."""
+    for queue in queues:
+        queue.close()
+        queue.join_thread()
+
+
+def test_the_bodies_run_one_after_the_other_over_queues_of_multiprocessing(broker):
+    task_queue, result_queue = Queue(), Queue()
+    task_id = async_task("tests.tasks.count_letters", "abc", broker=broker)
+    assert broker.queue_size() == 1
+
+    pusher(task_queue, set_event(), broker=broker)
+    assert broker.queue_size() == 0
+    wait_until(lambda: task_queue.qsize() == 1)
+
+    task_queue.put("STOP")
+    timer = Value("f", -1)
+    worker(task_queue, result_queue, timer)
+    assert task_queue.qsize() == 0
+    wait_until(lambda: result_queue.qsize() == 1)
+    assert timer.value == -1
+
+    result_queue.put("STOP")
+    monitor(result_queue, broker)
+
+    assert result(task_id) == 3
+    assert broker.lock_size() == 0
+    close(task_queue, result_queue)
+
+
+def test_a_worker_ends_after_its_share(broker, conf):
+    conf(recycle=2)
+    task_queue, result_queue = OwnQueue(), OwnQueue()
+    for _ in range(3):
+        async_task("tests.tasks.multiply", 2, 2, broker=broker)
+    for _ in range(3):
+        pusher(task_queue, set_event(), broker=broker)
+    timer = Value("b", -1)
+
+    worker(task_queue, result_queue, timer)
+
+    assert timer.value == -2
+    assert (task_queue.qsize(), result_queue.qsize()) == (1, 2)
+    task_queue.close()
+    result_queue.close()
+
+
+def test_a_worker_stops_after_a_task_that_ran_out_of_time(broker):
+    task_queue, result_queue = OwnQueue(), OwnQueue()
+    task_id = async_task("tests.tasks.sleep_for", 30, broker=broker)
+    pusher(task_queue, set_event(), broker=broker)
+    timer = Value("f", -1)
+
+    worker(task_queue, result_queue, timer, timeout=0.2)
+
+    assert timer.value == 0
+    result_queue.put("STOP")
+    monitor(result_queue, broker)
+    assert "TimeoutException" in Failure.objects.get(id=task_id).result
+    task_queue.close()
+    result_queue.close()
+
+
+def test_run_once_works_off_the_queue_and_ends(broker, running_cluster):
+    ids = [async_task("tests.tasks.multiply", n, 2) for n in range(20)]
+
+    cluster = running_cluster("--run-once", ready=False)
+
+    assert cluster.process.wait(30) == 0
+    assert Success.objects.filter(id__in=ids).count() == 20
+    assert cluster.leftovers() == []
+
+
+def test_a_named_cluster_works_for_its_queue_alone(broker, running_cluster):
+    running_cluster("--name", "other", ALT_CLUSTERS={"other": {"workers": 1}}, workers=1)
+    here = async_task("tests.tasks.multiply", 1, 2)
+    there = async_task("tests.tasks.multiply", 1, 2, cluster="other")
+
+    task = fetch(there, wait=10_000)
+
+    assert task.cluster == "other"
+    assert fetch(here) is None
+
+
+def test_a_status_can_be_made_by_hand():
+    status = Status(1, uuid.uuid4())
+
+    assert status.status == Conf.STOPPED
+    assert status.workers == []
+
+
+def test_a_flag_goes_up_when_its_writer_is_gone():
+    flag = Flag()
+    assert not flag.is_set()
+
+    flag.writer.close()
+
+    assert flag.is_set()
+    flag.close()
+
+
+def test_a_hook_is_called_with_the_finished_task(broker, running_cluster, tmp_path):
+    running_cluster()
+    path = tmp_path / "hooked"
+
+    async_task("tests.tasks.echo", str(path), hook="tests.tasks.write_name")
+
+    wait_until(path.exists, 10)
+    wait_until(lambda: path.read_text() == Task.objects.get().name)
+
+
+def test_a_failed_task_is_tried_again_where_that_is_asked_for(broker, running_cluster, tmp_path):
+    running_cluster(retry=1)
+    path = str(tmp_path / "runs")
+
+    once = async_task("tests.tasks.raise_error")
+    task_id = async_task("tests.tasks.fail_until", path, 2, max_attempts=5)
+
+    wait_until(lambda: (task := fetch(task_id)) and task.success, 15)
+    assert fetch(task_id).attempt_count == 3
+    assert fetch(once).attempt_count == 1
+    wait_until(lambda: broker.queue_size() == broker.lock_size() == 0)
