@@ -32,7 +32,8 @@ def count_words(path: str) -> dict:
     """Count the words of a text, and find the one it uses most."""
     text = (settings.PROJECT / path).read_text(encoding="utf-8")
     words = re.findall(r"[^\W\d_]+", text.lower())
-    [(favourite, times)] = Counter(w for w in words if len(w) > SHORT).most_common(1)
+    common = Counter(word for word in words if len(word) > SHORT).most_common(1)
+    favourite, times = common[0] if common else ("", 0)
     return {
         "lines": text.count("\n"),
         "words": len(words),
