@@ -60,6 +60,7 @@ class Cluster:
         self.host = socket.gethostname()
         self.timeout: float | None = Conf.TIMEOUT
         self.sentinel: Any = None
+        self._leash = Flag()
         self._death = -1  # descriptor that is readable when the sentinel has ended
         self.start_event: Flag | None = None
         self.stop_event: Flag | None = None
@@ -89,6 +90,7 @@ class Cluster:
             "django_q.processes.sentinel.sentinel",
             (*events, self.cluster_id, self.timeout),
             entry.SENTINEL,
+            self._leash,
             late=(self.broker,),
         )
         if self._death >= 0:

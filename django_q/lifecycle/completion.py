@@ -58,7 +58,8 @@ def complete(
     final = [package for package in packages if not is_tried_again(package)]
     items = [package for package in final if is_item(package)]
     wholes = collation.collect(items)
-    save([package for package in packages if not is_item(package)] + wholes, broker)
+    # A run that is tried again gets no row: a row says that the task has ended.
+    save([package for package in final if not is_item(package)] + wholes, broker)
     collated = {package["id"] for package in wholes}
     acknowledge([package for package in final if is_done(package, collated)], broker)
     for package in (*final, *wholes):
@@ -164,9 +165,10 @@ def announce(packages: Sequence[TaskPackage]) -> None:
             send_finished(package)
         if not package["success"]:
             logger.error(
-                "Failed '%s' (%s) - %s",
+                "Failed '%s' (%s)%s - %s",
                 dotted_name(package["func"]),
                 package["name"],
+                ", to be tried again" if is_tried_again(package) else "",
                 opened(package["result"]),
             )
         elif verbose:

@@ -75,13 +75,12 @@ def failed(package: TaskPackage, ack_id: Any, attempt: int, abandoned: Abandoned
     """Record in a package that its worker died, and whether it is run again."""
     limit = max_attempts(package) or CRASHES_ALLOWED
     again = not abandoned.timed_out and attempt < limit
-    outlook = "it is run again" if again else "it is not run again"
     package.update(
         ack_id=ack_id,
         attempt=attempt,
         success=False,
         stopped=timezone.now(),
-        result=f"{abandoned.cause} : attempt {attempt}, {outlook}",
+        result=f"{abandoned.cause} : attempt {attempt}",
     )
     if again:
         package["handed_back"] = True

@@ -45,17 +45,20 @@ def context() -> BaseContext:
     return multiprocessing.get_context(Conf.START_METHOD or default)
 
 
-def spawn(path: str, args: tuple, name: str, daemon: bool = False, late: tuple = ()) -> Any:
+def spawn(
+    path: str, args: tuple, name: str, leash: Flag, daemon: bool = False, late: tuple = ()
+) -> Any:
     """Start a process whose body is the function at a dotted path.
 
-    ``late`` holds further arguments, whose classes need Django before they can be read.
+    It hangs on ``leash``, whose writing end nobody else may hold. ``late`` holds further
+    arguments, whose classes need Django before they can be read.
     """
     connections.close_all()
     birth = Birth(
         path,
         args,
         pickle.dumps(late),
-        Leash.for_children(),
+        leash,
         os.environ.get("Q_CLUSTER_NAME"),
         logs_to_terminal(),
     )
@@ -109,14 +112,6 @@ class Leash:
     """
 
     own: Flag | None = None  # of this process
-    of_children: Flag | None = None  # the one that this process's children share
-
-    @classmethod
-    def for_children(cls) -> Flag:
-        """Give the flag that the children of this process hang on."""
-        if cls.of_children is None:
-            cls.of_children = Flag()
-        return cls.of_children
 
     @classmethod
     def take(cls, leash: Flag) -> None:
@@ -124,7 +119,7 @@ class Leash:
         if cls.own is not None and cls.own is not leash:
             cls.own.close()
         leash.writer.close()
-        cls.own, cls.of_children = leash, None
+        cls.own = leash
 
 
 def leash() -> list[Flag]:

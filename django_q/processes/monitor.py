@@ -130,10 +130,14 @@ class Desk:
         """Complete packages together; each alone where something is wrong with one."""
         if not packages:
             return
-        if self.insist(lambda: complete(packages, self.broker, submit)) or len(packages) == 1:
+        if self.insist(lambda: complete(packages, self.broker, self.submit)) or len(packages) == 1:
             return
         for package in packages:
-            self.insist(lambda package=package: complete([package], self.broker, submit))
+            self.insist(lambda package=package: complete([package], self.broker, self.submit))
+
+    def submit(self, link: TaskPackage) -> str:
+        """Enqueue the next link of a chain: here, unless it names a cluster."""
+        return submit(link, None if link.get("cluster") else self.broker)
 
     def insist(self, step: Callable[[], Any]) -> bool:
         """Take a step again and again while the database or the broker is away.

@@ -80,7 +80,7 @@ class Sentinel:
         self.broker = leased(broker or get_broker())
         self.stop_event, self.start_event = stop_event, start_event
         self.abort_event: Any = Flag()
-        self.event_out = entry.Leash.for_children()
+        self.event_out = Flag()  # the leash of the processes
         self.timeout = timeout
         self.tob = timezone.now()
         self.reincarnations = 0
@@ -158,7 +158,9 @@ class Sentinel:
             ),
         }[child.role]
         daemon = child.role != entry.WORKER or Conf.DAEMONIZE_WORKERS
-        process = entry.spawn(f"django_q.processes.{body}", args, child.name, daemon, late)
+        process = entry.spawn(
+            f"django_q.processes.{body}", args, child.name, self.event_out, daemon, late
+        )
         child.begin(process)
 
     # One round of guarding.

@@ -5,8 +5,10 @@ from __future__ import annotations
 import signal
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from django_q.models import Failure, Success, Task
@@ -151,7 +153,8 @@ def test_a_signal_to_the_whole_group_is_a_stop_in_good_order(broker, running_clu
     wait_until(lambda: broker.lock_size() == 1, 10)
 
     for process in cluster.processes():
-        process.send_signal(number)
+        with suppress(psutil.NoSuchProcess):  # it heard of it from another already
+            process.send_signal(number)
 
     assert cluster.process.wait(15) == 0
     assert fetch(task_id).success
@@ -236,7 +239,7 @@ def test_a_cluster_works_under_each_start_method(broker, running_cluster, method
     wait_until(lambda: all_saved(ids), 15)
 
     assert cluster.stop() == 0
-    assert cluster.leftovers() == []
+    wait_until(lambda: cluster.leftovers() == [], 5)  # Python's own helpers end after it
 
 
 def test_a_slow_task_does_not_delay_fast_ones_behind_it(broker, running_cluster):
