@@ -1,4 +1,4 @@
-"""The cluster and its process bodies by their public names, as users of the predecessors call them."""
+"""The cluster and its process bodies by their public names, as predecessors have them."""
 
 from __future__ import annotations
 
