@@ -17,21 +17,13 @@ from django.utils.translation import ngettext
 
 from django_q.admin.display import badge, moment
 from django_q.admin.listing import ReadableList, RoughPaginator
+from django_q.lifecycle.scheduling import run_now
 from django_q.models import Schedule, Task
 from django_q.models.schedule import task_address
 from django_q.optional import croniter
-from django_q.tasks import async_task
 
 #: A change of one of these makes the times begin anew.
 TIMING = {"schedule_type", "minutes", "cron", "time_zone", "next_run"}
-
-
-def run_now(schedule: Schedule) -> str:
-    """Enqueue the task of a schedule at once; its due times stay as they are."""
-    args, kwargs = schedule.call(timezone.now())
-    task_id = async_task(schedule.func, *args, **kwargs)
-    Schedule.objects.filter(pk=schedule.pk).update(task=task_id)
-    return task_id
 
 
 def pause(schedule: Schedule) -> None:
@@ -131,6 +123,8 @@ class ScheduleAdmin(ReadableList, admin.ModelAdmin):
             obj.anchor = obj.claimed = obj.error = None
             if obj.schedule_type == Schedule.CRON and "next_run" not in changed:
                 obj.next_run = obj.calculate_next_run(timezone.now())
+        if form.initial.get("paused") and not obj.paused:
+            obj.resume()
         super().save_model(request, obj, form, change)
 
     def response_change(self, request: HttpRequest, obj: Schedule) -> HttpResponse:
@@ -182,7 +176,8 @@ class ScheduleAdmin(ReadableList, admin.ModelAdmin):
     def state(self, schedule: Schedule) -> str:
         """Show whether it will run."""
         if schedule.error:
-            return badge("bad", _("Failed"), schedule.error)
+            text = _("Failed") if schedule.paused else _("Trying again")
+            return badge("bad", text, schedule.error)
         if schedule.paused:
             return badge("busy", _("Paused"))
         if schedule.repeats == 0 or schedule.next_run is None:

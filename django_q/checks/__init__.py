@@ -84,7 +84,7 @@ def examine_cluster(options: Mapping, where: str) -> Messages:
             yield unknown(key, where, options)
     given = {attribute(key): value for key, value in options.items() if attribute(key) in TYPES}
     fitting = {name: value for name, value in given.items() if fits(value, TYPES[name])}
-    for name in given.keys() - fitting.keys():
+    for name in [name for name in given if name not in fitting]:
         yield wrong_type(name, given[name], where)
     for name, value in fitting.items():
         yield from examine_value(name, value, where)

@@ -402,7 +402,8 @@ def test_the_list_of_schedules_tells_how_the_last_run_went(admin_client):
 @pytest.mark.parametrize(
     ("values", "state"),
     [({}, "Active"), ({"paused": True}, "Paused"), ({"repeats": 0}, "Done"),
-     ({"next_run": None}, "Done"), ({"error": "no such function"}, "Failed")],
+     ({"next_run": None}, "Done"), ({"error": "no such function", "paused": True}, "Failed"),
+     ({"error": "no answer"}, "Trying again")],
 )  # fmt: skip
 def test_the_list_of_schedules_tells_their_state(admin_client, values, state):
     make_schedule(**values)
@@ -458,6 +459,16 @@ def test_a_schedule_is_paused_and_resumed_at_its_next_due_time(admin_client):
     assert (schedule.paused, schedule.error) == (False, None)
     assert timedelta(0) < schedule.next_run - django_timezone.now() <= timedelta(hours=25)
     assert schedule.next_run.astimezone(schedule.zone).hour == NOW.astimezone(schedule.zone).hour
+
+
+def test_a_schedule_is_resumed_by_its_form(admin_client):
+    schedule = make_schedule(paused=True, error="failed")
+
+    admin_client.post(url(Schedule, "change", schedule.pk), form())
+
+    schedule.refresh_from_db()
+    assert (schedule.paused, schedule.error) == (False, None)
+    assert schedule.next_run > django_timezone.now()
 
 
 def form(**values: Any) -> dict[str, Any]:
