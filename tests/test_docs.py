@@ -18,11 +18,14 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+import redis
 from django.db import transaction
 from django.utils.module_loading import import_string
 
+from django_q.brokers.redis_broker import Redis
 from django_q.checks import examine
-from django_q.conf import Settings, attribute
+from django_q.conf import Conf, Settings, attribute
+from tests.servers import RedisServer
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -87,7 +90,9 @@ class Page:
         if block.file == "settings.py":
             check_settings(block)
         elif block.file and block.file.rpartition("/")[2].startswith("test"):
+            saved = dict(vars(Conf))
             run_tests(self.module(block))
+            vars(Conf).update(saved)  # override_settings has read those of the tests again
         elif block.file:
             self.module(block)
         else:
@@ -211,3 +216,47 @@ def test_the_documentation_is_built_without_a_warning(tmp_path):
     done = subprocess.run([*command, DOCS, tmp_path], capture_output=True, text=True)
 
     assert done.returncode == 0, done.stderr
+
+
+def test_each_guarantee_has_its_test():
+    named = set(re.findall(r"``(test_\w+)``", (DOCS / "guarantees.rst").read_text("utf-8")))
+    source = (ROOT / "tests" / "processes" / "test_promises.py").read_text("utf-8")
+
+    assert named
+    assert named - set(re.findall(r"^def (test_\w+)", source, re.MULTILINE)) == set()
+
+
+def test_the_redis_users_of_the_documentation_can_do_their_work(conf):
+    server = RedisServer().start()
+    commands = re.findall(r" ACL SETUSER .*?(?=\n\n)", (DOCS / "security.rst").read_text(), re.S)
+    with redis.Redis.from_url(server.url) as root:
+        for command in commands:
+            root.execute_command(*command.split())
+    conf(name="shop", cluster_name="shop")
+
+    conf(redis=server.url.replace("//", "//web:secret@"))
+    producer = Redis()
+    producer.enqueue("a")
+    producer.enqueue_many(["b"] * 20_000)
+    with pytest.raises(redis.exceptions.NoPermissionError):
+        producer.dequeue(wait=0)
+
+    conf(redis=server.url.replace("//", "//shop:secret@"))
+    cluster = Redis()
+    ack_ids = [delivery.ack_id for delivery in cluster.dequeue(4, wait=1)]
+    cluster.extend(ack_ids, 9)
+    cluster.release(ack_ids[:1])
+    cluster.bury(ack_ids[1], "b")
+    cluster.acknowledge_many(ack_ids)
+    cluster.set_stat(f"{Conf.Q_STAT}:1", "here", 9)
+    cluster.delete_queue()
+    assert cluster.dequeue(wait=0.2) == []
+    assert cluster.get_stats(f"{Conf.Q_STAT}:*") == [b"here"]
+    assert (cluster.dead_size(), cluster.lock_size()) == (1, 0)
+    assert cluster.info()
+    with pytest.raises(redis.exceptions.NoPermissionError):
+        cluster.connection.flushall()
+
+    for broker in (producer, cluster):
+        broker.close()
+    server.stop()
