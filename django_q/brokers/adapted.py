@@ -12,7 +12,7 @@ from django_q.conf import Conf
 
 #: What is asked of the broker inside, where it has it.
 PASSED_ON = """
-    delete delete_queue purge_queue fail queue_size lock_size ping info set_stat get_stat get_stats
+    delete delete_queue purge_queue fail queue_size lock_size ping set_stat get_stat get_stats
 """.split()
 
 
@@ -67,6 +67,11 @@ class Adapted(Broker):
         for ack_id in ack_ids:
             self.broker.acknowledge(ack_id)
         return set()
+
+    def info(self) -> str:
+        """Name what the broker says it is, or its class."""
+        info = getattr(self.broker, "info", None)
+        return info() if info else type(self.broker).__name__
 
     def close(self) -> None:
         """Drop the connections, if the broker knows how."""

@@ -22,18 +22,28 @@ LEASING = [
     "postgres",
     "other database",
 ]
+#: All brokers.
+EACH = [*LEASING, "sqs", "custom"]
 #: A lease that ends soon, in seconds.
 SHORT = 0.3
 
 
-@pytest.fixture(params=LEASING)
+@pytest.fixture
 def broker(request, conf, make_broker, monkeypatch):
     """A broker of each kind, empty."""
     conf(retry=30)
     if request.param == "other database":  # one that nothing in particular is known about
         monkeypatch.setattr(orm, "DATABASES", {})
         return make_broker("postgres")
-    return make_broker(request.param)
+    return leased(make_broker(request.param))
+
+
+# What needs leases that can be extended and receipts that are judged is asked of those that have
+# them; see the documentation of the others.
+of_leasing = pytest.mark.parametrize("broker", LEASING, indirect=True)
+of_each = pytest.mark.parametrize("broker", EACH, indirect=True)
+of_each_but_sqs = pytest.mark.parametrize("broker", [*LEASING, "custom"], indirect=True)
+of_each_but_custom = pytest.mark.parametrize("broker", [*LEASING, "sqs"], indirect=True)
 
 
 @pytest.fixture
@@ -83,6 +93,7 @@ def joined(lists):
     return list(chain.from_iterable(lists))
 
 
+@of_each
 def test_a_payload_comes_back_as_it_was(broker):
     broker.enqueue("one:two:three")
 
@@ -92,10 +103,12 @@ def test_a_payload_comes_back_as_it_was(broker):
     assert delivery.attempt == 1
 
 
+@of_each
 def test_an_empty_queue_gives_nothing(broker):
     assert broker.dequeue(wait=0) == []
 
 
+@of_leasing
 def test_payloads_come_in_order_and_no_more_than_asked_for(broker):
     for letter in "abcd":
         broker.enqueue(letter)
@@ -106,6 +119,7 @@ def test_payloads_come_in_order_and_no_more_than_asked_for(broker):
     assert payloads(second) == ["d"]
 
 
+@of_leasing
 def test_many_are_enqueued_at_once_in_order(broker):
     ids = broker.enqueue_many(str(n) for n in range(10_000))
 
@@ -117,17 +131,20 @@ def test_many_are_enqueued_at_once_in_order(broker):
     assert (broker.queue_size(), broker.lock_size()) == (0, 0)
 
 
+@of_each
 def test_nothing_is_enqueued_of_nothing(broker):
     assert broker.enqueue_many([]) == []
     assert broker.queue_size() == 0
 
 
+@of_leasing
 def test_a_large_payload_comes_back_whole(broker):
     broker.enqueue("x" * 10_000_000)
 
     assert len(take_one(broker).payload) == 10_000_000
 
 
+@of_each
 def test_junk_is_delivered_for_others_to_judge(broker):
     broker.enqueue(b"\xff\xfe junk \x80")
 
@@ -139,6 +156,7 @@ def test_junk_is_delivered_for_others_to_judge(broker):
     assert broker.acknowledge(delivery.ack_id) is True
 
 
+@of_each
 def test_a_leased_payload_is_not_delivered_to_another(broker, peer):
     broker.enqueue("a")
     take_one(broker)
@@ -146,6 +164,7 @@ def test_a_leased_payload_is_not_delivered_to_another(broker, peer):
     assert peer.dequeue(wait=0.1) == []
 
 
+@of_each
 def test_an_acknowledged_payload_is_gone(broker, conf):
     conf(retry=SHORT)
     broker.enqueue("a")
@@ -156,6 +175,7 @@ def test_an_acknowledged_payload_is_gone(broker, conf):
     assert (broker.queue_size(), broker.lock_size()) == (0, 0)
 
 
+@of_each_but_custom
 def test_a_payload_comes_again_when_its_lease_has_ended(broker, peer, conf):
     conf(retry=SHORT)
     broker.enqueue("a")
@@ -168,6 +188,7 @@ def test_a_payload_comes_again_when_its_lease_has_ended(broker, peer, conf):
     assert again.ack_id != first.ack_id
 
 
+@of_leasing
 def test_each_delivery_counts(broker, conf):
     conf(retry=SHORT)
     broker.enqueue("a")
@@ -175,6 +196,7 @@ def test_each_delivery_counts(broker, conf):
     assert [take_one(broker).attempt for _ in range(4)] == [1, 2, 3, 4]
 
 
+@of_leasing
 def test_a_stale_receipt_does_nothing_and_is_told(broker, peer, conf):
     conf(retry=SHORT)
     broker.enqueue("a")
@@ -192,6 +214,7 @@ def test_a_stale_receipt_does_nothing_and_is_told(broker, peer, conf):
     assert peer.acknowledge(new) is True
 
 
+@of_leasing
 def test_a_receipt_is_good_until_somebody_else_has_the_payload(broker, conf, wait_until):
     conf(retry=SHORT)
     broker.enqueue("a")
@@ -202,6 +225,7 @@ def test_a_receipt_is_good_until_somebody_else_has_the_payload(broker, conf, wai
     assert broker.acknowledge(delivery.ack_id) is False
 
 
+@of_leasing
 def test_many_receipts_are_judged_one_by_one(broker, conf):
     conf(retry=SHORT)
     broker.enqueue_many("ab")
@@ -217,6 +241,7 @@ def test_many_receipts_are_judged_one_by_one(broker, conf):
     assert broker.lock_size() == 1
 
 
+@of_each_but_custom
 def test_an_extended_lease_lasts_longer(broker, peer, conf):
     conf(retry=SHORT)
     broker.enqueue("a")
@@ -228,6 +253,7 @@ def test_an_extended_lease_lasts_longer(broker, peer, conf):
     assert broker.acknowledge(delivery.ack_id) is True
 
 
+@of_leasing
 def test_a_lease_can_be_let_go_until_a_time(broker, peer):
     broker.enqueue("a")
     delivery = take_one(broker)
@@ -238,6 +264,7 @@ def test_a_lease_can_be_let_go_until_a_time(broker, peer):
     assert take_one(peer).attempt == 2
 
 
+@of_leasing
 def test_a_released_payload_comes_again_at_once(broker, peer):
     broker.enqueue("a")
     delivery = take_one(broker)
@@ -250,6 +277,7 @@ def test_a_released_payload_comes_again_at_once(broker, peer):
     assert peer.acknowledge(again.ack_id) is True
 
 
+@of_leasing
 def test_a_release_need_not_count(broker, peer):
     broker.enqueue("a")
     broker.release([take_one(broker).ack_id])
@@ -261,6 +289,7 @@ def test_a_release_need_not_count(broker, peer):
     assert broker.acknowledge(second.ack_id) is False
 
 
+@of_leasing
 def test_what_is_handed_back_unseen_comes_first_and_in_order(broker, peer):
     broker.enqueue_many("abcd")
     deliveries = broker.dequeue(3, wait=0)
@@ -273,6 +302,7 @@ def test_what_is_handed_back_unseen_comes_first_and_in_order(broker, peer):
     assert broker.acknowledge_many([d.ack_id for d in deliveries]) == {d.ack_id for d in deliveries}
 
 
+@of_leasing
 @pytest.mark.parametrize("count", [True, False])
 def test_a_release_can_be_for_later(broker, peer, count):
     broker.enqueue("a")
@@ -284,6 +314,7 @@ def test_a_release_can_be_for_later(broker, peer, count):
     assert take_one(peer).attempt == 1 + count
 
 
+@of_leasing
 def test_the_payload_of_a_delivery_can_be_read(broker):
     broker.enqueue("a")
     delivery = take_one(broker)
@@ -293,6 +324,7 @@ def test_the_payload_of_a_delivery_can_be_read(broker):
     assert broker.read(delivery.ack_id) is None
 
 
+@of_leasing
 def test_a_payload_can_be_buried(broker):
     broker.enqueue("a")
     delivery = take_one(broker)
@@ -304,6 +336,7 @@ def test_a_payload_can_be_buried(broker):
     assert broker.acknowledge(delivery.ack_id) is False
 
 
+@of_leasing
 def test_a_delayed_payload_comes_when_it_is_due(broker):
     broker.enqueue("later", delay=SHORT)
 
@@ -315,6 +348,7 @@ def test_a_delayed_payload_comes_when_it_is_due(broker):
     assert broker.acknowledge(delivery.ack_id) is True
 
 
+@of_leasing
 def test_a_delay_wakes_who_waits_in_time(broker, peer, in_thread):
     start = time.monotonic()
     taken = in_thread(lambda: (broker.dequeue(wait=10), broker.close())[0])
@@ -326,6 +360,7 @@ def test_a_delay_wakes_who_waits_in_time(broker, peer, in_thread):
     assert SHORT < time.monotonic() - start < 2
 
 
+@of_leasing
 def test_sizes_do_not_count_what_only_wakes(broker):
     broker.enqueue("later", delay=10)
     broker.enqueue("now")
@@ -335,6 +370,7 @@ def test_sizes_do_not_count_what_only_wakes(broker):
     assert payloads(broker.dequeue(9, wait=0)) == ["now"]
 
 
+@of_each
 def test_a_wait_ends_when_a_payload_comes(broker, peer, in_thread):
     taken = in_thread(lambda: (broker.dequeue(wait=10), time.monotonic(), broker.close())[:2])
     time.sleep(0.2)  # until the other blocks
@@ -347,6 +383,7 @@ def test_a_wait_ends_when_a_payload_comes(broker, peer, in_thread):
     assert end - start < 0.5
 
 
+@of_leasing
 def test_a_wait_ends_when_asked_to(broker, in_thread):
     reader, writer = os.pipe()
     broker.wake_fd = reader
@@ -362,6 +399,7 @@ def test_a_wait_ends_when_asked_to(broker, in_thread):
     assert end - start < 0.5
 
 
+@of_each
 def test_an_interrupted_wait_takes_nothing_along(broker, peer):
     reader, writer = os.pipe()
     os.write(writer, b"x")
@@ -374,6 +412,7 @@ def test_an_interrupted_wait_takes_nothing_along(broker, peer):
     assert payloads(peer.dequeue(wait=1)) == ["a"]
 
 
+@of_leasing
 def test_a_wait_ends_when_the_lease_of_another_does(broker, peer, conf):
     conf(retry=SHORT)
     broker.enqueue("a")
@@ -385,6 +424,7 @@ def test_a_wait_ends_when_the_lease_of_another_does(broker, peer, conf):
     assert time.monotonic() - start < 2
 
 
+@of_leasing
 def test_waiting_takes_its_time_and_no_longer(broker):
     start = time.monotonic()
 
@@ -393,6 +433,7 @@ def test_waiting_takes_its_time_and_no_longer(broker):
     assert 0.25 < time.monotonic() - start < 1
 
 
+@of_leasing
 def test_a_queue_is_purged_of_what_waits(broker):
     broker.enqueue_many("ab")
     held = take_one(broker)
@@ -404,6 +445,7 @@ def test_a_queue_is_purged_of_what_waits(broker):
     assert broker.acknowledge(held.ack_id) is True
 
 
+@of_leasing
 def test_a_queue_is_deleted_with_all_in_it(broker):
     broker.enqueue_many("ab")
     held = take_one(broker)
@@ -415,6 +457,7 @@ def test_a_queue_is_deleted_with_all_in_it(broker):
     assert broker.acknowledge(held.ack_id) is False
 
 
+@of_leasing
 def test_a_delayed_payload_can_be_deleted(broker):
     later = broker.enqueue("later", delay=20)
 
@@ -423,8 +466,9 @@ def test_a_delayed_payload_can_be_deleted(broker):
     assert broker.lock_size() == 0
 
 
+@of_each
 def test_queues_do_not_mix(broker):
-    other = type(broker)("other")
+    other = leased(get_broker("other"))
     other.enqueue("b")
 
     assert broker.dequeue(wait=0) == []
@@ -433,6 +477,7 @@ def test_queues_do_not_mix(broker):
     other.close()
 
 
+@of_each
 def test_a_broker_travels_by_name(broker, peer):
     broker.enqueue("a")
 
@@ -441,6 +486,7 @@ def test_a_broker_travels_by_name(broker, peer):
     assert payloads(peer.dequeue(wait=0)) == ["a"]
 
 
+@of_each
 def test_a_broker_works_again_after_it_was_closed(broker):
     broker.enqueue("a")
     broker.close()
@@ -448,13 +494,15 @@ def test_a_broker_works_again_after_it_was_closed(broker):
     assert payloads(broker.dequeue(wait=0)) == ["a"]
 
 
+@of_each
 def test_a_broker_says_what_it_is(broker):
     assert broker.ping() is True
     assert broker.info()
     assert leased(broker) is broker
-    assert type(get_broker()) is type(broker)
+    assert type(leased(get_broker())) is type(broker)
 
 
+@of_leasing
 def test_heartbeats_are_kept_for_their_time(broker, wait_until):
     key, other = f"{Conf.Q_STAT}:1", f"{Conf.Q_STAT}:2"
     broker.set_stat(key, "first", 30)
@@ -471,6 +519,7 @@ def test_heartbeats_are_kept_for_their_time(broker, wait_until):
     assert broker.get_stat("unknown") is None
 
 
+@of_each_but_sqs
 def test_consumers_at_once_never_get_the_same_delivery(broker, in_thread):
     total = 2_000
     broker.enqueue_many(str(n) for n in range(total))

@@ -1,0 +1,174 @@
+"""Brokers of a project's own, written for django-q2, and how a broker is chosen."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import time
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from django_q.brokers import Broker, get_broker, leased
+from django_q.brokers.adapted import Adapted
+from django_q.brokers.aws_sqs import Sqs
+from django_q.brokers.orm import ORM
+from django_q.brokers.redis_broker import Redis
+from django_q.conf import Conf
+from tests.old_broker import OldBroker
+
+
+class Bare:
+    """A broker that is no subclass of any."""
+
+    list_key = "bare"
+
+    def __init__(self, list_key=None, gives=(None,)):
+        self.gives = iter(gives)
+        self.calls = []
+
+    def enqueue(self, task):
+        self.calls.append(task)
+        return 1
+
+    def dequeue(self):
+        return next(self.gives, None)
+
+    def acknowledge(self, task_id):
+        self.calls.append(task_id)
+        return 0
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, Redis),
+        ({"orm": "default"}, ORM),
+        ({"orm": "default", "sqs": {}}, Sqs),
+        ({"orm": "default", "broker_class": "tests.old_broker.OldBroker"}, OldBroker),
+    ],
+)
+def test_the_settings_choose_a_broker(conf, options, expected):
+    conf(**options)
+
+    broker = get_broker("shop")
+
+    assert type(broker) is expected
+    assert broker.list_key in ("shop", "django_q:shop:q")
+
+
+@pytest.mark.parametrize("option", ["iron_mq", "mongo", "disque_nodes"])
+def test_a_service_that_has_no_broker_here_is_named(settings, option):
+    settings.Q_CLUSTER = {option: {}}
+
+    with pytest.raises(ImproperlyConfigured, match=f"{option}.*Set 'redis', 'orm' or 'sqs'"):
+        get_broker()
+
+
+def test_a_queue_is_named_after_the_cluster(conf):
+    conf(cluster_name="shop", broker_class="tests.old_broker.OldBroker")
+
+    assert get_broker().list_key == "shop"
+
+
+def test_an_old_broker_is_wrapped_for_those_who_need_leases(make_broker):
+    broker = make_broker("custom")
+
+    wrapped = leased(broker)
+
+    assert type(broker) is OldBroker
+    assert type(wrapped) is Adapted
+    assert leased(wrapped) is wrapped
+    assert type(pickle.loads(pickle.dumps(wrapped)).broker) is OldBroker
+
+
+def test_each_receipt_of_an_old_broker_is_good():
+    broker = leased(Bare(gives=[[("receipt", "payload")]]))
+
+    ((ack_id, payload, attempt),) = broker.dequeue(5, wait=0)
+
+    assert (ack_id, payload, attempt) == ("receipt", "payload", 1)
+    assert broker.acknowledge("receipt") is True
+    assert broker.acknowledge_many(["receipt"]) == set()
+    assert broker.extend(["receipt"], 10) == broker.release(["receipt"]) == set()
+    assert broker.read("receipt") is None
+    broker.fail("other")
+    broker.bury("third", "payload")
+    assert broker.broker.calls == ["receipt", "receipt", "other", "third"]
+
+
+def test_an_old_broker_that_gives_nothing_at_once_is_asked_again_after_a_pause(conf):
+    conf(poll=0.05)
+    broker = leased(Bare(gives=[None, [], [("receipt", "payload")]]))
+
+    start = time.monotonic()
+
+    assert broker.dequeue(wait=5)
+    assert 0.1 <= time.monotonic() - start < 1
+
+
+def test_an_old_broker_that_waits_by_itself_is_asked_again_at_once(conf):
+    conf(poll=0.05)
+
+    class Waiting(Bare):
+        def dequeue(self):
+            time.sleep(0.06)
+            return super().dequeue()
+
+    start = time.monotonic()
+
+    assert leased(Waiting(gives=[None, None, [("receipt", "payload")]])).dequeue(wait=5)
+    assert time.monotonic() - start < 0.25
+
+
+def test_a_wait_for_an_old_broker_can_be_ended():
+    reader, writer = os.pipe()
+    broker = leased(Bare())
+    broker.wake_fd = reader
+    os.write(writer, b"x")
+
+    start = time.monotonic()
+    assert broker.dequeue() == []
+
+    assert time.monotonic() - start < 1
+    os.close(reader)
+    os.close(writer)
+
+
+def test_an_old_broker_can_not_delay():
+    broker = leased(Bare())
+
+    assert broker.enqueue("now") == 1
+    with pytest.raises(NotImplementedError, match="Bare has none"):
+        broker.enqueue("later", delay=5)
+
+
+def test_an_old_broker_need_not_know_more_than_three_words():
+    broker = leased(Bare())
+
+    assert (broker.queue_size(), broker.lock_size(), broker.dead_size()) == (0, 0, 0)
+    assert broker.ping() is True
+    assert broker.info() == "Bare"
+    broker.close()
+
+
+@pytest.mark.django_db
+def test_heartbeats_of_an_old_broker_are_kept_in_the_database(make_broker):
+    broker = make_broker("custom")
+    broker.set_stat(f"{Conf.Q_STAT}:1", "beat", 10)
+
+    assert leased(broker).get_stat(f"{Conf.Q_STAT}:1") == "beat"
+    assert leased(broker).get_stats(f"{Conf.Q_STAT}:*") == ["beat"]
+
+
+def test_a_broker_has_to_know_three_words():
+    broker = Broker()
+
+    for call in (lambda: broker.enqueue("a"), broker.dequeue, lambda: broker.acknowledge("a")):
+        with pytest.raises(NotImplementedError):
+            call()
+
+
+def test_results_are_cached_where_the_settings_say(conf):
+    assert Broker().cache is Broker.get_cache()
+    assert Broker().connection == 0

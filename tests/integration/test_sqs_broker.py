@@ -1,0 +1,196 @@
+"""What is particular to the broker on Amazon SQS; moto stands in for the service."""
+
+from __future__ import annotations
+
+import pytest
+
+from django_q.brokers import aws_sqs, get_broker
+from django_q.conf import Conf
+from django_q.exceptions import BrokerUnavailable
+
+
+@pytest.fixture
+def broker(make_broker, conf):
+    """The SQS broker; its leases are of whole seconds."""
+    conf(retry=30)
+    return make_broker("sqs")
+
+
+@pytest.fixture
+def message():
+    """Make what the service gives: a message that was received so many times."""
+
+    def make(received=1, delay=None, sent=1_000_000):
+        attributes = {"ApproximateReceiveCount": str(received), "SentTimestamp": str(sent * 1000)}
+        message = {"ReceiptHandle": "receipt", "Body": "body", "Attributes": attributes}
+        if delay:
+            message["MessageAttributes"] = {"delay": {"StringValue": str(delay)}}
+        return message
+
+    return make
+
+
+def payloads(deliveries):
+    return [delivery.payload for delivery in deliveries]
+
+
+def test_ten_are_taken_at_a_time(broker):
+    broker.enqueue_many(str(n) for n in range(25))
+
+    taken = [broker.dequeue(100, wait=0) for _ in range(4)]
+
+    assert [len(deliveries) for deliveries in taken] == [10, 10, 5, 0]
+    assert (broker.queue_size(), broker.lock_size()) == (0, 25)
+    assert broker.acknowledge_many([d.ack_id for part in taken for d in part]) == set()
+    assert broker.lock_size() == 0
+
+
+def test_a_batch_is_no_larger_than_a_request_may_be():
+    bodies = ["a" * 100_000, "b" * 100_000, "c" * 100_000, *["d"] * 12, "e" * 300_000]
+
+    batches = list(aws_sqs.batches(bodies))
+
+    assert [len(batch) for batch in batches] == [2, 10, 3, 1]
+    assert [body for batch in batches for body in batch] == bodies
+
+
+def test_a_released_message_comes_again_and_has_counted(broker):
+    broker.enqueue("a")
+    (delivery,) = broker.dequeue(wait=0)
+
+    assert broker.release([delivery.ack_id], count=False) == set()
+
+    (again,) = broker.dequeue(wait=2)
+    assert again.attempt == 2
+
+
+def test_a_release_can_be_for_later(broker):
+    broker.enqueue("a")
+    (delivery,) = broker.dequeue(wait=0)
+
+    broker.release([delivery.ack_id], delay=1)
+
+    assert broker.dequeue(wait=0) == []
+    assert payloads(broker.dequeue(wait=3)) == ["a"]
+
+
+def test_a_delayed_message_comes_when_it_is_due(broker):
+    broker.enqueue("later", delay=0.9)
+
+    assert broker.lock_size() == 1
+    assert broker.dequeue(wait=0) == []
+    (delivery,) = broker.dequeue(wait=3)
+    assert (delivery.payload, delivery.attempt) == ("later", 1)
+
+
+def test_a_delay_longer_than_the_service_knows_is_put_together(broker, monkeypatch):
+    monkeypatch.setattr(aws_sqs, "LONGEST_DELAY", 1)
+    monkeypatch.setattr(aws_sqs, "LONGEST_LEASE", 3)
+    broker.enqueue("later", delay=4)
+
+    assert broker.dequeue(wait=2) == []
+    (delivery,) = broker.dequeue(wait=6)
+
+    assert (delivery.payload, delivery.attempt) == ("later", 1)
+
+
+@pytest.mark.parametrize(
+    ("delay", "received", "attempt"),
+    [(None, 1, 1), (None, 3, 3), (901, 2, 1), (44100, 2, 1), (44101, 3, 1), (44101, 4, 2)],
+)
+def test_to_be_received_too_early_is_no_attempt(message, delay, received, attempt):
+    assert aws_sqs.delivery(message(received, delay)).attempt == attempt
+
+
+def test_a_message_tells_when_it_is_due(message):
+    assert aws_sqs.time_left(message(sent=1_000), 900) == 0
+    assert aws_sqs.time_left(message(sent=1_000, delay=2_000), 1_900) == 1_100
+    assert aws_sqs.time_left(message(sent=1_000, delay=900_000), 1_900) == 43_200
+
+
+def test_a_message_can_be_buried(broker):
+    broker.enqueue("a")
+    (delivery,) = broker.dequeue(wait=0)
+
+    broker.bury(delivery.ack_id, delivery.payload)
+
+    assert (broker.dead_size(), broker.lock_size()) == (1, 0)
+    broker.connection.delete_queue(QueueUrl=broker.dead_url)
+
+
+def test_a_message_that_is_gone_makes_its_receipt_stale(broker):
+    broker.enqueue_many("ab")
+    first, second = [d.ack_id for d in broker.dequeue(9, wait=0)]
+    broker.acknowledge(first)
+
+    assert broker.extend([first, second], 10) == {first}
+
+
+def test_a_queue_is_purged(broker):
+    broker.enqueue("a")
+
+    broker.purge_queue()
+
+    assert broker.queue_size() == 0
+
+
+@pytest.mark.django_db
+def test_heartbeats_are_kept_in_the_database(broker):
+    broker.set_stat(f"{Conf.Q_STAT}:1", "beat", 10)
+    broker.set_stat(f"{Conf.Q_STAT}:2", "past", -1)
+
+    assert broker.get_stat(f"{Conf.Q_STAT}:1") == "beat"
+    assert broker.get_stats(f"{Conf.Q_STAT}:*") == ["beat"]
+
+
+def test_what_a_request_has_not_done_is_tried_again(broker, monkeypatch):
+    replies = iter(
+        [
+            {"Successful": [{"Id": "0"}], "Failed": [{"Id": "1", "SenderFault": False}]},
+            {"Successful": [{"Id": "1"}]},
+        ]
+    )
+    sent = []
+
+    def request(QueueUrl, Entries):
+        sent.append([entry["Id"] for entry in Entries])
+        return next(replies)
+
+    monkeypatch.setattr(broker.connection, "delete_message_batch", request, raising=False)
+
+    assert broker.acknowledge_many(["a", "b"]) == set()
+    assert sent == [["0", "1"], ["1"]]
+
+
+def test_what_the_service_does_not_do_is_an_error(broker, monkeypatch):
+    def request(QueueUrl, Entries):
+        return {"Failed": [{"Id": entry["Id"], "SenderFault": False} for entry in Entries]}
+
+    monkeypatch.setattr(broker.connection, "delete_message_batch", request, raising=False)
+
+    with pytest.raises(BrokerUnavailable, match="delete_message_batch"):
+        broker.acknowledge("a")
+
+
+def test_a_refused_message_is_an_error(broker, monkeypatch):
+    def request(QueueUrl, Entries):
+        return {"Failed": [{"Id": entry["Id"], "SenderFault": True} for entry in Entries]}
+
+    monkeypatch.setattr(broker.connection, "send_message_batch", request, raising=False)
+
+    with pytest.raises(BrokerUnavailable, match="refused"):
+        broker.enqueue_many(["a"])
+
+
+def test_boto3_is_asked_for_when_it_is_missing(conf, monkeypatch):
+    conf(sqs={"aws_region": "eu-west-1"})
+    monkeypatch.setattr(aws_sqs, "boto3", None)
+
+    with pytest.raises(Exception, match="needs boto3"):
+        get_broker().enqueue("a")
+
+
+def test_the_settings_say_how_long_a_request_waits(conf):
+    conf(sqs={"receive_message_wait_time_seconds": 20})
+
+    assert aws_sqs.long_poll() == 20
