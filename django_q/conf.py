@@ -168,7 +168,10 @@ class Settings:
 
     def from_django(self) -> None:
         """Read ``settings.Q_CLUSTER``, for the cluster that ``Q_CLUSTER_NAME`` names."""
-        self.load(getattr(settings, "Q_CLUSTER", None) or {}, os.environ.get("Q_CLUSTER_NAME"))
+        options = getattr(settings, "Q_CLUSTER", None)
+        # What is no table is left to the system checks, which name it.
+        options = options if isinstance(options, Mapping) else {}
+        self.load(options, os.environ.get("Q_CLUSTER_NAME"))
 
 
 def attribute(key: str) -> str:

@@ -172,27 +172,30 @@ def checked(package: Any) -> TaskPackage:
     """Complete what was read from a payload, or raise ``PackageError`` naming what is wrong."""
     if not isinstance(package, dict):
         raise PackageError(f"A package must be a dict, got {type(package).__name__}.")
-    missing = [key for key in REQUIRED[:3] if key not in package]
-    if missing:
+    if missing := [key for key in REQUIRED[:3] if key not in package]:
         raise PackageError(f"The package has no {' and no '.join(missing)}.")
-    if not isinstance(package["id"], str) or not 0 < len(package["id"]) <= 32:
+    task_id, func = package["id"], package["func"]
+    if not isinstance(task_id, str) or not 0 < len(task_id) <= 32:
         raise PackageError("The package's id must be a string of 1 to 32 characters.")
-    if not isinstance(package["func"], str) and not callable(package["func"]):
-        raise PackageError(
-            f"The package's func must be a name or callable, got {package['func']!r}."
-        )
-    package["name"] = str(package["name"])
-    args = package.get("args") or ()
-    package["args"] = (
-        tuple(args) if isinstance(args, Sequence) and not isinstance(args, str) else (args,)
-    )
-    kwargs = package.get("kwargs") or {}
-    if not isinstance(kwargs, Mapping):
-        raise PackageError(f"The package's kwargs must be a dict, got {type(kwargs).__name__}.")
-    package["kwargs"] = kwargs
+    if not isinstance(func, str) and not callable(func):
+        raise PackageError(f"The package's func must be a name or callable, got {func!r}.")
     if not isinstance(package.get("started"), datetime):
         raise PackageError("The package's started must be a datetime.")
+    package["name"] = str(package["name"])
+    package["args"] = as_args(package.get("args"))
+    kwargs = package["kwargs"] = package.get("kwargs") or {}
+    if type(kwargs) is not dict and not isinstance(kwargs, Mapping):
+        raise PackageError(f"The package's kwargs must be a dict, got {type(kwargs).__name__}.")
     return package  # type: ignore[return-value]
+
+
+def as_args(args: Any) -> tuple:
+    """Make positional arguments of what stands for them: a sequence, a single value, nothing."""
+    if type(args) is tuple:
+        return args
+    if isinstance(args, Sequence) and not isinstance(args, str):
+        return tuple(args)
+    return (args,) if args else ()
 
 
 def resolve(path: str) -> Any:

@@ -107,7 +107,7 @@ class SignedPackage:
 def unsigned(payload: bytes) -> bytes:
     """Check a payload's signature and return its serialized value, decompressed."""
     value, _, given = payload.rpartition(b":")
-    for key in keys():
+    for key in reading_keys():
         if hmac.compare_digest(signature(key, value), given):
             break
     else:
@@ -147,7 +147,7 @@ def too_large(size: int) -> str:
     )
 
 
-def keys() -> Iterator[bytes]:
+def reading_keys() -> Iterator[bytes]:
     """List the keys a payload may be signed with, likeliest first."""
     secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     for salt in (Conf.PREFIX, LEGACY_SALT):

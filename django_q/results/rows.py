@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import pickle
 from base64 import b64encode
+from collections.abc import Callable
+from datetime import datetime, timezone
 from functools import lru_cache
 from typing import Any
 
@@ -64,8 +66,7 @@ def insert(rows: list[dict[str, Any]], alias: str) -> None:
 
     Call it inside a transaction.
     """
-    connection = connections[alias]
-    adapt = connection.ops.adapt_datetimefield_value
+    moment = time_writer(alias)
     values = [
         (
             row["id"],
@@ -77,8 +78,8 @@ def insert(rows: list[dict[str, Any]], alias: str) -> None:
             encoded(row["result"]),
             row["group"],
             row["cluster"],
-            adapt(row["started"]),
-            adapt(row["stopped"]),
+            moment(row["started"]),
+            moment(row["stopped"]),
             row["success"],
             row["attempt_count"],
         )
@@ -86,8 +87,26 @@ def insert(rows: list[dict[str, Any]], alias: str) -> None:
     ]
     if copy_in(values, alias):
         return
-    with connection.cursor() as cursor:
+    with connections[alias].cursor() as cursor:
         cursor.executemany(insert_sql(alias), values)
+
+
+def time_writer(alias: str) -> Callable[[datetime], Any]:
+    """Give the function that makes a parameter of a time.
+
+    Most times are UTC, and so are most databases that can not keep a time zone. To find that out
+    for each time on its own costs as much as to insert the row.
+    """
+    connection = connections[alias]
+    adapt = connection.ops.adapt_datetimefield_value
+    if connection.features.supports_timezones or connection.timezone is not timezone.utc:
+        return adapt
+
+    def write(moment: datetime) -> Any:
+        is_utc = moment.tzinfo is timezone.utc
+        return adapt(moment.replace(tzinfo=None) if is_utc else moment)
+
+    return write
 
 
 def copy_in(values: list[tuple], alias: str) -> bool:

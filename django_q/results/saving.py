@@ -120,7 +120,7 @@ def clipped(text: str, column: str) -> str:
 
 def stored_time(moment: datetime) -> datetime:
     """Make a time aware or naive, whichever the project's database columns are."""
-    if timezone.is_aware(moment) == settings.USE_TZ:
+    if settings.USE_TZ == (moment.tzinfo is not None):
         return moment
     return timezone.make_aware(moment) if settings.USE_TZ else timezone.make_naive(moment)
 
