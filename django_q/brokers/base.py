@@ -179,6 +179,8 @@ class Broker:
     def close(self) -> None:
         """Drop the connections; they are made again when needed."""
         vars(self).pop("connection", None)
+        if heartbeats := vars(self).pop("heartbeats", None):
+            heartbeats.close()
 
     @cached_property
     def heartbeats(self) -> Heartbeats:

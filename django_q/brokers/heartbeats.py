@@ -58,3 +58,9 @@ class Heartbeats:
         """Give the heartbeats whose keys match."""
         found = self.alive(key__startswith=pattern.partition("*")[0]).values_list("key", "value")
         return [value for key, value in found if fnmatchcase(key, pattern)]
+
+    def close(self) -> None:
+        """Close the connection of this thread, unless a transaction goes on in it."""
+        connection = connections[self.alias]
+        if not connection.in_atomic_block:
+            connection.close()

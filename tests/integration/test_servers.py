@@ -1,0 +1,41 @@
+"""The servers that tests start."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests import servers
+
+KILLED = """
+import os, signal
+from tests import servers
+print(servers.workspace(), servers.RedisServer().start().port, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_test_run_that_is_killed_leaves_nothing_behind(monkeypatch, wait_until):
+    monkeypatch.delenv(servers.WORKSPACE)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED], text=True, stdout=subprocess.PIPE, check=False
+    )
+    workspace, port = killed.stdout.split()
+
+    wait_until(lambda: not Path(workspace).exists())
+
+    server = servers.RedisServer.__new__(servers.RedisServer)
+    server.port = int(port)
+    assert server.answers() is False
+
+
+def test_a_server_keeps_its_files_when_it_is_restarted():
+    server = servers.RedisServer(appendonly="yes").start()
+    with server.client() as client:
+        client.set("key", "value")
+
+        server.restart()
+
+        assert client.get("key") == b"value"
+    server.stop()
