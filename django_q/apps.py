@@ -13,5 +13,7 @@ class DjangoQConfig(AppConfig):
     default_auto_field = "django.db.models.AutoField"
 
     def ready(self) -> None:
-        """Register the system checks."""
-        from django_q import checks  # noqa: F401 - Django's place for what needs the models
+        """Register the system checks, and have schedulers woken by changes of schedules."""
+        # Here, because both need the models.
+        from django_q import checks  # noqa: F401
+        from django_q.lifecycle import waking  # noqa: F401

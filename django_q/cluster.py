@@ -27,7 +27,10 @@ from django_q.processes.scheduler import scheduler
 from django_q.processes.sentinel import Sentinel
 from django_q.processes.worker import rss_check, worker
 from django_q.queues import Flag
+from django_q.results.cache import save as save_cached
+from django_q.results.saving import save_task
 from django_q.status import Stat, Status
+from django_q.utils import localtime
 
 __all__ = [
     "Cluster",
@@ -35,9 +38,12 @@ __all__ = [
     "Stat",
     "Status",
     "close_old_django_connections",
+    "localtime",
     "monitor",
     "pusher",
     "rss_check",
+    "save_cached",
+    "save_task",
     "scheduler",
     "set_cpu_affinity",
     "worker",

@@ -11,6 +11,8 @@ from django.utils.translation import gettext as _
 from django_q.brokers import Broker, get_broker, leased
 from django_q.optional import psutil
 from django_q.processes.monitor import monitor as save_results
+from django_q.results.cache import save as save_cached
+from django_q.results.saving import save_task
 from django_q.status import Stat, Status
 from django_q.terminal import configuration, health, report
 from django_q.terminal.clusters import ClusterScreen
@@ -29,6 +31,8 @@ __all__ = [
     "info_json",
     "memory",
     "monitor",
+    "save_cached",
+    "save_task",
     "settings",
 ]
 

@@ -49,6 +49,7 @@ class TaskPackage(TypedDict, total=False):
     cluster: str  # name of the queue it was sent to
     timeout: float
     max_attempts: int
+    schedule: int  # key of the schedule that is to be told of the end
     # Added while it runs:
     ack_id: Any  # receipt of the delivery
     attempt: int  # counts from 1

@@ -13,6 +13,7 @@ from django_q.lifecycle.calls import AsyncTask, Chain, Iter
 from django_q.lifecycle.composition import send_batch, send_call, send_chain, send_iterable
 from django_q.lifecycle.inline import run_inline
 from django_q.lifecycle.schedules import make_schedule
+from django_q.lifecycle.scheduling import run_now
 from django_q.models import Schedule, Task
 from django_q.results.reading import (
     count_group,
@@ -56,6 +57,7 @@ __all__ = [
     "result_cached",
     "result_group",
     "result_group_cached",
+    "run_now",
     "schedule",
 ]
 

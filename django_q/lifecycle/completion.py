@@ -13,11 +13,14 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import router
+
 from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
 from django_q.lifecycle import collation
 from django_q.lifecycle.collation import is_item
 from django_q.lifecycle.hooks import call_hook
+from django_q.models import Schedule
 from django_q.package import TaskPackage, dotted_name, next_link
 from django_q.results import cache, saving
 from django_q.results.rows import PICKLED, opened
@@ -57,7 +60,7 @@ def complete(
     packages = still_held(packages, broker)
     final = [package for package in packages if not is_tried_again(package)]
     items = [package for package in final if is_item(package)]
-    wholes = collation.collect(items)
+    wholes = collation.collect(items, broker)
     # A run that is tried again gets no row: a row says that the task has ended.
     save([package for package in final if not is_item(package)] + wholes, broker)
     collated = {package["id"] for package in wholes}
@@ -66,7 +69,7 @@ def complete(
         if not is_item(package) and has_sequel(package):
             follow(package, submit)
             acknowledge([package], broker)
-    collation.forget(wholes, items)
+    collation.forget(wholes, items, broker)
     acknowledge([item for item in items if item["group"] in collated], broker)
     hand_back([package for package in packages if is_tried_again(package)], broker)
     announce([*packages, *wholes])
@@ -122,7 +125,7 @@ def is_tried_again(package: TaskPackage) -> bool:
 
 def has_sequel(package: TaskPackage) -> bool:
     """Whether more than a signal follows from a task's end."""
-    return bool(package.get("hook") or package.get("chain"))
+    return bool(package.get("hook") or package.get("chain") or package.get("schedule"))
 
 
 def acknowledge(packages: Sequence[TaskPackage], broker: Broker | None) -> None:
@@ -147,7 +150,10 @@ def hand_back(packages: Sequence[TaskPackage], broker: Broker | None) -> None:
 
 
 def follow(package: TaskPackage, submit: Callable[[TaskPackage], Any]) -> None:
-    """Submit the next link of a chain, and call the hook."""
+    """Tell the schedule of the end, submit the next link of a chain, and call the hook."""
+    if schedule := package.get("schedule"):
+        rows = Schedule.objects.using(router.db_for_write(Schedule))
+        rows.filter(pk=schedule).update(ended=package["id"])
     if chain := opened(package.get("chain")):
         link = next_link({**package, "chain": chain}, opened(package["result"]))
         if link:

@@ -238,12 +238,17 @@ def new_task(schedule: Schedule, run: datetime) -> TaskPackage:
     args, kwargs = schedule.call(run.astimezone(UTC))
     options, kwargs = options_of(kwargs)
     options["cluster"] = options.get("cluster") or Conf.CLUSTER_NAME
-    if may_skip(schedule) and Conf.SAVE_LIMIT >= 0:
-        options["save"] = True  # the row tells that it has ended
     # The task before is in it, so that who sets a due time again gets another task for it.
     due = run.astimezone(UTC).isoformat()
     task_id = derived_id("schedule", str(schedule.pk), due, schedule.task or "")
-    return new_package(schedule.func, args, kwargs, options, task_id)
+    return marked(new_package(schedule.func, args, kwargs, options, task_id), schedule)
+
+
+def marked(package: TaskPackage, schedule: Schedule) -> TaskPackage:
+    """Have the schedule told of the task's end, where its next run waits for that."""
+    if may_skip(schedule):
+        package["schedule"] = schedule.pk
+    return package
 
 
 def sealed(packages: Sequence[TaskPackage]) -> list[str | bytes]:
@@ -267,11 +272,12 @@ def may_skip(schedule: Schedule) -> bool:
 
 
 def has_ended(schedule: Schedule, broker: Broker) -> bool:
-    """Whether the last task of a schedule has ended: it is saved, or its queue has nothing left.
+    """Whether the last task of a schedule has ended, as far as anything tells.
 
-    The queue is asked because a result may have been pruned, or never was to be saved.
+    Its row and its queue are asked for a task that no cluster of ours has told the end of: it
+    ran on one of django-q2, or it was deleted from the queue.
     """
-    if schedule.task is None:
+    if schedule.task in (None, schedule.ended):
         return True
     alias = router.db_for_write(Task)
     if Task.objects.using(alias).filter(id=schedule.task).exists():
@@ -293,7 +299,7 @@ def run_now(schedule: Schedule, broker: Broker | None = None) -> str:
     """
     args, kwargs = schedule.call(datetime.now(UTC))
     options, kwargs = options_of(kwargs)
-    package = new_package(schedule.func, args, kwargs, options)
+    package = marked(new_package(schedule.func, args, kwargs, options), schedule)
     dispatch([package], {**options, "broker": broker})
     rows = Schedule.objects.using(router.db_for_write(Schedule))
     rows.filter(pk=schedule.pk).update(task=package["id"])

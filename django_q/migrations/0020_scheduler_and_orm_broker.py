@@ -85,5 +85,6 @@ class Migration(migrations.Migration):
             error=models.TextField("error", null=True, blank=True, editable=False),
             anchor=models.DateTimeField(null=True, editable=False),
             claimed=models.DateTimeField(null=True, editable=False),
+            ended=models.CharField(max_length=32, null=True, editable=False),
         ),
     ]

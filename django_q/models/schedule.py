@@ -161,6 +161,8 @@ class Schedule(models.Model):
     anchor = models.DateTimeField(null=True, editable=False)
     #: Until then a scheduler has the due time in hand and will advance ``next_run``.
     claimed = models.DateTimeField(null=True, editable=False)
+    #: Id of the task that ended last, where the next one waits for that.
+    ended = models.CharField(max_length=32, null=True, editable=False)
 
     class Meta:
         app_label = "django_q"

@@ -51,6 +51,11 @@ def save(packages: Sequence[TaskPackage]) -> None:
             save_alone(row, alias)
 
 
+def save_task(task: TaskPackage, broker: Any = None) -> None:
+    """Save one finished task, as the predecessors' function of this name does."""
+    save([task])
+
+
 def save_rows(rows: list[dict[str, Any]], alias: str) -> None:
     """Write rows in one transaction."""
     with transaction.atomic(using=alias):

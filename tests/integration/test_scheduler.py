@@ -20,6 +20,7 @@ from django_q.models.schedule import aware
 from django_q.scheduler import scheduler
 from django_q.signals import pre_enqueue
 from django_q.signing import SignedPackage
+from django_q.tasks import async_task
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -460,15 +461,48 @@ def test_a_run_is_skipped_while_the_one_before_runs(broker):
 
 
 @EITHER_BROKER
-@pytest.mark.parametrize("limit", [250, -1])
-def test_a_run_is_not_skipped_when_the_one_before_has_ended(broker, conf, run_once, limit):
-    conf(save_limit=limit)
+@pytest.mark.parametrize("options", [{}, {"save_limit": -1}, {"cached": True}, {"save_limit": 1}])
+def test_a_run_is_not_skipped_when_the_one_before_has_ended(broker, conf, run_once, options):
+    conf(**options)
     overlapping(broker)
     run_once(broker)
+    async_task("tests.tasks.nothing", broker=broker)
+    run_once(broker)
+    async_task("tests.tasks.nothing", broker=broker)  # the queue is never empty
+
+    scheduler(broker)
+
+    assert broker.queue_size() == 2
+
+
+@EITHER_BROKER
+def test_a_run_is_not_skipped_when_the_one_before_was_deleted(broker):
+    overlapping(broker)
+    broker.delete_queue()
 
     scheduler(broker)
 
     assert broker.queue_size() == 1
+
+
+def test_an_end_that_comes_before_the_schedule_is_advanced_counts(broker, run_once, monkeypatch):
+    advance = Agenda.advance
+
+    def advance_late(*args: Any) -> bool:
+        run_once(broker)
+        Task.objects.all().delete()
+        async_task("tests.tasks.nothing", broker=broker)
+        return advance(*args)
+
+    make_schedule(overlap="skip")
+    with monkeypatch.context() as patch:
+        patch.setattr(Agenda, "advance", advance_late)
+        scheduler(broker)
+    Schedule.objects.update(next_run=ago(seconds=5))
+
+    scheduler(broker)
+
+    assert broker.queue_size() == 2
 
 
 def test_one_of_several_missed_runs_is_enough_where_they_would_overlap(broker):
