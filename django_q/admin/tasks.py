@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext_lazy
 
 from django_q.admin.display import block, cut, duration
 from django_q.admin.listing import (
@@ -52,7 +52,8 @@ class EndedTaskAdmin(LightList, admin.ModelAdmin):
         (None, {"fields": ("name", "id", "func", "call_args", "call_kwargs")}),
         (_("Outcome"), {"fields": ("outcome",)}),
         (
-            _("Run"),
+            # Django's admin has a button "Run", and applications share their translations.
+            pgettext_lazy("one execution of a task", "Run"),
             {"fields": ("started", "stopped", "time_taken", "attempt_count", "cluster", "group",
                         "hook")},
         ),

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
+from django.utils.translation import gettext as _
 
 from django_q.cluster import Cluster
 from django_q.conf import Conf
@@ -16,19 +17,19 @@ from django_q.processes.entry import log_to_terminal
 class Command(BaseCommand):
     """Starts a cluster and stays with it until it is told to stop."""
 
-    help = "Starts a Django Q cluster."
+    help = _("Starts a Django Q cluster.")
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--run-once",
             action="store_true",
-            help="Work off what is queued, then stop.",
+            help=_("Work off what is queued, then stop."),
         )
         parser.add_argument(
             "-n",
             "--name",
             dest="cluster_name",
-            help="Work for this queue, with its settings from ALT_CLUSTERS.",
+            help=_("Work for this queue, with its settings from ALT_CLUSTERS."),
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
