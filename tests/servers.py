@@ -67,7 +67,10 @@ def start_watcher() -> None:
     """Start the process that cleans up after a test run that was killed."""
     command = [sys.executable, "-c", WATCH, str(os.getpid()), str(workspace())]
     # A session of its own: what kills a whole test run must not reach it.
-    watcher = subprocess.Popen(command, start_new_session=True)
+    closed = subprocess.DEVNULL
+    watcher = subprocess.Popen(
+        command, start_new_session=True, stdin=closed, stdout=closed, stderr=closed
+    )
     watcher.returncode = 0  # it ends after us, which is no fault
 
 
@@ -125,8 +128,9 @@ class Server:
         raise NotImplementedError
 
     def answers(self) -> bool:
-        """Say whether the server is ready."""
-        raise NotImplementedError
+        """Say whether the server is ready: here, whether it listens."""
+        with socket.socket() as probe:
+            return not probe.connect_ex(("127.0.0.1", self.port))
 
     def popen_options(self) -> dict:
         """Give further arguments of ``subprocess.Popen``."""
@@ -200,6 +204,8 @@ class RedisServer(Server):
         return [str(self.program), *arguments]
 
     def answers(self) -> bool:
+        if not super().answers():
+            return False
         with contextlib.suppress(redis.RedisError), self.client() as client:
             return client.ping()
         return False
@@ -283,10 +289,6 @@ class MotoServer(Server):
 
     def command(self) -> list[str]:
         return [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
-
-    def answers(self) -> bool:
-        with socket.socket() as probe:
-            return not probe.connect_ex(("127.0.0.1", self.port))
 
 
 @cache
