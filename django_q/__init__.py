@@ -17,7 +17,7 @@ _NAMES = {
         *("async_batch", "async_chain", "async_iter", "async_task"),
         *("count_group", "count_group_cached", "delete_cached", "delete_group"),
         *("delete_group_cached", "fetch", "fetch_cached", "fetch_group", "fetch_group_cached"),
-        *("result", "result_cached", "result_group", "result_group_cached"),
+        *("result", "result_cached", "result_group", "result_group_cached", "run_now"),
     ),
 }
 _ROOT = {name: (home, name) for home, names in _NAMES.items() for name in names}

@@ -43,7 +43,7 @@ class HumanHasher:
 
     def __init__(self, wordlist: Sequence[str] = DEFAULT_WORDLIST) -> None:
         if len(wordlist) != 256:
-            raise ValueError(f"A word list must have 256 words, one for each byte, got {len(wordlist)}.")
+            raise ValueError(f"A word list must have 256 words, got {len(wordlist)}.")
         self.wordlist = wordlist
 
     def humanize(self, hexdigest: str, words: int = 4, separator: str = "-") -> str:
@@ -60,7 +60,7 @@ class HumanHasher:
         data = bytes(data)
         size = len(data) // target
         if not size:
-            raise ValueError(f"A digest for {target} words needs {target} bytes or more, got {len(data)}.")
+            raise ValueError(f"A digest for {target} words needs as many bytes, got {len(data)}.")
         starts = range(0, size * target, size)
         ends = [*starts[1:], len(data)]
         return [reduce(xor, data[start:end]) for start, end in zip(starts, ends, strict=True)]

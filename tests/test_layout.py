@@ -22,8 +22,8 @@ lifecycle.timeout lifecycle.reporting lifecycle.hooks lifecycle.execution lifecy
     lifecycle.composition lifecycle
 processes.entry processes.slot processes.affinity processes.child processes.pusher \
     processes.worker processes.monitor processes.scheduler processes.sentinel processes
-pusher worker scheduler timeout utils terminal tasks cluster backend monitor monitor_terminal admin \
-    checks apps legacy management
+pusher worker scheduler timeout utils terminal tasks cluster backend monitor monitor_terminal \
+    admin checks apps legacy management
 """
 ORDER = [name for floor in FLOORS.split("\n")[1:-1] for name in floor.split()]
 

@@ -125,7 +125,7 @@ def clipped(text: str, column: str) -> str:
 
 def stored_time(moment: datetime) -> datetime:
     """Make a time aware or naive, whichever the project's database columns are."""
-    if settings.USE_TZ == (moment.tzinfo is not None):
+    if (moment.tzinfo is not None) is bool(settings.USE_TZ):
         return moment
     return timezone.make_aware(moment) if settings.USE_TZ else timezone.make_naive(moment)
 
