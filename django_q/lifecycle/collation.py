@@ -3,10 +3,14 @@
 The parts are rows, saved before their deliveries are acknowledged. Who saves the last one makes
 the task of the whole; its own deliveries are acknowledged only when all that is done and the
 parts are gone, so that after a crash one of them comes again and does it.
+
+The predecessors keep the results of items in the cache. What their clusters have done of an
+iterable before ours took over is read from there.
 """
 
 from __future__ import annotations
 
+import contextlib
 import pickle
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,10 +18,13 @@ from typing import Any
 
 from django.utils import timezone
 
+from django_q.brokers.base import Broker
+from django_q.conf import logger
 from django_q.humanhash import humanize
 from django_q.models import Part
 from django_q.package import TaskPackage
 from django_q.results import parts
+from django_q.results.cache import Cached
 
 #: Marks in memory an item whose iterable is done, as completing may be repeated.
 COLLATED = "collated"
@@ -28,7 +35,7 @@ def is_item(package: TaskPackage) -> bool:
     return bool(package.get("iter_count")) and 0 < len(package.get("group") or "") <= 32
 
 
-def collect(items: Sequence[TaskPackage]) -> list[TaskPackage]:
+def collect(items: Sequence[TaskPackage], broker: Broker | None = None) -> list[TaskPackage]:
     """Keep the results of items, and return the packages of the iterables that are whole now."""
     iterables: dict[str, list[TaskPackage]] = defaultdict(list)
     for item in items:
@@ -37,7 +44,24 @@ def collect(items: Sequence[TaskPackage]) -> list[TaskPackage]:
     for iterable in [iterable for iterable, own in iterables.items() if is_late(iterable, own)]:
         del iterables[iterable]
     parts.add(item for own in iterables.values() for item in own)
+    for iterable, own in iterables.items():
+        if is_inherited(own[0]):
+            parts.add(left_behind(iterable, broker))
     return [whole(iterable, own) for iterable, own in iterables.items() if is_ours(iterable, own)]
+
+
+def is_inherited(item: TaskPackage) -> bool:
+    """Whether a predecessor has enqueued an item: it does not number them."""
+    return item.get("iter_position") is None
+
+
+def left_behind(iterable: str, broker: Broker | None) -> list[TaskPackage]:
+    """Find the items that clusters of a predecessor have done and left in the cache."""
+    try:
+        return Cached.of(broker).packages(iterable)
+    except Exception as error:  # whatever a cache raises that is away, or was taken away
+        logger.warning("what the cache may hold of iterable %s is left out: %r", iterable, error)
+        return []
 
 
 def is_late(iterable: str, items: Sequence[TaskPackage]) -> bool:
@@ -94,7 +118,9 @@ def argument(part: Part) -> Any:
     return args[0] if len(args) == 1 else args
 
 
-def forget(iterables: Sequence[TaskPackage], items: Sequence[TaskPackage]) -> None:
+def forget(
+    iterables: Sequence[TaskPackage], items: Sequence[TaskPackage], broker: Broker | None = None
+) -> None:
     """Delete the parts of iterables that are saved, and whose hooks were called."""
     if not iterables:
         return
@@ -103,4 +129,7 @@ def forget(iterables: Sequence[TaskPackage], items: Sequence[TaskPackage]) -> No
     for item in items:
         if item["group"] in done:
             item[COLLATED] = True  # type: ignore[typeddict-unknown-key]
+    for iterable in {item["group"] for item in items if is_inherited(item)} & done:
+        with contextlib.suppress(Exception):  # the cache is away, and nothing but litter in it
+            Cached.of(broker).delete_group(iterable)
     parts.sweep(timezone.now())

@@ -4,6 +4,7 @@ A result has a key of its own, ``{list_key}:{task_id}``, as in the predecessors;
 signed package. A group is a row of numbered keys, each added in one step and holding the id of a
 task, beside the count of them. Nothing is read, changed and written back, so two monitors lose
 nothing to each other, on any cache whose ``add`` is atomic (Redis, Memcached, database, memory).
+A group that a cluster of a predecessor has left is one list of keys; it is read, and never written.
 """
 
 from __future__ import annotations
@@ -70,8 +71,7 @@ class Cached:
 
     def key(self, task_id: str) -> str:
         """Name the key of a task's result."""
-        safe = task_id.isascii() and task_id.isprintable() and " " not in task_id
-        return f"{self.list_key}:{task_id if safe else digest(task_id)}"
+        return f"{self.list_key}:{task_id if is_safe(task_id) else digest(task_id)}"
 
     def member_key(self, group_id: str, number: int | str) -> str:
         """Name the key of a group's member, or of their count."""
@@ -116,7 +116,17 @@ class Cached:
 
     def members(self, group_id: str) -> list[str]:
         """List the ids of a group's tasks."""
-        return list(dict.fromkeys(task_id for _, task_id in self.numbered(group_id)))
+        ids = [task_id for _, task_id in self.numbered(group_id)]
+        return list(dict.fromkeys([*self.inherited(group_id), *ids]))
+
+    def inherited(self, group_id: str) -> list[str]:
+        """List the ids of a group's tasks that clusters of a predecessor have done."""
+        keys = self.cache.get(self.inherited_key(group_id, "keys")) if is_safe(group_id) else None
+        return [key.removeprefix(f"{self.list_key}:") for key in keys or ()]
+
+    def inherited_key(self, group_id: str, name: str) -> str:
+        """Name what the predecessors keep of a group: its "keys", an iterable's "args"."""
+        return f"{self.list_key}:{group_id}:{name}"
 
     def numbered(self, group_id: str) -> Iterator[tuple[str, str]]:
         """List the keys of a group's members with the id that each holds.
@@ -148,8 +158,10 @@ class Cached:
 
     def delete_group(self, group_id: str, tasks: bool = True) -> None:
         """Delete a group with its results, as a label alone can not be taken off them."""
-        numbered = list(self.numbered(group_id))
-        keys = [key for key, _ in numbered] + [self.key(task_id) for _, task_id in numbered]
+        keys = [self.key(task_id) for task_id in self.members(group_id)]
+        keys += [key for key, _ in self.numbered(group_id)]
+        if is_safe(group_id):
+            keys += [self.inherited_key(group_id, name) for name in ("keys", "args")]
         self.cache.delete_many([*keys, self.member_key(group_id, "count")])
 
     def delete(self, task_id: str) -> bool:
@@ -184,6 +196,11 @@ def payload(package: TaskPackage) -> str:
             {**value, "func": dotted_name(package["func"]), "hook": None, "chain": None}
             | {"args": (text["args"],), "kwargs": {}, "result": text["result"]}
         )
+
+
+def is_safe(name: str) -> bool:
+    """Whether a name may be part of a key as it is, on any cache."""
+    return name.isascii() and name.isprintable() and " " not in name
 
 
 def digest(name: str) -> str:
