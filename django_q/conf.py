@@ -17,7 +17,13 @@ from django.utils.translation import gettext_lazy as _
 
 from django_q.connections import connect_redis
 
+# Projects import these from here, where django-q2 has them.
+from django_q.optional import croniter, psutil, resource, setproctitle  # noqa: F401
+
 logger = logging.getLogger("django-q")
+
+#: The process that started this one; a name of django-q2.
+get_ppid = os.getppid
 
 #: Keys of ``Q_CLUSTER`` whose attribute has another name than the key in upper case.
 RENAMED = {"name": "PREFIX", "compress": "COMPRESSED"}
