@@ -14,7 +14,9 @@ from itertools import islice, repeat
 from typing import Any
 
 import redis
+from redis.backoff import ExponentialBackoff
 from redis.exceptions import NoScriptError
+from redis.retry import Retry
 
 from django_q.brokers import scripts
 from django_q.brokers.base import DEAD, FORGOTTEN, REMEMBERED, Broker, Delivery
@@ -32,6 +34,8 @@ SHORT_WAIT = 1
 CHUNK = 10_000
 #: What connections time out after, in seconds, unless the settings say so.
 TIMEOUTS = {"socket_connect_timeout": 5, "socket_timeout": 10}
+#: How often a command is repeated whose connection has failed, and seconds between: at most, first.
+RETRIES, PAUSES = 3, (1, 0.1)
 #: Added to a queue's name: see lua/shared.lua.
 PARTS = ("", ":running", ":leases", ":tries", ":sequence", DEAD)
 
@@ -283,12 +287,17 @@ class Redis(Broker):
         options = Conf.REDIS
         if isinstance(options, str):
             options = {"url": options}
-        return connect_redis(with_timeouts(options or {}), Conf.DJANGO_REDIS)
+        return connect_redis(with_defaults(options or {}), Conf.DJANGO_REDIS)
 
 
-def with_timeouts(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Add the time-outs that the settings do not have."""
-    return {**TIMEOUTS, **options}
+def with_defaults(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Add time-outs, and when to try again, where the settings do not have them.
+
+    Never after a time-out: a server that is only slow has pushed what it was sent, and would push
+    it twice.
+    """
+    retry = Retry(ExponentialBackoff(*PAUSES), RETRIES, supported_errors=(redis.ConnectionError,))
+    return {**TIMEOUTS, "retry": retry, **options}
 
 
 def micro(seconds: float) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import signal
 import socket
 import threading
 import time
@@ -141,6 +142,23 @@ def test_a_server_that_is_not_there_is_an_error_of_the_driver(conf):
         get_broker().enqueue("a")
 
 
+def test_a_server_that_is_only_slow_enqueues_once(private_server, conf):
+    conf(redis={"url": private_server.url, "socket_timeout": 0.2})
+    broker = get_broker()
+    assert broker.queue_size() == 0
+
+    private_server.process.send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(redis.TimeoutError):
+            broker.enqueue("a")
+    finally:
+        private_server.process.send_signal(signal.SIGCONT)
+
+    servers.wait_until(lambda: broker.queue_size() == 1)
+    assert len(broker.dequeue(9, wait=0.5)) == 1
+    broker.close()
+
+
 def test_a_server_that_forgets_its_scripts_loses_nothing(broker):
     broker.enqueue_many("ab")
     (first,) = broker.dequeue(wait=0)
@@ -274,6 +292,29 @@ def test_thousands_of_leases_that_ended_are_taken_in_order(broker, conf):
     assert broker.queue_size() == 3_000
     broker.purge_queue()
     assert (broker.queue_size(), broker.lock_size()) == (0, 0)
+
+
+def test_a_client_of_several_servers_waits_in_short_steps(broker):
+    class Several:
+        """A client that has no connection of its own to give."""
+
+        def __init__(self, client):
+            self.execute_command = client.execute_command
+
+    several = get_broker()
+    several.connection = Several(broker.connection)
+    assert several.dequeue(wait=0.1) == []
+    producer = threading.Timer(0.2, broker.enqueue, ["a"])
+    producer.start()
+
+    assert payloads(several.dequeue(wait=5)) == [b"a"]
+
+    producer.join()
+    reader, writer = os.pipe()
+    os.write(writer, b"x")
+    several.wake_fd = reader
+    assert several.dequeue(wait=0) == several.dequeue() == []
+    os.close(reader), os.close(writer)
 
 
 def test_heartbeats_are_found_without_a_scan_of_all_keys(broker):
