@@ -1,6 +1,11 @@
 """What django_q raises."""
 
 
+def brief(error: BaseException) -> str:
+    """Say in a line what an error is: the ``repr`` of some drivers' errors does not."""
+    return f"{type(error).__name__}: {error}"
+
+
 class DjangoQError(Exception):
     """Raised when django_q can not do what it was asked to; the base of all its errors."""
 

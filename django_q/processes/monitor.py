@@ -14,6 +14,7 @@ from django_q import connections
 from django_q.brokers import get_broker, leased
 from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
+from django_q.exceptions import brief
 from django_q.lifecycle.completion import Spent, complete
 from django_q.lifecycle.execution import Undecodable
 from django_q.lifecycle.producer import submit
@@ -150,7 +151,11 @@ class Desk:
                 step()
                 return True
             except AWAY as error:
-                logger.error("results wait to be saved, trying again in %.1f s: %r", pause, error)
+                logger.error(
+                    "results wait to be saved, trying again in %.1f seconds: %s",
+                    pause,
+                    brief(error),
+                )
             except Exception:
                 tries += 1
                 if tries >= TRIES:
@@ -186,4 +191,4 @@ class Desk:
         try:
             self.broker.extend(receipts, Conf.RETRY)
         except Exception as error:
-            logger.warning("leases could not be extended: %r", error)
+            logger.warning("leases could not be extended: %s", brief(error))

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from django_q.brokers import get_broker, leased
 from django_q.brokers.base import Broker, Delivery
 from django_q.conf import Conf, logger
+from django_q.exceptions import brief
 from django_q.processes.entry import say_ready
 from django_q.processes.slot import Slots
 
@@ -129,10 +130,9 @@ def pusher(
             pause = BACK_OFF[0]
         except Exception as error:
             logger.error(
-                "can not take tasks from the broker, trying again in %.1f seconds: %s: %s",
+                "can not take tasks from the broker, trying again in %.1f seconds: %s",
                 pause,
-                type(error).__name__,
-                error,
+                brief(error),
             )
             broker.close()
             event.wait(pause)

@@ -24,6 +24,7 @@ from django.utils import timezone
 from django_q.brokers import get_broker, leased
 from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
+from django_q.exceptions import brief
 from django_q.humanhash import humanize
 from django_q.lifecycle.recovery import Abandoned
 from django_q.processes import entry
@@ -259,7 +260,7 @@ class Sentinel:
             self.broker.extend(receipts, Conf.RETRY)
         except Exception as error:
             self.broker.close()
-            logger.warning("leases could not be extended, trying again: %r", error)
+            logger.warning("leases could not be extended, trying again: %s", brief(error))
 
     # What it says about itself.
 
@@ -288,7 +289,7 @@ class Sentinel:
         except Exception as error:
             self.broker.close()
             self._next_beat = now + IDLE_BEAT
-            logger.warning("the heartbeat could not be saved: %r", error)
+            logger.warning("the heartbeat could not be saved: %s", brief(error))
 
     def stat(self) -> Stat:
         """Take a snapshot of the cluster."""

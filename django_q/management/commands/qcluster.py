@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
+from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
 from django_q.cluster import Cluster
@@ -38,6 +40,8 @@ class Command(BaseCommand):
             os.environ["Q_CLUSTER_NAME"] = options["cluster_name"]
             Conf.from_django()
         log_to_terminal()
+        with contextlib.suppress(DatabaseError):  # it may come later, and the cluster waits for it
+            self.check_migrations()
         code = Cluster().run(until_empty=options["run_once"])
         if code:
             sys.exit(code)
