@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import math
 import os
 import queue
 import signal
 import socket
+import time
 import uuid
 from collections.abc import Iterator
 from multiprocessing.connection import wait
@@ -51,6 +53,9 @@ __all__ = [
 
 #: Seconds before a sentinel that ended unasked is replaced: at first, and at most.
 BACK_OFF = (0.5, 30.0)
+#: Seconds within which a second Unix signal is the same wish: who signals a process and its group
+#: reaches it twice.
+SAME_EVENT = 0.2
 
 
 class Cluster:
@@ -67,6 +72,7 @@ class Cluster:
         self.timeout: float | None = Conf.TIMEOUT
         self.sentinel: Any = None
         self._leash = Flag()
+        self._stopped_at = -math.inf  # monotonic; when a Unix signal asked for a stop
         self._death = -1  # descriptor that is readable when the sentinel has ended
         self.start_event: Flag | None = None
         self.stop_event: Flag | None = None
@@ -157,11 +163,14 @@ class Cluster:
         """Stop at the first Unix signal, and at once at the second."""
         while not arrived.empty():
             name = Conf.SIGNAL_NAMES.get(arrived.get(), "a signal")
+            if time.monotonic() - self._stopped_at < SAME_EVENT:
+                continue
             if self.stop_event.is_set():
                 logger.warning("Q Cluster %s got %s again: it stops at once.", self.name, name)
                 self.abort()
             else:
                 logger.info("Q Cluster %s [%s] stopping after %s.", self.name, self.pid, name)
+                self._stopped_at = time.monotonic()
                 self.stop_event.set()
 
     def replace_sentinel(self, pause: float) -> float:

@@ -127,9 +127,9 @@ def test_a_second_signal_ends_running_tasks_and_hands_them_back(broker, running_
 
     cluster.terminate()
     cluster.wait_for("stopping")
-    cluster.terminate()
+    wait_until(lambda: cluster.terminate() or cluster.process.poll() is not None, 10, interval=0.3)
 
-    assert cluster.process.wait(10) == 0
+    assert cluster.process.returncode == 0
     assert broker.queue_size() == 2
     assert Task.objects.count() == 0
 
