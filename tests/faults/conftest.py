@@ -1,0 +1,73 @@
+"""How many runs there are of each fault, and on what they stand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.driver import Run, note_figures
+from tests.faults.faults import FAULTS
+from tests.faults.rigs import KINDS, make_rig
+
+#: How many seeds, as "20", or which, as "7-9"; without it a short selection runs.
+SEEDS = "DJANGO_Q_FAULT_SEEDS"
+
+
+def seeds() -> range:
+    """List the seeds that were asked for."""
+    first, _, last = os.environ.get(SEEDS, "1").rpartition("-")
+    return range(int(first or 1), int(last) + 1)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make a test of each fault, broker and seed."""
+    if "fault_name" not in metafunc.fixturenames:
+        return
+    cases = [
+        pytest.param(name, kind, seed, id=f"{name}-{kind}-{seed}")
+        for name, fault in FAULTS.items()
+        for kind in KINDS
+        if kind in fault.brokers and is_wanted(fault.is_short, kind)
+        for seed in seeds()
+    ]
+    metafunc.parametrize(("fault_name", "kind", "seed"), cases)
+
+
+def is_wanted(is_short: bool, kind: str) -> bool:
+    """Whether a fault on a broker is part of this run."""
+    return SEEDS in os.environ or (is_short and kind in ("redis", "sqlite"))
+
+
+@pytest.fixture
+def make_run(
+    tmp_path: Path, conf: Callable, django_db_blocker: Any
+) -> Iterator[Callable[[str, int], Run]]:
+    """Make a run on a rig: ``make_run("redis", seed)``. It has ended with the test."""
+    made: list[Run] = []
+
+    def make(kind: str, seed: int) -> Run:
+        conf(retry=2)
+        made.append(Run(make_rig(kind, tmp_path), seed))
+        return made[-1]
+
+    with django_db_blocker.unblock():
+        yield make
+        for run in made:
+            run.close()
+
+
+@pytest.fixture
+def judge() -> Callable[[Run, str, str, int], None]:
+    """Wait for the end of a run, note its figures, and fail where something does not hold."""
+
+    def settle(run: Run, name: str, kind: str, seed: int) -> None:
+        verdict = run.settle()
+        note_figures(name, kind, seed, verdict)
+        again = f"{SEEDS}={seed}-{seed} pytest tests/faults -k '{name} and {kind}'"
+        assert not verdict.complaints(), f"{verdict.complaints()}\nagain: {again}\n{run.logs()}"
+
+    return settle

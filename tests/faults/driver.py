@@ -1,0 +1,243 @@
+"""The driver: runs a known set of tasks while something breaks, and counts what became of them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+from django.db import connections
+
+from django_q.models import Success
+from django_q.tasks import async_task
+from tests.clusters import RunningCluster
+from tests.faults.invariants import Trace, Verdict
+from tests.faults.rigs import ALIAS, Rig
+from tests.servers import wait_until
+
+#: Tasks of a run, and seconds over which they are enqueued.
+TASKS, SPREAD = 200, 1.2
+#: Seconds of a lease: what a crash had in hand comes back after that.
+RETRY = 2
+#: Seconds after which a task that is not saved counts as not saved.
+PATIENCE = 45
+BALLAST = 1024 * 1024
+
+
+class DrivenCluster(RunningCluster):
+    """A cluster on a rig, whose temporary files are in a folder of their own."""
+
+    def __init__(self, rig: Rig, *arguments: str, **options: Any) -> None:
+        options = {"workers": 2, "scheduler": False, "retry": RETRY, **rig.options(), **options}
+        options.setdefault("save_limit", 0)
+        self.options = options
+        self.log_file = rig.directory / f"cluster-{time.monotonic_ns()}.log"
+        self.files = rig.directory / "temporary"
+        self.files.mkdir(exist_ok=True)
+        environment = {
+            **os.environ,
+            **rig.environment(),
+            "DJANGO_Q_TEST_OPTIONS": json.dumps(options),
+            "TMPDIR": str(self.files),
+        }
+        with open(self.log_file, "wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "django", "qcluster", *arguments],
+                env=environment,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+            )
+        self.pid = self.process.pid
+        self.members: set[psutil.Process] = set()
+
+    def pause(self, role: str, seconds: float) -> None:
+        """Stop a process for a while, as a debugger or a machine that swaps does."""
+        pid = self.kill(role, signal.SIGSTOP)
+        time.sleep(seconds)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+class Run:
+    """One run: a load, what breaks it, and the verdict."""
+
+    def __init__(self, rig: Rig, seed: int) -> None:
+        self.rig = rig
+        self.random = random.Random(seed)
+        self.trace_file = rig.directory / "trace"
+        self.broker = rig.broker()
+        self.clusters: list[DrivenCluster] = []
+        self.accepted: dict[int, str] = {}  # number: id of the task
+        self.hooked: set[int] = set()
+        self.crashes = 0
+        self.refused = 0  # calls that raised
+        self.may_be_left = False  # a fault after which a stop is no stop in good order
+        self._producer: threading.Thread | None = None
+
+    @property
+    def cluster(self) -> DrivenCluster:
+        """The cluster that works now."""
+        return self.clusters[-1]
+
+    def start_cluster(self, ready: bool = True, **options: Any) -> DrivenCluster:
+        """Start a cluster."""
+        self.clusters.append(DrivenCluster(self.rig, **options))
+        return self.cluster.wait_ready() if ready else self.cluster
+
+    # The load.
+
+    def produce(self, count: int = TASKS, spread: float = SPREAD) -> None:
+        """Enqueue tasks over some seconds, in a thread of their own."""
+        first = len(self.accepted)
+        calls = [self.call(number) for number in range(first, first + count)]
+        self._producer = threading.Thread(target=self.enqueue, args=(calls, spread))
+        self._producer.start()
+
+    def call(self, number: int) -> tuple[int, float, bytes, dict]:
+        """Make up a task: most are short, some take a while, carry a megabyte or have a hook."""
+        kind = self.random.random()
+        seconds = self.random.uniform(0.1, 0.5) if kind < 0.05 else self.random.uniform(0, 0.01)
+        ballast = os.urandom(BALLAST) if 0.05 < kind < 0.08 else b""
+        options = {"hook": "tests.faults.tasks.hook"} if 0.2 < kind < 0.4 else {}
+        return number, seconds, ballast, options
+
+    def enqueue(self, calls: list, spread: float) -> None:
+        """Enqueue half of the tasks at once, the others over a time."""
+        try:
+            for index, (number, seconds, ballast, options) in enumerate(calls):
+                if index > len(calls) // 2:
+                    time.sleep(spread / len(calls) * 2)
+                arguments = (str(self.trace_file), number, seconds, ballast)
+                self.attempt(number, arguments, options)
+        finally:
+            connections.close_all()
+
+    def attempt(self, number: int, arguments: tuple, options: dict) -> None:
+        """Enqueue one task; what raises is not accepted."""
+        try:
+            self.accepted[number] = async_task(
+                "tests.faults.tasks.work", *arguments, broker=self.broker, **options
+            )
+        except Exception:
+            self.refused += 1
+        else:
+            if options:
+                self.hooked.add(number)
+
+    def begin(self) -> None:
+        """Wait until the load is on: some tasks have run."""
+        wait_until(lambda: len(self.trace().runs) > 5, 20)
+
+    def instant(self, longest: float = 0.5) -> None:
+        """Let a random time pass."""
+        time.sleep(self.random.uniform(0, longest))
+
+    def trace(self) -> Trace:
+        """Read what the tasks have left so far."""
+        return Trace.read(self.trace_file)
+
+    # The verdict.
+
+    def saved(self) -> set[str]:
+        """Find the ids of the accepted tasks that have ended well."""
+        return set(Success.objects.using(ALIAS).values_list("id", flat=True))
+
+    def not_saved(self) -> dict[int, str]:
+        """Find the accepted tasks that have not ended well."""
+        saved = self.saved()
+        return {number: id for number, id in self.accepted.items() if id not in saved}
+
+    def settle(self) -> Verdict:
+        """Wait until all is saved, stop the cluster, and judge."""
+        if self._producer:
+            self._producer.join()
+        started = time.monotonic()
+        while self.not_saved() and time.monotonic() - started < PATIENCE:
+            time.sleep(0.02)
+        seconds = time.monotonic() - started
+        missing = sorted(self.not_saved())
+        self.quietly(lambda: not self.in_broker(), 0 if missing else RETRY + 3)
+        in_broker = self.in_broker()
+        left = self.end()
+        trace = self.trace()
+        if not missing and in_broker:
+            left.append(f"{in_broker} deliveries")
+        return Verdict(
+            tasks=len(self.accepted),
+            lost=missing[in_broker:] if missing else [],
+            waiting=min(len(missing), in_broker),
+            repeated=trace.repeated,
+            crashes=self.crashes,
+            overlapping=trace.overlapping(),
+            without_hook=sorted(self.hooked - set(trace.hooks) - set(missing)),
+            left=left,
+            seconds=seconds,
+        )
+
+    def in_broker(self) -> int:
+        """Count what is in the broker."""
+        return self.broker.queue_size() + self.broker.lock_size()
+
+    def quietly(self, condition: Callable[[], Any], timeout: float) -> bool:
+        """Wait for a condition; whether it came."""
+        with contextlib.suppress(AssertionError):
+            wait_until(condition, timeout)
+            return True
+        return False
+
+    def end(self) -> list[str]:
+        """Stop what runs in good order; say what stayed behind."""
+        left = []
+        for cluster in self.clusters:
+            code = cluster.stop(timeout=30)
+            if cluster is self.cluster and code and not self.may_be_left:
+                left.append(f"exit code {code}")
+            if not self.quietly(lambda cluster=cluster: not cluster.leftovers(), 5):
+                left += [f"process {process}" for process in cluster.leftovers()]
+            left += [f"file {path.name}" for path in cluster.files.iterdir()]
+        own = 2 if self.rig.options().get("redis") else 0
+        if not self.quietly(lambda: self.rig.clients() <= own, 5):
+            left.append(f"{self.rig.clients()} connections")
+        return left
+
+    def logs(self) -> str:
+        """Give the last lines of what the clusters have logged."""
+        texts = [cluster.log() for cluster in self.clusters]
+        return "\n--- next cluster\n".join("\n".join(text.splitlines()[-40:]) for text in texts)
+
+    def close(self) -> None:
+        """Leave nothing behind, whatever has happened."""
+        if self._producer:
+            self._producer.join()
+        for cluster in self.clusters:
+            for process in cluster.processes():
+                with contextlib.suppress(psutil.Error):
+                    process.resume()
+            cluster.end()
+        self.broker.close()
+        self.rig.close()
+
+
+def figures_file() -> Path | None:
+    """Name the file to which each run's figures are added, where one is wanted."""
+    path = os.environ.get("DJANGO_Q_FAULT_FIGURES")
+    return Path(path) if path else None
+
+
+def note_figures(fault: str, kind: str, seed: int, verdict: Verdict) -> None:
+    """Add a run's figures to the file, one line of JSON."""
+    if path := figures_file():
+        row = {"fault": fault, "broker": kind, "seed": seed, **vars(verdict)}
+        with open(path, "a") as file:
+            file.write(json.dumps(row) + "\n")

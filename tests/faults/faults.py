@@ -1,0 +1,324 @@
+"""What is broken, each as a function that does so to a run under load."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psutil
+
+from tests.faults.driver import RETRY, Run
+from tests.faults.proxy import Mode
+from tests.servers import wait_until
+
+ALL = ("redis", "sqlite", "postgres", "mysql")
+SERVERS = ("redis", "postgres", "mysql")
+
+
+@dataclass
+class Fault:
+    """Something that breaks, and where."""
+
+    name: str
+    inject: Callable[[Run], None]
+    brokers: tuple[str, ...] = ALL
+    is_short: bool = False  # belongs to the selection that always runs
+    options: dict | None = None  # of the cluster
+
+
+FAULTS: dict[str, Fault] = {}
+
+
+def fault(name: str, brokers: tuple[str, ...] = ALL, short: bool = False, **options):
+    """Register a function as a fault."""
+
+    def register(inject: Callable[[Run], None]) -> Callable[[Run], None]:
+        FAULTS[name] = Fault(name, inject, brokers, short, options)
+        return inject
+
+    return register
+
+
+@fault("nothing", short=True)
+def break_nothing(run: Run) -> None:
+    """Break nothing, which must repeat nothing."""
+
+
+def kill(run: Run, role: str) -> None:
+    """Kill a process of a role, at a random instant, once to three times."""
+    for _ in range(run.random.randint(1, 3)):
+        run.instant()
+        if wait_quietly(lambda: run.cluster.pids(role)):
+            pid = run.random.choice(run.cluster.pids(role))
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+                run.crashes += 1
+
+
+def wait_quietly(condition: Callable[[], object]) -> bool:
+    """Wait for something that is not sure to come; whether it did."""
+    with contextlib.suppress(AssertionError):
+        wait_until(condition, 5)
+        return True
+    return False
+
+
+@fault("kill worker", short=True)
+def kill_worker(run: Run) -> None:
+    """Kill workers."""
+    kill(run, "worker")
+
+
+@fault("kill pusher")
+def kill_pusher(run: Run) -> None:
+    """Kill the pusher."""
+    kill(run, "pusher")
+
+
+@fault("kill monitor", short=True)
+def kill_monitor(run: Run) -> None:
+    """Kill the monitor."""
+    kill(run, "monitor")
+
+
+@fault("kill sentinel")
+def kill_sentinel(run: Run) -> None:
+    """Kill the sentinel, once: its successor waits a moment before it starts."""
+    run.instant()
+    run.cluster.kill("sentinel")
+    run.crashes += 2  # both workers, and all that is on its way
+
+
+@fault("kill scheduler", scheduler=True)
+def kill_scheduler(run: Run) -> None:
+    """Kill the scheduler."""
+    kill(run, "scheduler")
+    run.crashes = 0  # it has no task in hand
+
+
+@fault("kill main process")
+def kill_main(run: Run) -> None:
+    """Kill the process that was started alone: the others end, and another is started."""
+    run.instant()
+    run.cluster.processes()
+    run.cluster.process.kill()
+    run.cluster.process.wait(10)
+    run.crashes += 2
+    run.start_cluster()
+
+
+@fault("kill whole tree", short=True)
+def kill_tree(run: Run) -> None:
+    """Kill all processes at once, as a power cut does, and start again."""
+    run.instant()
+    run.cluster.kill_all()
+    run.crashes += 2
+    run.start_cluster()
+
+
+@fault("kill at random")
+def kill_random(run: Run) -> None:
+    """Kill several processes of any kind, one soon after the other."""
+    for _ in range(run.random.randint(2, 4)):
+        run.instant()
+        victims = run.cluster.processes()[1:]
+        if victims:
+            victim = run.random.choice(victims)
+            with contextlib.suppress(psutil.Error):
+                is_sentinel = "sentinel" in " ".join(victim.cmdline())
+                victim.kill()
+                run.crashes += 2 if is_sentinel else 1
+
+
+@fault("two clusters, kill one")
+def kill_one_of_two(run: Run) -> None:
+    """Kill one of two clusters; the other takes over what it had."""
+    run.start_cluster()
+    run.instant()
+    run.clusters[0].kill_all()
+    run.crashes += 2
+
+
+@fault("pause each process")
+def pause(run: Run) -> None:
+    """Stop and continue a process of each role, shorter than a lease."""
+    for role in ("worker", "pusher", "monitor", "sentinel"):
+        if wait_quietly(lambda role=role: run.cluster.pids(role)):
+            run.cluster.pause(role, run.random.uniform(0.05, 0.5))
+
+
+@fault("pause longer than a lease")
+def pause_long(run: Run) -> None:
+    """Stop a process for longer than its leases last; a lease that it should hold may end."""
+    role = run.random.choice(["worker", "pusher", "monitor", "sentinel"])
+    run.cluster.pause(role, RETRY * 1.6)
+    run.crashes += 1
+
+
+@fault("pause the whole tree longer than a lease")
+def pause_tree(run: Run) -> None:
+    """Stop a whole cluster, as a laptop that sleeps does, while another goes on."""
+    run.start_cluster()
+    sleeping = run.clusters[0].processes()
+    for process in sleeping:
+        with contextlib.suppress(psutil.Error):
+            process.suspend()
+    time.sleep(RETRY * 1.6)
+    for process in sleeping:
+        with contextlib.suppress(psutil.Error):
+            process.resume()
+    run.crashes += 2
+
+
+@fault("stop under load", short=True)
+def stop(run: Run) -> None:
+    """SIGTERM under load: nothing repeats, and the next cluster finishes."""
+    run.instant()
+    code = run.cluster.stop()
+    assert code == 0, code
+    run.start_cluster()
+
+
+@fault("two stop signals under load")
+def stop_twice(run: Run) -> None:
+    """SIGTERM and again SIGTERM: what runs is ended and handed back."""
+    run.instant()
+    run.cluster.processes()
+    run.cluster.terminate()
+    run.instant(0.1)
+    run.cluster.terminate()
+    assert run.cluster.process.wait(20) == 0
+    run.crashes += 1
+    run.start_cluster()
+
+
+@fault("Redis killed and restarted", ("redis",), short=True)
+def kill_redis(run: Run) -> None:
+    """Kill a Redis that writes to its file at once, and start it again."""
+    run.instant()
+    run.rig.server.kill()
+    run.rig.proxy.cut()
+    run.instant(1)
+    run.rig.server.start()
+
+
+@fault("scripts flushed", ("redis",))
+def flush_scripts(run: Run) -> None:
+    """Let Redis forget its scripts, again and again."""
+    with run.rig.server.client() as client:
+        for _ in range(20):
+            client.script_flush()
+            run.instant(0.05)
+
+
+@fault("connections of Redis killed", ("redis",))
+def kill_clients(run: Run) -> None:
+    """Close each connection from the server's side, again and again."""
+    with run.rig.server.client() as client:
+        for _ in range(5):
+            run.instant(0.3)
+            client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+
+
+@fault("Redis out of memory", ("redis",))
+def fill_redis(run: Run) -> None:
+    """Let no command that needs memory succeed for a while."""
+    run.instant()
+    with run.rig.server.client() as client:
+        client.config_set("maxmemory", "1mb")
+        client.config_set("maxmemory-policy", "noeviction")
+        time.sleep(run.random.uniform(0.5, 1.5))
+        client.config_set("maxmemory", 0)
+
+
+def fail_network(run: Run, mode: Mode, shortest: float, longest: float) -> None:
+    """Let the network between cluster and server fail for a while."""
+    run.instant()
+    with run.rig.proxy.failing(mode):
+        time.sleep(run.random.uniform(shortest, longest))
+
+
+@fault("server refuses", SERVERS)
+def refuse(run: Run) -> None:
+    """The server can not be reached, and says so at once."""
+    fail_network(run, Mode.REFUSE, 0.3, 1.2)
+
+
+@fault("server stalls", SERVERS)
+def stall(run: Run) -> None:
+    """The server does not answer, shorter than a lease."""
+    fail_network(run, Mode.STALL, 0.3, 1.2)
+
+
+@fault("server slow", SERVERS)
+def slow(run: Run) -> None:
+    """The server answers late."""
+    fail_network(run, Mode.DELAY, 0.5, 1.0)
+
+
+@fault("connections cut", SERVERS)
+def cut(run: Run) -> None:
+    """The network drops each connection in the middle of whatever it carries."""
+    for _ in range(5):
+        run.instant(0.3)
+        run.rig.proxy.cut()
+
+
+@fault("replies lost", SERVERS)
+def lose_replies(run: Run) -> None:
+    """Requests arrive and their replies do not: nobody knows what was done."""
+    fail_network(run, Mode.DEAF, 0.1, 0.5)
+    run.crashes += 1
+
+
+@fault("server away longer than a lease", SERVERS)
+def away(run: Run) -> None:
+    """The server can not be reached for longer than leases last."""
+    fail_network(run, run.random.choice([Mode.STALL, Mode.REFUSE]), RETRY * 1.5, RETRY * 2)
+    run.crashes += 1
+
+
+@fault("PostgreSQL restarted", ("postgres",))
+def restart_postgres(run: Run) -> None:
+    """Crash a PostgreSQL under load, and let it recover."""
+    run.instant()
+    run.rig.server.end(signal.SIGQUIT)
+    run.rig.proxy.cut()
+    run.instant(1)
+    run.rig.server.start()
+
+
+@fault("backends terminated", ("postgres",))
+def terminate_backends(run: Run) -> None:
+    """End the cluster's connections from inside the server."""
+    from django.db import connections
+
+    from tests.faults.rigs import ALIAS
+
+    sql = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE client_port IS NOT NULL AND pid <> pg_backend_pid()"
+    )
+    for _ in range(5):
+        run.instant(0.3)
+        with connections[ALIAS].cursor() as cursor:
+            cursor.execute(sql)
+
+
+@fault("database locked", ("redis", "sqlite"))
+def lock_database(run: Run) -> None:
+    """Hold SQLite's lock for longer than anyone waits for it, which is 2 seconds here."""
+    import sqlite3
+
+    run.instant()
+    connection = sqlite3.connect(run.rig.file, isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    time.sleep(run.random.uniform(2.5, 4))
+    connection.execute("ROLLBACK")
+    connection.close()
+    run.crashes += 1  # leases can not be extended meanwhile, where the queue is in that file

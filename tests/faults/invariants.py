@@ -1,0 +1,90 @@
+"""What has to hold of a run, whatever was broken meanwhile."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+#: Runs that one crash may repeat: what two workers ran or had not sent yet, what was on its way
+#: to the monitor, and the group that it had in hand.
+PER_CRASH = 25
+
+
+@dataclass
+class TaskRun:
+    """One run of one task."""
+
+    number: int
+    pid: int
+    began: float  # monotonic
+    ended: float | None = None  # None: it was ended from outside
+
+
+@dataclass
+class Trace:
+    """What the tasks of a run have left."""
+
+    runs: dict[int, list[TaskRun]] = field(default_factory=lambda: defaultdict(list))
+    hooks: Counter = field(default_factory=Counter)
+
+    @classmethod
+    def read(cls, path: Path) -> Trace:
+        """Read the file that all of them wrote to."""
+        trace = cls()
+        open_runs: dict[tuple[int, int], TaskRun] = {}
+        lines = path.read_text().splitlines() if path.exists() else []
+        for line in lines:
+            kind, number, pid, moment = line.split()
+            key = int(number), int(pid)
+            if kind == "began":
+                run = open_runs[key] = TaskRun(*key, float(moment))
+                trace.runs[key[0]].append(run)
+            elif kind == "ended":
+                open_runs.pop(key).ended = float(moment)
+            else:
+                trace.hooks[key[0]] += 1
+        return trace
+
+    @property
+    def repeated(self) -> int:
+        """Count the runs beyond the first of each task."""
+        return sum(len(runs) - 1 for runs in self.runs.values())
+
+    def overlapping(self) -> list[int]:
+        """Find tasks of which two runs went on at once."""
+        found = []
+        for number, runs in self.runs.items():
+            runs = sorted(runs, key=lambda run: run.began)
+            for one, next_one in zip(runs, runs[1:], strict=False):
+                if one.ended is not None and one.ended > next_one.began:
+                    found.append(number)
+        return found
+
+
+@dataclass
+class Verdict:
+    """What became of the tasks of a run."""
+
+    tasks: int = 0  # accepted
+    lost: list[int] = field(default_factory=list)  # numbers, neither saved nor in the broker
+    waiting: int = 0  # not saved at the end of the time, and still in the broker
+    repeated: int = 0
+    crashes: int = 0  # how often something that had work in hand was ended
+    overlapping: list[int] = field(default_factory=list)
+    without_hook: list[int] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)  # processes, files, leases that stayed
+    seconds: float = 0.0  # from the fault until all was saved
+
+    def complaints(self) -> list[str]:
+        """Say what does not hold."""
+        allowed = PER_CRASH * self.crashes
+        found = {
+            f"lost: {self.lost}": self.lost,
+            f"not saved in time, but still in the broker: {self.waiting}": self.waiting,
+            f"repeated {self.repeated}, allowed {allowed}": self.repeated > allowed,
+            f"two runs at once: {self.overlapping}": self.overlapping,
+            f"no hook: {self.without_hook}": self.without_hook,
+            f"left behind: {self.left}": self.left,
+        }
+        return [text for text, is_so in found.items() if is_so]

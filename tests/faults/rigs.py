@@ -1,0 +1,221 @@
+"""What a run stands on: a queue, a database for results, and what breaks either of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from django.db import connections
+
+from django_q.brokers.base import Broker
+from django_q.brokers.orm import ORM
+from django_q.brokers.redis_broker import Redis
+from django_q.conf import Conf
+from tests import servers
+from tests.faults.proxy import Proxy
+from tests.settings import from_url, sqlite
+
+#: Name of the clusters' database in the driver's process.
+ALIAS = "faults"
+KINDS = ["redis", "sqlite", "postgres"]
+if os.environ.get("DJANGO_Q_TEST_DATABASE") == "mysql":
+    KINDS.append("mysql")
+
+
+def migrate(database: dict) -> None:
+    """Make the tables of a database."""
+    subprocess.run(
+        [sys.executable, "-m", "django", "migrate", "django_q", "-v", "0"],
+        env={**os.environ, **environment(database)},
+        check=True,
+    )
+
+
+def environment(database: dict) -> dict[str, str]:
+    """Point a child process at a database."""
+    return {
+        "DJANGO_SETTINGS_MODULE": "tests.faults.settings",
+        "DJANGO_Q_FAULT_DATABASE": json.dumps(database),
+    }
+
+
+@cache
+def sqlite_template() -> Path:
+    """Make a SQLite file with empty tables, to be copied."""
+    path = Path(tempfile.mkdtemp(dir=servers.workspace()), "template.sqlite3")
+    migrate({**sqlite(), "NAME": str(path)})
+    with_log = path.with_name(path.name + "-wal")
+    assert not with_log.exists(), "the write-ahead log is not part of the copy"
+    return path
+
+
+class Rig:
+    """The servers of a run. This one: the queue and the results in a SQLite file."""
+
+    proxy: Proxy | None = None  # before the server of the queue
+    server: servers.Server | None = None
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.database = self.make_database()
+        connections.settings[ALIAS] = connections.configure_settings(
+            {"default": {}, ALIAS: dict(self.database)}
+        )[ALIAS]
+
+    def make_database(self) -> dict:
+        """Make an empty database, and give its settings."""
+        self.file = self.directory / "results.sqlite3"
+        shutil.copy(sqlite_template(), self.file)
+        settings = {**sqlite(), "NAME": str(self.file)}
+        settings["OPTIONS"] = {**settings["OPTIONS"], "timeout": 2}
+        return settings
+
+    def broker(self) -> Broker:
+        """Make the driver's own way to the queue, past the proxy."""
+        Conf.ORM = ALIAS
+        return ORM("test")
+
+    def options(self) -> dict[str, Any]:
+        """Give the options of the clusters."""
+        return {"orm": "default"}
+
+    def environment(self) -> dict[str, str]:
+        """Give the environment of the clusters."""
+        return environment(self.database)
+
+    def clients(self) -> int:
+        """Count the connections of others to the server of the queue."""
+        return 0
+
+    def close(self) -> None:
+        """Let go of it."""
+        connections[ALIAS].close()
+        del connections[ALIAS]  # the next rig has another database
+        if self.proxy:
+            self.proxy.close()
+
+
+@cache
+def redis_server() -> servers.RedisServer:
+    """Start the Redis server that is broken: it writes each command to disk at once."""
+    server = servers.RedisServer(appendonly="yes", appendfsync="always")
+    server.start()
+    return server
+
+
+class RedisRig(Rig):
+    """The queue in Redis behind a proxy, results in SQLite."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.server = redis_server()
+        if self.server.process is None:
+            self.server.start()
+        with self.server.client() as client:
+            client.flushall()
+            client.config_set("maxmemory", 0)
+        self.proxy = Proxy(self.server.port)
+
+    def broker(self) -> Broker:
+        Conf.ORM = None
+        Conf.REDIS = self.server.url
+        return Redis("test")
+
+    def options(self) -> dict[str, Any]:
+        return {"redis": f"redis://127.0.0.1:{self.proxy.port}/0"}
+
+    def clients(self) -> int:
+        with self.server.client() as client:
+            return len(client.client_list()) - 1
+
+
+@cache
+def postgres_server() -> servers.PostgresServer:
+    """Start the PostgreSQL server that is broken, with the tables in it."""
+    server = servers.PostgresServer()
+    server.start()
+    database = from_url(server.url)
+    psql = {**database, "NAME": "postgres"}
+    connections.settings["maintenance"] = connections.configure_settings(
+        {"default": {}, "maintenance": psql}
+    )["maintenance"]
+    with connections["maintenance"].cursor() as cursor:
+        cursor.execute("CREATE DATABASE test_django_q")
+    connections["maintenance"].close()
+    migrate(database)
+    return server
+
+
+class PostgresRig(Rig):
+    """The queue and the results in PostgreSQL, behind a proxy."""
+
+    def make_database(self) -> dict:
+        self.server = postgres_server()
+        if self.server.process is None:
+            self.server.start()
+        return from_url(self.server.url)
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        empty(ALIAS)
+        self.proxy = Proxy(self.server.port)
+
+    def environment(self) -> dict[str, str]:
+        return environment({**self.database, "PORT": self.proxy.port})
+
+    def clients(self) -> int:
+        sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE client_port IS NOT NULL AND pid <> "
+        with connections[ALIAS].cursor() as cursor:
+            cursor.execute(sql + "pg_backend_pid()")
+            return cursor.fetchone()[0]
+
+
+class MysqlRig(PostgresRig):
+    """The queue and the results in the MariaDB that ``DJANGO_Q_TEST_DATABASE_URL`` names."""
+
+    def make_database(self) -> dict:
+        database = mysql_database()
+        self.server = servers.Server()  # it is not ours to restart
+        self.server.port = int(database["PORT"])
+        return database
+
+    def clients(self) -> int:
+        return 0
+
+
+@cache
+def mysql_database() -> dict:
+    """Make the tables in a database of MariaDB that is for the driver alone."""
+    database = from_url(os.environ["DJANGO_Q_TEST_DATABASE_URL"])
+    connections.settings["maintenance"] = connections.configure_settings(
+        {"default": {}, "maintenance": {**database, "NAME": "mysql"}}
+    )["maintenance"]
+    database["NAME"] += "_faults"
+    with connections["maintenance"].cursor() as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS {database['NAME']}")
+        cursor.execute(f"CREATE DATABASE {database['NAME']}")
+    connections["maintenance"].close()
+    migrate(database)
+    return database
+
+
+def empty(alias: str) -> None:
+    """Empty the tables."""
+    with connections[alias].cursor() as cursor:
+        for table in ("task", "ormq", "schedule", "heartbeat"):
+            cursor.execute(f"DELETE FROM django_q_{table}")
+
+
+RIGS = {"redis": RedisRig, "sqlite": Rig, "postgres": PostgresRig, "mysql": MysqlRig}
+
+
+def make_rig(kind: str, directory: Path) -> Rig:
+    """Make the rig of a kind, with nothing in it."""
+    return RIGS[kind](directory)
