@@ -120,8 +120,8 @@ class Settings:
     ERROR_REPORTER: dict = field(default_factory=dict)
     #: How long a stop waits for running tasks before it ends them and hands them back.
     STOP_TIMEOUT: float = 60
-    #: How processes are started: "fork", "forkserver" or "spawn"; None takes fork where the
-    #: platform has it.
+    #: How processes are started: "fork", "forkserver" or "spawn"; None takes fork, but on macOS
+    #: and where there is none it takes spawn.
     START_METHOD: str | None = None
     #: Skip what can not be had in a test environment, such as processor affinity.
     TESTING: bool = False
