@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 #: Runs that one crash may repeat: what two workers ran or had not sent yet, what was on its way
@@ -56,7 +57,7 @@ class Trace:
         found = []
         for number, runs in self.runs.items():
             runs = sorted(runs, key=lambda run: run.began)
-            for one, next_one in zip(runs, runs[1:], strict=False):
+            for one, next_one in pairwise(runs):
                 if one.ended is not None and one.ended > next_one.began:
                     found.append(number)
         return found
