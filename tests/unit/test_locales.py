@@ -100,7 +100,7 @@ def read(path: Path) -> list[Entry]:
             Message(unquoted(id_), unquoted(plural), unquoted(context)),
             [unquoted(form) for form in re.findall(rf"^msgstr\S* {TEXT}", forms, re.M)],
         )
-        for context, id_, plural, forms, _last in ENTRY.findall(path.read_text())
+        for context, id_, plural, forms, _last in ENTRY.findall(path.read_text("utf-8"))
     ]
 
 
@@ -118,9 +118,13 @@ def compiled(data: bytes) -> dict[str, str]:
 
 def marked(folder: Path) -> set[Message]:
     """Find the messages that code and templates mark."""
-    found = {message for path in folder.rglob("*.py") for message in marked_in(path.read_text())}
+    found = {
+        message for path in folder.rglob("*.py") for message in marked_in(path.read_text("utf-8"))
+    }
     for path in folder.rglob("*.html"):
-        found.update(Message(one or two) for one, two in TEMPLATE_MARK.findall(path.read_text()))
+        found.update(
+            Message(one or two) for one, two in TEMPLATE_MARK.findall(path.read_text("utf-8"))
+        )
     return found
 
 
@@ -167,7 +171,7 @@ def test_every_message_is_translated_in_each_of_its_plural_forms(language, entri
 
 
 def test_nothing_is_fuzzy_or_obsolete(language):
-    text = CATALOGS[language].read_text()
+    text = CATALOGS[language].read_text("utf-8")
 
     assert not re.search("^#,.*fuzzy|^#~", text, re.M)
 
@@ -188,7 +192,7 @@ def test_the_compiled_catalog_is_up_to_date(language):
 
 
 def test_catalogs_name_no_places_in_the_source(language):
-    assert not re.search("^#:", CATALOGS[language].read_text(), re.M)
+    assert not re.search("^#:", CATALOGS[language].read_text("utf-8"), re.M)
 
 
 def test_the_admin_speaks_the_language(language):
