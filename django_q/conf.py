@@ -64,7 +64,7 @@ class Settings:
     SAVE_LIMIT: int = 250
     #: Apply ``save_limit`` for each "group", "name" or "func" on its own.
     SAVE_LIMIT_PER: str | None = None
-    #: Heartbeat of a cluster that is at work. An idle one beats every three seconds.
+    #: Heartbeat of a cluster that is at work. An idle one beats every five seconds.
     GUARD_CYCLE: float = 0.5
     #: Whether this cluster runs schedules.
     SCHEDULER: bool = True

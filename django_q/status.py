@@ -17,8 +17,8 @@ from django_q.conf import Conf, logger
 from django_q.exceptions import PackageError
 from django_q.signing import BadSignature, SignedPackage
 
-#: A cluster that has been silent this long is gone; seconds. An idle one beats every three.
-HEARTBEAT_TTL = 10
+#: A cluster that has been silent this long is gone; seconds. An idle one beats every five.
+HEARTBEAT_TTL = 15
 
 #: The states of a cluster in English, for where they travel without a language.
 STATES = {

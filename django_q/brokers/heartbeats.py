@@ -34,15 +34,21 @@ class Heartbeats:
 
     def set(self, key: str, value: str, timeout: float) -> None:
         """Keep a heartbeat for ``timeout`` seconds."""
-        row = self.model(key=key, value=value, expires=expression_of_time_in(self.alias, timeout))
+        values = {"value": value, "expires": expression_of_time_in(self.alias, timeout)}
+        # Nearly always one statement, and no transaction around it.
+        if not self.rows(key=key).update(**values):
+            self.insert(key, values)
+        self.prune()
+
+    def insert(self, key: str, values: dict[str, Any]) -> None:
+        """Write the first heartbeat of a key."""
         features = connections[self.alias].features
         self.rows().bulk_create(
-            [row],
+            [self.model(key=key, **values)],
             update_conflicts=True,
             unique_fields=["key"] if features.supports_update_conflicts_with_target else None,
             update_fields=["value", "expires"],
         )
-        self.prune()
 
     def prune(self) -> None:
         """Delete what is past its time, now and then."""

@@ -36,7 +36,7 @@ from django_q.queues import STOP, Flag, Queue
 from django_q.status import Stat
 
 #: Seconds between heartbeats of an idle cluster. One at work beats every GUARD_CYCLE.
-IDLE_BEAT = 3.0
+IDLE_BEAT = 5.0
 #: Seconds past its time limit after which a task is ended from outside.
 KILL_GRACE = 3.0
 #: Seconds that a pusher may take to end, and that a monitor gets for the last results.
