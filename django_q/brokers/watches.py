@@ -27,7 +27,8 @@ SHORTEST, LONGEST = 0.05, 1.0
 TICK = 0.04
 #: Seconds that a listener waits for a notification before it looks by itself.
 PATIENCE = 30
-#: Seconds for which a listener looks often, after a producer that does not notify.
+#: Seconds for which a listener looks often: at first, and after a producer that does not notify,
+#: which processes of the predecessors do not.
 DISTRUST = 600
 #: Connection parameters of a listener, unless the settings say otherwise.
 LISTENER = {"connect_timeout": 5, "keepalives_idle": 30}
@@ -94,7 +95,7 @@ class Listening(Polling):
         self.is_possible = table.connection.Database.__name__ == "psycopg"
         self.next_try = 0.0
         self.was_silent = False
-        self.distrusts_until = 0.0
+        self.distrusts_until = time.monotonic() + DISTRUST
 
     def mark(self) -> None:
         """Listen, before a look."""

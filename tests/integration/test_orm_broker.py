@@ -257,6 +257,7 @@ def test_a_producer_that_does_not_notify_is_noticed(broker, monkeypatch):
     monkeypatch.setattr(watches, "PATIENCE", 0.4)
     monkeypatch.setattr(watches, "LONGEST", 0.1)
     broker.dequeue(wait=0.1)  # listens from now on
+    broker.watch.distrusts_until = 0
 
     def produce():
         OrmQ.objects.using(broker.alias).create(key="test", payload="a", lock=timezone.now())
@@ -273,6 +274,26 @@ def test_a_producer_that_does_not_notify_is_noticed(broker, monkeypatch):
     assert time.monotonic() - start < 0.95  # it looks more often from now on
     for thread in threads:
         thread.join()
+
+
+@on_postgres
+def test_after_the_switch_tasks_of_django_q2_do_not_wait_for_its_producers_to_notify(
+    broker, monkeypatch
+):
+    monkeypatch.setattr(watches, "LONGEST", 0.1)
+    broker.dequeue(wait=0.1)  # listens from now on
+
+    def produce():
+        OrmQ.objects.using(broker.alias).create(key="test", payload="a", lock=timezone.now())
+        connections[broker.alias].close()
+
+    thread = threading.Timer(0.2, produce)
+    thread.start()
+
+    start = time.monotonic()
+    assert payloads(broker.dequeue(wait=5)) == ["a"]
+    assert time.monotonic() - start < 1
+    thread.join()
 
 
 @on_postgres
