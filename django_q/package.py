@@ -90,6 +90,10 @@ KNOWN = OPTIONS | WAYS
 CHAINED = {"group": None, "cached": False, "sync": False}
 
 
+#: Options that have to be numbers.
+NUMBERS = frozenset({"timeout", "max_attempts", "iter_count", "attempt", "leased_until"})
+
+
 def take_options(kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split the keyword arguments of a call into (options, those of the function).
 
@@ -185,9 +189,18 @@ def checked(package: Any) -> TaskPackage:
     package["name"] = str(package["name"])
     package["args"] = as_args(package.get("args"))
     kwargs = package["kwargs"] = package.get("kwargs") or {}
+    check_numbers(package)
     if type(kwargs) is not dict and not isinstance(kwargs, Mapping):
         raise PackageError(f"The package's kwargs must be a dict, got {type(kwargs).__name__}.")
     return package  # type: ignore[return-value]
+
+
+def check_numbers(package: Mapping[str, Any]) -> None:
+    """Raise ``PackageError`` unless the options that count or limit something are numbers."""
+    for key in NUMBERS & package.keys():
+        value = package[key]
+        if value is not None and not isinstance(value, (int, float)):
+            raise PackageError(f"The package's {key} must be a number, got {value!r}.")
 
 
 def as_args(args: Any) -> tuple:

@@ -133,3 +133,8 @@ def write_name(task: Any) -> None:
     """As a hook, write the task's name to the file that was its argument."""
     with open(task.args[0], "w") as file:
         file.write(task.name)
+
+
+def sleep_in_hook(task: Any) -> None:
+    """As a hook, take longer than leases last in the test that uses it."""
+    time.sleep(4)

@@ -56,7 +56,7 @@ def execute(package: TaskPackage, alarm: Alarm | None = None) -> BaseException |
         if pre_execute.receivers:
             pre_execute.send(sender=SENDER, func=func, task=package)
         if alarm:
-            alarm.start_task(package.get("timeout") or Conf.TIMEOUT)
+            alarm.start_task(time_limit(package))
         result = func(*package["args"], **package["kwargs"])
         if inspect.iscoroutine(result):
             result = asyncio.run(result)
@@ -74,6 +74,15 @@ def execute(package: TaskPackage, alarm: Alarm | None = None) -> BaseException |
     if post_execute_in_worker.receivers:
         send_executed(func, package)
     return error
+
+
+def time_limit(package: TaskPackage) -> float | None:
+    """Tell how many seconds a task may run; None for any number.
+
+    A number below zero is django-q2's way to say that there is no limit.
+    """
+    limit = package.get("timeout") or Conf.TIMEOUT
+    return limit if limit and limit > 0 else None
 
 
 def describe(error: BaseException) -> str:

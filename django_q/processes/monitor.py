@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
+import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from redis import RedisError
@@ -15,7 +17,7 @@ from django_q.brokers import get_broker, leased
 from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
 from django_q.exceptions import brief
-from django_q.lifecycle.completion import Spent, complete
+from django_q.lifecycle.completion import Spent, complete, has_sequel
 from django_q.lifecycle.execution import Undecodable
 from django_q.lifecycle.producer import submit
 from django_q.lifecycle.recovery import Abandoned, Graveyard, recover
@@ -30,6 +32,10 @@ GROUP = 500
 BACK_OFF = (0.1, 5.0)
 #: Seconds without work after which a database connection is closed, as CONN_MAX_AGE has it.
 KEEP_CONNECTION = 5.0
+#: Looks at the leases of what waits, in the time of one lease.
+KEPT = 5
+#: Seconds that a group may take unnoticed.
+GLANCE = 0.05
 #: Errors that pass, however long it takes.
 AWAY = (*PASSING, RedisError, OSError)
 #: Tries of what fails for another reason, before each task is tried on its own.
@@ -42,10 +48,13 @@ def monitor(result_queue: Any, broker: Broker | None = None) -> None:
     Takes what has arrived, up to 500 tasks, in one go; one alone is completed at once.
     """
     desk = Desk(result_queue, leased(broker or get_broker()))
+    if leash():
+        threading.Thread(target=desk.keep, name="keeper", daemon=True).start()
     say_ready("monitoring")
     while desk.take():
         desk.settle()
-    desk.broker.close()
+    with desk.lock:
+        desk.broker.close()
 
 
 class Desk:
@@ -58,6 +67,8 @@ class Desk:
         self.backlog: deque[Any] = deque()  # taken while the database was away
         self.group: list[Any] = []  # being completed
         self.stopped = False
+        self.busy_since = math.inf  # monotonic; with the group that is being completed
+        self.lock = threading.Lock()  # who reads the queue while that takes long
         if isinstance(result_queue, SocketQueue) and leash():
             # The last writer to go ends the queue: this process must not count as one.
             result_queue.writer.close()
@@ -65,7 +76,7 @@ class Desk:
     def take(self) -> bool:
         """Take the next group, waiting for it; False when there is nothing more to come."""
         self.group = []
-        while len(self.group) < GROUP and not self.stopped:
+        while len(self.group) < GROUP and (self.backlog or not self.stopped):
             items = self.take_some(block=not self.group)
             if not items:
                 break
@@ -103,6 +114,13 @@ class Desk:
             return self.result_queue.get_many()
 
     def settle(self) -> None:
+        """Complete a group, however long that takes."""
+        self.busy_since = time.monotonic()
+        self.complete_group()
+        with self.lock:
+            self.busy_since = math.inf
+
+    def complete_group(self) -> None:
         """Complete a group; what a dead worker left comes after what it had finished."""
         packages = [item for item in self.group if isinstance(item, dict)]
         self.complete(packages)
@@ -131,6 +149,34 @@ class Desk:
         """Complete packages together; each alone where something is wrong with one."""
         if not packages:
             return
+        with self.kept(packages):
+            self.complete_all(packages)
+
+    @contextlib.contextmanager
+    def kept(self, packages: list[TaskPackage]) -> Iterator[None]:
+        """Keep leases from ending while hooks run, however long they take."""
+        if not any(has_sequel(package) for package in packages):
+            yield
+            return
+        done = threading.Event()
+        keeper = threading.Thread(target=self.keep, args=(done,), daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            done.set()
+            keeper.join()
+
+    def keep(self, done: threading.Event) -> None:
+        """Extend, until it is done, the leases of what is in hand and of what arrives."""
+        while not done.wait(Conf.RETRY / 3):
+            while isinstance(self.result_queue, SocketQueue) and self.hold_arrivals():
+                pass
+            self.extend()
+        connections.close_all()  # those of this thread
+
+    def complete_all(self, packages: list[TaskPackage]) -> None:
+        """Complete packages together, or one by one where that fails."""
         if self.insist(lambda: complete(packages, self.broker, self.submit)) or len(packages) == 1:
             return
         for package in packages:
@@ -174,10 +220,17 @@ class Desk:
                 time.sleep(left)
                 return
             if readable([self.result_queue], left):
-                items = self.receive(block=False)
-                self.backlog.extend(items)
-                # They go on counting as waiting, so that the pusher takes no more than fits.
-                self.result_queue.count.add(len(items))
+                self.hold_arrivals()
+
+    def hold_arrivals(self) -> bool:
+        """Take a message that waits, for later; whether there was one.
+
+        Its items go on counting as waiting, so that the pusher takes no more than fits.
+        """
+        items = [] if self.stopped else self.receive(block=False)
+        self.backlog.extend(items)
+        self.result_queue.count.add(len(items))
+        return bool(items)
 
     def extend(self) -> None:
         """Extend the leases of all that this process holds."""

@@ -15,7 +15,7 @@ from django_q import connections
 from django_q.conf import Conf, logger
 from django_q.exceptions import TimeoutException
 from django_q.lifecycle.completion import Spent, is_spent
-from django_q.lifecycle.execution import Undecodable, decode, execute, safe_repr
+from django_q.lifecycle.execution import Undecodable, decode, execute, safe_repr, time_limit
 from django_q.lifecycle.timeout import Alarm
 from django_q.optional import psutil, resource
 from django_q.package import TaskPackage, dotted_name
@@ -123,7 +123,7 @@ class Bench:
             return
         if "timeout" not in package and self.timeout and self.timeout > 0:
             package["timeout"] = self.timeout
-        self.slot.start(self.position, now, package.get("timeout") or Conf.TIMEOUT)
+        self.slot.start(self.position, now, time_limit(package))
         self.package = package
         connections.close_old()
         error = execute(package, self.alarm)
