@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
+import math
 import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from redis import RedisError
@@ -17,7 +17,7 @@ from django_q.brokers import get_broker, leased
 from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
 from django_q.exceptions import brief
-from django_q.lifecycle.completion import Spent, complete, has_sequel
+from django_q.lifecycle.completion import Spent, complete
 from django_q.lifecycle.execution import Undecodable
 from django_q.lifecycle.producer import submit
 from django_q.lifecycle.recovery import Abandoned, Graveyard, recover
@@ -149,38 +149,25 @@ class Desk:
         """Complete packages together; each alone where something is wrong with one."""
         if not packages:
             return
-        with self.kept(packages):
-            self.complete_all(packages)
-
-    @contextlib.contextmanager
-    def kept(self, packages: list[TaskPackage]) -> Iterator[None]:
-        """Keep leases from ending while hooks run, however long they take."""
-        if not any(has_sequel(package) for package in packages):
-            yield
-            return
-        done = threading.Event()
-        keeper = threading.Thread(target=self.keep, args=(done,), daemon=True)
-        keeper.start()
-        try:
-            yield
-        finally:
-            done.set()
-            keeper.join()
-
-    def keep(self, done: threading.Event) -> None:
-        """Extend, until it is done, the leases of what is in hand and of what arrives."""
-        while not done.wait(Conf.RETRY / 3):
-            while isinstance(self.result_queue, SocketQueue) and self.hold_arrivals():
-                pass
-            self.extend()
-        connections.close_all()  # those of this thread
-
-    def complete_all(self, packages: list[TaskPackage]) -> None:
-        """Complete packages together, or one by one where that fails."""
         if self.insist(lambda: complete(packages, self.broker, self.submit)) or len(packages) == 1:
             return
         for package in packages:
             self.insist(lambda package=package: complete([package], self.broker, self.submit))
+
+    def keep(self) -> None:
+        """Keep leases from ending while a group takes long: a slow hook, a database that hangs.
+
+        The body of a thread; it sleeps unless there is need of it.
+        """
+        while True:
+            patience = max(GLANCE, Conf.RETRY / KEPT)
+            time.sleep(patience)
+            with self.lock:
+                if time.monotonic() - self.busy_since > patience:
+                    while isinstance(self.result_queue, SocketQueue) and self.hold_arrivals():
+                        pass
+                    self.extend()
+                    connections.close_all()  # those of this thread
 
     def submit(self, link: TaskPackage) -> str:
         """Enqueue the next link of a chain: here, unless it names a cluster."""
