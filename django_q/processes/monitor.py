@@ -68,6 +68,7 @@ class Desk:
         self.group: list[Any] = []  # being completed
         self.stopped = False
         self.busy_since = math.inf  # monotonic; with the group that is being completed
+        self.holding = threading.Lock()  # so that what arrives is held in its order
         self.lock = threading.Lock()  # who reads the queue while that takes long
         if isinstance(result_queue, SocketQueue) and leash():
             # The last writer to go ends the queue: this process must not count as one.
@@ -214,8 +215,9 @@ class Desk:
 
         Its items go on counting as waiting, so that the pusher takes no more than fits.
         """
-        items = [] if self.stopped else self.receive(block=False)
-        self.backlog.extend(items)
+        with self.holding:
+            items = [] if self.stopped else self.receive(block=False)
+            self.backlog.extend(items)
         self.result_queue.count.add(len(items))
         return bool(items)
 
