@@ -10,7 +10,7 @@ from benchmarks.report import number
 WIDTH = 780
 
 #: Where bars begin, and how long the longest is.
-LEFT, LONGEST = 200, 420
+LEFT, LONGEST = 230, 390
 
 #: Heights of a bar's line, and of a panel's heading with the room above it.
 LINE, HEADING = 20, 46

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import shlex
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -74,6 +75,8 @@ def main(*measures: Measure, arguments: list[str] | None = None) -> None:
     """Take the samples, print the tables, and write the files that are asked for."""
     words = sys.argv[1:] if arguments is None else arguments
     options = make_parser(measures).parse_args(words)
+    # Leave in good order: clusters have sessions of their own, and would stay.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     bench = Bench(options)
     compared = [sides.project(), *map(sides.other, options.against)]
     compared += [sides.again()] if options.self else []

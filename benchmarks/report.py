@@ -37,7 +37,7 @@ class Outcome:
         sides = self.samples.setdefault(measure.name, {}).setdefault(case.label, {})
         sides.setdefault(side, []).append(sample)
         if "error" in sample:
-            self.errors.append(f"{measure.name} {case.label} {side}: {sample['error']}")
+            self.errors.append(f"{measure.name} {case.label} {side} failed:\n{sample['error']}")
 
     def of(self, measure: Measure, case: Case, side: str) -> Samples:
         """Give the samples of a case and side."""

@@ -30,7 +30,13 @@ def plain(outcome: Outcome) -> str:
     parts = ["\n".join(conditions(outcome)), legend(outcome)]
     for measure in outcome.measures:
         parts.append(f"{measure.title}\n{aligned(table(outcome, measure))}")
-    return "\n\n".join([*parts, *outcome.errors])
+    return "\n\n".join([*parts, *map(shortened, outcome.errors)])
+
+
+def shortened(error: str) -> str:
+    """Keep the first line of an error, which names the case, and the last, which says why."""
+    first, *rest = error.splitlines()
+    return f"{first} {rest[-1]}" if rest else first
 
 
 def aligned(lines: list[list[str]]) -> str:
