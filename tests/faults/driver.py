@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import random
 import signal
@@ -18,10 +19,10 @@ from typing import Any
 import psutil
 from django.db import connections
 
-from django_q.models import Success
+from django_q.models import Task
 from django_q.tasks import async_task
 from tests.clusters import RunningCluster
-from tests.faults.invariants import Trace, Verdict
+from tests.faults.invariants import Crash, Trace, Verdict, not_explained
 from tests.faults.rigs import ALIAS, Rig
 from tests.servers import wait_until
 
@@ -80,7 +81,9 @@ class Run:
         self.clusters: list[DrivenCluster] = []
         self.accepted: dict[int, str] = {}  # number: id of the task
         self.hooked: set[int] = set()
-        self.crashes = 0
+        self.crashes: list[Crash] = []
+        self.can_fail = False  # whether a fault lets tasks fail, which then are saved as failures
+        self.has_lapsed = False  # whether leases ended because nobody could extend them
         self.refused = 0  # calls that raised
         self.may_be_left = False  # a fault after which a stop is no stop in good order
         self._producer: threading.Thread | None = None
@@ -149,14 +152,27 @@ class Run:
 
     # The verdict.
 
-    def saved(self) -> set[str]:
-        """Find the ids of the accepted tasks that have ended well."""
-        return set(Success.objects.using(ALIAS).values_list("id", flat=True))
+    def saved(self, **conditions: Any) -> set[str]:
+        """Find the ids of the tasks that have ended."""
+        rows = Task.objects.using(ALIAS).filter(**conditions)
+        return set(rows.values_list("id", flat=True))
 
-    def not_saved(self) -> dict[int, str]:
-        """Find the accepted tasks that have not ended well."""
+    def not_saved(self) -> list[int]:
+        """Find the accepted tasks that have not ended."""
         saved = self.saved()
-        return {number: id for number, id in self.accepted.items() if id not in saved}
+        return [number for number, id in self.accepted.items() if id not in saved]
+
+    def crash(self, count: int = 1) -> None:
+        """Note that something is ended now; ``count`` times for what a task may meet again."""
+        saved = self.saved()
+        numbers = {number for number, id in list(self.accepted.items()) if id in saved}
+        time.sleep(0.05)  # what was saved then is acknowledged by now
+        self.crashes += [Crash(time.monotonic(), numbers)] * count
+
+    def lapse(self) -> None:
+        """Note that leases ended because nobody could extend them: whatever runs may repeat."""
+        self.crashes.append(Crash(math.inf, set()))
+        self.has_lapsed = True
 
     def settle(self) -> Verdict:
         """Wait until all is saved, stop the cluster, and judge."""
@@ -171,15 +187,20 @@ class Run:
         in_broker = self.in_broker()
         left = self.end()
         trace = self.trace()
+        failed = self.saved(success=False)
         if not missing and in_broker:
             left.append(f"{in_broker} deliveries")
         return Verdict(
             tasks=len(self.accepted),
             lost=missing[in_broker:] if missing else [],
             waiting=min(len(missing), in_broker),
-            repeated=trace.repeated,
-            crashes=self.crashes,
-            overlapping=trace.overlapping(),
+            failed=[] if self.can_fail else [n for n, id in self.accepted.items() if id in failed],
+            repeated=trace.repeated.total(),
+            not_explained=not_explained(trace, self.crashes),
+            crashes=len(self.crashes),
+            # A run that was paused past its lease goes on beside its successor: it is not its
+            # end that counts, and nobody can stop it before.
+            overlapping=[] if self.has_lapsed else trace.overlapping(),
             without_hook=sorted(self.hooked - set(trace.hooks) - set(missing)),
             left=left,
             seconds=seconds,

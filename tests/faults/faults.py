@@ -54,9 +54,9 @@ def kill(run: Run, role: str) -> None:
         run.instant()
         if wait_quietly(lambda: run.cluster.pids(role)):
             pid = run.random.choice(run.cluster.pids(role))
+            run.crash()
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-                run.crashes += 1
 
 
 def wait_quietly(condition: Callable[[], object]) -> bool:
@@ -89,15 +89,15 @@ def kill_monitor(run: Run) -> None:
 def kill_sentinel(run: Run) -> None:
     """Kill the sentinel, once: its successor waits a moment before it starts."""
     run.instant()
+    run.crash()
     run.cluster.kill("sentinel")
-    run.crashes += 2  # both workers, and all that is on its way
 
 
 @fault("kill scheduler", scheduler=True)
 def kill_scheduler(run: Run) -> None:
     """Kill the scheduler."""
     kill(run, "scheduler")
-    run.crashes = 0  # it has no task in hand
+    run.crashes.clear()  # it has no task in hand
 
 
 @fault("kill main process")
@@ -105,9 +105,9 @@ def kill_main(run: Run) -> None:
     """Kill the process that was started alone: the others end, and another is started."""
     run.instant()
     run.cluster.processes()
+    run.crash()
     run.cluster.process.kill()
     run.cluster.process.wait(10)
-    run.crashes += 2
     run.start_cluster()
 
 
@@ -115,8 +115,8 @@ def kill_main(run: Run) -> None:
 def kill_tree(run: Run) -> None:
     """Kill all processes at once, as a power cut does, and start again."""
     run.instant()
+    run.crash()
     run.cluster.kill_all()
-    run.crashes += 2
     run.start_cluster()
 
 
@@ -129,9 +129,8 @@ def kill_random(run: Run) -> None:
         if victims:
             victim = run.random.choice(victims)
             with contextlib.suppress(psutil.Error):
-                is_sentinel = "sentinel" in " ".join(victim.cmdline())
+                run.crash()
                 victim.kill()
-                run.crashes += 2 if is_sentinel else 1
 
 
 @fault("two clusters, kill one")
@@ -139,8 +138,8 @@ def kill_one_of_two(run: Run) -> None:
     """Kill one of two clusters; the other takes over what it had."""
     run.start_cluster()
     run.instant()
+    run.crash()
     run.clusters[0].kill_all()
-    run.crashes += 2
 
 
 @fault("pause each process")
@@ -155,8 +154,8 @@ def pause(run: Run) -> None:
 def pause_long(run: Run) -> None:
     """Stop a process for longer than its leases last; a lease that it should hold may end."""
     role = run.random.choice(["worker", "pusher", "monitor", "sentinel"])
+    run.lapse()
     run.cluster.pause(role, RETRY * 1.6)
-    run.crashes += 1
 
 
 @fault("pause the whole tree longer than a lease")
@@ -171,7 +170,7 @@ def pause_tree(run: Run) -> None:
     for process in sleeping:
         with contextlib.suppress(psutil.Error):
             process.resume()
-    run.crashes += 2
+    run.lapse()
 
 
 @fault("stop under load", short=True)
@@ -190,10 +189,18 @@ def stop_twice(run: Run) -> None:
     run.cluster.processes()
     run.cluster.terminate()
     run.instant(0.1)
+    run.crash()
     run.cluster.terminate()
     assert run.cluster.process.wait(20) == 0
-    run.crashes += 1
     run.start_cluster()
+
+
+@fault("hooks slower than a lease", ("redis", "sqlite"), short=True)
+def slow_hooks(run: Run) -> None:
+    """Let hooks take longer than leases last, all in all; the others' results wait behind them."""
+    for number in range(10_000, 10_012):
+        arguments = (str(run.trace_file), number, 0)
+        run.attempt(number, arguments, {"hook": "tests.faults.tasks.slow_hook"})
 
 
 @fault("Redis killed and restarted", ("redis",), short=True)
@@ -272,14 +279,13 @@ def cut(run: Run) -> None:
 def lose_replies(run: Run) -> None:
     """Requests arrive and their replies do not: nobody knows what was done."""
     fail_network(run, Mode.DEAF, 0.1, 0.5)
-    run.crashes += 1
 
 
 @fault("server away longer than a lease", SERVERS)
 def away(run: Run) -> None:
     """The server can not be reached for longer than leases last."""
     fail_network(run, run.random.choice([Mode.STALL, Mode.REFUSE]), RETRY * 1.5, RETRY * 2)
-    run.crashes += 1
+    run.lapse()
 
 
 @fault("PostgreSQL restarted", ("postgres",))
@@ -320,4 +326,4 @@ def lock_database(run: Run) -> None:
     time.sleep(run.random.uniform(2.5, 4))
     connection.execute("ROLLBACK")
     connection.close()
-    run.crashes += 1  # leases can not be extended meanwhile, where the queue is in that file
+    run.lapse()  # of a queue in that file leases can not be extended meanwhile

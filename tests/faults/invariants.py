@@ -7,10 +7,6 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-#: Runs that one crash may repeat: what two workers ran or had not sent yet, what was on its way
-#: to the monitor, and the group that it had in hand.
-PER_CRASH = 25
-
 
 @dataclass
 class TaskRun:
@@ -48,9 +44,9 @@ class Trace:
         return trace
 
     @property
-    def repeated(self) -> int:
-        """Count the runs beyond the first of each task."""
-        return sum(len(runs) - 1 for runs in self.runs.values())
+    def repeated(self) -> Counter:
+        """Count the runs beyond the first, by task."""
+        return Counter({number: len(runs) - 1 for number, runs in self.runs.items()})
 
     def overlapping(self) -> list[int]:
         """Find tasks of which two runs went on at once."""
@@ -64,13 +60,36 @@ class Trace:
 
 
 @dataclass
+class Crash:
+    """An instant at which something was ended that may have had tasks in hand."""
+
+    moment: float  # monotonic
+    saved: set[int]  # tasks that were saved, and so in nobody's hand, a moment before
+
+    def may_repeat(self, number: int, trace: Trace) -> bool:
+        """Whether a task had begun and was not saved."""
+        return number not in self.saved and trace.runs[number][0].began < self.moment
+
+
+def not_explained(trace: Trace, crashes: list[Crash]) -> list[int]:
+    """Find tasks that ran more often than crashes account for."""
+    return [
+        number
+        for number, extra in trace.repeated.items()
+        if extra > sum(crash.may_repeat(number, trace) for crash in crashes)
+    ]
+
+
+@dataclass
 class Verdict:
     """What became of the tasks of a run."""
 
     tasks: int = 0  # accepted
     lost: list[int] = field(default_factory=list)  # numbers, neither saved nor in the broker
     waiting: int = 0  # not saved at the end of the time, and still in the broker
-    repeated: int = 0
+    failed: list[int] = field(default_factory=list)  # saved as failures
+    repeated: int = 0  # runs beyond the first of each task
+    not_explained: list[int] = field(default_factory=list)  # repeated without a crash
     crashes: int = 0  # how often something that had work in hand was ended
     overlapping: list[int] = field(default_factory=list)
     without_hook: list[int] = field(default_factory=list)
@@ -79,11 +98,11 @@ class Verdict:
 
     def complaints(self) -> list[str]:
         """Say what does not hold."""
-        allowed = PER_CRASH * self.crashes
         found = {
             f"lost: {self.lost}": self.lost,
             f"not saved in time, but still in the broker: {self.waiting}": self.waiting,
-            f"repeated {self.repeated}, allowed {allowed}": self.repeated > allowed,
+            f"failed: {self.failed}": self.failed,
+            f"repeated without a crash: {self.not_explained}": self.not_explained,
             f"two runs at once: {self.overlapping}": self.overlapping,
             f"no hook: {self.without_hook}": self.without_hook,
             f"left behind: {self.left}": self.left,

@@ -29,3 +29,9 @@ def work(path: str, number: int, seconds: float, ballast: bytes = b"") -> Any:
 def hook(task: Any) -> None:
     """Leave that the hook of a task was called."""
     leave(task.args[0], "hooked", task.args[1])
+
+
+def slow_hook(task: Any) -> None:
+    """Take a while as a hook."""
+    time.sleep(0.4)
+    hook(task)
