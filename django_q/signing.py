@@ -14,11 +14,11 @@ import time
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
-from django.core.serializers.json import DjangoJSONEncoder
 from django.core.signing import BadSignature, b62_encode
 from django.utils.dateparse import parse_datetime
 
@@ -48,7 +48,11 @@ class JSONSerializer:
 
     @staticmethod
     def dumps(obj: Any) -> bytes:
-        return json.dumps(obj, cls=DjangoJSONEncoder, separators=(",", ":")).encode()
+        if isinstance(obj, dict) and isinstance(obj.get("started"), datetime):
+            obj = {**obj, "started": obj["started"].isoformat()}
+        data = json.dumps(obj, separators=(",", ":")).encode()
+        check_keys(obj)
+        return data
 
     @staticmethod
     def loads(data: bytes) -> Any:
@@ -59,6 +63,19 @@ class JSONSerializer:
             if isinstance(obj.get("args"), list):
                 obj["args"] = tuple(obj["args"])
         return obj
+
+
+def check_keys(value: Any) -> None:
+    """Raise ``TypeError`` for keys that JSON would turn into strings without a word."""
+    if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str):
+                raise TypeError(f"keys must be strings in JSON, got {key!r}")
+        value = value.values()
+    elif not isinstance(value, (list, tuple)):
+        return
+    for each in value:
+        check_keys(each)
 
 
 SERIALIZERS = {"pickle": PickleSerializer, "json": JSONSerializer}

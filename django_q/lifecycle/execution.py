@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import pickle
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from django_q.lifecycle.reporting import error_reporter
 from django_q.lifecycle.timeout import Alarm
 from django_q.package import TaskPackage, checked, dotted_name, resolve_callable
 from django_q.signals import SENDER, post_execute_in_worker, pre_execute
-from django_q.signing import BadSignature, SignedPackage
+from django_q.signing import SERIALIZERS, BadSignature, SignedPackage
 
 
 @dataclass
@@ -30,8 +29,11 @@ class Undecodable:
     reason: str
 
 
-#: Types whose values can always be stored.
-PLAIN = frozenset({type(None), bool, int, float, str, bytes})
+#: By serializer: types whose values can always be stored.
+PLAIN = {
+    "pickle": frozenset({type(None), bool, int, float, str, bytes}),
+    "json": frozenset({type(None), bool, int, float, str}),
+}
 
 
 def decode(ack_id: Any, payload: str | bytes) -> TaskPackage | Undecodable:
@@ -96,19 +98,22 @@ def describe(error: BaseException) -> str:
 
 
 def storable(result: Any, package: TaskPackage) -> Any:
-    """Return the result itself, or its ``repr`` where it can not be pickled and read again."""
-    if type(result) in PLAIN:
+    """Return the result itself, or its ``repr`` where the serializer can not carry it."""
+    if type(result) in PLAIN.get(Conf.SERIALIZER, ()):
         return result
+    serializer = SERIALIZERS[Conf.SERIALIZER]
     try:
-        pickle.loads(pickle.dumps(result, pickle.HIGHEST_PROTOCOL))
+        serializer.loads(serializer.dumps(result))
     except Exception as error:
+        reason = f"stored as text, because {Conf.SERIALIZER} can not carry it"
         logger.warning(
-            "the result of '%s' (%s) is stored as text, because it can not be pickled: %r",
+            "the result of '%s' (%s) is %s: %r",
             dotted_name(package["func"]),
             package["name"],
+            reason,
             error,
         )
-        return f"{safe_repr(result)} (stored as text, because it can not be pickled: {error!r})"
+        return f"{safe_repr(result)} ({reason}: {error!r})"
     return result
 
 

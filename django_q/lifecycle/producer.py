@@ -10,7 +10,7 @@ from django_q.brokers.base import Broker
 from django_q.brokers.shared import shared_broker
 from django_q.conf import Conf, logger
 from django_q.exceptions import PackageError
-from django_q.package import TaskPackage, dotted_name, importable_name
+from django_q.package import TaskPackage, dotted_name, importable_name, link_parts
 from django_q.signals import SENDER, pre_enqueue
 from django_q.signing import PackageTooLarge, SignedPackage
 from django_q.transactions import open_transaction, when_committed
@@ -99,7 +99,17 @@ def by_name(package: TaskPackage) -> TaskPackage:
     named = {**package, "func": importable_name(package["func"], "The function")}
     if package.get("hook"):
         named["hook"] = importable_name(package["hook"], "The hook")
+    if package.get("chain"):
+        named["chain"] = [link_by_name(*each) for each in enumerate(package["chain"], 1)]
     return named  # type: ignore[return-value]
+
+
+def link_by_name(number: int, link: Any) -> tuple[str, tuple, dict]:
+    """Name the callables of a link that follows."""
+    func, args, kwargs = link_parts(link)
+    if kwargs.get("hook"):
+        kwargs["hook"] = importable_name(kwargs["hook"], f"The hook of link {number}")
+    return importable_name(func, f"The function of link {number}"), args, kwargs
 
 
 def explain(package: TaskPackage, error: Exception) -> str:

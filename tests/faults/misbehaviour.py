@@ -217,7 +217,7 @@ DEEDS = [
     Deed("recurse", result="RecursionError"),
     Deed("overflow_stack", success=None, repeats=True),
     Deed("change_directory", success=True),
-    Deed("return_unreadable", success=True, result="can not be pickled"),
+    Deed("return_unreadable", success=True, result="stored as text"),
     Deed("return_nested", success=True),
     Deed("raise_unprintable", result="its text can not be had"),
 ]
