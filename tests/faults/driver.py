@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -162,12 +162,14 @@ class Run:
         saved = self.saved()
         return [number for number, id in self.accepted.items() if id not in saved]
 
-    def crash(self, count: int = 1) -> None:
-        """Note that something is ended now; ``count`` times for what a task may meet again."""
+    @contextlib.contextmanager
+    def crash(self) -> Iterator[None]:
+        """Note what may have been in hand of those that a block ends."""
         saved = self.saved()
         numbers = {number for number, id in list(self.accepted.items()) if id in saved}
         time.sleep(0.05)  # what was saved then is acknowledged by now
-        self.crashes += [Crash(time.monotonic(), numbers)] * count
+        yield
+        self.crashes.append(Crash(time.monotonic(), numbers))
 
     def lapse(self) -> None:
         """Note that leases ended because nobody could extend them: whatever runs may repeat."""

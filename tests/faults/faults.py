@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import psutil
+from django.db import connections
 
 from tests.faults.driver import RETRY, Run
 from tests.faults.proxy import Mode
+from tests.faults.rigs import ALIAS
 from tests.servers import wait_until
 
 ALL = ("redis", "sqlite", "postgres", "mysql")
@@ -54,8 +57,7 @@ def kill(run: Run, role: str) -> None:
         run.instant()
         if wait_quietly(lambda: run.cluster.pids(role)):
             pid = run.random.choice(run.cluster.pids(role))
-            run.crash()
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError), run.crash():
                 os.kill(pid, signal.SIGKILL)
 
 
@@ -89,8 +91,8 @@ def kill_monitor(run: Run) -> None:
 def kill_sentinel(run: Run) -> None:
     """Kill the sentinel, once: its successor waits a moment before it starts."""
     run.instant()
-    run.crash()
-    run.cluster.kill("sentinel")
+    with run.crash():
+        run.cluster.kill("sentinel")
 
 
 @fault("kill scheduler", scheduler=True)
@@ -105,9 +107,10 @@ def kill_main(run: Run) -> None:
     """Kill the process that was started alone: the others end, and another is started."""
     run.instant()
     run.cluster.processes()
-    run.crash()
-    run.cluster.process.kill()
-    run.cluster.process.wait(10)
+    with run.crash():
+        run.cluster.process.kill()
+        run.cluster.process.wait(10)
+        wait_until(lambda: not run.cluster.leftovers(), 20)
     run.start_cluster()
 
 
@@ -115,8 +118,8 @@ def kill_main(run: Run) -> None:
 def kill_tree(run: Run) -> None:
     """Kill all processes at once, as a power cut does, and start again."""
     run.instant()
-    run.crash()
-    run.cluster.kill_all()
+    with run.crash():
+        run.cluster.kill_all()
     run.start_cluster()
 
 
@@ -128,8 +131,7 @@ def kill_random(run: Run) -> None:
         victims = run.cluster.processes()[1:]
         if victims:
             victim = run.random.choice(victims)
-            with contextlib.suppress(psutil.Error):
-                run.crash()
+            with contextlib.suppress(psutil.Error), run.crash():
                 victim.kill()
 
 
@@ -138,8 +140,8 @@ def kill_one_of_two(run: Run) -> None:
     """Kill one of two clusters; the other takes over what it had."""
     run.start_cluster()
     run.instant()
-    run.crash()
-    run.clusters[0].kill_all()
+    with run.crash():
+        run.clusters[0].kill_all()
 
 
 @fault("pause each process")
@@ -189,9 +191,9 @@ def stop_twice(run: Run) -> None:
     run.cluster.processes()
     run.cluster.terminate()
     run.instant(0.1)
-    run.crash()
-    run.cluster.terminate()
-    assert run.cluster.process.wait(20) == 0
+    with run.crash():
+        run.cluster.terminate()
+        assert run.cluster.process.wait(20) == 0
     run.start_cluster()
 
 
@@ -296,15 +298,12 @@ def restart_postgres(run: Run) -> None:
     run.rig.proxy.cut()
     run.instant(1)
     run.rig.server.start()
+    connections[ALIAS].close()
 
 
 @fault("backends terminated", ("postgres",))
 def terminate_backends(run: Run) -> None:
     """End the cluster's connections from inside the server."""
-    from django.db import connections
-
-    from tests.faults.rigs import ALIAS
-
     sql = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE client_port IS NOT NULL AND pid <> pg_backend_pid()"
@@ -318,8 +317,6 @@ def terminate_backends(run: Run) -> None:
 @fault("database locked", ("redis", "sqlite"))
 def lock_database(run: Run) -> None:
     """Hold SQLite's lock for longer than anyone waits for it, which is 2 seconds here."""
-    import sqlite3
-
     run.instant()
     connection = sqlite3.connect(run.rig.file, isolation_level=None)
     connection.execute("BEGIN IMMEDIATE")
