@@ -29,10 +29,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     cases = [
         pytest.param(name, kind, seed, id=f"{name}-{kind}-{seed}")
+        for seed in seeds()
         for name, fault in FAULTS.items()
         for kind in KINDS
         if kind in fault.brokers and is_wanted(fault.is_short, kind)
-        for seed in seeds()
     ]
     metafunc.parametrize(("fault_name", "kind", "seed"), cases)
 
