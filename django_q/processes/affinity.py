@@ -8,27 +8,30 @@ from django_q.conf import Conf, cpu_count, logger
 from django_q.optional import psutil
 
 
-def set_cpu_affinity(n: int, process_ids: Sequence[int], actual: bool = not Conf.TESTING) -> None:
+def set_cpu_affinity(n: int, process_ids: Sequence[int], actual: bool | None = None) -> None:
     """Bind each process to ``n`` processors, in turn around those there are.
 
     Needs psutil on a platform that has affinity; elsewhere it says so and does nothing. With
-    ``actual`` False it only logs.
+    ``actual`` False, as in tests, it only logs.
     """
-    if not n or not process_ids:
+    for index, pid in enumerate(process_ids):
+        bind(n, pid, index, actual)
+
+
+def bind(n: int, pid: int, index: int, actual: bool | None = None) -> None:
+    """Bind one process, the one of this index, to its ``n`` processors."""
+    if not n:
         return
     if psutil is None or not hasattr(psutil.Process, "cpu_affinity"):
         logger.warning("Q_CLUSTER['cpu_affinity'] needs psutil, and a platform that has affinity")
         return
-    for pid, processors in shares(n, process_ids, cpu_count()):
-        if actual:
-            psutil.Process(pid).cpu_affinity(processors)
-        logger.info("%s will use cpu %s", pid, processors)
+    processors = share(n, index, cpu_count())
+    if not Conf.TESTING if actual is None else actual:
+        psutil.Process(pid).cpu_affinity(processors)
+    logger.info("%s will use cpu %s", pid, processors)
 
 
-def shares(n: int, process_ids: Sequence[int], processors: int) -> list[tuple[int, list[int]]]:
-    """Deal processors out: ``(pid, processors)`` pairs, ``n`` each, starting over at the end."""
+def share(n: int, index: int, processors: int) -> list[int]:
+    """Deal processors out: ``n`` for each index, starting over at the end."""
     n = min(n, processors)
-    return [
-        (pid, [(index * n + offset) % processors for offset in range(n)])
-        for index, pid in enumerate(process_ids)
-    ]
+    return [(index * n + offset) % processors for offset in range(n)]

@@ -28,7 +28,7 @@ from django_q.exceptions import brief
 from django_q.humanhash import humanize
 from django_q.lifecycle.recovery import Abandoned
 from django_q.processes import entry
-from django_q.processes.affinity import set_cpu_affinity
+from django_q.processes.affinity import bind
 from django_q.processes.child import Child
 from django_q.processes.entry import Given
 from django_q.processes.slot import Slots, State
@@ -140,7 +140,6 @@ class Sentinel:
         self.children.append(Child(entry.PUSHER))
         for child in self.children:
             self.spawn(child)
-        set_cpu_affinity(Conf.CPU_AFFINITY, [process.pid for process in self.pool])
 
     def spawn(self, child: Child) -> None:
         """Start a child's process."""
@@ -163,6 +162,8 @@ class Sentinel:
             f"django_q.processes.{body}", args, child.name, self.event_out, daemon, late
         )
         child.begin(process)
+        if child.number:
+            bind(Conf.CPU_AFFINITY, process.pid, child.number - 1)
 
     # One round of guarding.
 
