@@ -11,7 +11,8 @@ PACKAGE = Path(__file__).parent.parent / "django_q"
 
 #: From the ground up. A folder's name alone stands for what it holds and the list does not name.
 FLOORS = """
-__init__ compat connections core_signing exceptions humanhash literals optional queues signals transactions
+__init__ compat connections core_signing exceptions humanhash literals optional queues signals \
+    transactions
 conf recurrence
 signing package
 models migrations
@@ -20,8 +21,8 @@ status results.wait results.rows results.saving results.database results.cache r
 lifecycle.timeout lifecycle.reporting lifecycle.hooks lifecycle.execution lifecycle.collation \
     lifecycle.completion lifecycle.recovery lifecycle.producer lifecycle.inline \
     lifecycle.composition lifecycle
-processes.entry processes.slot processes.affinity processes.child processes.pusher \
-    processes.worker processes.monitor processes.scheduler processes.sentinel processes
+processes.entry processes.slot processes.leases processes.affinity processes.child \
+    processes.pusher processes.worker processes.monitor processes.scheduler processes.sentinel processes
 pusher worker scheduler timeout utils terminal tasks cluster backend monitor monitor_terminal \
     admin checks apps legacy management
 """

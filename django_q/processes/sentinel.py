@@ -31,6 +31,7 @@ from django_q.processes import entry
 from django_q.processes.affinity import bind
 from django_q.processes.child import Child
 from django_q.processes.entry import Given
+from django_q.processes.leases import Leases
 from django_q.processes.slot import Slots, State
 from django_q.queues import STOP, Flag, Queue
 from django_q.status import Stat
@@ -91,7 +92,8 @@ class Sentinel:
         self.task_queue, self.result_queue = Queue(), Queue()
         self.children: list[Child] = []
         self.outgoing: deque[Abandoned] = deque()  # for the monitor, when its queue takes it
-        self._next_beat = self._next_extension = 0.0
+        self.leases = Leases(self.broker, self.slots)
+        self._next_beat = 0.0
         self._seen = 0
         if start:
             self.start()
@@ -174,8 +176,8 @@ class Sentinel:
         self.end_overdue()
         self.pass_on()
         now = time.monotonic()
-        if now >= self._next_extension:
-            self.extend_leases(now)
+        if now >= self.leases.due:
+            self.leases.extend(now)
         if now >= self._next_beat:
             self.beat(now)
 
@@ -191,7 +193,7 @@ class Sentinel:
 
     def next_deadline(self) -> float:
         """Find when this process must look again, whatever happens."""
-        deadlines = [self._next_beat, self._next_extension]
+        deadlines = [self._next_beat, self.leases.due]
         deadlines += [child.due for child in self.children if not child.is_running and child.due]
         deadlines += [child.overdue_at(KILL_GRACE) for child in self.children]
         return min(deadlines)
@@ -250,18 +252,6 @@ class Sentinel:
             while self.outgoing:
                 self.result_queue.put_many([self.outgoing[0]], block=False)
                 self.outgoing.popleft()
-
-    def extend_leases(self, now: float) -> None:
-        """Extend the leases of the tasks that run, so that nobody else gets them."""
-        self._next_extension = now + Conf.RETRY / 3
-        receipts = [receipt for slot in self.slots for receipt in held(slot, now - Conf.RETRY / 4)]
-        if not receipts:
-            return
-        try:
-            self.broker.extend(receipts, Conf.RETRY)
-        except Exception as error:
-            self.broker.close()
-            logger.warning("leases could not be extended, trying again: %s", brief(error))
 
     # What it says about itself.
 
@@ -364,17 +354,6 @@ class Sentinel:
                 waiting = [(job[0], job[2]) for job in jobs if job != STOP]
                 if waiting:
                     self.outgoing.append(Abandoned("the cluster stopped", unfinished=waiting))
-
-
-def held(slot: Any, before: float) -> list[Any]:
-    """List the receipts of what a worker has finished or runs, where that began long ago.
-
-    Not of what waits behind it: another cluster may take that when its lease ends.
-    """
-    hand = slot.read()
-    if not hand.batch or hand.since > before:
-        return []
-    return [ack_id for ack_id, _ in hand.batch[: hand.position + 1]]
 
 
 def pid(process: Any) -> int:

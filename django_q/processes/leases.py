@@ -1,0 +1,42 @@
+"""The leases of what workers have in hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django_q.brokers.base import Broker
+from django_q.conf import Conf, logger
+from django_q.exceptions import brief
+from django_q.processes.slot import Slot, Slots
+
+
+class Leases:
+    """Extends the leases of the tasks that run, so that nobody else gets them meanwhile."""
+
+    def __init__(self, broker: Broker, slots: Slots) -> None:
+        self.broker, self.slots = broker, slots
+        self.due = 0.0  # monotonic; when to extend next
+
+    def extend(self, now: float) -> None:
+        """Extend what has been in hand for a while."""
+        self.due = now + Conf.RETRY / 3
+        long_ago = now - Conf.RETRY / 4
+        receipts = [receipt for slot in self.slots for receipt in held(slot, long_ago)]
+        if not receipts:
+            return
+        try:
+            self.broker.extend(receipts, Conf.RETRY)
+        except Exception as error:
+            self.broker.close()
+            logger.warning("leases could not be extended, trying again: %s", brief(error))
+
+
+def held(slot: Slot, before: float) -> list[Any]:
+    """List the receipts of what a worker has finished or runs, where that began long ago.
+
+    Not of what waits behind it: another cluster may take that when its lease ends.
+    """
+    hand = slot.read()
+    if not hand.batch or hand.since > before:
+        return []
+    return [ack_id for ack_id, _ in hand.batch[: hand.position + 1]]
