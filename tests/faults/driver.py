@@ -48,6 +48,7 @@ class DrivenCluster(RunningCluster):
         environment = {
             **os.environ,
             **rig.environment(),
+            **rig.extra,
             "DJANGO_Q_TEST_OPTIONS": json.dumps(options),
             "TMPDIR": str(self.files),
         }
@@ -176,10 +177,14 @@ class Run:
         self.crashes.append(Crash(math.inf, set()))
         self.has_lapsed = True
 
-    def settle(self) -> Verdict:
-        """Wait until all is saved, stop the cluster, and judge."""
+    def finish_producing(self) -> None:
+        """Wait until all calls were made."""
         if self._producer:
             self._producer.join()
+
+    def settle(self) -> Verdict:
+        """Wait until all is saved, stop the cluster, and judge."""
+        self.finish_producing()
         started = time.monotonic()
         while self.not_saved() and time.monotonic() - started < PATIENCE:
             time.sleep(0.02)
@@ -241,8 +246,7 @@ class Run:
 
     def close(self) -> None:
         """Leave nothing behind, whatever has happened."""
-        if self._producer:
-            self._producer.join()
+        self.finish_producing()
         for cluster in self.clusters:
             for process in cluster.processes():
                 with contextlib.suppress(psutil.Error):

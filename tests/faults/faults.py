@@ -5,17 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import psutil
-from django.db import connections
 
-from tests.faults.driver import RETRY, Run
-from tests.faults.proxy import Mode
-from tests.faults.rigs import ALIAS
+from tests.faults.driver import BALLAST, RETRY, Run
 from tests.servers import wait_until
 
 ALL = ("redis", "sqlite", "postgres", "mysql")
@@ -205,122 +201,9 @@ def slow_hooks(run: Run) -> None:
         run.attempt(number, arguments, {"hook": "tests.faults.tasks.slow_hook"})
 
 
-@fault("Redis killed and restarted", ("redis",), short=True)
-def kill_redis(run: Run) -> None:
-    """Kill a Redis that writes to its file at once, and start it again."""
-    run.instant()
-    run.rig.server.kill()
-    run.rig.proxy.cut()
-    run.instant(1)
-    run.rig.server.start()
-
-
-@fault("scripts flushed", ("redis",))
-def flush_scripts(run: Run) -> None:
-    """Let Redis forget its scripts, again and again."""
-    with run.rig.server.client() as client:
-        for _ in range(20):
-            client.script_flush()
-            run.instant(0.05)
-
-
-@fault("connections of Redis killed", ("redis",))
-def kill_clients(run: Run) -> None:
-    """Close each connection from the server's side, again and again."""
-    with run.rig.server.client() as client:
-        for _ in range(5):
-            run.instant(0.3)
-            client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-
-
-@fault("Redis out of memory", ("redis",))
-def fill_redis(run: Run) -> None:
-    """Let no command that needs memory succeed for a while."""
-    run.instant()
-    with run.rig.server.client() as client:
-        client.config_set("maxmemory", "1mb")
-        client.config_set("maxmemory-policy", "noeviction")
-        time.sleep(run.random.uniform(0.5, 1.5))
-        client.config_set("maxmemory", 0)
-
-
-def fail_network(run: Run, mode: Mode, shortest: float, longest: float) -> None:
-    """Let the network between cluster and server fail for a while."""
-    run.instant()
-    with run.rig.proxy.failing(mode):
-        time.sleep(run.random.uniform(shortest, longest))
-
-
-@fault("server refuses", SERVERS)
-def refuse(run: Run) -> None:
-    """The server can not be reached, and says so at once."""
-    fail_network(run, Mode.REFUSE, 0.3, 1.2)
-
-
-@fault("server stalls", SERVERS)
-def stall(run: Run) -> None:
-    """The server does not answer, shorter than a lease."""
-    fail_network(run, Mode.STALL, 0.3, 1.2)
-
-
-@fault("server slow", SERVERS)
-def slow(run: Run) -> None:
-    """The server answers late."""
-    fail_network(run, Mode.DELAY, 0.5, 1.0)
-
-
-@fault("connections cut", SERVERS)
-def cut(run: Run) -> None:
-    """The network drops each connection in the middle of whatever it carries."""
-    for _ in range(5):
-        run.instant(0.3)
-        run.rig.proxy.cut()
-
-
-@fault("replies lost", SERVERS)
-def lose_replies(run: Run) -> None:
-    """Requests arrive and their replies do not: nobody knows what was done."""
-    fail_network(run, Mode.DEAF, 0.1, 0.5)
-
-
-@fault("server away longer than a lease", SERVERS)
-def away(run: Run) -> None:
-    """The server can not be reached for longer than leases last."""
-    fail_network(run, run.random.choice([Mode.STALL, Mode.REFUSE]), RETRY * 1.5, RETRY * 2)
-    run.lapse()
-
-
-@fault("PostgreSQL restarted", ("postgres",))
-def restart_postgres(run: Run) -> None:
-    """Crash a PostgreSQL under load, and let it recover."""
-    run.instant()
-    run.rig.server.end(signal.SIGQUIT)
-    run.rig.proxy.cut()
-    run.instant(1)
-    run.rig.server.start()
-    connections[ALIAS].close()
-
-
-@fault("backends terminated", ("postgres",))
-def terminate_backends(run: Run) -> None:
-    """End the cluster's connections from inside the server."""
-    sql = (
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        "WHERE client_port IS NOT NULL AND pid <> pg_backend_pid()"
-    )
-    for _ in range(5):
-        run.instant(0.3)
-        with connections[ALIAS].cursor() as cursor:
-            cursor.execute(sql)
-
-
-@fault("database locked", ("redis", "sqlite"))
-def lock_database(run: Run) -> None:
-    """Hold SQLite's lock for longer than anyone waits for it, which is 2 seconds here."""
-    run.instant()
-    connection = sqlite3.connect(run.rig.file, isolation_level=None)
-    connection.execute("BEGIN IMMEDIATE")
-    time.sleep(run.random.uniform(2.5, 4))
-    connection.execute("ROLLBACK")
-    connection.close()
-    run.lapse()  # of a queue in that file leases can not be extended meanwhile
+@fault("kill worker with a megabyte")
+def kill_large(run: Run) -> None:
+    """Kill workers while messages of a megabyte come and go."""
+    for number in range(10_000, 10_030):
+        run.attempt(number, (str(run.trace_file), number, 0, os.urandom(BALLAST)), {})
+    kill(run, "worker")

@@ -64,6 +64,7 @@ class Rig:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.extra: dict[str, str] = {}  # further environment of clusters to come
         self.database = self.make_database()
         connections.settings[ALIAS] = connections.configure_settings(
             {"default": {}, ALIAS: dict(self.database)}
