@@ -22,7 +22,8 @@ lifecycle.timeout lifecycle.reporting lifecycle.hooks lifecycle.execution lifecy
     lifecycle.completion lifecycle.recovery lifecycle.producer lifecycle.inline \
     lifecycle.composition lifecycle
 processes.entry processes.slot processes.leases processes.affinity processes.child \
-    processes.pusher processes.worker processes.monitor processes.scheduler processes.sentinel processes
+    processes.pusher processes.worker processes.monitor processes.scheduler \
+    processes.sentinel processes
 pusher worker scheduler timeout utils terminal tasks cluster backend monitor monitor_terminal \
     admin checks apps legacy management
 """
