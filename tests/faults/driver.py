@@ -78,7 +78,7 @@ class Run:
         self.rig = rig
         self.random = random.Random(seed)
         self.trace_file = rig.directory / "trace"
-        self.broker = rig.broker()
+        self.broker = self.producing = rig.broker()
         self.clusters: list[DrivenCluster] = []
         self.accepted: dict[int, str] = {}  # number: id of the task
         self.hooked: set[int] = set()
@@ -108,6 +108,10 @@ class Run:
         self._producer = threading.Thread(target=self.enqueue, args=(calls, spread))
         self._producer.start()
 
+    def use_proxy_to_produce(self) -> None:
+        """Enqueue by the way that the clusters take, for calls to come."""
+        self.producing = self.rig.broker(through_proxy=True)
+
     def call(self, number: int) -> tuple[int, float, bytes, dict]:
         """Make up a task: most are short, some take a while, carry a megabyte or have a hook."""
         kind = self.random.random()
@@ -131,7 +135,7 @@ class Run:
         """Enqueue one task; what raises is not accepted."""
         try:
             self.accepted[number] = async_task(
-                "tests.faults.tasks.work", *arguments, broker=self.broker, **options
+                "tests.faults.tasks.work", *arguments, broker=self.producing, **options
             )
         except Exception:
             self.refused += 1

@@ -44,7 +44,8 @@ def kill_clients(run: Run) -> None:
     with run.rig.server.client() as client:
         for _ in range(5):
             run.instant(0.3)
-            client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+            for port in run.rig.proxy.server_side():
+                client.client_kill_filter(addr=f"127.0.0.1:{port}")
 
 
 @fault("Redis out of memory", ("redis",))
@@ -89,6 +90,16 @@ def cut(run: Run) -> None:
     for _ in range(5):
         run.instant(0.3)
         run.rig.proxy.cut()
+
+
+@fault("producer's connection cut", ("redis",))
+def cut_producer(run: Run) -> None:
+    """Drop the connection of who enqueues: a call may raise, or be sent again by the driver."""
+    run.use_proxy_to_produce()
+    for _ in range(8):
+        run.instant(0.2)
+        run.rig.proxy.cut()
+    run.lapse()  # redis-py sends a command again whose reply is lost
 
 
 @fault("replies lost", SERVERS)

@@ -7,6 +7,7 @@ import selectors
 import socket
 import threading
 import time
+from collections.abc import Iterator
 from enum import Enum
 
 
@@ -102,6 +103,13 @@ class Proxy:
             if each is not None:
                 each.close()
 
+    def server_side(self) -> list[int]:
+        """List the ports by which the server knows its clients."""
+        servers = [self.pairs.get(client) for client in list(self.clients)]
+        with contextlib.suppress(OSError):
+            return [server.getsockname()[1] for server in servers if server is not None]
+        return []
+
     def cut(self) -> None:
         """Close every connection, in the middle of whatever it carries."""
         for client in list(self.clients):
@@ -111,7 +119,7 @@ class Proxy:
                         end.shutdown(socket.SHUT_RDWR)
 
     @contextlib.contextmanager
-    def failing(self, mode: Mode):
+    def failing(self, mode: Mode) -> Iterator[None]:
         """Fail for the time of a block; what hung in it is cut afterwards."""
         if mode is Mode.REFUSE:
             self.cut()

@@ -18,6 +18,7 @@ from django_q.brokers.base import Broker
 from django_q.brokers.orm import ORM
 from django_q.brokers.redis_broker import Redis
 from django_q.conf import Conf
+from django_q.connections import connect_redis
 from tests import servers
 from tests.faults.proxy import Proxy
 from tests.settings import from_url, sqlite
@@ -78,8 +79,8 @@ class Rig:
         settings["OPTIONS"] = {**settings["OPTIONS"], "timeout": 2}
         return settings
 
-    def broker(self) -> Broker:
-        """Make the driver's own way to the queue, past the proxy."""
+    def broker(self, through_proxy: bool = False) -> Broker:
+        """Make the driver's own way to the queue, past the proxy unless told."""
         Conf.ORM = ALIAS
         return ORM("test")
 
@@ -124,10 +125,12 @@ class RedisRig(Rig):
             client.config_set("maxmemory", 0)
         self.proxy = Proxy(self.server.port)
 
-    def broker(self) -> Broker:
+    def broker(self, through_proxy: bool = False) -> Broker:
         Conf.ORM = None
-        Conf.REDIS = self.server.url
-        return Redis("test")
+        port = self.proxy.port if through_proxy else self.server.port
+        broker = Redis("test")
+        broker.connection = connect_redis(f"redis://127.0.0.1:{port}/0?socket_timeout=10")
+        return broker
 
     def options(self) -> dict[str, Any]:
         return {"redis": f"redis://127.0.0.1:{self.proxy.port}/0"}
