@@ -37,6 +37,13 @@ RIGHTS = socket.CMSG_SPACE(array("i").itemsize) if hasattr(socket, "CMSG_SPACE")
 SUPPORTED = hasattr(socket, "SOCK_SEQPACKET") and hasattr(socket, "AF_UNIX") and os.name == "posix"
 
 
+def nameless_file() -> Any:
+    """Open a file that only its descriptor leads to: in memory where the platform can do that."""
+    if hasattr(os, "memfd_create"):
+        return open(os.memfd_create("django_q", os.MFD_CLOEXEC), "w+b")
+    return tempfile.TemporaryFile()
+
+
 class SharedCount:
     """A number that processes share and add to in one step, without a lock.
 
@@ -47,7 +54,7 @@ class SharedCount:
     fd = -1
 
     def __init__(self) -> None:
-        with tempfile.TemporaryFile() as file:
+        with nameless_file() as file:
             self.fd = os.dup(file.fileno())
 
     def add(self, number: int) -> None:
@@ -169,7 +176,7 @@ class SocketQueue:
 
     def _send_file(self, data: bytes, flags: int) -> None:
         """Send a long message: a file without a name, whose descriptor is passed along."""
-        with tempfile.TemporaryFile() as file:
+        with nameless_file() as file:
             file.write(data)
             file.flush()
             passed = array("i", [file.fileno()])
