@@ -1,0 +1,103 @@
+"""How much the pusher takes."""
+
+from __future__ import annotations
+
+import pytest
+
+from django_q.processes import pusher
+from django_q.processes.pusher import AHEAD, MOST, MeasuredRoom
+
+
+class Cluster:
+    """What a room asks: the numbers of a cluster, and the clock."""
+
+    def __init__(self) -> None:
+        self.idle, self.finished, self.backlog, self.now = 2, 0, 0, 100.0
+
+    def monotonic(self) -> float:
+        """Tell the time."""
+        return self.now
+
+    def work(self, rate: float, seconds: float = 1.0) -> None:
+        """Let time pass, and tasks be done."""
+        self.finished += int(rate * seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """Make the numbers of a cluster."""
+    cluster = Cluster()
+    monkeypatch.setattr(pusher, "time", cluster)
+    return cluster
+
+
+@pytest.fixture
+def room(cluster):
+    """Make the room of a cluster with two workers."""
+    return MeasuredRoom(2, lambda: cluster.idle, lambda: cluster.finished, lambda: cluster.backlog)
+
+
+def test_at_first_each_idle_worker_gets_one(room):
+    assert room.limit(0) == 2
+    assert room.group() == 1
+
+
+def test_nothing_is_taken_for_workers_that_are_busy_with_slow_tasks(room, cluster):
+    room.limit(0)
+    cluster.idle = 0
+    cluster.work(rate=1)
+
+    assert room.limit(0) == 0
+    assert room.pause() == pusher.REST
+
+
+def test_fast_tasks_are_taken_for_fifty_milliseconds(room, cluster):
+    cluster.idle = 0
+    for _ in range(20):
+        room.limit(0)
+        cluster.work(rate=4000)
+
+    assert room.limit(0) == pytest.approx(4000 * AHEAD, rel=0.05)
+    assert room.limit(100) == pytest.approx(4000 * AHEAD - 100, rel=0.1)
+    assert room.limit(190) == 0  # rather none than a few
+    assert room.group() in (3, 4)  # of 2,000 a second and worker, those of two milliseconds
+    assert room.pause() == pusher.GLANCE
+
+
+def test_no_more_is_taken_than_one_script_gives(room, cluster):
+    for _ in range(20):
+        room.limit(0)
+        cluster.work(rate=100_000)
+
+    assert room.limit(0) == MOST
+
+
+def test_the_rate_falls_at_once_and_rises_by_half(room, cluster):
+    room.limit(0)
+    cluster.work(rate=1000)
+    room.limit(0)
+    cluster.work(rate=1000)
+    room.limit(0)
+    assert room.rate == pytest.approx(750, rel=0.1)
+
+    cluster.work(rate=10)
+    room.limit(0)
+    assert room.rate == pytest.approx(10)
+
+
+def test_nothing_is_taken_while_results_wait_to_be_saved(room, cluster):
+    cluster.backlog = pusher.BACKLOG + 1
+
+    assert room.limit(0) == 0
+    assert room.pause() == pusher.GLANCE
+
+
+def test_queue_limit_is_kept(room, cluster, conf):
+    conf(queue_limit=3)
+    for _ in range(20):
+        room.limit(0)
+        cluster.work(rate=4000)
+
+    assert room.limit(0) == 3
+    assert room.limit(3) == 0
