@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 from django.db import connections
 
+from django_q.lifecycle.recovery import CRASHES_ALLOWED
 from django_q.models import Task
 from django_q.tasks import async_task
 from tests.clusters import RunningCluster
@@ -205,7 +206,7 @@ class Run:
             tasks=len(self.accepted),
             lost=missing[in_broker:] if missing else [],
             waiting=min(len(missing), in_broker),
-            failed=[] if self.can_fail else [n for n, id in self.accepted.items() if id in failed],
+            failed=[] if self.can_fail else self.failed_unduly(failed, trace),
             repeated=trace.repeated.total(),
             not_explained=not_explained(trace, self.crashes),
             crashes=len(self.crashes),
@@ -216,6 +217,11 @@ class Run:
             left=left,
             seconds=seconds,
         )
+
+    def failed_unduly(self, failed: set[str], trace: Trace) -> list[int]:
+        """Find tasks that failed although they were not killed three times, which is the limit."""
+        numbers = [number for number, id in self.accepted.items() if id in failed]
+        return [number for number in numbers if len(trace.runs[number]) < CRASHES_ALLOWED]
 
     def in_broker(self) -> int:
         """Count what is in the broker."""

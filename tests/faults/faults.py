@@ -44,7 +44,7 @@ def fault(name: str, brokers: tuple[str, ...] = ALL, short: bool = False, **opti
 
 @fault("nothing", short=True)
 def break_nothing(run: Run) -> None:
-    """Break nothing, which must repeat nothing."""
+    """Break nothing."""
 
 
 def kill(run: Run, role: str) -> None:
@@ -67,25 +67,25 @@ def wait_quietly(condition: Callable[[], object]) -> bool:
 
 @fault("kill worker", short=True)
 def kill_worker(run: Run) -> None:
-    """Kill workers."""
+    """Kill a worker, up to three times."""
     kill(run, "worker")
 
 
 @fault("kill pusher")
 def kill_pusher(run: Run) -> None:
-    """Kill the pusher."""
+    """Kill the pusher, up to three times."""
     kill(run, "pusher")
 
 
 @fault("kill monitor", short=True)
 def kill_monitor(run: Run) -> None:
-    """Kill the monitor."""
+    """Kill the monitor, up to three times."""
     kill(run, "monitor")
 
 
 @fault("kill sentinel")
 def kill_sentinel(run: Run) -> None:
-    """Kill the sentinel, once: its successor waits a moment before it starts."""
+    """Kill the sentinel."""
     run.instant()
     with run.crash():
         run.cluster.kill("sentinel")
@@ -93,14 +93,14 @@ def kill_sentinel(run: Run) -> None:
 
 @fault("kill scheduler", scheduler=True)
 def kill_scheduler(run: Run) -> None:
-    """Kill the scheduler."""
+    """Kill the scheduler, up to three times."""
     kill(run, "scheduler")
     run.crashes.clear()  # it has no task in hand
 
 
 @fault("kill main process")
 def kill_main(run: Run) -> None:
-    """Kill the process that was started alone: the others end, and another is started."""
+    """Kill the main process alone, and start the cluster again."""
     run.instant()
     run.cluster.processes()
     with run.crash():
@@ -112,7 +112,7 @@ def kill_main(run: Run) -> None:
 
 @fault("kill whole tree", short=True)
 def kill_tree(run: Run) -> None:
-    """Kill all processes at once, as a power cut does, and start again."""
+    """Kill all processes at once, and start the cluster again."""
     run.instant()
     with run.crash():
         run.cluster.kill_all()
@@ -133,7 +133,7 @@ def kill_random(run: Run) -> None:
 
 @fault("two clusters, kill one")
 def kill_one_of_two(run: Run) -> None:
-    """Kill one of two clusters; the other takes over what it had."""
+    """Kill one of two clusters at once."""
     run.start_cluster()
     run.instant()
     with run.crash():
@@ -142,7 +142,7 @@ def kill_one_of_two(run: Run) -> None:
 
 @fault("pause each process")
 def pause(run: Run) -> None:
-    """Stop and continue a process of each role, shorter than a lease."""
+    """Pause a process of each kind (SIGSTOP), shorter than a lease."""
     for role in ("worker", "pusher", "monitor", "sentinel"):
         if wait_quietly(lambda role=role: run.cluster.pids(role)):
             run.cluster.pause(role, run.random.uniform(0.05, 0.5))
@@ -150,7 +150,7 @@ def pause(run: Run) -> None:
 
 @fault("pause longer than a lease")
 def pause_long(run: Run) -> None:
-    """Stop a process for longer than its leases last; a lease that it should hold may end."""
+    """Pause one process for longer than leases last."""
     role = run.random.choice(["worker", "pusher", "monitor", "sentinel"])
     run.lapse()
     run.cluster.pause(role, RETRY * 1.6)
@@ -158,7 +158,7 @@ def pause_long(run: Run) -> None:
 
 @fault("pause the whole tree longer than a lease")
 def pause_tree(run: Run) -> None:
-    """Stop a whole cluster, as a laptop that sleeps does, while another goes on."""
+    """Pause one of two clusters for longer than leases last, as a laptop that sleeps does."""
     run.start_cluster()
     sleeping = run.clusters[0].processes()
     for process in sleeping:
@@ -173,7 +173,7 @@ def pause_tree(run: Run) -> None:
 
 @fault("stop under load", short=True)
 def stop(run: Run) -> None:
-    """SIGTERM under load: nothing repeats, and the next cluster finishes."""
+    """Stop under load (SIGTERM), and start another cluster."""
     run.instant()
     code = run.cluster.stop()
     assert code == 0, code
@@ -182,7 +182,7 @@ def stop(run: Run) -> None:
 
 @fault("two stop signals under load")
 def stop_twice(run: Run) -> None:
-    """SIGTERM and again SIGTERM: what runs is ended and handed back."""
+    """Stop at once under load (SIGTERM twice), and start another cluster."""
     run.instant()
     run.cluster.processes()
     run.cluster.terminate()
@@ -195,7 +195,7 @@ def stop_twice(run: Run) -> None:
 
 @fault("hooks slower than a lease", ("redis", "sqlite"), short=True)
 def slow_hooks(run: Run) -> None:
-    """Let hooks take longer than leases last, all in all; the others' results wait behind them."""
+    """Let hooks take longer than leases last, with results that wait behind them."""
     for number in range(10_000, 10_012):
         arguments = (str(run.trace_file), number, 0)
         run.attempt(number, arguments, {"hook": "tests.faults.tasks.slow_hook"})
@@ -203,7 +203,7 @@ def slow_hooks(run: Run) -> None:
 
 @fault("kill worker with a megabyte")
 def kill_large(run: Run) -> None:
-    """Kill workers while messages of a megabyte come and go."""
+    """Kill workers while packages and results of a megabyte come and go."""
     for number in range(10_000, 10_030):
         run.attempt(number, (str(run.trace_file), number, 0, os.urandom(BALLAST)), {})
     kill(run, "worker")

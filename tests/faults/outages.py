@@ -21,7 +21,7 @@ from tests.faults.rigs import ALIAS
 
 @fault("Redis killed and restarted", ("redis",), short=True)
 def kill_redis(run: Run) -> None:
-    """Kill a Redis that writes to its file at once, and start it again."""
+    """Kill Redis (``appendfsync always``), and start it again."""
     run.instant()
     run.rig.server.kill()
     run.rig.proxy.cut()
@@ -31,7 +31,7 @@ def kill_redis(run: Run) -> None:
 
 @fault("scripts flushed", ("redis",))
 def flush_scripts(run: Run) -> None:
-    """Let Redis forget its scripts, again and again."""
+    """Let Redis forget its scripts, again and again (``SCRIPT FLUSH``)."""
     with run.rig.server.client() as client:
         for _ in range(20):
             client.script_flush()
@@ -40,7 +40,7 @@ def flush_scripts(run: Run) -> None:
 
 @fault("connections of Redis killed", ("redis",))
 def kill_clients(run: Run) -> None:
-    """Close each connection from the server's side, again and again."""
+    """Let Redis close the cluster's connections, again and again."""
     with run.rig.server.client() as client:
         for _ in range(5):
             run.instant(0.3)
@@ -50,7 +50,7 @@ def kill_clients(run: Run) -> None:
 
 @fault("Redis out of memory", ("redis",))
 def fill_redis(run: Run) -> None:
-    """Let no command that needs memory succeed for a while."""
+    """Let Redis reach ``maxmemory`` for a while."""
     run.instant()
     with run.rig.server.client() as client:
         client.config_set("maxmemory", "1mb")
@@ -68,25 +68,25 @@ def fail_network(run: Run, mode: Mode, shortest: float, longest: float) -> None:
 
 @fault("server refuses", SERVERS)
 def refuse(run: Run) -> None:
-    """The server can not be reached, and says so at once."""
+    """Let the server refuse connections for a while."""
     fail_network(run, Mode.REFUSE, 0.3, 1.2)
 
 
 @fault("server stalls", SERVERS)
 def stall(run: Run) -> None:
-    """The server does not answer, shorter than a lease."""
+    """Let the server hang for a while, shorter than a lease."""
     fail_network(run, Mode.STALL, 0.3, 1.2)
 
 
 @fault("server slow", SERVERS)
 def slow(run: Run) -> None:
-    """The server answers late."""
+    """Let the network be slow."""
     fail_network(run, Mode.DELAY, 0.5, 1.0)
 
 
 @fault("connections cut", SERVERS)
 def cut(run: Run) -> None:
-    """The network drops each connection in the middle of whatever it carries."""
+    """Cut the cluster's connections in the middle of whatever they carry."""
     for _ in range(5):
         run.instant(0.3)
         run.rig.proxy.cut()
@@ -94,7 +94,7 @@ def cut(run: Run) -> None:
 
 @fault("producer's connection cut", ("redis",))
 def cut_producer(run: Run) -> None:
-    """Drop the connection of who enqueues: a call may raise, or be sent again by the driver."""
+    """Cut the connections of who enqueues, too."""
     run.use_proxy_to_produce()
     for _ in range(8):
         run.instant(0.2)
@@ -104,20 +104,20 @@ def cut_producer(run: Run) -> None:
 
 @fault("replies lost", SERVERS)
 def lose_replies(run: Run) -> None:
-    """Requests arrive and their replies do not: nobody knows what was done."""
+    """Let requests arrive, and lose their replies."""
     fail_network(run, Mode.DEAF, 0.1, 0.5)
 
 
 @fault("server away longer than a lease", SERVERS)
 def away(run: Run) -> None:
-    """The server can not be reached for longer than leases last."""
+    """Let the server hang or refuse for longer than leases last."""
     fail_network(run, run.random.choice([Mode.STALL, Mode.REFUSE]), RETRY * 1.5, RETRY * 2)
     run.lapse()
 
 
 @fault("PostgreSQL restarted", ("postgres",))
 def restart_postgres(run: Run) -> None:
-    """Crash a PostgreSQL under load, and let it recover."""
+    """Crash PostgreSQL, and let it recover."""
     run.instant()
     run.rig.server.end(signal.SIGQUIT)
     run.rig.proxy.cut()
@@ -128,7 +128,7 @@ def restart_postgres(run: Run) -> None:
 
 @fault("backends terminated", ("postgres",))
 def terminate_backends(run: Run) -> None:
-    """End the cluster's connections from inside the server."""
+    """End the cluster's connections by ``pg_terminate_backend``."""
     sql = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE client_port IS NOT NULL AND pid <> pg_backend_pid()"
@@ -141,7 +141,7 @@ def terminate_backends(run: Run) -> None:
 
 @fault("database locked", ("redis", "sqlite"))
 def lock_database(run: Run) -> None:
-    """Hold SQLite's lock for longer than anyone waits for it, which is 2 seconds here."""
+    """Lock the SQLite file for longer than its time-out."""
     run.instant()
     connection = sqlite3.connect(run.rig.file, isolation_level=None)
     connection.execute("BEGIN IMMEDIATE")
@@ -153,7 +153,7 @@ def lock_database(run: Run) -> None:
 
 @fault("clock stepped", ("redis", "postgres"))
 def step_clock(run: Run) -> None:
-    """Step the wall clock of the cluster's host to and fro; the server keeps its own."""
+    """Step the clock of the cluster's host by an hour and a day, to and fro."""
     if library() is None:
         pytest.skip("no C compiler: the clock can not be stepped")
     clock = SteppedClock(run.rig.directory)
@@ -167,7 +167,7 @@ def step_clock(run: Run) -> None:
 
 @fault("disk full", ("redis", "sqlite"))
 def fill_disk(run: Run) -> None:
-    """Let no file grow for a while: neither the database nor what large messages travel in."""
+    """Let no file grow for a while: disk full."""
     run.instant()
     size = max(run.cluster.log_file.stat().st_size + 100_000, 150_000)
     for process in run.cluster.processes():
