@@ -21,9 +21,10 @@ from django.db import connections
 
 from django_q.lifecycle.recovery import CRASHES_ALLOWED
 from django_q.models import Task
+from django_q.package import derived_id
 from django_q.tasks import async_task
 from tests.clusters import RunningCluster
-from tests.faults.invariants import Crash, Trace, Verdict, not_explained
+from tests.faults.invariants import LINK, Crash, Trace, Verdict, not_explained
 from tests.faults.rigs import ALIAS, Rig
 from tests.servers import wait_until
 
@@ -89,6 +90,7 @@ class Run:
         self.refused = 0  # calls that raised
         self.may_be_left = False  # a fault after which a stop is no stop in good order
         self._producer: threading.Thread | None = None
+        self._produced = 0
 
     @property
     def cluster(self) -> DrivenCluster:
@@ -104,7 +106,8 @@ class Run:
 
     def produce(self, count: int = TASKS, spread: float = SPREAD) -> None:
         """Enqueue tasks over some seconds, in a thread of their own."""
-        first = len(self.accepted)
+        first = self._produced
+        self._produced += count
         calls = [self.call(number) for number in range(first, first + count)]
         self._producer = threading.Thread(target=self.enqueue, args=(calls, spread))
         self._producer.start()
@@ -118,7 +121,10 @@ class Run:
         kind = self.random.random()
         seconds = self.random.uniform(0.1, 0.5) if kind < 0.05 else self.random.uniform(0, 0.01)
         ballast = os.urandom(BALLAST) if 0.05 < kind < 0.08 else b""
-        options = {"hook": "tests.faults.tasks.hook"} if 0.2 < kind < 0.4 else {}
+        options: dict[str, Any] = {"hook": "tests.faults.tasks.hook"} if 0.2 < kind < 0.4 else {}
+        if 0.4 < kind < 0.45:
+            link = ("tests.faults.tasks.work", (str(self.trace_file), LINK + number, 0))
+            options = {"chain": [link]}
         return number, seconds, ballast, options
 
     def enqueue(self, calls: list, spread: float) -> None:
@@ -141,8 +147,10 @@ class Run:
         except Exception:
             self.refused += 1
         else:
-            if options:
+            if "hook" in options:
                 self.hooked.add(number)
+            if "chain" in options:
+                self.accepted[LINK + number] = derived_id(self.accepted[number], "next")
 
     def begin(self) -> None:
         """Wait until the load is on: some tasks have run."""

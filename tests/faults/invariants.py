@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+#: The number of a task that is the next link of a chain is that of the first, and this.
+LINK = 100_000
+
 
 @dataclass
 class TaskRun:
@@ -67,8 +70,11 @@ class Crash:
     saved: set[int]  # tasks that were saved, and so in nobody's hand, a moment before
 
     def may_repeat(self, number: int, trace: Trace) -> bool:
-        """Whether a task had begun and was not saved."""
-        return number not in self.saved and trace.runs[number][0].began < self.moment
+        """Whether a task had begun and was not saved; or the one whose next link it is."""
+        return any(
+            each not in self.saved and trace.runs[each][0].began < self.moment
+            for each in {number, number % LINK}
+        )
 
 
 def not_explained(trace: Trace, crashes: list[Crash]) -> list[int]:
