@@ -34,6 +34,8 @@ TASKS, SPREAD = 200, 1.2
 RETRY = 2
 #: Seconds after which a task that is not saved counts as not saved.
 PATIENCE = 45
+#: Seconds in which the monitor surely acknowledges what it has saved, on a busy machine.
+ACKNOWLEDGED = 0.3
 BALLAST = 1024 * 1024
 
 
@@ -181,7 +183,7 @@ class Run:
         """Note what may have been in hand of those that a block ends."""
         saved = self.saved()
         numbers = {number for number, id in list(self.accepted.items()) if id in saved}
-        time.sleep(0.05)  # what was saved then is acknowledged by now
+        time.sleep(ACKNOWLEDGED)  # what was saved then is acknowledged by now
         yield
         self.crashes.append(Crash(time.monotonic(), numbers))
 
