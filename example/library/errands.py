@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import PurePath
+
+from django.conf import settings
 
 from django_q.models import Schedule
 from django_q.tasks import async_chain, async_iter, async_task, schedule
-from library.tasks import sources, texts
+from library.tasks import pictures, sources, texts
+
+#: Pixels across a thumbnail.
+THUMBNAIL = 320
 
 
 @dataclass
@@ -29,6 +35,7 @@ def run_all() -> Errands:
     errands = Errands()
     errands.good.update(count_all_words())
     errands.good.add(async_iter("library.tasks.count_code", sources()))
+    errands.good.add(make_thumbnails())
     errands.groups[draw_sources()] = 2
     errands.groups[schedule_fingerprint()] = 1
     errands.bad.update(ask_too_much())
@@ -43,12 +50,19 @@ def count_all_words() -> list[str]:
     ]
 
 
+def make_thumbnails() -> str:
+    """Have the documentation's pictures made small, as parts of one task."""
+    calls = [(path, f"small-{PurePath(path).name}", THUMBNAIL) for path in pictures()]
+    return async_iter("library.tasks.make_thumbnail", calls)
+
+
 def draw_sources() -> str:
     """Draw a chart and, when that is done, a thumbnail of it."""
+    chart = (settings.DATA / "chart.png").relative_to(settings.PROJECT)
     return async_chain(
         [
-            ("library.tasks.draw_chart", ("django_q", "chart.png")),
-            ("library.tasks.make_thumbnail", ("chart.png", "thumbnail.png", 320)),
+            ("library.tasks.draw_chart", ("django_q", chart.name)),
+            ("library.tasks.make_thumbnail", (chart.as_posix(), "small-chart.png", THUMBNAIL)),
         ]
     )
 

@@ -17,9 +17,10 @@ PLAIN_WIDTH = 110
 #: What is said of a result, by the function that gave it.
 SUMMARIES: dict[str, Callable] = {
     "count_words": lambda r: f"{r['words']:,} words, most of all '{r['favourite']}'",
-    "count_code": lambda r: f"{sum(r):,} lines of code in {len(r)} files",
+    "count_code x": lambda r: f"{sum(r):,} lines of code in {len(r)} files",
     "draw_chart": lambda r: f"{r['file']}, {r['size'][0]} x {r['size'][1]} pixels",
     "make_thumbnail": lambda r: f"{r['file']}, {r['size'][0]} x {r['size'][1]} pixels",
+    "make_thumbnail x": lambda r: f"{len(r)} pictures",
     "fingerprint": lambda r: f"sha256 {r}",
 }
 
@@ -70,21 +71,24 @@ class Screen:
         self.line(self.style.SUCCESS(text) if good else self.style.ERROR(text))
 
 
+def function(task: Task) -> str:
+    """Name the function, and say by an x whether it was called many times."""
+    name = task.func.rpartition(".")[2]
+    return f"{name} x" if isinstance(task.args, list) else name
+
+
 def called(task: Task) -> str:
-    """Name the call: the function, and what it was given where that is short."""
-    function = task.func.rpartition(".")[2]
+    """Name the call: the function, and how often, or what it was given first."""
     if isinstance(task.args, list):
-        return f"{function} x {len(task.args)}"
-    given = next((arg for arg in task.args if isinstance(arg, str)), "")
-    return f"{function}({given})"
+        return f"{function(task)} {len(task.args)}"
+    return f"{function(task)}({next(iter(task.args), '')})"
 
 
 def summary(task: Task) -> str:
     """Say in a few words what came out."""
     if not task.success:
         return str(task.result).partition(" : ")[0]
-    function = task.func.rpartition(".")[2]
-    return SUMMARIES.get(function, str)(task.result)
+    return SUMMARIES.get(function(task), str)(task.result)
 
 
 def cut(text: str, width: int) -> str:

@@ -65,8 +65,8 @@ def draw_chart(folder: str, target: str) -> dict:
 
 
 def make_thumbnail(source: str, target: str, width: int) -> dict:
-    """Make a smaller picture of a picture."""
-    with Image.open(settings.DATA / source) as image:
+    """Make a smaller picture of a picture of the project."""
+    with Image.open(settings.PROJECT / source) as image:
         image.thumbnail((width, image.height))
         image.save(settings.DATA / target)
         return {"file": target, "size": image.size}
@@ -91,6 +91,11 @@ def look_for_an_odd_perfect_number() -> int:
 def texts() -> list[str]:
     """Name the texts of the project."""
     return names(Path(), "*.rst", "*.md") + names(Path("docs"), "**/*.rst", "**/*.md")
+
+
+def pictures() -> list[str]:
+    """Name the pictures of the documentation."""
+    return names(Path("docs/images"), "*.png")
 
 
 def sources() -> list[str]:

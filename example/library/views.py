@@ -14,14 +14,12 @@ from django_q.tasks import queue_size
 from library.errands import count_all_words
 from library.models import Report
 
-PICTURES = ("chart.png", "thumbnail.png")
-
 
 def shelf(request: HttpRequest) -> HttpResponse:
-    """Show the texts, the chart, and what the cluster did last."""
+    """Show the texts, the pictures, and what the cluster did last."""
     context = {
         "reports": Report.objects.all(),
-        "has_picture": all((settings.DATA / name).exists() for name in PICTURES),
+        "pictures": sorted(path.name for path in settings.DATA.glob("small-*.png")),
         "tasks": Task.objects.defer("args", "kwargs")[:12],
         "waiting": queue_size(),
         "clusters": Stat.get_all(),
@@ -38,6 +36,7 @@ def count_again(request: HttpRequest) -> HttpResponse:
 
 def picture(request: HttpRequest, name: str) -> FileResponse:
     """Send a picture that a task made."""
-    if name not in PICTURES or not (settings.DATA / name).exists():
+    made = {path.name: path for path in settings.DATA.glob("*.png")}
+    if name not in made:
         raise Http404(name)
-    return FileResponse((settings.DATA / name).open("rb"))
+    return FileResponse(made[name].open("rb"))
