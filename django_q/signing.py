@@ -44,12 +44,16 @@ class PickleSerializer:
 
 
 class JSONSerializer:
-    """What JSON can carry, and the time a task was submitted."""
+    """What JSON can carry, and the times of a task."""
+
+    TIMES = ("started", "stopped")
 
     @staticmethod
     def dumps(obj: Any) -> bytes:
-        if isinstance(obj, dict) and isinstance(obj.get("started"), datetime):
-            obj = {**obj, "started": obj["started"].isoformat()}
+        if isinstance(obj, dict):
+            times = {key: obj.get(key) for key in JSONSerializer.TIMES}
+            texts = {k: v.isoformat() for k, v in times.items() if isinstance(v, datetime)}
+            obj = {**obj, **texts}
         data = json.dumps(obj, separators=(",", ":")).encode()
         check_keys(obj)
         return data
@@ -58,8 +62,9 @@ class JSONSerializer:
     def loads(data: bytes) -> Any:
         obj = json.loads(data)
         if isinstance(obj, dict):
-            if isinstance(obj.get("started"), str):
-                obj["started"] = parse_datetime(obj["started"])
+            for key in JSONSerializer.TIMES:
+                if isinstance(obj.get(key), str):
+                    obj[key] = parse_datetime(obj[key])
             if isinstance(obj.get("args"), list):
                 obj["args"] = tuple(obj["args"])
         return obj
