@@ -8,6 +8,7 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
+from importlib import import_module
 from typing import Any
 
 from django.conf import settings
@@ -18,7 +19,13 @@ from django.utils.translation import gettext_lazy as _
 from django_q.connections import connect_redis
 
 # Projects import these from here, where django-q2 has them.
-from django_q.optional import croniter, psutil, resource, setproctitle  # noqa: F401
+from django_q.optional import (  # noqa: F401
+    croniter,
+    prometheus_multiprocess,
+    psutil,
+    resource,
+    setproctitle,
+)
 
 logger = logging.getLogger("django-q")
 
@@ -217,3 +224,9 @@ def reload_conf(*, setting: str, **kwargs: Any) -> None:
 
 
 setting_changed.connect(reload_conf, dispatch_uid="django_q.conf.reload_conf")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "error_reporter":  # where django-q2 has it
+        return import_module("django_q.lifecycle.reporting").error_reporter
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

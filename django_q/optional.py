@@ -1,7 +1,11 @@
 """Packages that are used where they are installed; None where they are not."""
 
+import os
 from importlib import import_module
 from types import ModuleType
+
+#: The directory in which processes share their metrics; the client reads either spelling.
+PROMETHEUS = ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir")
 
 
 def optional(name: str) -> ModuleType | None:
@@ -19,3 +23,7 @@ croniter = optional("croniter")
 psutil = optional("psutil")
 setproctitle = optional("setproctitle")
 resource = optional("resource")  # not on Windows
+# Asked for only where metrics are shared: it is large.
+prometheus_multiprocess = (
+    optional("prometheus_client.multiprocess") if any(map(os.environ.get, PROMETHEUS)) else None
+)

@@ -8,6 +8,12 @@ from django_q.conf import logger
 from django_q.package import dotted_name, resolve_callable
 
 
+def receive(sender: Any, instance: Any, **kwargs: Any) -> None:
+    """Call the hook of a Task, with the signature of a receiver: ``call_hook`` of django-q2."""
+    if instance.hook:
+        call_hook(instance.hook, instance)
+
+
 def call_hook(hook: Any, task: Any) -> None:
     """Call a hook, by name or object, with a finished Task. Never raises."""
     try:

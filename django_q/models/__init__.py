@@ -1,5 +1,8 @@
 """The tables: finished tasks, schedules, parts of iterables, and the ORM broker's queue."""
 
+from importlib import import_module
+from typing import Any
+
 from django_q.models.part import Part
 from django_q.models.queue import Heartbeat, OrmQ
 from django_q.models.schedule import Schedule
@@ -19,3 +22,9 @@ __all__ = [
     "validate_cron",
     "validate_kwarg",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "call_hook":  # where Django Q has it
+        return import_module("django_q.lifecycle.hooks").receive
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -229,3 +229,14 @@ def test_a_time_limit_below_zero_is_none(broker, running_cluster):
     running_cluster()
 
     assert fetch(async_task("tests.tasks.multiply", 2, 3, timeout=-1), wait=10_000).result == 6
+
+
+def test_the_metrics_of_a_worker_end_with_it(broker, running_cluster, tmp_path, monkeypatch):
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    cluster = running_cluster(workers=1)
+    metrics = tmp_path / f"gauge_liveall_{cluster.pids('worker')[0]}.db"
+    metrics.touch()
+
+    cluster.kill("worker")
+
+    wait_until(lambda: not metrics.exists(), 10)
