@@ -10,17 +10,18 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Container, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import router
+from django.db import router, transaction
 
 from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
 from django_q.lifecycle import collation
 from django_q.lifecycle.collation import is_item
 from django_q.lifecycle.hooks import call_hook
-from django_q.models import Schedule
+from django_q.models import Schedule, Task
 from django_q.package import TaskPackage, dotted_name, next_link
 from django_q.results import cache, saving
 from django_q.results.rows import PICKLED, opened
@@ -61,10 +62,11 @@ def complete(
     final = [package for package in packages if not is_tried_again(package)]
     items = [package for package in final if is_item(package)]
     wholes = collation.collect(items, broker)
-    # A run that is tried again gets no row: a row says that the task has ended.
-    save([package for package in final if not is_item(package)] + wholes, broker)
     collated = {package["id"] for package in wholes}
-    acknowledge([package for package in final if is_done(package, collated)], broker)
+    with at_once(broker):
+        # A run that is tried again gets no row: a row says that the task has ended.
+        save([package for package in final if not is_item(package)] + wholes, broker)
+        acknowledge([package for package in final if is_done(package, collated)], broker)
     for package in (*final, *wholes):
         if not is_item(package) and has_sequel(package):
             follow(package, submit)
@@ -73,6 +75,17 @@ def complete(
     acknowledge([item for item in items if item["group"] in collated], broker)
     hand_back([package for package in packages if is_tried_again(package)], broker)
     announce([*packages, *wholes])
+
+
+def at_once(broker: Broker | None) -> AbstractContextManager:
+    """Save and acknowledge in one transaction, where results and queue share a database.
+
+    A crash can not come in between then, and a commit is saved.
+    """
+    alias = router.db_for_write(Task)
+    if broker is None or getattr(broker, "alias", None) != alias:
+        return nullcontext()
+    return transaction.atomic(using=alias)
 
 
 def is_done(package: TaskPackage, collated: Container[str]) -> bool:
