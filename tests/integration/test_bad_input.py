@@ -37,6 +37,8 @@ LITERALS = st.text(max_size=60) | st.sampled_from(
         "self=1", "func=1", "1" + "+1" * 3000, "-" * 3000 + "1",
     ]
 )  # fmt: skip
+#: As much of it as the column of a name holds.
+NAMES = LITERALS.map(lambda text: text[:256])
 CRONS = st.text(max_size=30) | st.sampled_from(
     [
         "* * * * *", "60 * * * *", "* * 31 2 *", "* * 30 2 *", "0 0 * * 8", "*/0 * * * *", "@daily",
@@ -99,8 +101,8 @@ def test_a_schedule_with_any_cron_is_run_or_stopped_with_an_error(broker, cron):
             "time_zone": st.text(max_size=20) | st.none(),
             "catch_up": st.text(max_size=8),
             "overlap": st.text(max_size=8),
-            "func": LITERALS,
-            "hook": LITERALS,
+            "func": NAMES,
+            "hook": NAMES,
             "intended_date_kwarg": st.text(max_size=20),
             "cluster": st.none(),
         },
