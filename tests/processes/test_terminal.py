@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -35,6 +36,8 @@ class Terminal:
             ["-m", "django", *command],
             env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", **env},
             dimensions=(height, width),
+            # As a shell starts it, although the tests may run where Ctrl-C is ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
         # A terminal answers when it is asked what it can do.
         self.screen.write_process_input = self.process.send
