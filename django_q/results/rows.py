@@ -153,6 +153,8 @@ def insert_sql(alias: str) -> str:
     table, columns = names(alias)
     marks = ", ".join(["%s"] * len(COLUMNS))
     sql = f"INSERT INTO {table} ({columns}) VALUES ({marks})"
+    if connection.vendor == "mysql":
+        return f"{sql} ON DUPLICATE KEY UPDATE {mysql_updates(alias)}"
     if not connection.features.supports_update_conflicts:
         return sql
     fields = [Task._meta.get_field(name) for name in COLUMNS]
@@ -166,3 +168,14 @@ def insert_sql(alias: str) -> str:
     if with_target:
         sql += f" WHERE NOT {table}.{connection.ops.quote_name('success')}"
     return sql
+
+
+def mysql_updates(alias: str) -> str:
+    """Write the assignments that leave a success as it is.
+
+    They are made one after the other, so the column that all of them ask comes last.
+    """
+    quote = connections[alias].ops.quote_name
+    success = quote("success")
+    columns = [quote(name) for name in COLUMNS if name not in ("id", "success")]
+    return ", ".join(f"{c} = IF({success}, {c}, VALUES({c}))" for c in (*columns, success))
