@@ -39,8 +39,9 @@ HEADING = """\
 Each cell is **lost** / run again / stuck of all tasks that were accepted.
 
 Lost:
-   No result was saved, and the task is in no broker, {patience} seconds after the last result. Of
-   those {lost} tasks {ended} had run to their end; the others had not begun, or not ended.
+   No result was saved, and the task is in no broker, {patience} seconds after the last result
+   ({patience_of_ours} seconds after the fault for django_q). Of those {lost} tasks {ended} had run
+   to their end; the others had not begun, or not ended.
 Run again:
    Runs beyond the first.
 Stuck:
@@ -48,17 +49,24 @@ Stuck:
    (``SIGTERM``, {stop} seconds later ``SIGKILL``) and started again. What it saved after that is
    not lost.
 
-django-q2 had ``{options}``, and its defaults elsewhere. The short ``retry`` lets the database
-deliver again soon what was in hand; its broker on Redis has no receipts, so ``retry`` has no part
-there. A supervisor started a cluster again whose main process had ended. Both had 200 tasks a run,
-without chains, the same servers and settings of databases, and faults at instants that the seeds
-choose. Leases of django_q lasted two seconds.
+django-q2 had
+``{options}``,
+and its defaults elsewhere. The short ``retry`` lets the database deliver again soon what was in
+hand; its broker on Redis has no receipts, so ``retry`` has no part there. A supervisor started a cluster again whose main process had ended. Both had 200 tasks a run,
+the same servers and settings of databases, and faults at instants that the seeds choose; leases of
+django_q lasted two seconds.{chains}
 
 | {versions}
 | {seeds}
-| ``tox -e faults-peers -- --seeds {last}``, or ``python -m tests.faults.peers --seeds {last}``
+
+::
+
+    tox -e faults-peers -- --seeds {last}
+    python -m tests.faults.peers --seeds {last}   # the same
 
 """
+
+CHAINS = " Its figures are those of ``tox -e faults``, with chains among the tasks."
 
 
 def seeds(text: str) -> range:
@@ -159,6 +167,7 @@ def list_table(lines: Iterable[list[str]]) -> str:
 
 def heading(found: list[dict], path: str) -> str:
     """Say of what the table is, and how it was made."""
+    from tests.faults import driver
     from tests.faults.peer_run import OPTIONS, PATIENCE, STOP_TIME
 
     numbers = {package: {run["seed"] for run in of(found, package)} for package in (PEER, OURS)}
@@ -166,12 +175,14 @@ def heading(found: list[dict], path: str) -> str:
     return HEADING.format(
         path=path,
         patience=PATIENCE,
+        patience_of_ours=driver.PATIENCE,
         lost=sum(len(run["lost"]) for run in found),
         ended=sum(len(run.get("lost_results", ())) for run in found),
         stop=STOP_TIME,
         options=", ".join(f'"{key}": {value}' for key, value in OPTIONS.items()),
         versions=versions(),
         seeds="; ".join(texts),
+        chains="" if all("peer" in run for run in found) else CHAINS,
         last=max(numbers[PEER], default=1),
     )
 
