@@ -52,9 +52,10 @@ Stuck:
 django-q2 had
 ``{options}``,
 and its defaults elsewhere. The short ``retry`` lets the database deliver again soon what was in
-hand; its broker on Redis has no receipts, so ``retry`` has no part there. A supervisor started a cluster again whose main process had ended. Both had 200 tasks a run,
-the same servers and settings of databases, and faults at instants that the seeds choose; leases of
-django_q lasted two seconds.{chains}
+hand; its broker on Redis has no receipts, so ``retry`` has no part there. A supervisor started a
+cluster again whose main process had ended. Both had 200 tasks a run, the same servers and settings
+of databases, and faults at instants that the seeds choose; leases of django_q lasted two
+seconds.{chains}
 
 | {versions}
 | {seeds}
