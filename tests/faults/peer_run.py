@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -100,6 +101,7 @@ class PeerCluster(DrivenCluster):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                start_new_session=True,
             )
         self.pid = self.process.pid
         self.members: set[psutil.Process] = set()
@@ -124,11 +126,12 @@ class PeerCluster(DrivenCluster):
         return 0
 
     def end(self) -> None:
-        """Kill all that is left of it."""
-        for process in {*self.processes(), *self.members}:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+        """Kill all that is left of it, orphans among them, which are in its session."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
         self.process.wait(10)
+
+    kill_all = end
 
 
 class PlainRun(Run):
