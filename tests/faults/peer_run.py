@@ -200,9 +200,12 @@ class PeerRun(PlainRun):
         return {SignedPackage.loads(payload)["id"] for payload in payloads}
 
     def supervise(self) -> None:
-        """Start the cluster again when it has ended, and nothing is left of it."""
+        """Start the cluster again when it has ended; orphans have their time to stop before."""
         self.cluster.processes()
         if self.cluster.process.poll() is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.cluster.pid, signal.SIGTERM)
+            self.quietly(lambda: not self.cluster.leftovers(), STOP_TIME)
             self.cluster.end()
             self.start_cluster(ready=False)
 
