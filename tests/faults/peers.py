@@ -172,7 +172,11 @@ def heading(found: list[dict], path: str) -> str:
     from tests.faults.peer_run import OPTIONS, PATIENCE, STOP_TIME
 
     numbers = {package: {run["seed"] for run in of(found, package)} for package in (PEER, OURS)}
-    texts = [f"{package}: seeds {min(s)} to {max(s)}" for package, s in numbers.items() if s]
+    texts = [
+        f"{package}: {len(of(found, package)):,} runs, seeds {min(seeds)} to {max(seeds)}"
+        for package, seeds in numbers.items()
+        if seeds
+    ]
     return HEADING.format(
         path=path,
         patience=PATIENCE,
@@ -236,7 +240,7 @@ def main() -> None:
 
     Conf.RETRY = 2
     lines = [line for path in arguments.made for line in Path(path).read_text().splitlines()]
-    found = [json.loads(line) for line in lines]
+    found = [row for row in map(json.loads, lines) if row["fault"] in NAMES]
     for row in () if arguments.made else run_all(arguments):
         found.append(row)
         print(row, file=sys.stderr, flush=True)
