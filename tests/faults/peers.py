@@ -67,7 +67,7 @@ seconds.{chains}
 
 """
 
-CHAINS = " Its figures are those of ``tox -e faults``, with chains among the tasks."
+CHAINS = " Figures of django_q are those of ``tox -e faults``, with chains among the tasks."
 
 
 def seeds(text: str) -> range:
@@ -173,9 +173,9 @@ def heading(found: list[dict], path: str) -> str:
 
     numbers = {package: {run["seed"] for run in of(found, package)} for package in (PEER, OURS)}
     texts = [
-        f"{package}: {len(of(found, package)):,} runs, seeds {min(seeds)} to {max(seeds)}"
-        for package, seeds in numbers.items()
-        if seeds
+        f"{package}: {len(of(found, package)):,} runs, seeds {min(used)} to {max(used)}"
+        for package, used in numbers.items()
+        if used
     ]
     return HEADING.format(
         path=path,
