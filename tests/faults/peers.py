@@ -150,11 +150,13 @@ def table(found: list[dict]) -> str:
     sentences = texts()
     lines = [["What breaks", "Package", *(TITLES[kind] for kind in BROKERS)]]
     for name in NAMES:
+        text = sentences[name]
         for package in (PEER, OURS):
             runs = [run for run in of(found, package) if run["fault"] == name]
             cells = [cell([run for run in runs if run["broker"] == kind]) for kind in BROKERS]
             if runs:
-                lines.append([sentences[name] if package == PEER else "", package, *cells])
+                lines.append([text, package, *cells])
+                text = ""  # once for both
     return list_table(lines)
 
 
