@@ -9,11 +9,11 @@ from typing import Any
 
 from django_q.brokers import get_broker
 from django_q.brokers.base import Broker
+from django_q.lifecycle.agenda import run_now
 from django_q.lifecycle.calls import AsyncTask, Chain, Iter
 from django_q.lifecycle.composition import send_batch, send_call, send_chain, send_iterable
 from django_q.lifecycle.inline import run_inline
 from django_q.lifecycle.schedules import make_schedule
-from django_q.lifecycle.scheduling import run_now
 from django_q.models import Schedule, Task
 from django_q.results.reading import (
     count_group,

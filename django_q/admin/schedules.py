@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 
 from django_q.admin.display import badge, moment
 from django_q.admin.listing import ReadableList, RoughPaginator
-from django_q.lifecycle.scheduling import run_now
+from django_q.lifecycle.agenda import run_now
 from django_q.models import Schedule, Task
 from django_q.models.schedule import task_address
 from django_q.optional import croniter

@@ -14,7 +14,7 @@ from django_q.brokers import get_broker, leased
 from django_q.brokers.base import Broker
 from django_q.brokers.shared import shared_broker
 from django_q.conf import logger
-from django_q.lifecycle.scheduling import AWAY, Agenda, is_due
+from django_q.lifecycle.agenda import AWAY, Agenda, is_due
 from django_q.lifecycle.waking import Waker, waker_for
 from django_q.models import Schedule
 from django_q.models.schedule import aware

@@ -13,8 +13,8 @@ from django.test import override_settings
 from redis import ConnectionError as RedisAway
 
 from django_q.brokers import Broker, get_broker, leased
-from django_q.lifecycle import scheduling
-from django_q.lifecycle.scheduling import Agenda, run_now
+from django_q.lifecycle import agenda
+from django_q.lifecycle.agenda import Agenda, run_now
 from django_q.models import Schedule, Success, Task
 from django_q.models.schedule import aware
 from django_q.scheduler import scheduler
@@ -255,7 +255,7 @@ def test_missed_runs_are_left_out_where_none_is_asked_for(broker):
 
 @EITHER_BROKER
 def test_a_flood_of_missed_runs_comes_in_parts_and_is_logged(broker, caplog, monkeypatch):
-    monkeypatch.setattr(scheduling, "AT_ONCE", 10)
+    monkeypatch.setattr(agenda, "AT_ONCE", 10)
     make_schedule(schedule_type=Schedule.HOURLY, next_run=ago(hours=24.5), catch_up="all")
 
     scheduler(broker)

@@ -40,10 +40,10 @@ import logging, sys
 import django
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 django.setup()
-from django_q.lifecycle import scheduling
+from django_q.lifecycle import agenda
 from django_q.processes.scheduler import scheduler_of_cluster
 from django_q.queues import Flag
-scheduling.HOLD = 1.0
+agenda.HOLD = 1.0
 leash = Flag()
 leash.reader = sys.stdin
 scheduler_of_cluster(leash)
