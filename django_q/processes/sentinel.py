@@ -6,14 +6,11 @@ request to stop, the next heartbeat, lease to extend, or task past its time limi
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import multiprocessing
 import os
-import queue
 import signal
 import time
-from collections import deque
 from collections.abc import Iterable
 from multiprocessing.connection import wait
 from typing import Any
@@ -26,13 +23,13 @@ from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
 from django_q.exceptions import brief
 from django_q.humanhash import humanize
-from django_q.lifecycle.recovery import Abandoned
 from django_q.optional import prometheus_multiprocess
 from django_q.processes import entry
 from django_q.processes.affinity import bind
 from django_q.processes.child import Child
 from django_q.processes.entry import Given
 from django_q.processes.leases import Leases
+from django_q.processes.leftovers import Leftovers
 from django_q.processes.slot import Slots, State
 from django_q.queues import STOP, Flag, Queue
 from django_q.status import Stat
@@ -92,7 +89,7 @@ class Sentinel:
         self.slots = Slots(self.pool_size)
         self.task_queue, self.result_queue = Queue(), Queue()
         self.children: list[Child] = []
-        self.outgoing: deque[Abandoned] = deque()  # for the monitor, when its queue takes it
+        self.leftovers = Leftovers(self.result_queue)
         self.leases = Leases(self.broker, self.slots)
         self._next_beat = 0.0
         self._seen = 0
@@ -175,7 +172,7 @@ class Sentinel:
         self.wait()
         self.reap()
         self.end_overdue()
-        self.pass_on()
+        self.leftovers.pass_on()
         now = time.monotonic()
         if now >= self.leases.due:
             self.leases.extend(now)
@@ -188,7 +185,7 @@ class Sentinel:
         events = [self.abort_event] if self.stopping else [self.stop_event, *entry.leash()]
         waitable = [event for event in events if hasattr(event, "fileno") and not event.is_set()]
         timeout = max(0.0, self.next_deadline() - time.monotonic())
-        if self.outgoing or len(waitable) < len(events):
+        if self.leftovers or len(waitable) < len(events):
             timeout = min(timeout, GLANCE)
         wait([*sources, *waitable], timeout)
 
@@ -220,7 +217,7 @@ class Sentinel:
         """See to what a process leaves behind."""
         ending, cause = child.state, child.cause()
         if abandoned := child.abandoned():
-            self.outgoing.append(abandoned)
+            self.leftovers.add(abandoned)
         timed_out = child.ran_out_of_time
         child.end()
         if prometheus_multiprocess and child.number:
@@ -248,13 +245,6 @@ class Sentinel:
             if child.is_running and now >= child.overdue_at(KILL_GRACE):
                 child.timed_out = True
                 child.process.kill()
-
-    def pass_on(self) -> None:
-        """Tell the monitor what dead workers left, without waiting for it."""
-        with contextlib.suppress(queue.Full):
-            while self.outgoing:
-                self.result_queue.put_many([self.outgoing[0]], block=False)
-                self.outgoing.popleft()
 
     # What it says about itself.
 
@@ -317,9 +307,9 @@ class Sentinel:
         self._next_beat = 0.0
         self.event_out.set()
         self.await_end((entry.PUSHER, entry.SCHEDULER), min(until, time.monotonic() + PUSHER_GRACE))
-        self.drain()
+        self.leftovers.drain(self.task_queue)
         self.await_end((entry.WORKER,), until)
-        self.drain()
+        self.leftovers.drain(self.task_queue)
         self.await_end((), time.monotonic() + MONITOR_GRACE)
         self.result_queue.put(STOP)
         self.await_end((entry.MONITOR,), max(until, time.monotonic() + MONITOR_GRACE))
@@ -334,7 +324,7 @@ class Sentinel:
         ending = [child for child in self.children if child.role in roles]
         for child in ending:
             child.retired = True
-        while any(child.is_running for child in ending) or (self.outgoing and self.monitor):
+        while any(child.is_running for child in ending) or (self.leftovers and self.monitor):
             self.tend()
             # Who saves results is not hurried: it hands back what the others left.
             hurried = self.abort_event.is_set() and entry.MONITOR not in roles
@@ -347,16 +337,7 @@ class Sentinel:
                 child.process.kill()
                 child.process.join()
         self.reap()
-        self.pass_on()
-
-    def drain(self) -> None:
-        """Hand back what waits in the task queue."""
-        with contextlib.suppress(queue.Empty):
-            while True:
-                jobs = self.task_queue.get_many(block=False)
-                waiting = [(job[0], job[2]) for job in jobs if job != STOP]
-                if waiting:
-                    self.outgoing.append(Abandoned("the cluster stopped", unfinished=waiting))
+        self.leftovers.pass_on()
 
 
 def pid(process: Any) -> int:
