@@ -85,7 +85,7 @@ class Settings:
     COMPRESSED: bool = False
     #: Bytes of a package at most, before and after it is decompressed.
     MAX_PACKAGE_SIZE: int = 64 * 1024 * 1024
-    #: How arguments travel: "pickle", or "json" for those who want no pickle at all.
+    #: How arguments travel and results are stored: "pickle", or "json" for no pickle at all.
     SERIALIZER: str = "pickle"
     #: Tasks that a worker runs before a fresh one takes its place. From 100 on it also lives for
     #: a second at least, as starting one costs as much as hundreds of very short tasks.

@@ -6,6 +6,14 @@ def brief(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
+def safe_repr(value: object) -> str:
+    """Represent any value, even one whose ``repr`` raises."""
+    try:
+        return repr(value)
+    except Exception:
+        return f"<{type(value).__module__}.{type(value).__qualname__}>"
+
+
 class DjangoQError(Exception):
     """Raised when django_q can not do what it was asked to; the base of all its errors."""
 

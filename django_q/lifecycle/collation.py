@@ -11,7 +11,6 @@ iterable before ours took over is read from there.
 from __future__ import annotations
 
 import contextlib
-import pickle
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -92,7 +91,7 @@ def whole(iterable: str, items: Sequence[TaskPackage]) -> TaskPackage:
         id=iterable,
         name=item.get("iter_name") or name_of(iterable),
         args=[argument(part) for part in found],
-        result=[pickle.loads(part.result) for part in found],
+        result=[parts.read(part.result) for part in found],
         success=all(part.success for part in found),
         started=min(part.started for part in found),
         stopped=max(part.stopped for part in found),
@@ -114,8 +113,8 @@ def name_of(iterable: str) -> str:
 
 def argument(part: Part) -> Any:
     """Read what an item was: a single argument stands for itself."""
-    args = pickle.loads(part.args)
-    return args[0] if len(args) == 1 else args
+    args = parts.read(part.args)
+    return args[0] if len(args) == 1 and not isinstance(args, str) else args
 
 
 def forget(

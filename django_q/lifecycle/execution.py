@@ -12,7 +12,7 @@ from typing import Any
 from django.utils import timezone
 
 from django_q.conf import Conf, logger
-from django_q.exceptions import DjangoQError
+from django_q.exceptions import DjangoQError, safe_repr
 from django_q.lifecycle.reporting import error_reporter
 from django_q.lifecycle.timeout import Alarm
 from django_q.package import TaskPackage, checked, dotted_name, resolve_callable
@@ -115,14 +115,6 @@ def storable(result: Any, package: TaskPackage) -> Any:
         )
         return f"{safe_repr(result)} ({reason}: {error!r})"
     return result
-
-
-def safe_repr(value: Any) -> str:
-    """Represent any value, even one whose ``repr`` raises."""
-    try:
-        return repr(value)
-    except Exception:
-        return f"<{type(value).__module__}.{type(value).__qualname__}>"
 
 
 def send_executed(func: Callable | str, package: TaskPackage) -> None:

@@ -16,9 +16,9 @@ class Part(models.Model):
     #: Of the item, from 0; None where a predecessor enqueued it.
     position = models.IntegerField(null=True)
     success = models.BooleanField()
-    #: Pickled.
+    #: Pickled, or JSON where that is the serializer.
     args = models.BinaryField()
-    #: Pickled.
+    #: Pickled, or JSON where that is the serializer.
     result = models.BinaryField()
     started = models.DateTimeField()
     stopped = models.DateTimeField()

@@ -10,6 +10,8 @@ import pickle
 from base64 import b64decode
 from typing import Any
 
+from django_q.models.values import MARK, from_json
+
 #: Characters of stored data above which a preview is not worth reading it.
 LIMIT = 65_536
 
@@ -63,7 +65,9 @@ def read(data: bytes) -> Any:
 
 
 def read_column(text: str | None) -> Any:
-    """Read what a pickled column holds."""
+    """Read what a column of any value holds."""
+    if text and text.startswith(MARK):
+        return from_json(text)
     try:
         return read(b64decode(text or ""))
     except ValueError:

@@ -6,15 +6,16 @@ from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
-from picklefield import PickledObjectField
+
+from django_q.models.values import ValueField
 
 
-def pickled(verbose_name: Any) -> PickledObjectField:
+def any_value(verbose_name: Any) -> ValueField:
     """Make a field for any picklable value.
 
     Without the deep copy: it only helps lookups by value, and costs more than the pickling.
     """
-    return PickledObjectField(verbose_name, null=True, protocol=-1, copy=False)
+    return ValueField(verbose_name, null=True, protocol=-1, copy=False)
 
 
 class Task(models.Model):
@@ -24,10 +25,10 @@ class Task(models.Model):
     name = models.CharField(_("name"), max_length=100, editable=False)
     func = models.CharField(_("function"), max_length=256)
     hook = models.CharField(_("hook"), max_length=256, null=True)
-    args = pickled(_("arguments"))
-    kwargs = pickled(_("keyword arguments"))
+    args = any_value(_("arguments"))
+    kwargs = any_value(_("keyword arguments"))
     #: What the function returned; a text that tells the exception where it failed.
-    result = pickled(_("result"))
+    result = any_value(_("result"))
     group = models.CharField(_("group"), max_length=100, null=True, editable=False)
     #: The queue it ran on.
     cluster = models.CharField(_("cluster"), max_length=100, null=True, blank=True, default=None)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import pickle
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Max, Min, Q, QuerySet
 
+from django_q.conf import Conf
 from django_q.models import Part, Task
+from django_q.models.values import MARK, Unopened, as_json, from_json
 from django_q.package import TaskPackage
-from django_q.results.rows import Pickled
+from django_q.results.rows import Pickled, opened
 from django_q.results.saving import stored_time
 
 #: Parts of an iterable are given up when no item of it has ended for so long.
@@ -30,21 +33,31 @@ def as_part(package: TaskPackage) -> Part:
         task=package["id"],
         position=package.get("iter_position"),
         success=package["success"],
-        args=pickled(package["args"]),
-        result=pickled(package["result"]),
+        args=stored(package["args"]),
+        result=stored(package["result"]),
         started=stored_time(package["started"]),
         stopped=stored_time(package["stopped"]),
     )
 
 
-def pickled(value: Any) -> bytes:
-    """Pickle a value, or its ``repr`` where a task has made it into something else."""
+def stored(value: Any) -> bytes:
+    """Write a value, or its ``repr`` where a task has made it into something else."""
+    if Conf.SERIALIZER == "json":
+        return as_json(opened(value)).encode()
     if isinstance(value, Pickled):
         return bytes(value)
     try:
         return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     except Exception:
         return pickle.dumps((repr(value),), pickle.HIGHEST_PROTOCOL)
+
+
+def read(data: bytes | memoryview) -> Any:
+    """Read a value; where the serializer is JSON, no pickle."""
+    data = bytes(data)
+    if data.startswith(MARK.encode()):
+        return from_json(data.decode())
+    return Unopened(b64encode(data).decode()) if Conf.SERIALIZER == "json" else pickle.loads(data)
 
 
 def of(iterable: str) -> QuerySet[Part]:

@@ -16,7 +16,9 @@ from typing import Any
 from django.db import IntegrityError, connections, transaction
 from django.db.models.constants import OnConflict
 
+from django_q.conf import Conf
 from django_q.models import Task
+from django_q.models.values import as_json
 
 #: The columns in the order in which they are written.
 COLUMNS = (
@@ -34,7 +36,7 @@ COLUMNS = (
     "success",
     "attempt_count",
 )
-#: Columns whose values are pickled.
+#: Columns that hold any value.
 PICKLED = ("args", "kwargs", "result")
 #: From so many rows on, PostgreSQL takes them faster by COPY: five times, measured at 500.
 WORTH_COPYING = 10
@@ -54,9 +56,11 @@ def opened(value: Any) -> Any:
 
 
 def encoded(value: Any) -> str | None:
-    """Encode a value as its column stores it: base64 of a pickle."""
+    """Encode a value as its column stores it: base64 of a pickle, or JSON."""
     if value is None:
         return None
+    if Conf.SERIALIZER == "json":
+        return as_json(opened(value))
     data = value if isinstance(value, Pickled) else pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     return b64encode(data).decode()
 

@@ -126,7 +126,7 @@ def test_a_task_travels_as_json(broker, run_once, json_only):
 
     run_once(broker)
 
-    assert result(task_id) == ((1, "é", [None, True, 2.5]), {"x": {"y": []}})
+    assert result(task_id) == [[1, "é", [None, True, 2.5]], {"x": {"y": []}}]
     assert fetch(task_id).started.tzinfo is not None
 
 
