@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +26,19 @@ class RunningCluster:
         options.setdefault("scheduler", False)
         self.options = options
         self.log_file = Path(tempfile.mkdtemp(dir=workspace()), "cluster.log")
-        environment = {
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "tests.settings",
-            "DJANGO_Q_TEST_OPTIONS": json.dumps(options),
-            "PYTHONUNBUFFERED": "1",
-        }
+        self.launch(
+            arguments,
+            DJANGO_SETTINGS_MODULE="tests.settings",
+            DJANGO_Q_TEST_OPTIONS=json.dumps(options),
+            PYTHONUNBUFFERED="1",
+        )
+
+    def launch(self, arguments: Sequence[str], **environment: str) -> None:
+        """Start the process, which writes into its log file."""
         with open(self.log_file, "wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "django", "qcluster", *arguments],
-                env=environment,
+                env={**os.environ, **environment},
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,

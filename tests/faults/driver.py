@@ -8,8 +8,6 @@ import math
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -49,23 +47,8 @@ class DrivenCluster(RunningCluster):
         self.log_file = rig.directory / f"cluster-{time.monotonic_ns()}.log"
         self.files = rig.directory / "temporary"
         self.files.mkdir(exist_ok=True)
-        environment = {
-            **os.environ,
-            **rig.environment(),
-            **rig.extra,
-            "DJANGO_Q_TEST_OPTIONS": json.dumps(options),
-            "TMPDIR": str(self.files),
-        }
-        with open(self.log_file, "wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "django", "qcluster", *arguments],
-                env=environment,
-                stdout=log,
-                stderr=log,
-                stdin=subprocess.DEVNULL,
-            )
-        self.pid = self.process.pid
-        self.members: set[psutil.Process] = set()
+        environment = {**rig.environment(), **rig.extra, "TMPDIR": str(self.files)}
+        self.launch(arguments, **environment, DJANGO_Q_TEST_OPTIONS=json.dumps(options))
 
     def pause(self, role: str, seconds: float) -> None:
         """Stop a process for a while, as a debugger or a machine that swaps does."""
