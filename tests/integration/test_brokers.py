@@ -380,7 +380,7 @@ def test_a_wait_ends_when_a_payload_comes(broker, peer, in_thread):
 
     deliveries, end = taken()
     assert payloads(deliveries) == ["a"]
-    assert end - start < 0.5
+    assert end - start < 2
 
 
 @of_leasing
@@ -396,7 +396,7 @@ def test_a_wait_ends_when_asked_to(broker, in_thread):
     deliveries, end = waited()
     os.close(reader), os.close(writer)
     assert deliveries == []
-    assert end - start < 0.5
+    assert end - start < 2
 
 
 @of_each
