@@ -52,12 +52,14 @@ def complete(
     packages: Sequence[TaskPackage],
     broker: Broker | None,
     submit: Callable[[TaskPackage], Any],
-) -> None:
+) -> list[TaskPackage]:
     """Save finished tasks, acknowledge them, and do what follows: links, hooks, signals.
 
     ``submit`` takes the next link of a chain. ``broker`` is None for tasks that ran inline.
-    May be repeated as a whole when it raises.
+    May be repeated as a whole when it raises. Returns the links that were submitted: what they
+    follow is acknowledged, so that nobody will submit them again.
     """
+    links: list[TaskPackage] = []
     packages = still_held(packages, broker)
     final = [package for package in packages if not is_tried_again(package)]
     items = [package for package in final if is_item(package)]
@@ -69,12 +71,13 @@ def complete(
         acknowledge([package for package in final if is_done(package, collated)], broker)
     for package in (*final, *wholes):
         if not is_item(package) and has_sequel(package):
-            follow(package, submit)
+            links += follow(package, submit)
             acknowledge([package], broker)
     collation.forget(wholes, items, broker)
     acknowledge([item for item in items if item["group"] in collated], broker)
     hand_back([package for package in packages if is_tried_again(package)], broker)
     announce([*packages, *wholes])
+    return links
 
 
 def at_once(broker: Broker | None) -> AbstractContextManager:
@@ -162,8 +165,12 @@ def hand_back(packages: Sequence[TaskPackage], broker: Broker | None) -> None:
             broker.release(receipts, delay=delay)
 
 
-def follow(package: TaskPackage, submit: Callable[[TaskPackage], Any]) -> None:
-    """Tell the schedule of the end, submit the next link of a chain, and call the hook."""
+def follow(package: TaskPackage, submit: Callable[[TaskPackage], Any]) -> list[TaskPackage]:
+    """Tell the schedule of the end, submit the next link of a chain, and call the hook.
+
+    Returns the link, if there is one.
+    """
+    links: list[TaskPackage] = []
     if schedule := package.get("schedule"):
         rows = Schedule.objects.using(router.db_for_write(Schedule))
         rows.filter(pk=schedule).update(ended=package["id"])
@@ -171,8 +178,10 @@ def follow(package: TaskPackage, submit: Callable[[TaskPackage], Any]) -> None:
         link = next_link({**package, "chain": chain}, opened(package["result"]))
         if link:
             submit(link)
+            links.append(link)
     if hook := opened(package.get("hook")):
         call_hook(hook, as_task({**package, "hook": hook}))
+    return links
 
 
 def announce(packages: Sequence[TaskPackage]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from django_q.brokers import leased
 from django_q.brokers.base import Broker
 from django_q.brokers.shared import shared_broker
 from django_q.conf import Conf, logger
@@ -24,6 +26,31 @@ def submit(package: TaskPackage, broker: Broker | None = None, delay: float = 0)
     """
     send(signed(package), broker or shared_broker(package.get("cluster")), [package], delay)
     return package["id"]
+
+
+def submit_once(package: TaskPackage, broker: Broker | None = None) -> str:
+    """Put a package on the queue now, unless its id was there before, and return its id.
+
+    ``forget`` its id when nobody will submit it again.
+    """
+    broker = lasting(broker, package.get("cluster"))
+    if not broker.enqueue_once(signed(package), package["id"]):
+        logger.debug("task %s was enqueued before", package["id"])
+    return package["id"]
+
+
+def forget(packages: Iterable[TaskPackage], broker: Broker | None = None) -> None:
+    """Let go of the ids that ``submit_once`` has had."""
+    ids: dict[str | None, list[str]] = defaultdict(list)
+    for package in packages:
+        ids[package.get("cluster")].append(package["id"])
+    for cluster, own in ids.items():
+        lasting(broker, cluster).forget(own)
+
+
+def lasting(broker: Broker | None, cluster: str | None) -> Broker:
+    """Find the broker for the queue of a cluster: the given one unless a cluster is named."""
+    return broker if broker and not cluster else leased(shared_broker(cluster))
 
 
 def submit_when_committed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import queue
 import threading
@@ -19,7 +20,7 @@ from django_q.conf import Conf, logger
 from django_q.exceptions import brief
 from django_q.lifecycle.completion import Spent, complete
 from django_q.lifecycle.execution import Undecodable
-from django_q.lifecycle.producer import submit
+from django_q.lifecycle.producer import forget, submit_once
 from django_q.lifecycle.recovery import Abandoned, Graveyard, recover
 from django_q.package import TaskPackage
 from django_q.processes.entry import leash, say_ready
@@ -150,10 +151,17 @@ class Desk:
         """Complete packages together; each alone where something is wrong with one."""
         if not packages:
             return
-        if self.insist(lambda: complete(packages, self.broker, self.submit)) or len(packages) == 1:
+        if self.insist(lambda: self.complete_together(packages)) or len(packages) == 1:
             return
         for package in packages:
-            self.insist(lambda package=package: complete([package], self.broker, self.submit))
+            self.insist(lambda package=package: self.complete_together([package]))
+
+    def complete_together(self, packages: list[TaskPackage]) -> None:
+        """Complete packages, and let links of theirs go that will not be submitted again."""
+        links = complete(packages, self.broker, self.submit)
+        if links:
+            with contextlib.suppress(*AWAY):
+                forget(links, self.broker)
 
     def keep(self) -> None:
         """Keep leases from ending while a group takes long: a slow hook, a database that hangs.
@@ -171,8 +179,8 @@ class Desk:
                     connections.close_all()  # those of this thread
 
     def submit(self, link: TaskPackage) -> str:
-        """Enqueue the next link of a chain: here, unless it names a cluster."""
-        return submit(link, None if link.get("cluster") else self.broker)
+        """Enqueue the next link of a chain, once: here, unless it names a cluster."""
+        return submit_once(link, self.broker)
 
     def insist(self, step: Callable[[], Any]) -> bool:
         """Take a step again and again while the database or the broker is away.

@@ -170,10 +170,6 @@ class Run:
         yield
         self.crashes.append(Crash(time.monotonic(), numbers))
 
-    def disconnect(self) -> None:
-        """Note that connections end: nobody knows whether the next link was sent."""
-        self.crashes.append(Crash(math.inf, set(), only_links=True))
-
     def lapse(self) -> None:
         """Note that leases ended because nobody could extend them: whatever runs may repeat."""
         self.crashes.append(Crash(math.inf, set()))

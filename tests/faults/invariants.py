@@ -68,16 +68,10 @@ class Crash:
 
     moment: float  # monotonic
     saved: set[int]  # tasks that were saved, and so in nobody's hand, a moment before
-    only_links: bool = False  # nothing was ended but a connection: the next link may be sent again
 
     def may_repeat(self, number: int, trace: Trace) -> bool:
-        """Whether a task had begun and was not saved; or the one whose next link it is."""
-        if self.only_links:
-            return number >= LINK
-        return any(
-            each not in self.saved and trace.runs[each][0].began < self.moment
-            for each in {number, number % LINK}
-        )
+        """Whether a task had begun and was not saved."""
+        return number not in self.saved and trace.runs[number][0].began < self.moment
 
 
 def not_explained(trace: Trace, crashes: list[Crash]) -> list[int]:

@@ -22,7 +22,6 @@ from tests.faults.rigs import ALIAS
 @fault("Redis killed and restarted", ("redis",), short=True)
 def kill_redis(run: Run) -> None:
     """Kill Redis (``appendfsync always``), and start it again."""
-    run.disconnect()
     run.instant()
     run.rig.server.kill()
     run.rig.proxy.cut()
@@ -42,7 +41,6 @@ def flush_scripts(run: Run) -> None:
 @fault("connections of Redis killed", ("redis",))
 def kill_clients(run: Run) -> None:
     """Let Redis close the cluster's connections, again and again."""
-    run.disconnect()
     with run.rig.server.client() as client:
         for _ in range(5):
             run.instant(0.3)
@@ -53,7 +51,6 @@ def kill_clients(run: Run) -> None:
 @fault("Redis out of memory", ("redis",))
 def fill_redis(run: Run) -> None:
     """Let Redis reach ``maxmemory`` for a while."""
-    run.disconnect()
     run.instant()
     with run.rig.server.client() as client:
         client.config_set("maxmemory", "1mb")
@@ -64,7 +61,6 @@ def fill_redis(run: Run) -> None:
 
 def fail_network(run: Run, mode: Mode, shortest: float, longest: float) -> None:
     """Let the network between cluster and server fail for a while."""
-    run.disconnect()
     run.instant()
     with run.rig.proxy.failing(mode):
         time.sleep(run.random.uniform(shortest, longest))
@@ -91,7 +87,6 @@ def slow(run: Run) -> None:
 @fault("connections cut", SERVERS)
 def cut(run: Run) -> None:
     """Cut the cluster's connections in the middle of whatever they carry."""
-    run.disconnect()
     for _ in range(5):
         run.instant(0.3)
         run.rig.proxy.cut()
@@ -123,7 +118,6 @@ def away(run: Run) -> None:
 @fault("PostgreSQL restarted", ("postgres",))
 def restart_postgres(run: Run) -> None:
     """Crash PostgreSQL, and let it recover."""
-    run.disconnect()
     run.instant()
     run.rig.server.end(signal.SIGQUIT)
     run.rig.proxy.cut()
@@ -135,7 +129,6 @@ def restart_postgres(run: Run) -> None:
 @fault("backends terminated", ("postgres",))
 def terminate_backends(run: Run) -> None:
     """End the cluster's connections by ``pg_terminate_backend``."""
-    run.disconnect()
     sql = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE client_port IS NOT NULL AND pid <> pg_backend_pid()"

@@ -6,11 +6,14 @@ import time
 from typing import Any
 
 import pytest
+import redis
 from django.core.cache import cache
 
 from django_q.brokers import get_broker
+from django_q.brokers.base import FORGOTTEN
 from django_q.exceptions import PackageError
 from django_q.models import Task
+from django_q.package import derived_id
 from django_q.signing import SignedPackage
 from django_q.tasks import (
     Chain,
@@ -144,6 +147,55 @@ def test_the_next_link_is_the_same_task_when_the_step_is_repeated(broker, run_on
 
     assert sorted(result_group(group)) == [6, 20]
     assert count_group(group) == 2
+
+
+@on_both
+@pytest.mark.parametrize("cluster", [None, "test"])
+def test_the_next_link_is_enqueued_once_when_the_step_is_repeated(
+    broker, run_all, tmp_path, cluster
+):
+    trace = tmp_path / "trace"
+    async_chain([echo, echo, ("tests.tasks.touch", (str(trace),))], cluster=cluster)
+    for _ in range(2):
+        (delivery,) = broker.dequeue(wait=0)
+        broker.enqueue(delivery.payload)  # as if it came again after a crash
+        broker.release([delivery.ack_id])
+
+    run_all(broker)
+
+    assert len(trace.read_text().splitlines()) == 1
+
+
+@on_both
+def test_the_next_link_is_enqueued_once_when_the_answer_is_lost(
+    broker, run_all, monkeypatch, tmp_path
+):
+    trace = tmp_path / "trace"
+    async_task(echo, chain=[("tests.tasks.touch", (str(trace),))])
+    answers = iter([redis.ConnectionError("cut")])
+
+    def cut(method):
+        def call(self, *args, **kwargs):
+            answer = method(self, *args, **kwargs)
+            if error := next(answers, None):
+                raise error
+            return answer
+
+        return call
+
+    for name in ("enqueue", "enqueue_once"):
+        monkeypatch.setattr(type(broker), name, cut(getattr(type(broker), name)))
+    run_all(broker)
+
+    assert len(trace.read_text().splitlines()) == 1
+
+
+def test_a_link_is_not_remembered_for_long_once_the_one_before_is_acknowledged(broker, run_all):
+    task_id = async_task(echo, chain=[echo])
+
+    run_all(broker)
+
+    assert 0 < broker.connection.ttl(broker.mark(derived_id(task_id, "next"))) <= FORGOTTEN
 
 
 def test_a_chain_runs_at_once_in_sync_mode():
