@@ -20,6 +20,7 @@ from redis.retry import Retry
 
 from django_q.brokers import scripts
 from django_q.brokers.base import DEAD, FORGOTTEN, REMEMBERED, Broker, Delivery
+from django_q.brokers.sending import send
 from django_q.brokers.waiting import readable
 from django_q.conf import Conf
 from django_q.connections import connect_redis
@@ -60,8 +61,15 @@ class Redis(Broker):
     def enqueue(self, payload: str | bytes, delay: float = 0) -> Any:
         """Push a payload; returns the length of the list, or the id of a delayed one."""
         if delay > 0:
-            return self._run(scripts.delay, payload, micro(delay), micro(patience()))
-        return self.connection.rpush(self.list_key, payload)
+            return self._delay(payload, micro(delay), micro(patience()))
+        return send(self.connection, ("RPUSH", self.list_key, payload))
+
+    def _delay(self, *args: Any) -> bytes:
+        """Put a payload among the leased ones."""
+        try:
+            return send(self.connection, scripts.delay.command(self.keys, *args))
+        except NoScriptError:
+            return send(self.connection, scripts.delay.whole(self.keys, *args))
 
     def enqueue_many(self, payloads: Iterable[str | bytes]) -> list:
         """Push payloads in one command, or in one transaction when they are many."""
@@ -69,10 +77,7 @@ class Redis(Broker):
         chunks = list(iter(lambda: list(islice(remaining, CHUNK)), []))
         if not chunks:
             return []
-        with self.connection.pipeline(transaction=len(chunks) > 1) as pipeline:
-            for chunk in chunks:
-                pipeline.rpush(self.list_key, *chunk)
-            length = pipeline.execute()[-1]
+        length = send(self.connection, *(("RPUSH", self.list_key, *chunk) for chunk in chunks))
         return list(range(length - sum(map(len, chunks)) + 1, length + 1))
 
     def enqueue_once(self, payload: str | bytes, key: str) -> bool:

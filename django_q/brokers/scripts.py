@@ -23,13 +23,16 @@ class Script:
         """Give the command that runs it, where the server knows it."""
         return ("EVALSHA", self.digest, len(keys), *keys, *args)
 
+    def whole(self, keys: tuple, *args: Any) -> tuple:
+        """Give the command that runs it anywhere."""
+        return ("EVAL", self.text, len(keys), *keys, *args)
+
     def run(self, client: Any, keys: tuple, *args: Any) -> Any:
         """Run it. Strings come back as bytes, whatever the client makes of others."""
-        rest = (len(keys), *keys, *args)
         try:
-            return client.execute_command("EVALSHA", self.digest, *rest, NEVER_DECODE=True)
+            return client.execute_command(*self.command(keys, *args), NEVER_DECODE=True)
         except NoScriptError:  # a server that was restarted, or told to forget its scripts
-            return client.execute_command("EVAL", self.text, *rest, NEVER_DECODE=True)
+            return client.execute_command(*self.whole(keys, *args), NEVER_DECODE=True)
 
 
 take = Script("take")

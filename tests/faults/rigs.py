@@ -16,7 +16,7 @@ from django.db import connections
 
 from django_q.brokers.base import Broker
 from django_q.brokers.orm import ORM
-from django_q.brokers.redis_broker import Redis
+from django_q.brokers.redis_broker import Redis, with_defaults
 from django_q.conf import Conf
 from django_q.connections import connect_redis
 from tests import servers
@@ -129,7 +129,8 @@ class RedisRig(Rig):
         Conf.ORM = None
         port = self.proxy.port if through_proxy else self.server.port
         broker = Redis("test")
-        broker.connection = connect_redis(f"redis://127.0.0.1:{port}/0?socket_timeout=10")
+        options = with_defaults({"url": f"redis://127.0.0.1:{port}/0"})
+        broker.connection = connect_redis(options)
         return broker
 
     def options(self) -> dict[str, Any]:

@@ -1,0 +1,103 @@
+"""Send Redis what must not arrive twice.
+
+A client of Redis sends a command again when its connection fails, although the server may have
+run it before the connection failed. Here a command is sent again only where that can not be:
+nobody was connected, not all of it went out, or the server has answered that it will not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import redis
+
+#: Before that version connections have to be asked for in the name of a command.
+NAMES = () if redis.VERSION >= (5, 3) else ("RPUSH",)
+#: Errors of a connection on which nothing came back; subclasses are answers of a server.
+SILENCE = (redis.ConnectionError, redis.TimeoutError)
+
+
+class Unanswered(Exception):
+    """Raised when a command went out and no reply came; its cause says why."""
+
+
+def send(client: Any, *commands: tuple) -> Any:
+    """Run commands, all of them or none, and give the reply to the last.
+
+    Raises an error of the client that says so when the commands may have been run or not.
+    """
+    if not is_plain(client):
+        return leave_to(client, commands)
+    if len(commands) == 1:
+        return send_all(client.connection_pool, commands)[0]
+    results = send_all(client.connection_pool, (("MULTI",), *commands, ("EXEC",)))[-1]
+    for error in filter(lambda result: isinstance(result, Exception), results):
+        raise error
+    return results[-1]
+
+
+def is_plain(client: Any) -> bool:
+    """Whether a client has connections to one server, and sends what it is told at once."""
+    return hasattr(client, "connection_pool") and not hasattr(client, "command_stack")
+
+
+def leave_to(client: Any, commands: tuple[tuple, ...]) -> Any:
+    """Let any other client, as one of Redis Cluster, run commands in its own way."""
+    if len(commands) == 1:
+        return client.execute_command(*commands[0])
+    with client.pipeline(transaction=True) as pipeline:
+        for command in commands:
+            pipeline.execute_command(*command)
+        return pipeline.execute()[-1]
+
+
+def send_all(pool: Any, commands: tuple[tuple, ...]) -> list:
+    """Send commands on a connection of a pool, and give their replies."""
+    connection = pool.get_connection(*NAMES)
+    try:
+        return connection.retry.call_with_retry(
+            attempt(connection, commands), lambda error: connection.disconnect()
+        )
+    except Unanswered as unanswered:
+        connection.disconnect()
+        raise doubt(unanswered.__cause__) from unanswered.__cause__
+    except BaseException:
+        connection.disconnect()  # whatever is still on its way must not be read by the next
+        raise
+    finally:
+        pool.release(connection)
+
+
+def attempt(connection: Any, commands: tuple[tuple, ...]) -> Callable[[], list]:
+    """Make a function that sends commands, and raises ``Unanswered`` if they went out."""
+    packed = connection.pack_commands(commands)
+
+    def run() -> list:
+        connection.connect()
+        connection.send_packed_command(packed)
+        try:
+            return [connection.read_response(disable_decoding=True) for _ in commands]
+        except SILENCE as error:
+            if is_answer(error):
+                raise
+            raise Unanswered from error
+
+    return run
+
+
+def is_answer(error: Exception) -> bool:
+    """Whether an error of a client is what a server has said: that it loads, that it is a replica.
+
+    A connection that Redis Sentinel manages makes an error of its own of the latter.
+    """
+    return type(error) not in SILENCE or isinstance(error.__context__, redis.ReadOnlyError)
+
+
+def doubt(error: BaseException | None) -> Exception:
+    """Make the error of a call of which nobody knows whether it has enqueued."""
+    kind = redis.TimeoutError if isinstance(error, redis.TimeoutError) else redis.ConnectionError
+    return kind(
+        f"{str(error).rstrip('.')}. The task may be in the queue or not: Redis was sent it, and "
+        "the reply is lost. Enqueue it again if a second run does no harm."
+    )
