@@ -52,7 +52,8 @@ class Settings:
     PREFIX: str = "default"
     #: The queue that this process works for; the value of ``name`` unless set.
     CLUSTER_NAME: str = ""
-    #: The Redis server: keyword arguments of ``redis.Redis``, or a URL.
+    #: The Redis server: keyword arguments of ``redis.Redis``, or a URL. Or the sentinels of a
+    #: deployment of Redis Sentinel.
     REDIS: dict | str = field(default_factory=dict)
     #: Alias of a ``django_redis`` cache whose connection is used instead of ``redis``.
     DJANGO_REDIS: str | None = None

@@ -10,6 +10,8 @@ from django.core.cache import caches
 from django.db import connections
 from django.db.backends.signals import connection_created
 
+from django_q import redis_sentinel
+
 #: Who is calling, made once: redis-py reads its package's metadata for each connection otherwise.
 DRIVER = (
     {"driver_info": redis.DriverInfo(lib_version=redis.__version__)}
@@ -21,7 +23,8 @@ DRIVER = (
 def connect_redis(options: Mapping[str, Any] | str | None, django_redis: str | None = None) -> Any:
     """Make a Redis client from a URL, from keyword arguments, or from a django_redis cache.
 
-    ``options`` may hold ``url`` beside further arguments. Nothing is sent yet.
+    ``options`` may hold ``url`` beside further arguments, and may name sentinels in place of a
+    server. Nothing is sent yet.
     """
     if django_redis:
         from_cache = getattr(caches[django_redis], "client", None)
@@ -33,6 +36,8 @@ def connect_redis(options: Mapping[str, Any] | str | None, django_redis: str | N
         return from_cache.get_client(write=True)
     arguments = {"url": options} if isinstance(options, str) else dict(options or {})
     arguments = {**DRIVER, **arguments}
+    if redis_sentinel.is_sentinel(arguments):
+        return redis_sentinel.connect(arguments)
     if url := arguments.pop("url", None):
         return redis.Redis.from_url(url, **arguments)
     return redis.Redis(**arguments)

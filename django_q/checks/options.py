@@ -11,12 +11,14 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
 from django_q import recurrence
 from django_q.checks.messages import Messages, no_effect, not_there
 from django_q.conf import RENAMED, Settings
+from django_q.connections import connect_redis
 from django_q.signing import SERIALIZERS
 
 #: Types by attribute of Conf.
@@ -65,6 +67,10 @@ CHOICES: dict[str, tuple] = {
     "CATCH_UP": (recurrence.ALL, recurrence.LATEST, recurrence.NONE, True, False),
     "START_METHOD": (*multiprocessing.get_all_start_methods(), None),
 }
+REDIS_HINT = (
+    "Set a URL as 'redis://host:6379/0', a dictionary with the arguments of redis.Redis, or the "
+    "sentinels of Redis Sentinel."
+)
 #: Their values may hold passwords and are not shown.
 SECRET = ("REDIS", "SQS", "ERROR_REPORTER", "ALT_CLUSTERS")
 
@@ -159,6 +165,18 @@ def check_broker_class(option: str, path: str) -> Messages:
         yield Error(text, id="django_q.E005")
 
 
+def check_redis(option: str, value: str | Mapping[str, Any]) -> Messages:
+    """Check that a server, or the sentinels of a deployment, can be read from it."""
+    try:
+        connect_redis(value)
+    except ImproperlyConfigured as error:
+        yield Error(str(error).replace("Q_CLUSTER['redis']", option, 1), id="django_q.E007")
+    except TypeError as error:  # it names an argument
+        yield Error(f"{option}: {error}.", hint=REDIS_HINT, id="django_q.E007")
+    except Exception:  # whatever the client makes of values, which may be secret
+        yield Error(f"{option} can not be read.", hint=REDIS_HINT, id="django_q.E007")
+
+
 def check_sqs(option: str, options: Mapping[str, Any]) -> Messages:
     """Check what Amazon takes no more of."""
     key = "receive_message_wait_time_seconds"
@@ -182,6 +200,7 @@ NAMES: dict[str, Callable[[str, Any], Messages]] = {
     "CACHE": check_cache,
     "DJANGO_REDIS": check_cache,
     "BROKER_CLASS": check_broker_class,
+    "REDIS": check_redis,
     "SQS": check_sqs,
     "TIME_ZONE": check_time_zone,
 }

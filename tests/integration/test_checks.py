@@ -62,6 +62,25 @@ def test_nothing_is_said_about_settings_without_a_mistake(options):
     assert found(options) == []
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("http://secret@server", "can not be read"),
+        ("redis://:secret/1@server", "can not be read"),
+        ({"hots": "secret"}, "'hots'"),
+        ("sentinel://secret@server", "expected {'sentinels': "),
+        ({"sentinels": [("server", 26379)], "password": "secret"}, "got no service_name"),
+    ],
+)
+def test_what_names_no_redis_is_an_error(value, expected):
+    (message,) = examine({"redis": value})
+
+    assert message.id == "django_q.E007"
+    assert message.msg.startswith("Q_CLUSTER['redis']")
+    assert expected in message.msg
+    assert "secret" not in message.msg
+
+
 @pytest.mark.parametrize("options", [[], "redis", 7, [("workers", 1)]])
 def test_q_cluster_must_be_a_dictionary(options):
     assert ids(options) == ["E001"]

@@ -1,0 +1,85 @@
+"""The Redis that a deployment of Redis Sentinel names: whichever server is the master now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from redis.backoff import NoBackoff
+from redis.connection import parse_url
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+SCHEME = "sentinel://"
+#: The port that sentinels listen on unless told.
+PORT = 26379
+EXPECTED = (
+    "expected {'sentinels': [('host', 26379), ...], 'service_name': 'mymaster'}, "
+    "or 'sentinel://host:26379,host2:26379/0?service_name=mymaster'"
+)
+
+
+def is_sentinel(options: Mapping[str, Any]) -> bool:
+    """Whether the options of a client name sentinels, and no server."""
+    return "sentinels" in options or str(options.get("url") or "").startswith(SCHEME)
+
+
+def connect(options: Mapping[str, Any]) -> Any:
+    """Make a client that asks the sentinels for the master whenever it connects."""
+    options = understood(options)
+    service_name = options.pop("service_name")
+    return Sentinel(options.pop("sentinels"), **options).master_for(service_name)
+
+
+def understood(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the arguments of ``redis.sentinel.Sentinel``, and ``service_name``.
+
+    Raises ``ImproperlyConfigured``. No word of it tells a password.
+    """
+    options = dict(options)
+    if url := options.pop("url", None):
+        options |= from_url(url)
+    if not options.get("service_name"):
+        raise wrong("no service_name")
+    if not isinstance(options["sentinels"], (list, tuple)) or not options["sentinels"]:
+        raise wrong("no list of sentinels")
+    options["sentinels"] = [address(*each) for each in enumerate(options["sentinels"], 1)]
+    # As the servers are spoken to. One that does not answer is passed over for the next.
+    own = {key: value for key, value in options.items() if key.startswith("socket_")}
+    own["retry"] = Retry(NoBackoff(), 0)
+    options["sentinel_kwargs"] = own | (options.get("sentinel_kwargs") or {})
+    return options
+
+
+def from_url(url: str) -> dict[str, Any]:
+    """Take a URL apart; what it says besides the sentinels is as in a URL of Redis."""
+    try:
+        parts = urlsplit(url)
+        login, at, hosts = parts.netloc.rpartition("@")
+        options = parse_url(urlunsplit(parts._replace(scheme="redis", netloc=f"{login}{at}any")))
+    except ValueError as error:
+        raise wrong("a URL that can not be read") from error
+    del options["host"]
+    return {**options, "sentinels": [host for host in hosts.split(",") if host]}
+
+
+def address(number: int, sentinel: Any) -> tuple[str, int]:
+    """Read where a sentinel listens: ``"host"``, ``"host:26379"`` or ``("host", 26379)``."""
+    try:
+        if isinstance(sentinel, str):
+            parts = urlsplit(f"//{sentinel}")
+            host, port = parts.hostname, parts.port or PORT
+        else:
+            host, port = sentinel
+        if host and isinstance(host, str):
+            return host, int(port)
+    except (TypeError, ValueError):
+        pass
+    raise wrong(f"sentinel {number} without a host, or with a port that is no number")
+
+
+def wrong(got: str) -> ImproperlyConfigured:
+    """Make the error that says what was expected."""
+    return ImproperlyConfigured(f"Q_CLUSTER['redis']: {EXPECTED}; got {got}.")

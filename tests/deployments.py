@@ -1,0 +1,116 @@
+"""A deployment of Redis Sentinel: a master, a replica, and the sentinel that watches them."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import redis
+
+from tests.servers import RedisServer, wait_until
+
+SERVICE = "mymaster"
+
+
+class SentinelServer(RedisServer):
+    """A sentinel, alone in its opinion, that watches one master."""
+
+    def __init__(self, master: RedisServer) -> None:
+        super().__init__()
+        self.file = self.directory / "sentinel.conf"
+        lines = [
+            f"port {self.port}",
+            "bind 127.0.0.1",
+            f"dir {self.directory}",
+            f"sentinel monitor {SERVICE} 127.0.0.1 {master.port} 1",
+            f"sentinel down-after-milliseconds {SERVICE} 300",
+            f"sentinel failover-timeout {SERVICE} 10000",
+        ]
+        self.file.write_text("\n".join(lines) + "\n")
+
+    def command(self) -> list[str]:
+        return [str(self.program), str(self.file), "--sentinel"]
+
+
+class Deployment:
+    """Servers of its own, started and ready for a failover."""
+
+    def __init__(self) -> None:
+        self.servers = [RedisServer(**{"repl-diskless-sync-delay": "0"}) for _ in range(2)]
+        self.sentinel = SentinelServer(self.servers[0])
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Name it in ``Q_CLUSTER['redis']``."""
+        return {"sentinels": [["127.0.0.1", self.sentinel.port]], "service_name": SERVICE}
+
+    @property
+    def master(self) -> RedisServer:
+        """The server that the sentinel names."""
+        _, port = self.ask("get-master-addr-by-name")
+        return next(server for server in self.servers if server.port == int(port))
+
+    def ask(self, command: str, *arguments: str) -> Any:
+        """Send the sentinel a command about its master."""
+        with redis.Redis(port=self.sentinel.port, decode_responses=True, protocol=2) as client:
+            return client.execute_command("SENTINEL", command, SERVICE, *arguments)
+
+    def start(self) -> Deployment:
+        """Start, and return when the sentinel knows the replica and the replica has it all."""
+        for server in self.servers:
+            server.start()
+        with self.servers[1].client() as client:
+            client.replicaof("127.0.0.1", self.servers[0].port)
+        self.catch_up()
+        self.sentinel.start()
+        wait_until(self.is_ready, 20)
+        return self
+
+    def is_ready(self) -> bool:
+        """Whether the sentinel sees a replica that could become the master."""
+        replicas = [dict(zip(row[::2], row[1::2], strict=True)) for row in self.ask("replicas")]
+        return any(row["master-link-status"] == "ok" for row in replicas)
+
+    def catch_up(self) -> None:
+        """Wait until the replica has all that the master had when this began."""
+        server = self.servers[0] if self.sentinel.process is None else self.master
+        with server.client() as client:
+
+            def has_caught_up() -> bool:
+                client.set("caught up", "")  # what is waited for are a connection's own writes
+                return client.wait(1, 1000) == 1
+
+            wait_until(has_caught_up, 20)
+
+    def fail_over(self, *how: str) -> None:
+        """Let the sentinel make the replica the master, and wait until it is."""
+        old = self.master
+        self.insist("failover", *how)
+        self.await_other_than(old)
+
+    def insist(self, *command: str) -> None:
+        """Send the sentinel a command until it takes it: it may not know enough at first."""
+
+        def is_taken() -> bool:
+            with contextlib.suppress(redis.ResponseError):
+                return bool(self.ask(*command))
+            return False
+
+        wait_until(is_taken, 20)
+
+    def await_other_than(self, old: RedisServer) -> None:
+        """Wait until another server is the master, and takes what is written."""
+
+        def is_there() -> bool:
+            new = self.master
+            if new is old:
+                return False
+            with new.client() as client:
+                return client.role()[0] == b"master"
+
+        wait_until(is_there, 30)
+
+    def stop(self) -> None:
+        """End all of it."""
+        for server in (self.sentinel, *self.servers):
+            server.kill()
