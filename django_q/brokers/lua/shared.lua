@@ -21,12 +21,10 @@ local now = time[1] * 1000000 + time[2]
 
 -- Number n new payloads. Returns the first of their ids.
 local function number(n)
-  local last = redis.call('INCRBY', sequence, n)
-  if last == n then
-    -- A server that has lost its data starts again above the receipts that are still around.
-    last = now + n
-    redis.call('SET', sequence, string.format('%.0f', last))
-  end
+  -- Never below the clock: a server that has forgotten its last moments, or took over from one that
+  -- had not copied them, gives no number again whose receipt may still be around.
+  local last = math.max(tonumber(redis.call('GET', sequence) or 0), now) + n
+  redis.call('SET', sequence, string.format('%.0f', last))
   return last - n + 1
 end
 
