@@ -10,6 +10,8 @@ import redis
 from tests.servers import RedisServer, wait_until
 
 SERVICE = "mymaster"
+#: Milliseconds of silence after which a server is taken for dead: more than a busy machine takes.
+DOWN_AFTER = 3000
 
 
 class SentinelServer(RedisServer):
@@ -23,7 +25,7 @@ class SentinelServer(RedisServer):
             "bind 127.0.0.1",
             f"dir {self.directory}",
             f"sentinel monitor {SERVICE} 127.0.0.1 {master.port} 1",
-            f"sentinel down-after-milliseconds {SERVICE} 300",
+            f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER}",
             f"sentinel failover-timeout {SERVICE} 10000",
         ]
         self.file.write_text("\n".join(lines) + "\n")
