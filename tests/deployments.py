@@ -112,6 +112,19 @@ class Deployment:
 
         wait_until(is_there, 30)
 
+    def settle(self) -> None:
+        """Wait until the master of before is a replica, and has thrown away what only it had."""
+        wait_until(lambda: self.roles() == {b"master", b"slave"}, 40)
+        self.catch_up()
+
+    def roles(self) -> set[bytes]:
+        """List what the servers take themselves for."""
+        found = set()
+        for server in self.servers:
+            with server.client() as client:
+                found.add(client.role()[0])
+        return found
+
     def stop(self) -> None:
         """End all of it."""
         for server in (self.sentinel, *self.servers):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults import outages  # noqa: F401 - it registers its faults
+from tests.faults import failover, outages  # noqa: F401 - they register their faults
 from tests.faults.driver import Run, note_figures
 from tests.faults.faults import FAULTS
 from tests.faults.rigs import KINDS, make_rig

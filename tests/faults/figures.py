@@ -13,7 +13,13 @@ from collections.abc import Iterable, Iterator
 
 import django
 
-BROKERS = {"redis": "Redis", "sqlite": "SQLite", "postgres": "PostgreSQL", "mysql": "MariaDB"}
+BROKERS = {
+    "redis": "Redis",
+    "sentinel": "Redis Sentinel",
+    "sqlite": "SQLite",
+    "postgres": "PostgreSQL",
+    "mysql": "MariaDB",
+}
 
 
 def sums(lines: Iterable[str]) -> dict[str, dict[str, list[dict]]]:
@@ -49,7 +55,7 @@ def texts() -> dict[str, str]:
     """Say in a sentence what each fault breaks."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     django.setup()
-    from tests.faults import outages  # noqa: F401 - it registers its faults
+    from tests.faults import failover, outages  # noqa: F401 - they register their faults
     from tests.faults.faults import FAULTS
 
     found = {name: fault.inject.__doc__ for name, fault in FAULTS.items()}

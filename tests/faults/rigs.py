@@ -20,12 +20,13 @@ from django_q.brokers.redis_broker import Redis, with_defaults
 from django_q.conf import Conf
 from django_q.connections import connect_redis
 from tests import servers
+from tests.deployments import Deployment
 from tests.faults.proxy import Proxy
 from tests.settings import from_url, sqlite
 
 #: Name of the clusters' database in the driver's process.
 ALIAS = "faults"
-KINDS = ["redis", "sqlite", "postgres"]
+KINDS = ["redis", "sentinel", "sqlite", "postgres"]
 if os.environ.get("DJANGO_Q_TEST_DATABASE") == "mysql":
     KINDS.append("mysql")
 
@@ -141,6 +142,33 @@ class RedisRig(Rig):
             return len(client.client_list()) - 1
 
 
+class SentinelRig(Rig):
+    """The queue in a deployment of Redis Sentinel of the run's own, results in SQLite."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.deployment = Deployment().start()
+
+    def broker(self, through_proxy: bool = False) -> Broker:
+        Conf.ORM = None
+        broker = Redis("test")
+        broker.connection = connect_redis(with_defaults(self.deployment.options))
+        return broker
+
+    def options(self) -> dict[str, Any]:
+        return {"redis": self.deployment.options}
+
+    def clients(self) -> int:
+        with self.deployment.master.client() as client:
+            found = client.client_list()
+        others = [each for each in found if not each["name"].startswith("sentinel-")]
+        return sum("S" not in each["flags"] for each in others) - 1
+
+    def close(self) -> None:
+        super().close()
+        self.deployment.stop()
+
+
 @cache
 def postgres_server() -> servers.PostgresServer:
     """Start the PostgreSQL server that is broken, with the tables in it."""
@@ -218,7 +246,13 @@ def empty(alias: str) -> None:
             cursor.execute(f"DELETE FROM django_q_{table}")
 
 
-RIGS = {"redis": RedisRig, "sqlite": Rig, "postgres": PostgresRig, "mysql": MysqlRig}
+RIGS = {
+    "redis": RedisRig,
+    "sentinel": SentinelRig,
+    "sqlite": Rig,
+    "postgres": PostgresRig,
+    "mysql": MysqlRig,
+}
 
 
 def make_rig(kind: str, directory: Path) -> Rig:
