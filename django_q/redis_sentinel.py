@@ -10,7 +10,11 @@ from django.core.exceptions import ImproperlyConfigured
 from redis.backoff import NoBackoff
 from redis.connection import parse_url
 from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import (
+    Sentinel,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
 
 SCHEME = "sentinel://"
 #: The port that sentinels listen on unless told.
@@ -19,6 +23,26 @@ EXPECTED = (
     "expected {'sentinels': [('host', 26379), ...], 'service_name': 'mymaster'}, "
     "or 'sentinel://host:26379,host2:26379/0?service_name=mymaster'"
 )
+
+
+class Asking:
+    """Asks the sentinels for the master again when a connection has ended.
+
+    That of redis-py goes back to the server it knew first, which is a replica by now.
+    """
+
+    def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
+        """Send, connected to the master."""
+        self.connect()
+        super().send_packed_command(*args, **kwargs)
+
+
+class Connection(Asking, SentinelManagedConnection):
+    """A connection to the master."""
+
+
+class SSLConnection(Asking, SentinelManagedSSLConnection):
+    """A connection to the master, encrypted."""
 
 
 def is_sentinel(options: Mapping[str, Any]) -> bool:
@@ -30,6 +54,7 @@ def connect(options: Mapping[str, Any]) -> Any:
     """Make a client that asks the sentinels for the master whenever it connects."""
     options = understood(options)
     service_name = options.pop("service_name")
+    options.setdefault("connection_class", SSLConnection if options.pop("ssl", 0) else Connection)
     return Sentinel(options.pop("sentinels"), **options).master_for(service_name)
 
 

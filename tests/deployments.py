@@ -49,8 +49,9 @@ class Deployment:
     @property
     def master(self) -> RedisServer:
         """The server that the sentinel names."""
-        _, port = self.ask("get-master-addr-by-name")
-        return next(server for server in self.servers if server.port == int(port))
+        fields = self.ask("master")  # another command knows before redis-py does
+        port = int(fields[fields.index("port") + 1])
+        return next(server for server in self.servers if server.port == port)
 
     def ask(self, command: str, *arguments: str) -> Any:
         """Send the sentinel a command about its master."""

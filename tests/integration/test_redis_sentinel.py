@@ -47,6 +47,20 @@ def test_the_master_is_found_and_found_again_when_another_takes_over(deployment,
     broker.close()
 
 
+def test_a_connection_that_ends_is_made_anew_to_the_master_of_now(deployment, conf):
+    conf(redis=deployment.options)
+    broker = get_broker()
+    connection = broker.connection.client().connection
+    deployment.fail_over("COORDINATED")
+
+    connection.disconnect()
+    connection.send_command("ROLE")
+
+    assert connection.read_response()[0] == b"master"
+    connection.disconnect()
+    broker.close()
+
+
 def test_sentinels_that_do_not_answer_are_an_error_of_the_driver(conf):
     conf(redis={"sentinels": ["127.0.0.1:1"], "service_name": SERVICE, "retry": None})
     broker = get_broker()
