@@ -13,15 +13,7 @@ from tests.faults import failover, outages  # noqa: F401 - they register their f
 from tests.faults.driver import Run, note_figures
 from tests.faults.faults import FAULTS
 from tests.faults.rigs import KINDS, make_rig
-
-#: How many seeds, as "20", or which, as "7-9"; without it a short selection runs.
-SEEDS = "DJANGO_Q_FAULT_SEEDS"
-
-
-def seeds() -> range:
-    """List the seeds that were asked for."""
-    first, _, last = os.environ.get(SEEDS, "1").rpartition("-")
-    return range(int(first or 1), int(last) + 1)
+from tests.faults.shards import SEEDS, part, seeds
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -36,6 +28,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if kind in fault.brokers and is_wanted(fault.is_short, kind)
     ]
     metafunc.parametrize(("fault_name", "kind", "seed"), cases)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave to the other processes what is theirs."""
+    ours = [item for item in items if item.get_closest_marker("faults")]
+    others = set(ours) - set(part(ours))
+    items[:] = [item for item in items if item not in others]
 
 
 def is_wanted(is_short: bool, kind: str) -> bool:

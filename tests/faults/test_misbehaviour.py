@@ -8,9 +8,9 @@ import pytest
 
 from django_q.models import Task
 from django_q.tasks import async_task
-from tests.faults.conftest import SEEDS
 from tests.faults.misbehaviour import DEEDS
 from tests.faults.rigs import ALIAS
+from tests.faults.shards import SEEDS
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 
