@@ -10,7 +10,7 @@ import time
 
 import psutil
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 
 from tests.faults.clock import SteppedClock, library
 from tests.faults.driver import RETRY, Run
@@ -136,6 +136,29 @@ def terminate_backends(run: Run) -> None:
         run.instant(0.3)
         with connections[ALIAS].cursor() as cursor:
             cursor.execute(sql)
+
+
+@fault("MariaDB killed and restarted", ("mysql",))
+def restart_mariadb(run: Run) -> None:
+    """Kill MariaDB, and let it recover."""
+    run.disconnect()
+    run.instant()
+    run.rig.server.kill()
+    run.rig.proxy.cut()
+    run.instant(1)
+    run.rig.server.start()
+    connections[ALIAS].close()
+
+
+@fault("connections of MariaDB killed", ("mysql",))
+def kill_connections(run: Run) -> None:
+    """End the cluster's connections by ``KILL``."""
+    run.disconnect()
+    for _ in range(5):
+        run.instant(0.3)
+        for number in run.rig.others():
+            with contextlib.suppress(OperationalError), connections[ALIAS].cursor() as cursor:
+                cursor.execute(f"KILL {number}")  # it may have ended meanwhile
 
 
 @fault("database locked", ("redis", "sqlite"))

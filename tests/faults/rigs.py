@@ -19,15 +19,18 @@ from django_q.brokers.orm import ORM
 from django_q.brokers.redis_broker import Redis, with_defaults
 from django_q.conf import Conf
 from django_q.connections import connect_redis
+from django_q.models import OrmQ
+from django_q.signing import SignedPackage
 from tests import servers
 from tests.deployments import Deployment
+from tests.faults import mariadb
 from tests.faults.proxy import Proxy
 from tests.settings import from_url, sqlite
 
 #: Name of the clusters' database in the driver's process.
 ALIAS = "faults"
 KINDS = ["redis", "sentinel", "sqlite", "postgres"]
-if os.environ.get("DJANGO_Q_TEST_DATABASE") == "mysql":
+if mariadb.is_here():
     KINDS.append("mysql")
 
 
@@ -97,6 +100,14 @@ class Rig:
         """Count the connections of others to the server of the queue."""
         return 0
 
+    def payloads(self, broker: Broker) -> list[str | bytes]:
+        """Read all that is in the queue, taken or not."""
+        return list(OrmQ.objects.using(ALIAS).values_list("payload", flat=True))
+
+    def ids_in_queue(self, broker: Broker) -> set[str]:
+        """Find the ids of the tasks that are in the queue, taken or not."""
+        return {SignedPackage.loads(each)["id"] for each in self.payloads(broker) if each}
+
     def close(self) -> None:
         """Let go of it."""
         connections[ALIAS].close()
@@ -141,6 +152,25 @@ class RedisRig(Rig):
         with self.server.client() as client:
             return len(client.client_list()) - 1
 
+    def payloads(self, broker: Broker) -> list[str | bytes]:
+        queue, running = broker.keys[:2]
+        with broker.connection.pipeline(transaction=True) as pipeline:
+            waiting, taken = pipeline.lrange(queue, 0, -1).hvals(running).execute()
+        return [*waiting, *taken]
+
+
+def make_tables(url: str, maintenance: str) -> None:
+    """Make the database that a URL names, by way of another on that server, with the tables."""
+    database = from_url(url)
+    connections.settings["maintenance"] = connections.configure_settings(
+        {"default": {}, "maintenance": {**database, "NAME": maintenance}}
+    )["maintenance"]
+    with connections["maintenance"].cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {database['NAME']}")
+    connections["maintenance"].close()
+    del connections["maintenance"]
+    migrate(database)
+
 
 class SentinelRig(Rig):
     """The queue in a deployment of Redis Sentinel of the run's own, results in SQLite."""
@@ -164,6 +194,8 @@ class SentinelRig(Rig):
         others = [each for each in found if not each["name"].startswith("sentinel-")]
         return sum("S" not in each["flags"] for each in others) - 1
 
+    payloads = RedisRig.payloads
+
     def close(self) -> None:
         super().close()
         self.deployment.stop()
@@ -174,15 +206,7 @@ def postgres_server() -> servers.PostgresServer:
     """Start the PostgreSQL server that is broken, with the tables in it."""
     server = servers.PostgresServer()
     server.start()
-    database = from_url(server.url)
-    psql = {**database, "NAME": "postgres"}
-    connections.settings["maintenance"] = connections.configure_settings(
-        {"default": {}, "maintenance": psql}
-    )["maintenance"]
-    with connections["maintenance"].cursor() as cursor:
-        cursor.execute("CREATE DATABASE test_django_q")
-    connections["maintenance"].close()
-    migrate(database)
+    make_tables(server.url, "postgres")
     return server
 
 
@@ -210,33 +234,33 @@ class PostgresRig(Rig):
             return cursor.fetchone()[0]
 
 
+@cache
+def mariadb_server() -> mariadb.MariaDbServer:
+    """Start the MariaDB server that is broken, with the tables in it."""
+    server = mariadb.MariaDbServer()
+    server.start()
+    make_tables(server.url, "mysql")
+    return server
+
+
 class MysqlRig(PostgresRig):
-    """The queue and the results in the MariaDB that ``DJANGO_Q_TEST_DATABASE_URL`` names."""
+    """The queue and the results in MariaDB, behind a proxy."""
 
     def make_database(self) -> dict:
-        database = mysql_database()
-        self.server = servers.Server()  # it is not ours to restart
-        self.server.port = int(database["PORT"])
-        return database
+        self.server = mariadb_server()
+        if self.server.process is None:
+            self.server.start()
+        return from_url(self.server.url)
 
     def clients(self) -> int:
-        return 0
+        return len(self.others())
 
-
-@cache
-def mysql_database() -> dict:
-    """Make the tables in a database of MariaDB that is for the driver alone."""
-    database = from_url(os.environ["DJANGO_Q_TEST_DATABASE_URL"])
-    connections.settings["maintenance"] = connections.configure_settings(
-        {"default": {}, "maintenance": {**database, "NAME": "mysql"}}
-    )["maintenance"]
-    database["NAME"] += "_faults"
-    with connections["maintenance"].cursor() as cursor:
-        cursor.execute(f"DROP DATABASE IF EXISTS {database['NAME']}")
-        cursor.execute(f"CREATE DATABASE {database['NAME']}")
-    connections["maintenance"].close()
-    migrate(database)
-    return database
+    def others(self) -> list[int]:
+        """List the numbers of others' connections."""
+        sql = "SELECT id FROM information_schema.processlist WHERE user = 'root' AND id <> "
+        with connections[ALIAS].cursor() as cursor:
+            cursor.execute(sql + "CONNECTION_ID()")
+            return [row[0] for row in cursor.fetchall()]
 
 
 def empty(alias: str) -> None:

@@ -1,0 +1,66 @@
+"""A MariaDB server of one's own, where the machine has its programs."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+from functools import cache
+
+from tests import servers
+
+
+@cache
+def is_here() -> bool:
+    """Whether the server and Python's way to it are installed."""
+    programs = shutil.which("mariadbd") and shutil.which("mariadb-install-db")
+    return bool(programs) and importlib.util.find_spec("MySQLdb") is not None
+
+
+class MariaDbServer(servers.Server):
+    """A MariaDB server that trusts the loopback interface."""
+
+    user = "nobody" if os.geteuid() == 0 else None  # it refuses to run as root
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"mysql://root@127.0.0.1:{self.port}/django_q_faults"
+
+    def own(self) -> list[str]:
+        """Give the options that keep it to its own directory."""
+        return ["--no-defaults", f"--datadir={self.directory / 'db'}"]
+
+    def command(self) -> list[str]:
+        return [
+            str(shutil.which("mariadbd")),
+            *self.own(),
+            f"--socket={self.directory / 's'}",
+            "--bind-address=127.0.0.1",
+            f"--port={self.port}",
+            "--character-set-server=utf8mb4",
+            "--innodb-buffer-pool-size=32M",
+            # A commit reaches the system, which is enough for a server that is killed.
+            "--innodb-flush-log-at-trx-commit=2",
+        ]
+
+    def popen_options(self) -> dict:
+        if self.user is None:
+            return {"cwd": self.directory}
+        group = pwd.getpwnam(self.user).pw_gid
+        return {"cwd": self.directory, "user": self.user, "group": group, "extra_groups": []}
+
+    def start(self) -> servers.Server:
+        if not (self.directory / "db").exists():
+            self.prepare()
+        return super().start()
+
+    def prepare(self) -> None:
+        """Make the files of a new server."""
+        if self.user:
+            shutil.chown(self.directory, self.user)
+        options = ["--skip-test-db", "--auth-root-authentication-method=normal"]
+        command = [str(shutil.which("mariadb-install-db")), *self.own(), *options]
+        subprocess.run(command, check=True, capture_output=True, **self.popen_options())
