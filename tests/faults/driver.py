@@ -32,8 +32,6 @@ TASKS, SPREAD = 200, 1.2
 RETRY = 2
 #: Seconds after which a task that is not saved counts as not saved.
 PATIENCE = 45
-#: Seconds in which the monitor surely acknowledges what it has saved, on a busy machine.
-ACKNOWLEDGED = 0.3
 BALLAST = 1024 * 1024
 
 
@@ -49,6 +47,10 @@ class DrivenCluster(RunningCluster):
         self.files.mkdir(exist_ok=True)
         environment = {**rig.environment(), **rig.extra, "TMPDIR": str(self.files)}
         self.launch(arguments, **environment, DJANGO_Q_TEST_OPTIONS=json.dumps(options))
+
+    def wait_for(self, text: str, times: int = 1, timeout: float = 60) -> None:
+        """Wait until a text is in the log, on a machine that has much to do."""
+        super().wait_for(text, times, timeout)
 
     def pause(self, role: str, seconds: float) -> None:
         """Stop a process for a while, as a debugger or a machine that swaps does."""
@@ -162,12 +164,17 @@ class Run:
         return [number for number, id in self.accepted.items() if id not in saved]
 
     @contextlib.contextmanager
-    def crash(self) -> Iterator[None]:
-        """Note what may have been in hand of those that a block ends."""
-        saved = self.saved()
-        numbers = {number for number, id in list(self.accepted.items()) if id in saved}
-        time.sleep(ACKNOWLEDGED)  # what was saved then is acknowledged by now
+    def crash(self, *victims: psutil.Process) -> Iterator[None]:
+        """Note what may have been in hand of those that a block ends.
+
+        Of victims that have children, these end soon after, and may begin a task until then.
+        """
+        family = [child for each in victims for child in offspring(each)]
+        done = self.saved()
+        done -= self.rig.ids_in_queue(self.broker)  # saved, and not acknowledged yet
+        numbers = {number for number, id in list(self.accepted.items()) if id in done}
         yield
+        self.quietly(lambda: not any(is_alive(child) for child in family), 10)
         self.crashes.append(Crash(time.monotonic(), numbers))
 
     def lapse(self) -> None:
@@ -185,10 +192,10 @@ class Run:
         self.finish_producing()
         started = time.monotonic()
         while self.not_saved() and time.monotonic() - started < PATIENCE:
-            time.sleep(0.02)
+            time.sleep(0.05)
         seconds = time.monotonic() - started
         missing = sorted(self.not_saved())
-        self.quietly(lambda: not self.in_broker(), 0 if missing else RETRY + 3)
+        self.quietly(lambda: not self.in_broker(), 0 if missing else RETRY + 10)
         in_broker = self.in_broker()
         left = self.end()
         trace = self.trace()
@@ -234,11 +241,11 @@ class Run:
             code = cluster.stop(timeout=30)
             if cluster is self.cluster and code and not self.may_be_left:
                 left.append(f"exit code {code}")
-            if not self.quietly(lambda cluster=cluster: not cluster.leftovers(), 5):
+            if not self.quietly(lambda cluster=cluster: not cluster.leftovers(), 15):
                 left += [f"process {process}" for process in cluster.leftovers()]
             left += [f"file {path.name}" for path in cluster.files.iterdir()]
         own = 2 if self.rig.options().get("redis") else 0
-        if not self.quietly(lambda: self.rig.clients() <= own, 5):
+        if not self.quietly(lambda: self.rig.clients() <= own, 15):
             left.append(f"{self.rig.clients()} connections")
         return left
 
@@ -257,6 +264,20 @@ class Run:
             cluster.end()
         self.broker.close()
         self.rig.close()
+
+
+def offspring(process: psutil.Process) -> list[psutil.Process]:
+    """List what descends from a process."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.children(recursive=True)
+    return []
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether a process still works."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def figures_file() -> Path | None:
