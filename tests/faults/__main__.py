@@ -49,8 +49,7 @@ class Part:
     def ends(self) -> list[bool]:
         """Read how the runs so far have ended."""
         lines = self.log.read_text(errors="replace").partition("= FAILURES =")[0].splitlines()
-        found = [good for line in lines for text, good in ENDS.items() if text in f"{line} "]
-        return found
+        return [good for line in lines for text, good in ENDS.items() if text in f"{line} "]
 
     def failures(self) -> str:
         """Give what pytest says of the runs that failed; all it has said where it was ended."""
