@@ -38,7 +38,7 @@ TIMEOUTS = {"socket_connect_timeout": 5, "socket_timeout": 10}
 #: How often a command is repeated whose connection has failed, and seconds between: at most, first.
 RETRIES, PAUSES = 3, (1, 0.1)
 #: Added to a queue's name: see lua/shared.lua.
-PARTS = ("", ":running", ":leases", ":tries", ":sequence", DEAD)
+PARTS = ("", ":running", ":leases", ":tries", ":sequence", DEAD, ":clock")
 
 
 class Redis(Broker):

@@ -262,8 +262,8 @@ def test_an_idle_wait_costs_next_to_nothing(own_broker):
     own_broker.dequeue(wait=0.7)
     own_broker.set_stat(f"{Conf.Q_STAT}:1", "beat", 30)
 
-    # Twice a blocking move, and a script of three commands; a heartbeat.
-    assert commands(client) == 2 * (1 + 1 + 3) + 1
+    # Twice a blocking move, and a script of four commands; a heartbeat.
+    assert commands(client) == 2 * (1 + 1 + 4) + 1
 
 
 def test_waiting_leaves_no_connections_behind(own_broker):
@@ -333,3 +333,21 @@ def test_info_names_the_server(broker, conf):
         old = get_broker()
         assert old.info().startswith("Redis 6.2")
         old.close()
+
+
+def test_a_lease_ends_in_time_although_the_server_s_clock_was_set_back(own_broker):
+    own_broker.enqueue("task")
+    own_broker.enqueue("later", delay=7200)
+    own_broker.dequeue()
+    hour = 3600 * 1_000_000
+    client, (_, _, leases, *_, clock) = own_broker.connection, own_broker.keys
+    later, taken = sorted(client.zrange(leases, 0, 1), key=int)
+    # What an hour back leaves: times that are an hour ahead, and this lease nearly over.
+    client.set(clock, int(client.get(clock)) + hour)
+    client.zadd(leases, {taken: int(client.get(clock)) + 1000})
+    at = client.zscore(leases, later)
+
+    found = own_broker.dequeue(wait=5)
+
+    assert payloads(found) == [b"task"]
+    assert client.zscore(leases, later) == at

@@ -5,5 +5,8 @@ local ids, _, stale = sort(3)
 for _, id in ipairs(ids) do
   redis.call('ZADD', leases, string.format('%.0f', deadline), id)
 end
-if #ids > 0 then wake(deadline, tonumber(ARGV[2])) end
+if #ids > 0 then
+  note_time()
+  wake(deadline, tonumber(ARGV[2]))
+end
 return stale

@@ -5,6 +5,7 @@ local leases = KEYS[3]    -- sorted set: id -> end of the lease, microseconds of
 local tries = KEYS[4]     -- hash: id -> "fence-attempt", for all but first deliveries
 local sequence = KEYS[5]  -- the last id
 local dead = KEYS[6]      -- list: payloads that could not be read
+local clock = KEYS[7]     -- when leases were last given or extended, in the server's clock
 
 -- A receipt is the id of a first delivery, and "id.fence-attempt" of any other.
 -- An empty element of the queue is no payload: it wakes those who wait, see wake().
@@ -15,6 +16,9 @@ local GUARD = string.rep('-', 65)
 
 -- How many values go into one command: unpack() is limited by the stack of Lua.
 local CHUNK = 1000
+
+-- Microseconds by which a clock may go back without being taken for set back.
+local SLACK = 1000000
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -75,6 +79,11 @@ end
 local function parse(state)
   local fence, attempt = string.match(state, '^(%d+)-(%d+)$')
   return tonumber(fence), tonumber(attempt)
+end
+
+-- Note when leases are given. Not the first write of a script: a server may be out of memory.
+local function note_time()
+  redis.call('SET', clock, string.format('%.0f', now))
 end
 
 -- Call a command on one key and many values.

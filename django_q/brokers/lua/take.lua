@@ -44,6 +44,20 @@ local function lease_new(first, from, upto)
   redis.call('ZADD', leases, 'inf', GUARD, unpack(deadlines))
 end
 
+-- The server's clock was set back: leases would last longer by as much. What is delayed further
+-- keeps its time by the clock.
+local function set_back(last)
+  redis.call('HDEL', tries, '')
+  local ends = redis.call('ZRANGEBYSCORE', leases, now, last + lease, 'WITHSCORES')
+  for i = 1, #ends, 2 do
+    local deadline = string.format('%.0f', tonumber(ends[i + 1]) - (last - now))
+    redis.call('ZADD', leases, deadline, ends[i])
+  end
+  note_time()
+end
+
+local last = tonumber(redis.call('GET', clock) or 0)
+if last - now > SLACK then set_back(last) end
 local due = nearest()
 if due and due <= now then
   take_due()
@@ -57,4 +71,5 @@ if #new > 0 then
     lease_new(first, from, math.min(from + CHUNK - 1, #new))
   end
 end
+if #new > 0 or #again > 0 then note_time() end
 return {due and due - now or -1, again, first, new}
