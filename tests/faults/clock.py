@@ -7,7 +7,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from tests.servers import workspace
@@ -65,10 +65,26 @@ def library() -> Path | None:
     if compiler is None:
         return None
     folder = Path(tempfile.mkdtemp(dir=workspace()))
+    folder.chmod(0o755)  # a server may run as another user
     (folder / "clock.c").write_text(SOURCE)
     command = [compiler, "-shared", "-fPIC", "-O1", "-o", "clock.so", "clock.c"]
     subprocess.run(command, cwd=folder, check=True)
     return folder / "clock.so"
+
+
+class Clocked:
+    """Mixed into a server: its wall clock can be stepped, where there is a compiler."""
+
+    @cached_property
+    def clock(self) -> SteppedClock | None:
+        """Its clock; None where it can not be stepped."""
+        return SteppedClock(self.directory) if library() else None
+
+    def popen_options(self) -> dict:
+        options = super().popen_options()
+        if self.clock is None:
+            return options
+        return {**options, "env": {**os.environ, **self.clock.environment()}}
 
 
 class SteppedClock:

@@ -14,7 +14,7 @@ from django.db import OperationalError, connections
 
 from tests.faults.clock import SteppedClock, library
 from tests.faults.driver import RETRY, Run
-from tests.faults.faults import SERVERS, fault
+from tests.faults.faults import SERVERS, fault, kill_tree
 from tests.faults.proxy import Mode
 from tests.faults.rigs import ALIAS
 
@@ -185,6 +185,35 @@ def step_clock(run: Run) -> None:
     for step in (3600, -3600, 86400, 0):
         run.instant(0.4)
         clock.step(step)
+
+
+@fault("server's clock stepped", ("redis",))
+def step_server_clock(run: Run) -> None:
+    """Step the clock of the server by an hour and back, and kill the cluster before or after."""
+    clock = run.rig.server.clock
+    if clock is None:
+        pytest.skip("no C compiler: the clock can not be stepped")
+    kill_after = run.random.randrange(3)
+    for number, step in enumerate(run.random.choice([(3600, 0), (-3600, 0)])):
+        run.instant(0.4)
+        if number == kill_after:
+            kill_tree(run)
+        run.lapse()  # leases that an hour ends
+        clock.step(step)
+    if kill_after == 2:
+        kill_tree(run)
+
+
+@fault("server's clock set back while nobody works", ("redis",))
+def set_clock_back(run: Run) -> None:
+    """Kill the whole cluster, set the server's clock back by an hour, and start another."""
+    if run.rig.server.clock is None:
+        pytest.skip("no C compiler: the clock can not be stepped")
+    run.instant()
+    with run.crash():
+        run.cluster.kill_all()
+    run.rig.server.clock.step(-3600)
+    run.start_cluster()
 
 
 @fault("disk full", ("redis", "sqlite"))

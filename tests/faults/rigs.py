@@ -24,6 +24,7 @@ from django_q.signing import SignedPackage
 from tests import servers
 from tests.deployments import Deployment
 from tests.faults import mariadb
+from tests.faults.clock import Clocked
 from tests.faults.proxy import Proxy
 from tests.settings import from_url, sqlite
 
@@ -59,6 +60,18 @@ def sqlite_template() -> Path:
     with_log = path.with_name(path.name + "-wal")
     assert not with_log.exists(), "the write-ahead log is not part of the copy"
     return path
+
+
+class ClockedRedis(Clocked, servers.RedisServer):
+    """Redis with a clock that can be stepped."""
+
+
+class ClockedPostgres(Clocked, servers.PostgresServer):
+    """PostgreSQL with a clock that can be stepped."""
+
+
+class ClockedMariaDb(Clocked, mariadb.MariaDbServer):
+    """MariaDB with a clock that can be stepped."""
 
 
 class Rig:
@@ -110,6 +123,8 @@ class Rig:
 
     def close(self) -> None:
         """Let go of it."""
+        if self.server and self.server.clock:
+            self.server.clock.step(0)
         connections[ALIAS].close()
         del connections[ALIAS]  # the next rig has another database
         if self.proxy:
@@ -119,7 +134,7 @@ class Rig:
 @cache
 def redis_server() -> servers.RedisServer:
     """Start the Redis server that is broken: it writes each command to disk at once."""
-    server = servers.RedisServer(appendonly="yes", appendfsync="always")
+    server = ClockedRedis(appendonly="yes", appendfsync="always")
     server.start()
     return server
 
@@ -204,7 +219,7 @@ class SentinelRig(Rig):
 @cache
 def postgres_server() -> servers.PostgresServer:
     """Start the PostgreSQL server that is broken, with the tables in it."""
-    server = servers.PostgresServer()
+    server = ClockedPostgres()
     server.start()
     make_tables(server.url, "postgres")
     return server
@@ -235,9 +250,9 @@ class PostgresRig(Rig):
 
 
 @cache
-def mariadb_server() -> mariadb.MariaDbServer:
+def mariadb_server() -> ClockedMariaDb:
     """Start the MariaDB server that is broken, with the tables in it."""
-    server = mariadb.MariaDbServer()
+    server = ClockedMariaDb()
     server.start()
     make_tables(server.url, "mysql")
     return server
