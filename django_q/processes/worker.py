@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import queue
@@ -135,7 +136,7 @@ class Bench:
         if isinstance(error, TimeoutException):
             # The task was ended wherever it was: what it holds dies with this process.
             self.ending = State.TIMED_OUT
-        elif self.has_had_its_share():
+        elif self.has_had_its_share() or not can_open():
             self.ending = State.RECYCLED
 
     def put_back(self) -> None:
@@ -235,6 +236,17 @@ def pickled(value: Any) -> Pickled:
         return Pickled(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
     except Exception:
         return Pickled(pickle.dumps(safe_repr(value), pickle.HIGHEST_PROTOCOL))
+
+
+def can_open() -> bool:
+    """Whether this process can still open a file: a task may have used up all descriptors."""
+    try:
+        os.close(os.dup(0))
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            logger.warning("%s ends: its tasks have used up all file descriptors", os.getpid())
+            return False
+    return True
 
 
 def rss_check() -> bool:
