@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults import failover, outages  # noqa: F401 - they register their faults
+from tests.faults import failover, mixtures, outages  # noqa: F401 - they register their faults
 from tests.faults.driver import Run, note_figures
 from tests.faults.faults import FAULTS
 from tests.faults.rigs import KINDS, make_rig
@@ -69,6 +69,6 @@ def judge() -> Callable[[Run, str, str, int], None]:
         verdict = run.settle()
         note_figures(name, kind, seed, verdict)
         again = f"{SEEDS}={seed}-{seed} pytest tests/faults -k '{name} and {kind}'"
-        assert not verdict.complaints(), f"{verdict.complaints()}\nagain: {again}\n{run.logs()}"
+        assert not verdict.complaints(), f"{verdict.complaints()}\nagain: {again}\n{run.told()}"
 
     return settle

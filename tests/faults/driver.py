@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from django.db import connections
+from django.db import DatabaseError, connections
+from redis import RedisError
 
 from django_q.lifecycle.recovery import CRASHES_ALLOWED
 from django_q.models import Task
@@ -72,7 +73,7 @@ class Run:
         self.accepted: dict[int, str] = {}  # number: id of the task
         self.hooked: set[int] = set()
         self.crashes: list[Crash] = []
-        self.can_fail = False  # whether a fault lets tasks fail, which then are saved as failures
+        self.parts: list[str] = []  # what a mixture is made of
         self.has_lapsed = False  # whether leases ended because nobody could extend them
         self.refused = 0  # calls that raised
         self.may_be_left = False  # a fault after which a stop is no stop in good order
@@ -163,6 +164,13 @@ class Run:
         saved = self.saved()
         return [number for number, id in self.accepted.items() if id not in saved]
 
+    def done(self) -> set[str]:
+        """Find the ids of tasks that are saved and acknowledged; none where that can't be asked."""
+        with contextlib.suppress(DatabaseError, RedisError):
+            saved = self.saved()
+            return saved - self.rig.ids_in_queue(self.broker)
+        return set()
+
     @contextlib.contextmanager
     def crash(self, *victims: psutil.Process) -> Iterator[None]:
         """Note what may have been in hand of those that a block ends.
@@ -170,8 +178,7 @@ class Run:
         Of victims that have children, these end soon after, and may begin a task until then.
         """
         family = [child for each in victims for child in offspring(each)]
-        done = self.saved()
-        done -= self.rig.ids_in_queue(self.broker)  # saved, and not acknowledged yet
+        done = self.done()
         numbers = {number for number, id in list(self.accepted.items()) if id in done}
         yield
         self.quietly(lambda: not any(is_alive(child) for child in family), 10)
@@ -208,7 +215,7 @@ class Run:
             tasks=len(self.accepted),
             lost=absent[in_broker:],
             waiting=min(len(absent), in_broker),
-            failed=[] if self.can_fail else self.failed_unduly(failed, trace),
+            failed=self.failed_unduly(failed, trace),
             repeated=trace.repeated.total(),
             not_explained=not_explained(trace, self.crashes),
             crashes=len(self.crashes),
@@ -250,6 +257,10 @@ class Run:
         if not self.quietly(lambda: self.rig.clients() <= own, 15):
             left.append(f"{self.rig.clients()} connections")
         return left
+
+    def told(self) -> str:
+        """Say what was mixed, and what the clusters have logged."""
+        return f"{', '.join(self.parts)}\n{self.logs()}"
 
     def logs(self) -> str:
         """Give the last lines of what the clusters have logged."""

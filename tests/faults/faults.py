@@ -87,6 +87,7 @@ def kill_monitor(run: Run) -> None:
 def kill_sentinel(run: Run) -> None:
     """Kill the sentinel."""
     run.instant()
+    wait_quietly(lambda: run.cluster.pids("sentinel"))
     with run.crash(psutil.Process(run.cluster.pids("sentinel")[0])):
         run.cluster.kill("sentinel")
 

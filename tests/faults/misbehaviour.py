@@ -12,8 +12,13 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from django_q.tasks import async_task
 from tests.faults.tasks import leave
+
+if TYPE_CHECKING:
+    from tests.faults.driver import Run
 
 
 def fork() -> str:
@@ -221,3 +226,12 @@ DEEDS = [
     Deed("return_nested", success=True),
     Deed("raise_unprintable", result="its text can not be had"),
 ]
+
+
+def misbehave(run: Run, deed: Deed) -> str:
+    """Enqueue a task that misbehaves; its id."""
+    args = [str(run.trace_file) if arg == "{trace}" else arg for arg in deed.args]
+    for _ in range(3 if deed.repeats else 0):
+        run.lapse()
+    path = f"tests.faults.misbehaviour.{deed.func}"
+    return async_task(path, *args, broker=run.broker, **(deed.options or {}))

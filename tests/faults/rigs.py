@@ -77,6 +77,7 @@ class ClockedMariaDb(Clocked, mariadb.MariaDbServer):
 class Rig:
     """The servers of a run. This one: the queue and the results in a SQLite file."""
 
+    kind = "sqlite"
     proxy: Proxy | None = None  # before the server of the queue
     server: servers.Server | None = None
 
@@ -141,6 +142,8 @@ def redis_server() -> servers.RedisServer:
 
 class RedisRig(Rig):
     """The queue in Redis behind a proxy, results in SQLite."""
+
+    kind = "redis"
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
@@ -228,6 +231,8 @@ def postgres_server() -> servers.PostgresServer:
 class PostgresRig(Rig):
     """The queue and the results in PostgreSQL, behind a proxy."""
 
+    kind = "postgres"
+
     def make_database(self) -> dict:
         self.server = postgres_server()
         if self.server.process is None:
@@ -260,6 +265,8 @@ def mariadb_server() -> ClockedMariaDb:
 
 class MysqlRig(PostgresRig):
     """The queue and the results in MariaDB, behind a proxy."""
+
+    kind = "mysql"
 
     def make_database(self) -> dict:
         self.server = mariadb_server()
