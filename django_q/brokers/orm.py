@@ -13,6 +13,7 @@ from django_q.brokers.base import DEAD, FORGOTTEN, REMEMBERED, Broker, Delivery
 from django_q.brokers.heartbeats import Heartbeats
 from django_q.brokers.postgres_table import PostgresTable
 from django_q.brokers.queue_table import QueueTable
+from django_q.brokers.set_back import Timekeeper
 from django_q.brokers.sqlite_table import SqliteTable
 from django_q.brokers.watches import Listening, Polling, WatchingFile
 from django_q.conf import Conf
@@ -49,6 +50,11 @@ class ORM(Broker):
     def watch(self) -> Polling:
         """What knows when another look is worth it."""
         return DATABASES.get(self.kind, ANY_OTHER)[1](self.table)
+
+    @cached_property
+    def timekeeper(self) -> Timekeeper:
+        """What notices that the database's clock was set back."""
+        return Timekeeper(self.table)
 
     @cached_property
     def heartbeats(self) -> Heartbeats:
@@ -95,6 +101,8 @@ class ORM(Broker):
     def dequeue(self, limit: int = 1, wait: float | None = None) -> list[Delivery]:
         """Take deliveries; see ``Broker.dequeue``."""
         end = self.end_of_wait(wait)
+        if end > time.monotonic():
+            self.timekeeper.look()
         while True:
             if end > time.monotonic():
                 self.watch.mark()

@@ -29,7 +29,7 @@ def retried(method: Callable) -> Callable:
     """Repeat a method while the database is locked; leave no connection behind that has failed."""
 
     @functools.wraps(method)
-    def wrapper(self: QueueTable, *args: Any, **kwargs: Any) -> Any:
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
         end = None
         while True:
             try:

@@ -8,7 +8,7 @@ import time
 from datetime import timedelta
 
 import pytest
-from django.db import OperationalError, connections, transaction
+from django.db import OperationalError, connections, models, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -353,3 +353,22 @@ def test_a_server_that_is_gone_is_an_error_of_the_driver(broker, monkeypatch):
         broker.enqueue("a")
     with pytest.raises(OperationalError):
         broker.dequeue(wait=0.1)
+
+
+@on_each
+def test_a_queue_goes_on_although_the_clock_was_set_back(broker):
+    broker.enqueue("waits")
+    broker.enqueue("later", delay=86400)
+    broker.timekeeper.look()
+    # What an hour back leaves: times that are an hour ahead.
+    hour = timedelta(hours=1)
+    rows = OrmQ.objects.using(broker.alias)
+    rows.filter(payload="waits").update(lock=models.F("lock") + hour)
+    Heartbeat.objects.using(broker.alias).update(expires=models.F("expires") + hour)
+    later = rows.get(payload="later").lock
+    broker.timekeeper.due = 0
+
+    found = broker.dequeue(wait=5)
+
+    assert payloads(found) == ["waits"]
+    assert rows.get(payload="later").lock == later
