@@ -187,7 +187,7 @@ def step_clock(run: Run) -> None:
         clock.step(step)
 
 
-@fault("server's clock stepped", ("redis",))
+@fault("server's clock stepped", SERVERS)
 def step_server_clock(run: Run) -> None:
     """Step the clock of the server by an hour and back, and kill the cluster before or after."""
     clock = run.rig.server.clock
@@ -200,11 +200,12 @@ def step_server_clock(run: Run) -> None:
             kill_tree(run)
         run.lapse()  # leases that an hour ends
         clock.step(step)
+        time.sleep(run.random.uniform(1.5, 2.5))  # or nobody has noticed
     if kill_after == 2:
         kill_tree(run)
 
 
-@fault("server's clock set back while nobody works", ("redis",))
+@fault("server's clock set back while nobody works", SERVERS)
 def set_clock_back(run: Run) -> None:
     """Kill the whole cluster, set the server's clock back by an hour, and start another."""
     if run.rig.server.clock is None:
