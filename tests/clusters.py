@@ -112,7 +112,7 @@ class RunningCluster:
 
     def leftovers(self) -> list[psutil.Process]:
         """List the processes it once had that still live."""
-        return [p for p in self.members if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+        return [process for process in self.members if is_alive(process)]
 
     def end(self) -> None:
         """Leave nothing behind, whatever the test did."""
@@ -123,3 +123,10 @@ class RunningCluster:
                 process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(5)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether a process still works; it may end while it is asked."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False

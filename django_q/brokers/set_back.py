@@ -1,4 +1,4 @@
-"""What to do when the clock of the database is set back: the queue would stand still for as long."""
+"""What to do when the database's clock is set back: the queue would stand still for as long."""
 
 from __future__ import annotations
 

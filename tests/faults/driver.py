@@ -22,7 +22,7 @@ from django_q.lifecycle.recovery import CRASHES_ALLOWED
 from django_q.models import Task
 from django_q.package import derived_id
 from django_q.tasks import async_task
-from tests.clusters import RunningCluster
+from tests.clusters import RunningCluster, is_alive
 from tests.faults.invariants import LINK, Crash, Trace, Verdict, not_explained
 from tests.faults.rigs import ALIAS, Rig
 from tests.servers import wait_until
@@ -284,13 +284,6 @@ def offspring(process: psutil.Process) -> list[psutil.Process]:
     with contextlib.suppress(psutil.NoSuchProcess):
         return process.children(recursive=True)
     return []
-
-
-def is_alive(process: psutil.Process) -> bool:
-    """Whether a process still works."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    return False
 
 
 def figures_file() -> Path | None:
