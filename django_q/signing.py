@@ -6,19 +6,19 @@ behind a dot when it is compressed, then a timestamp and a signature, with colon
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 import pickle
 import time
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any
 
 from django.conf import settings
+from django.core.signals import setting_changed
 from django.core.signing import BadSignature, b62_encode
 from django.utils.dateparse import parse_datetime
 
@@ -105,8 +105,7 @@ class SignedPackage:
             if len(smaller) < len(data) - 1:
                 data, mark = smaller, b"."
         value = mark + urlsafe_b64encode(data).rstrip(b"=") + b":" + timestamp(int(time.time()))
-        key = derived_key(settings.SECRET_KEY, Conf.PREFIX)
-        return (value + b":" + signature(key, value)).decode()
+        return (value + b":" + signing_key(Conf.PREFIX).signature(value)).decode()
 
     @staticmethod
     def loads(payload: str | bytes) -> Any:
@@ -129,8 +128,8 @@ class SignedPackage:
 def unsigned(payload: bytes) -> bytes:
     """Check a payload's signature and return its serialized value, decompressed."""
     value, _, given = payload.rpartition(b":")
-    for key in reading_keys():
-        if hmac.compare_digest(signature(key, value), given):
+    for key in reading_keys(Conf.PREFIX):
+        if hmac.compare_digest(key.signature(value), given):
             break
     else:
         raise BadSignature(
@@ -169,24 +168,50 @@ def too_large(size: int) -> str:
     )
 
 
-def reading_keys() -> Iterator[bytes]:
+class Key:
+    """A key derived as ``django.core.signing.TimestampSigner(salt=...)`` does.
+
+    Signs with HMAC-SHA256 (RFC 2104). Both of its hashes are begun once for all values, which
+    halves the time that ``hmac.digest`` takes for a short one.
+    """
+
+    BLOCK = 64  # bytes that SHA-256 takes at a time, and a key is padded to
+
+    def __init__(self, secret: str | bytes, salt: str) -> None:
+        secret = secret.encode() if isinstance(secret, str) else secret
+        key = sha256(f"{salt}signer".encode() + secret).digest().ljust(self.BLOCK, b"\0")
+        self.inner = sha256(bytes(byte ^ 0x36 for byte in key))
+        self.outer = sha256(bytes(byte ^ 0x5C for byte in key))
+
+    def signature(self, value: bytes) -> bytes:
+        """Sign a value, in URL-safe base64."""
+        inner, outer = self.inner.copy(), self.outer.copy()
+        inner.update(value)
+        outer.update(inner.digest())
+        return urlsafe_b64encode(outer.digest()).rstrip(b"=")
+
+
+@lru_cache(maxsize=8)
+def signing_key(prefix: str) -> Key:
+    """Give the key that packages of a cluster are signed with."""
+    return Key(settings.SECRET_KEY, prefix)
+
+
+@lru_cache(maxsize=8)
+def reading_keys(prefix: str) -> list[Key]:
     """List the keys a payload may be signed with, likeliest first."""
     secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    for salt in (Conf.PREFIX, LEGACY_SALT):
-        for secret in secrets:
-            yield derived_key(secret, salt)
+    return [Key(secret, salt) for salt in (prefix, LEGACY_SALT) for secret in secrets]
 
 
-@lru_cache(maxsize=64)
-def derived_key(secret: str | bytes, salt: str) -> bytes:
-    """Derive the key as ``django.core.signing.TimestampSigner(salt=...)`` does."""
-    secret = secret.encode() if isinstance(secret, str) else secret
-    return hashlib.sha256(f"{salt}signer".encode() + secret).digest()
+def forget_keys(*, setting: str, **kwargs: Any) -> None:
+    """Receive ``setting_changed``, which tests send."""
+    if setting.startswith("SECRET_KEY"):
+        signing_key.cache_clear()
+        reading_keys.cache_clear()
 
 
-def signature(key: bytes, value: bytes) -> bytes:
-    """Sign a value: HMAC-SHA256 in URL-safe base64."""
-    return urlsafe_b64encode(hmac.digest(key, value, "sha256")).rstrip(b"=")
+setting_changed.connect(forget_keys, dispatch_uid="django_q.signing")
 
 
 @lru_cache(maxsize=2)

@@ -21,8 +21,8 @@ MOST = 500
 #: Results that wait to be saved before nothing more is taken.
 BACKLOG = 5000
 #: Seconds of work that one worker takes at a time, and tasks at most.
-GROUP = 0.002
-MOST_IN_GROUP = 50
+GROUP = 0.003
+MOST_IN_GROUP = 100
 #: Seconds between two looks at a queue that fast tasks drain, and at one that slow tasks do.
 GLANCE, REST = 0.005, 5.0
 #: Share of the lease that is left for sure when a delivery has arrived here.
@@ -102,7 +102,7 @@ class MeasuredRoom:
         return min(room, MOST)
 
     def group(self) -> int:
-        """Say how many deliveries are done in two milliseconds."""
+        """Say how many deliveries are done in three milliseconds."""
         return max(1, min(MOST_IN_GROUP, int(self.rate / self.workers * GROUP)))
 
     def pause(self) -> float:

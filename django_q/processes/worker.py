@@ -27,7 +27,7 @@ from django_q.results.rows import PICKLED, Pickled
 from django_q.signals import SENDER, post_spawn
 
 #: Seconds that a batch may take before what has not started is put back, for others to take.
-PATIENCE = 0.005
+PATIENCE = 0.006
 #: From this share on a worker also lives as long as this, in seconds, before it is recycled:
 #: to start one costs as much as hundreds of the shortest tasks.
 RECYCLE_EXACT, SHORTEST_LIFE = 100, 1.0
@@ -205,11 +205,13 @@ def read(job: Any, now: float) -> TaskPackage | Undecodable | None:
 
 def boiled_down(results: list[Any]) -> list[Any]:
     """Leave the receipts alone of those results that nobody wants more of."""
-    spent = [each["ack_id"] for each in results if isinstance(each, dict) and is_spent(each)]
-    if not spent:
-        return [sealed(result) for result in results]
-    rest = [each for each in results if not (isinstance(each, dict) and is_spent(each))]
-    return [Spent(spent), *map(sealed, rest)]
+    spent, rest = [], []
+    for result in results:
+        if isinstance(result, dict) and is_spent(result):
+            spent.append(result["ack_id"])
+        else:
+            rest.append(sealed(result))
+    return [Spent(spent), *rest] if spent else rest
 
 
 def sealed(result: Any) -> Any:

@@ -96,7 +96,7 @@ end
 local function forget(ids)
   each('ZREM', leases, ids)
   each('HDEL', running, ids)
-  each('HDEL', tries, ids)
+  if redis.call('HLEN', tries) > 1 then each('HDEL', tries, ids) end
 end
 
 -- Wake those who wait, if a lease ends before they look again: they have seen the end of the
