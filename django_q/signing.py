@@ -22,6 +22,7 @@ from django.core.signals import setting_changed
 from django.core.signing import BadSignature, b62_encode
 from django.utils.dateparse import parse_datetime
 
+from django_q import pickles
 from django_q.conf import Conf
 from django_q.exceptions import PackageError, PackageTooLarge
 
@@ -35,12 +36,12 @@ class PickleSerializer:
     """Any picklable value; read only once its signature is proven."""
 
     @staticmethod
-    def dumps(obj: Any, protocol: int = pickle.HIGHEST_PROTOCOL) -> bytes:
-        return pickle.dumps(obj, protocol)
+    def dumps(obj: Any, protocol: int | None = None) -> bytes:
+        return pickles.dumps(obj) if protocol is None else pickle.dumps(obj, protocol)
 
     @staticmethod
     def loads(data: bytes) -> Any:
-        return pickle.loads(data)
+        return pickles.loads(data)
 
 
 class JSONSerializer:
