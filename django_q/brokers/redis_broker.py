@@ -20,7 +20,7 @@ from redis.retry import Retry
 
 from django_q.brokers import scripts
 from django_q.brokers.base import DEAD, FORGOTTEN, REMEMBERED, Broker, Delivery
-from django_q.brokers.sending import send
+from django_q.brokers.sending import Sender
 from django_q.brokers.waiting import readable
 from django_q.conf import Conf
 from django_q.connections import connect_redis
@@ -62,14 +62,22 @@ class Redis(Broker):
         """Push a payload; returns the length of the list, or the id of a delayed one."""
         if delay > 0:
             return self._delay(payload, micro(delay), micro(patience()))
-        return send(self.connection, ("RPUSH", self.list_key, payload))
+        return self._sender.send(("RPUSH", self.list_key, payload))
+
+    @property
+    def _sender(self) -> Sender:
+        """What pushes: it belongs to a client, which may be replaced."""
+        sender = vars(self).get("sender")
+        if sender is None or sender.client is not self.connection:
+            sender = self.sender = Sender(self.connection)
+        return sender
 
     def _delay(self, *args: Any) -> bytes:
         """Put a payload among the leased ones."""
         try:
-            return send(self.connection, scripts.delay.command(self.keys, *args))
+            return self._sender.send(scripts.delay.command(self.keys, *args))
         except NoScriptError:
-            return send(self.connection, scripts.delay.whole(self.keys, *args))
+            return self._sender.send(scripts.delay.whole(self.keys, *args))
 
     def enqueue_many(self, payloads: Iterable[str | bytes]) -> list:
         """Push payloads in one command, or in one transaction when they are many."""
@@ -77,7 +85,7 @@ class Redis(Broker):
         chunks = list(iter(lambda: list(islice(remaining, CHUNK)), []))
         if not chunks:
             return []
-        length = send(self.connection, *(("RPUSH", self.list_key, *chunk) for chunk in chunks))
+        length = self._sender.send(*(("RPUSH", self.list_key, *chunk) for chunk in chunks))
         return list(range(length - sum(map(len, chunks)) + 1, length + 1))
 
     def enqueue_once(self, payload: str | bytes, key: str) -> bool:
@@ -250,6 +258,8 @@ class Redis(Broker):
     def close(self) -> None:
         """Drop the connections; they are made again when needed."""
         self._hang_up()
+        if sender := vars(self).pop("sender", None):
+            sender.close()
         if "connection" in vars(self) and not Conf.DJANGO_REDIS:
             self.connection.close()
         super().close()

@@ -7,6 +7,7 @@ nobody was connected, not all of it went out, or the server has answered that it
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -18,23 +19,85 @@ NAMES = () if redis.VERSION >= (5, 3) else ("RPUSH",)
 SILENCE = (redis.ConnectionError, redis.TimeoutError)
 
 
+#: Connections below which a pool can spare none that is not in use.
+SPARING = 10
+
+
 class Unanswered(Exception):
     """Raised when a command went out and no reply came; its cause says why."""
 
 
-def send(client: Any, *commands: tuple) -> Any:
-    """Run commands, all of them or none, and give the reply to the last.
+class Sender:
+    """Sends commands by a client, and keeps a connection of its for the next call.
 
-    Raises an error of the client that says so when the commands may have been run or not.
+    To ask the pool for one and to give it back takes as long as a push itself. May be used by
+    several threads; those that find no connection here ask the pool.
     """
-    if not is_plain(client):
-        return leave_to(client, commands)
-    if len(commands) == 1:
-        return send_all(client.connection_pool, commands)[0]
-    results = send_all(client.connection_pool, (("MULTI",), *commands, ("EXEC",)))[-1]
-    for error in filter(lambda result: isinstance(result, Exception), results):
-        raise error
-    return results[-1]
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+        self.is_plain = is_plain(client)
+        self.kept: list[Any] = []  # one at most
+        self.pid = os.getpid()
+
+    def send(self, *commands: tuple) -> Any:
+        """Run commands, all of them or none, and give the reply to the last.
+
+        Raises an error of the client that says so when the commands may have been run or not.
+        """
+        if not self.is_plain:
+            return leave_to(self.client, commands)
+        if len(commands) == 1:
+            return self.send_all(commands)[0]
+        results = self.send_all((("MULTI",), *commands, ("EXEC",)))[-1]
+        for error in filter(lambda result: isinstance(result, Exception), results):
+            raise error
+        return results[-1]
+
+    def send_all(self, commands: tuple[tuple, ...]) -> list:
+        """Send commands on a connection, and give their replies."""
+        connection = self.take()
+        try:
+            return connection.retry.call_with_retry(
+                attempt(connection, commands), lambda error: connection.disconnect()
+            )
+        except Unanswered as unanswered:
+            connection.disconnect()
+            raise doubt(unanswered.__cause__) from unanswered.__cause__
+        except BaseException:
+            connection.disconnect()  # whatever is still on its way must not be read by the next
+            raise
+        finally:
+            self.give_back(connection)
+
+    def take(self) -> Any:
+        """Take a connection: the one that is kept, unless the server has closed it, or another."""
+        if self.pid != os.getpid():  # what is kept belongs to the process that was forked
+            self.kept, self.pid = [], os.getpid()
+        try:
+            connection = self.kept.pop()
+        except IndexError:
+            return self.client.connection_pool.get_connection(*NAMES)
+        try:
+            closed = connection.can_read(0)  # nothing was asked, so that is the end
+        except (*SILENCE, OSError):
+            closed = True
+        if closed:
+            connection.disconnect()
+        return connection
+
+    def give_back(self, connection: Any) -> None:
+        """Keep a connection for the next call, or let others have it."""
+        pool = self.client.connection_pool
+        if self.kept or getattr(pool, "max_connections", 0) < SPARING:
+            pool.release(connection)
+        else:
+            self.kept.append(connection)
+
+    def close(self) -> None:
+        """Let others have the connection that is kept."""
+        while self.kept:
+            self.client.connection_pool.release(self.kept.pop())
 
 
 def is_plain(client: Any) -> bool:
@@ -50,23 +113,6 @@ def leave_to(client: Any, commands: tuple[tuple, ...]) -> Any:
         for command in commands:
             pipeline.execute_command(*command)
         return pipeline.execute()[-1]
-
-
-def send_all(pool: Any, commands: tuple[tuple, ...]) -> list:
-    """Send commands on a connection of a pool, and give their replies."""
-    connection = pool.get_connection(*NAMES)
-    try:
-        return connection.retry.call_with_retry(
-            attempt(connection, commands), lambda error: connection.disconnect()
-        )
-    except Unanswered as unanswered:
-        connection.disconnect()
-        raise doubt(unanswered.__cause__) from unanswered.__cause__
-    except BaseException:
-        connection.disconnect()  # whatever is still on its way must not be read by the next
-        raise
-    finally:
-        pool.release(connection)
 
 
 def attempt(connection: Any, commands: tuple[tuple, ...]) -> Callable[[], list]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import redis
 
 from django_q.brokers import get_broker
 from django_q.brokers.redis_broker import CHUNK, with_defaults
-from django_q.brokers.sending import send
+from django_q.brokers.sending import Sender
 from django_q.connections import connect_redis
 from tests.faults.proxy import Mode, Proxy
 
@@ -121,15 +122,49 @@ def test_what_a_server_refuses_is_sent_again():
         options = {"port": server.getsockname()[1], "protocol": 2}
 
         with connect_redis(with_defaults(options)) as client:
-            assert send(client, ("RPUSH", "list", "a")) == 1
+            assert Sender(client).send(("RPUSH", "list", "a")) == 1
 
         thread.join(5)
 
 
 def test_a_pipeline_is_a_client_too(broker):
     with broker.connection.pipeline() as pipeline:
-        send(pipeline, ("RPUSH", broker.list_key, "a"))
+        Sender(pipeline).send(("RPUSH", broker.list_key, "a"))
         assert broker.queue_size() == 0
         pipeline.execute()
 
     assert broker.queue_size() == 1
+
+
+def test_a_push_after_a_fork_has_a_connection_of_its_own(broker):
+    broker.enqueue("before")
+    child = multiprocessing.get_context("fork").Process(target=broker.enqueue, args=("child",))
+    child.start()
+    child.join(10)
+
+    broker.enqueue("after")
+
+    assert child.exitcode == 0
+    clients = {delivery.payload for delivery in broker.dequeue(3, 0)}
+    assert clients == {b"before", b"child", b"after"}
+
+
+def test_one_connection_is_kept_and_others_go_back(broker):
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(broker.enqueue, map(str, range(40))))
+
+    assert broker.queue_size() == 40
+    assert len(broker.sender.kept) == 1
+    broker.close()
+    assert broker.queue_size() == 40
+
+
+def test_a_small_pool_keeps_its_connections(conf, broker):
+    port = broker.connection.get_connection_kwargs()["port"]
+    conf(redis={"port": port, "max_connections": 1})
+    small = get_broker()
+
+    small.enqueue("a")
+
+    assert small.queue_size() == 1
+    small.close()
