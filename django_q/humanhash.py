@@ -61,9 +61,12 @@ class HumanHasher:
         size = len(data) // target
         if not size:
             raise ValueError(f"A digest for {target} words needs as many bytes, got {len(data)}.")
-        starts = range(0, size * target, size)
-        ends = [*starts[1:], len(data)]
-        return [reduce(xor, data[start:end]) for start, end in zip(starts, ends, strict=True)]
+        # The first bytes of all segments are one number, their second bytes another.
+        whole = size * target
+        columns = (int.from_bytes(data[place:whole:size], "big") for place in range(size))
+        words = list(reduce(xor, columns).to_bytes(target, "big"))
+        words[-1] = reduce(xor, data[whole:], words[-1])
+        return words
 
     def uuid(self, **params: Any) -> tuple[str, str]:
         """Make a (name, 32 hexadecimal digits) pair from a new random UUID."""

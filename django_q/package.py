@@ -7,6 +7,7 @@ what Django Q and django-q2 send. Its keys are declared here, once.
 from __future__ import annotations
 
 import builtins
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -15,7 +16,6 @@ from hashlib import md5
 from importlib import import_module
 from types import ModuleType
 from typing import Any, TypedDict
-from uuid import uuid4
 
 from django.utils import timezone
 
@@ -100,6 +100,8 @@ def take_options(kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
     Options stand among the arguments or in a ``q_options`` dict, which wins. Inside
     ``q_options`` any key is an option.
     """
+    if not kwargs:
+        return {}, {}
     rest = dict(kwargs)
     options = {key: rest.pop(key) for key in KNOWN & rest.keys()}
     options.update(rest.pop("q_options", None) or {})
@@ -115,7 +117,7 @@ def new_package(
     started: datetime | None = None,
 ) -> TaskPackage:
     """Make the package of a call. Options that are None are left out."""
-    task_id = task_id or uuid4().hex
+    task_id = task_id or os.urandom(16).hex()
     package: dict[str, Any] = {
         "id": task_id,
         "name": options.get("task_name") or humanize(task_id),
