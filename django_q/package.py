@@ -91,7 +91,7 @@ CHAINED = {"group": None, "cached": False, "sync": False}
 
 
 #: Options that have to be numbers.
-NUMBERS = frozenset({"timeout", "max_attempts", "iter_count", "attempt", "leased_until"})
+NUMBERS = ("timeout", "max_attempts", "iter_count", "attempt", "leased_until")
 
 
 def take_options(kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -199,8 +199,8 @@ def checked(package: Any) -> TaskPackage:
 
 def check_numbers(package: Mapping[str, Any]) -> None:
     """Raise ``PackageError`` unless the options that count or limit something are numbers."""
-    for key in NUMBERS & package.keys():
-        value = package[key]
+    for key in NUMBERS:
+        value = package.get(key)
         if value is not None and not isinstance(value, (int, float)):
             raise PackageError(f"The package's {key} must be a number, got {value!r}.")
 
