@@ -28,6 +28,8 @@ from django_q.signals import SENDER, post_spawn
 
 #: Seconds that a batch may take before what has not started is put back, for others to take.
 PATIENCE = 0.006
+#: Seconds in which a process can not use up its descriptors, of which it has a thousand or more.
+SHORT = 0.0001
 #: From this share on a worker also lives as long as this, in seconds, before it is recycled:
 #: to start one costs as much as hundreds of the shortest tasks.
 RECYCLE_EXACT, SHORTEST_LIFE = 100, 1.0
@@ -136,7 +138,7 @@ class Bench:
         if isinstance(error, TimeoutException):
             # The task was ended wherever it was: what it holds dies with this process.
             self.ending = State.TIMED_OUT
-        elif self.has_had_its_share() or not can_open():
+        elif self.has_had_its_share() or self.is_exhausted(error, now):
             self.ending = State.RECYCLED
 
     def put_back(self) -> None:
@@ -179,6 +181,13 @@ class Bench:
             exact = Conf.RECYCLE < RECYCLE_EXACT or not isinstance(self.slot, Slot)
             return exact or time.monotonic() - self.born > SHORTEST_LIFE
         return bool(Conf.MAX_RSS) and rss_check()
+
+    def is_exhausted(self, error: BaseException | None, began: float) -> bool:
+        """Whether a task may have used up the descriptors, and has.
+
+        To ask takes a twentieth of what a short task does, and it has no time to open so many.
+        """
+        return bool(error or time.monotonic() - began > SHORT) and not can_open()
 
 
 def read(job: Any, now: float) -> TaskPackage | Undecodable | None:
