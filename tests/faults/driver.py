@@ -253,8 +253,9 @@ class Run:
             if not self.quietly(lambda cluster=cluster: not cluster.leftovers(), 15):
                 left += [f"process {process}" for process in cluster.leftovers()]
             left += [f"file {path.name}" for path in cluster.files.iterdir()]
-        own = 2 if self.rig.options().get("redis") else 0
-        if not self.quietly(lambda: self.rig.clients() <= own, 15):
+        self.broker.close()
+        self.producing.close()
+        if not self.quietly(lambda: not self.rig.clients(), 15):
             left.append(f"{self.rig.clients()} connections")
         return left
 

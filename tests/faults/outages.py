@@ -141,7 +141,6 @@ def terminate_backends(run: Run) -> None:
 @fault("MariaDB killed and restarted", ("mysql",))
 def restart_mariadb(run: Run) -> None:
     """Kill MariaDB, and let it recover."""
-    run.disconnect()
     run.instant()
     run.rig.server.kill()
     run.rig.proxy.cut()
@@ -153,7 +152,6 @@ def restart_mariadb(run: Run) -> None:
 @fault("connections of MariaDB killed", ("mysql",))
 def kill_connections(run: Run) -> None:
     """End the cluster's connections by ``KILL``."""
-    run.disconnect()
     for _ in range(5):
         run.instant(0.3)
         for number in run.rig.others():
