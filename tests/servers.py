@@ -148,6 +148,10 @@ class Server:
         wait_until(self.is_up, timeout=30)
         return self
 
+    def is_running(self) -> bool:
+        """Say whether its process was started and has not ended."""
+        return self.process is not None and self.process.poll() is None
+
     def is_up(self) -> bool:
         """Say whether it answers; fail when it has ended."""
         assert self.process.poll() is None, (self.directory / "output.log").read_text()[-2000:]

@@ -185,7 +185,8 @@ def step_clock(run: Run) -> None:
         clock.step(step)
 
 
-@fault("server's clock stepped", SERVERS)
+# Not MariaDB: version 10.11 hangs by itself, and ends, when its clock is stepped.
+@fault("server's clock stepped", ("redis", "postgres"))
 def step_server_clock(run: Run) -> None:
     """Step the clock of the server by an hour and back, and kill the cluster before or after."""
     clock = run.rig.server.clock
@@ -203,7 +204,7 @@ def step_server_clock(run: Run) -> None:
         kill_tree(run)
 
 
-@fault("server's clock set back while nobody works", SERVERS)
+@fault("server's clock set back while nobody works", ("redis", "postgres"))
 def set_clock_back(run: Run) -> None:
     """Kill the whole cluster, set the server's clock back by an hour, and start another."""
     if run.rig.server.clock is None:

@@ -70,10 +70,6 @@ class ClockedPostgres(Clocked, servers.PostgresServer):
     """PostgreSQL with a clock that can be stepped."""
 
 
-class ClockedMariaDb(Clocked, mariadb.MariaDbServer):
-    """MariaDB with a clock that can be stepped."""
-
-
 class Rig:
     """The servers of a run. This one: the queue and the results in a SQLite file."""
 
@@ -124,8 +120,8 @@ class Rig:
 
     def close(self) -> None:
         """Let go of it."""
-        if self.server and self.server.clock:
-            self.server.clock.step(0)
+        if clock := getattr(self.server, "clock", None):
+            clock.step(0)
         connections[ALIAS].close()
         del connections[ALIAS]  # the next rig has another database
         if self.proxy:
@@ -148,7 +144,7 @@ class RedisRig(Rig):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self.server = redis_server()
-        if self.server.process is None:
+        if not self.server.is_running():
             self.server.start()
         with self.server.client() as client:
             client.flushall()
@@ -235,7 +231,7 @@ class PostgresRig(Rig):
 
     def make_database(self) -> dict:
         self.server = postgres_server()
-        if self.server.process is None:
+        if not self.server.is_running():
             self.server.start()
         return from_url(self.server.url)
 
@@ -255,9 +251,9 @@ class PostgresRig(Rig):
 
 
 @cache
-def mariadb_server() -> ClockedMariaDb:
+def mariadb_server() -> mariadb.MariaDbServer:
     """Start the MariaDB server that is broken, with the tables in it."""
-    server = ClockedMariaDb()
+    server = mariadb.MariaDbServer()
     server.start()
     make_tables(server.url, "mysql")
     return server
@@ -270,7 +266,7 @@ class MysqlRig(PostgresRig):
 
     def make_database(self) -> dict:
         self.server = mariadb_server()
-        if self.server.process is None:
+        if not self.server.is_running():
             self.server.start()
         return from_url(self.server.url)
 
