@@ -47,8 +47,9 @@ def rows(lines: Iterable[str], texts: dict[str, str]) -> Iterator[list[str]]:
     found = sums(lines)
     brokers = [kind for kind in BROKERS if any(kind in runs for runs in found.values())]
     yield ["What breaks", *(BROKERS[kind] for kind in brokers)]
-    for fault, runs in found.items():
-        yield [texts.get(fault, fault), *(cell(runs.get(kind, [])) for kind in brokers)]
+    for fault, text in texts.items():
+        if runs := found.get(fault):
+            yield [text, *(cell(runs.get(kind, [])) for kind in brokers)]
 
 
 def texts() -> dict[str, str]:
@@ -59,12 +60,21 @@ def texts() -> dict[str, str]:
     from tests.faults.faults import FAULTS
 
     found = {name: fault.inject.__doc__ for name, fault in FAULTS.items()}
-    return {"task": "Run a task that misbehaves among the others, see below.", **found}
+    return {**found, "task": "Run a task that misbehaves among the others, see below."}
 
 
-def table(lines: Iterable[str]) -> str:
-    """Write the table as reStructuredText."""
-    parts = [".. list-table::", "   :header-rows: 1", ""]
+def summary(lines: Iterable[str]) -> str:
+    """Write what became of all tasks, in a sentence."""
+    runs = [json.loads(line) for line in lines]
+    lost = sum(len(run["lost"]) for run in runs)
+    tasks, failed = sum(run["tasks"] for run in runs), sum(len(run["failed"]) for run in runs)
+    text = f"In {len(runs):,} runs with {tasks:,} tasks **{lost} were lost**"
+    return f"{text}, and {failed} were saved as failures that are none."
+
+
+def table(lines: list[str]) -> str:
+    """Write the table as reStructuredText, and above it what it comes to."""
+    parts = [summary(lines), "", ".. list-table::", "   :header-rows: 1", "   :class: names", ""]
     for row in rows(lines, texts()):
         parts += [f"   {'* -' if index == 0 else '  -'} {text}" for index, text in enumerate(row)]
     return "\n".join(part.rstrip() for part in parts)
@@ -73,4 +83,4 @@ def table(lines: Iterable[str]) -> str:
 if __name__ == "__main__":
     path = sys.argv[1] if len(sys.argv) > 1 else os.environ["DJANGO_Q_FAULT_FIGURES"]
     with open(path) as file:
-        print(table(file))
+        print(table(file.readlines()))
