@@ -23,6 +23,8 @@ BACKLOG = 5000
 #: Seconds of work that one worker takes at a time, and tasks at most.
 GROUP = 0.003
 MOST_IN_GROUP = 100
+#: Tasks of each worker that show how fast they are.
+ENOUGH = 5
 #: Seconds between two looks at a queue that fast tasks drain, and at one that slow tasks do.
 GLANCE, REST = 0.005, 5.0
 #: Share of the lease that is left for sure when a delivery has arrived here.
@@ -79,13 +81,16 @@ class MeasuredRoom:
     _seen: tuple[float, int] = field(default=(0.0, 0))
 
     def measure(self) -> None:
-        """Measure the rate: a fall counts at once, a rise by half."""
+        """Measure the rate: a rise counts by half while only a few tasks show it."""
         now, finished = time.monotonic(), self.finished()
         then, before = self._seen
         if now - then < GLANCE:
             return
-        rate = max(0, finished - before) / (now - then)
-        self.rate = rate if rate < self.rate else (rate + self.rate) / 2
+        count = max(0, finished - before)
+        rate = count / (now - then)
+        if rate > self.rate and count < ENOUGH * self.workers:
+            rate = (rate + self.rate) / 2
+        self.rate = rate
         self._seen = (now, finished)
 
     def limit(self, waiting: int) -> int:

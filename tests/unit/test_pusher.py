@@ -73,17 +73,26 @@ def test_no_more_is_taken_than_one_script_gives(room, cluster):
     assert room.limit(0) == MOST
 
 
-def test_the_rate_falls_at_once_and_rises_by_half(room, cluster):
+def test_the_rate_falls_at_once_and_rises_by_half_while_few_tasks_show_it(room, cluster):
     room.limit(0)
-    cluster.work(rate=1000)
+    cluster.work(rate=8)
     room.limit(0)
-    cluster.work(rate=1000)
+    cluster.work(rate=8)
     room.limit(0)
-    assert room.rate == pytest.approx(750, rel=0.1)
+    assert room.rate == pytest.approx(6, rel=0.1)
 
-    cluster.work(rate=10)
+    cluster.work(rate=1)
     room.limit(0)
-    assert room.rate == pytest.approx(10)
+    assert room.rate == pytest.approx(1)
+
+
+def test_many_tasks_show_the_rate_at_once(room, cluster):
+    room.limit(0)
+
+    cluster.work(rate=10_000, seconds=0.01)
+
+    room.limit(0)
+    assert room.rate == pytest.approx(10_000)
 
 
 def test_nothing_is_taken_while_results_wait_to_be_saved(room, cluster):
