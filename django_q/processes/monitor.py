@@ -29,6 +29,8 @@ from django_q.results.saving import PASSING
 
 #: Tasks completed together at most.
 GROUP = 500
+#: Seconds for which receipts alone wait for others, to be acknowledged together.
+LINGER = 0.005
 #: Seconds to wait after the database or the broker failed: at first, and at most.
 BACK_OFF = (0.1, 5.0)
 #: Seconds without work after which a database connection is closed, as CONN_MAX_AGE has it.
@@ -77,13 +79,21 @@ class Desk:
 
     def take(self) -> bool:
         """Take the next group, waiting for it; False when there is nothing more to come."""
-        self.group = []
+        self.group, end = [], 0.0
         while len(self.group) < GROUP and (self.backlog or not self.stopped):
             items = self.take_some(block=not self.group)
-            if not items:
+            end = end or time.monotonic() + LINGER
+            if not items and not self.comes_more(end):
                 break
             self.group += items
         return bool(self.group)
+
+    def comes_more(self, end: float) -> bool:
+        """Whether more arrives by then, where nobody waits for what is in hand."""
+        if not self.group or not all(isinstance(item, Spent) for item in self.group):
+            return False
+        is_socket = isinstance(self.result_queue, SocketQueue)
+        return is_socket and bool(readable([self.result_queue], end - time.monotonic()))
 
     def take_some(self, block: bool) -> list[Any]:
         """Take what one worker sent; nothing when nothing is there, or when it is over."""
