@@ -11,7 +11,8 @@ import json
 import pickle
 import time
 import zlib
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64encode
+from binascii import a2b_base64
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -30,6 +31,8 @@ __all__ = ["BadSignature", "PackageTooLarge", "PickleSerializer", "SignedPackage
 
 #: The salt of Django Q 0.3, before it took the name of the cluster.
 LEGACY_SALT = "django_q.q"
+#: Turns URL-safe base64 into the usual one.
+STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
 class PickleSerializer:
@@ -140,7 +143,8 @@ def unsigned(payload: bytes) -> bytes:
     encoded = value.rpartition(b":")[0]
     compressed = encoded.startswith(b".")
     encoded = encoded[1:] if compressed else encoded
-    data = urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4))
+    # As urlsafe_b64decode does, without its copies; padding that is not needed does no harm.
+    data = a2b_base64(encoded.translate(STANDARD) + b"==")
     return decompressed(data) if compressed else within_limit(data)
 
 
