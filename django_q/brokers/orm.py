@@ -112,6 +112,8 @@ class ORM(Broker):
             left = end - time.monotonic()
             if deliveries or left <= 0 or not self.watch.wait(left, self.wake_fd):
                 return deliveries
+            if self.wake_fd is not None and time.monotonic() >= end:
+                return []  # who can be woken asks again, and that is another look
 
     def acknowledge(self, ack_id: str) -> bool:
         """End a delivery for good; False when it was stale."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+from datetime import timedelta
 from typing import Any
 
-from django.db import Error
+from django.db import Error, connections
+from django.db.migrations.recorder import MigrationRecorder
 
 from django_q.brokers.postgres_table import PostgresTable
 from django_q.brokers.queue_table import QueueTable
@@ -27,9 +29,11 @@ SHORTEST, LONGEST = 0.05, 1.0
 TICK = 0.04
 #: Seconds that a listener waits for a notification before it looks by itself.
 PATIENCE = 30
-#: Seconds for which a listener looks often: at first, and after a producer that does not notify,
-#: which processes of the predecessors do not.
+#: Seconds for which a listener looks often after a producer that does not notify, as processes of
+#: the predecessors do not; and at first in a database that was theirs.
 DISTRUST = 600
+#: A database was theirs when more than this lies between their first migration and ours.
+FIRST, OURS, UPGRADE = "0001_initial", "0020_scheduler_and_orm_broker", timedelta(hours=1)
 #: Connection parameters of a listener, unless the settings say otherwise.
 LISTENER = {"connect_timeout": 5, "keepalives_idle": 30}
 #: Seconds between two attempts to listen.
@@ -95,7 +99,7 @@ class Listening(Polling):
         self.is_possible = table.connection.Database.__name__ == "psycopg"
         self.next_try = 0.0
         self.was_silent = False
-        self.distrusts_until = time.monotonic() + DISTRUST
+        self.distrusts_until = 0.0
 
     def mark(self) -> None:
         """Listen, before a look."""
@@ -107,6 +111,8 @@ class Listening(Polling):
         self.next_try = time.monotonic() + RETRY
         with contextlib.suppress(wrapper.Database.Error):
             self.listener = self.listen(wrapper)
+            if was_of_predecessor(self.table.alias):
+                self.distrusts_until = time.monotonic() + DISTRUST
         if self.listener and not self.hears():
             logger.warning("Notifications of PostgreSQL do not arrive; the broker polls.")
             self.is_possible = False
@@ -168,3 +174,12 @@ class Listening(Polling):
             with contextlib.suppress(Error):
                 self.listener.close()
             self.listener = None
+
+
+def was_of_predecessor(alias: str) -> bool:
+    """Whether a predecessor has made the tables: producers of its may still be there."""
+    with contextlib.suppress(Error):
+        applied = MigrationRecorder(connections[alias]).migration_qs.filter(app="django_q")
+        times = dict(applied.values_list("name", "applied"))
+        return FIRST in times and OURS in times and times[OURS] - times[FIRST] > UPGRADE
+    return False

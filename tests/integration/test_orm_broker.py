@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import OperationalError, connections, models, transaction
+from django.db.migrations.recorder import MigrationRecorder
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -257,7 +258,6 @@ def test_a_producer_that_does_not_notify_is_noticed(broker, monkeypatch):
     monkeypatch.setattr(watches, "PATIENCE", 0.4)
     monkeypatch.setattr(watches, "LONGEST", 0.1)
     broker.dequeue(wait=0.1)  # listens from now on
-    broker.watch.distrusts_until = 0
 
     def produce():
         OrmQ.objects.using(broker.alias).create(key="test", payload="a", lock=timezone.now())
@@ -276,11 +276,39 @@ def test_a_producer_that_does_not_notify_is_noticed(broker, monkeypatch):
         thread.join()
 
 
+@pytest.fixture
+def migrated(broker):
+    """Record when the first of the predecessors' migrations was applied, and ours: now."""
+    connection = connections[broker.alias]
+    recorder = MigrationRecorder(connection)
+
+    def record(first):
+        recorder.ensure_schema()
+        for name, applied in ((watches.FIRST, first), (watches.OURS, timezone.now())):
+            recorder.record_applied("django_q", name)
+            recorder.migration_qs.filter(name=name).update(applied=applied)
+
+    assert not recorder.has_table()
+    yield record
+    with connection.schema_editor() as editor:
+        editor.delete_model(recorder.Migration)
+
+
+@on_postgres
+def test_a_database_of_our_own_has_no_producers_of_a_predecessor(broker, migrated):
+    assert not watches.was_of_predecessor(broker.alias)
+
+    migrated(timezone.now())
+
+    assert not watches.was_of_predecessor(broker.alias)
+
+
 @on_postgres
 def test_after_the_switch_tasks_of_django_q2_do_not_wait_for_its_producers_to_notify(
-    broker, monkeypatch
+    broker, migrated, monkeypatch
 ):
     monkeypatch.setattr(watches, "LONGEST", 0.1)
+    migrated(timezone.now() - timedelta(days=365))
     broker.dequeue(wait=0.1)  # listens from now on
 
     def produce():
