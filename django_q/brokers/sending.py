@@ -15,6 +15,8 @@ import redis
 
 #: Before that version connections have to be asked for in the name of a command.
 NAMES = () if redis.VERSION >= (5, 3) else ("RPUSH",)
+#: Before that version a connection is given up when the server hangs up on its first words.
+TRIES_AGAIN = redis.VERSION >= (7,)
 #: Errors of a connection on which nothing came back; subclasses are answers of a server.
 SILENCE = (redis.ConnectionError, redis.TimeoutError)
 
@@ -77,7 +79,7 @@ class Sender:
         try:
             connection = self.kept.pop()
         except IndexError:
-            return self.client.connection_pool.get_connection(*NAMES)
+            return connect(self.client.connection_pool)
         try:
             closed = connection.can_read(0)  # nothing was asked, so that is the end
         except (*SILENCE, OSError):
@@ -113,6 +115,14 @@ def leave_to(client: Any, commands: tuple[tuple, ...]) -> Any:
         for command in commands:
             pipeline.execute_command(*command)
         return pipeline.execute()[-1]
+
+
+def connect(pool: Any) -> Any:
+    """Take a connection from a pool, which tries again as it is set up to."""
+    retry = pool.connection_kwargs.get("retry")
+    if retry is None or TRIES_AGAIN:
+        return pool.get_connection(*NAMES)
+    return retry.call_with_retry(lambda: pool.get_connection(*NAMES), lambda error: None)
 
 
 def attempt(connection: Any, commands: tuple[tuple, ...]) -> Callable[[], list]:
