@@ -74,8 +74,11 @@ def summary(lines: Iterable[str]) -> str:
 
 def table(lines: list[str]) -> str:
     """Write the table as reStructuredText, and above it what it comes to."""
-    parts = [summary(lines), "", ".. list-table::", "   :header-rows: 1", "   :class: names", ""]
-    for row in rows(lines, texts()):
+    found = list(rows(lines, texts()))
+    widths = " ".join(["30", *["14"] * (len(found[0]) - 1)])
+    options = ["   :header-rows: 1", "   :class: names", f"   :widths: {widths}"]
+    parts = [summary(lines), "", ".. list-table::", *options, ""]
+    for row in found:
         parts += [f"   {'* -' if index == 0 else '  -'} {text}" for index, text in enumerate(row)]
     return "\n".join(part.rstrip() for part in parts)
 
