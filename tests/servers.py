@@ -274,8 +274,9 @@ class PostgresServer(Server):
         package = programs.parent.parent
         copy = workspace() / "programs"
         for part in (package / programs.parent.name, package.with_suffix(".libs")):
-            if part.exists():
-                shutil.copytree(part, copy / part.relative_to(package.parent), symlinks=True)
+            place = copy / part.relative_to(package.parent)
+            if part.exists() and not place.exists():  # or another server has copied it
+                shutil.copytree(part, place, symlinks=True)
         return copy / programs.relative_to(package.parent)
 
     def answers(self) -> bool:
