@@ -10,6 +10,7 @@ import contextlib
 import logging
 import time
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 from django.db import Error, connections
@@ -32,8 +33,9 @@ PATIENCE = 30
 #: Seconds for which a listener looks often after a producer that does not notify, as processes of
 #: the predecessors do not; and at first in a database that was theirs.
 DISTRUST = 600
-#: A database was theirs when more than this lies between their first migration and ours.
-FIRST, OURS, UPGRADE = "0001_initial", "0020_scheduler_and_orm_broker", timedelta(hours=1)
+#: Migrations up to this one are applied in one go where a database was never theirs: with no longer
+#: pause between two of them. A slow server may take longer, and then is looked at needlessly.
+OURS, PAUSE = "0020_scheduler_and_orm_broker", timedelta(seconds=0.5)
 #: Connection parameters of a listener, unless the settings say otherwise.
 LISTENER = {"connect_timeout": 5, "keepalives_idle": 30}
 #: Seconds between two attempts to listen.
@@ -180,6 +182,6 @@ def was_of_predecessor(alias: str) -> bool:
     """Whether a predecessor has made the tables: producers of its may still be there."""
     with contextlib.suppress(Error):
         applied = MigrationRecorder(connections[alias]).migration_qs.filter(app="django_q")
-        times = dict(applied.values_list("name", "applied"))
-        return FIRST in times and OURS in times and times[OURS] - times[FIRST] > UPGRADE
+        times = applied.filter(name__lte=OURS).values_list("applied", flat=True)
+        return any(then - before > PAUSE for before, then in pairwise(sorted(times)))
     return False

@@ -74,7 +74,7 @@ def new_database() -> dict[str, Any]:
 
 @dataclass
 class Pair:
-    """A shop that both packages run at the same time, on tables that ours has migrated."""
+    """A shop that both packages run at the same time, on tables that ours took over."""
 
     shop: Shop
     python: Path  # of the predecessor
@@ -90,9 +90,10 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
     python = request.getfixturevalue(package)
     shop = new_shop(queue)
     try:
-        new = shop.console()
-        new.ask("shop.desk.migrate")
-        yield Pair(shop, python, SCHEDULERS[package], shop.console(python), new)
+        old, new = shop.console(python), shop.console()
+        for console in (old, new):
+            console.ask("shop.desk.migrate")
+        yield Pair(shop, python, SCHEDULERS[package], old, new)
     finally:
         shop.close()
 
