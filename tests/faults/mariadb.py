@@ -33,7 +33,8 @@ class MariaDbServer(servers.Server):
         """Give the options that keep it to its own directory."""
         # Several of them at once would use up what the kernel has of asynchronous input and output.
         quiet = "--innodb-use-native-aio=0"
-        return ["--no-defaults", f"--datadir={self.directory / 'db'}", quiet]
+        places = [f"--datadir={self.directory / 'db'}", f"--tmpdir={self.directory}"]
+        return ["--no-defaults", *places, quiet]
 
     def command(self) -> list[str]:
         return [
