@@ -51,8 +51,9 @@ def kill(run: Run, role: str) -> None:
     """Kill a process of a role, at a random instant, once to three times."""
     for _ in range(run.random.randint(1, 3)):
         run.instant()
-        if wait_quietly(lambda: run.cluster.pids(role)):
-            pid = run.random.choice(run.cluster.pids(role))
+        wait_quietly(lambda: run.cluster.pids(role))
+        if pids := run.cluster.pids(role):  # or it has ended meanwhile
+            pid = run.random.choice(pids)
             with contextlib.suppress(ProcessLookupError), run.crash():
                 os.kill(pid, signal.SIGKILL)
 
