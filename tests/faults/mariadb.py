@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import pwd
 import shutil
 import subprocess
 from functools import cache
@@ -19,10 +17,8 @@ def is_here() -> bool:
     return bool(programs) and importlib.util.find_spec("MySQLdb") is not None
 
 
-class MariaDbServer(servers.Server):
+class MariaDbServer(servers.DatabaseServer):
     """A MariaDB server that trusts the loopback interface."""
-
-    user = "nobody" if os.geteuid() == 0 else None  # it refuses to run as root
 
     @property
     def url(self) -> str:
@@ -48,17 +44,6 @@ class MariaDbServer(servers.Server):
             # A commit reaches the system, which is enough for a server that is killed.
             "--innodb-flush-log-at-trx-commit=2",
         ]
-
-    def popen_options(self) -> dict:
-        if self.user is None:
-            return {"cwd": self.directory}
-        group = pwd.getpwnam(self.user).pw_gid
-        return {"cwd": self.directory, "user": self.user, "group": group, "extra_groups": []}
-
-    def start(self) -> servers.Server:
-        if not (self.directory / "db").exists():
-            self.prepare()
-        return super().start()
 
     def prepare(self) -> None:
         """Make the files of a new server."""

@@ -19,14 +19,20 @@ from tests.faults.proxy import Mode
 from tests.faults.rigs import ALIAS
 
 
-@fault("Redis killed and restarted", ("redis",), short=True)
-def kill_redis(run: Run) -> None:
-    """Kill Redis (``appendfsync always``), and start it again."""
+def restart(run: Run, signum: int) -> None:
+    """End the server of the run, and start it a moment later."""
     run.instant()
-    run.rig.server.kill()
+    run.rig.server.end(signum)
     run.rig.proxy.cut()
     run.instant(1)
     run.rig.server.start()
+    connections[ALIAS].close()
+
+
+@fault("Redis killed and restarted", ("redis",), short=True)
+def kill_redis(run: Run) -> None:
+    """Kill Redis (``appendfsync always``), and start it again."""
+    restart(run, signal.SIGKILL)
 
 
 @fault("scripts flushed", ("redis",))
@@ -117,12 +123,7 @@ def away(run: Run) -> None:
 @fault("PostgreSQL restarted", ("postgres",))
 def restart_postgres(run: Run) -> None:
     """Crash PostgreSQL, and let it recover."""
-    run.instant()
-    run.rig.server.end(signal.SIGQUIT)
-    run.rig.proxy.cut()
-    run.instant(1)
-    run.rig.server.start()
-    connections[ALIAS].close()
+    restart(run, signal.SIGQUIT)
 
 
 @fault("backends terminated", ("postgres",))
@@ -141,12 +142,7 @@ def terminate_backends(run: Run) -> None:
 @fault("MariaDB killed and restarted", ("mysql",))
 def restart_mariadb(run: Run) -> None:
     """Kill MariaDB, and let it recover."""
-    run.instant()
-    run.rig.server.kill()
-    run.rig.proxy.cut()
-    run.instant(1)
-    run.rig.server.start()
-    connections[ALIAS].close()
+    restart(run, signal.SIGKILL)
 
 
 @fault("connections of MariaDB killed", ("mysql",))
