@@ -19,8 +19,6 @@ NAMES = () if redis.VERSION >= (5, 3) else ("RPUSH",)
 TRIES_AGAIN = redis.VERSION >= (7,)
 #: Errors of a connection on which nothing came back; subclasses are answers of a server.
 SILENCE = (redis.ConnectionError, redis.TimeoutError)
-
-
 #: Connections below which a pool can spare none that is not in use.
 SPARING = 10
 
