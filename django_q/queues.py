@@ -44,6 +44,19 @@ def nameless_file() -> Any:
     return tempfile.TemporaryFile()
 
 
+def opened_again(file: Any) -> int:
+    """Open a file by its name among the descriptors; the new descriptor.
+
+    Linux 6.18 locks the offset of what ``open`` has opened, and not of what ``memfd_create``
+    made: there two processes that move it at once may lose a step.
+    """
+    try:
+        return os.open(f"/proc/self/fd/{file.fileno()}", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:  # no /proc
+        with tempfile.TemporaryFile() as named:
+            return os.dup(named.fileno())
+
+
 class SharedCount:
     """A number that processes share and add to in one step, without a lock.
 
@@ -55,7 +68,7 @@ class SharedCount:
 
     def __init__(self) -> None:
         with nameless_file() as file:
-            self.fd = os.dup(file.fileno())
+            self.fd = opened_again(file)
 
     def add(self, number: int) -> None:
         """Add a number, which may be negative; the sum does not go below zero."""

@@ -178,8 +178,8 @@ def test_a_count_goes_up_and_down_and_not_below_zero():
 
 
 def add_many(count: SharedCount) -> None:
-    """Add one a thousand times."""
-    for _ in range(1000):
+    """Add one a hundred thousand times."""
+    for _ in range(100_000):
         count.add(1)
 
 
@@ -192,7 +192,7 @@ def test_processes_add_to_a_count_at_once():
     for adder in adders:
         adder.join()
 
-    assert count.value() == 4000
+    assert count.value() == 400_000
 
 
 def raise_flag(flag: Flag) -> None:
