@@ -160,12 +160,16 @@ class Cluster:
         return 0
 
     def obey(self, arrived: queue.SimpleQueue[int]) -> None:
-        """Stop at the first Unix signal, and at once at the second."""
+        """Stop at the first Unix signal, and at once at the second.
+
+        Counted here: that the cluster stops already can come of the same signal, which reached
+        the sentinel sooner.
+        """
         while not arrived.empty():
             name = Conf.SIGNAL_NAMES.get(arrived.get(), "a signal")
             if time.monotonic() - self._stopped_at < SAME_EVENT:
                 continue
-            if self.stop_event.is_set():
+            if self._stopped_at > -math.inf:
                 logger.warning("Q Cluster %s got %s again: it stops at once.", self.name, name)
                 self.abort()
             else:

@@ -160,6 +160,21 @@ def test_a_signal_to_the_whole_group_is_a_stop_in_good_order(broker, running_clu
     assert fetch(task_id).success
 
 
+def test_a_signal_that_the_sentinel_hears_of_first_is_one_stop(broker, running_cluster):
+    cluster = running_cluster()
+    task_id = async_task("tests.tasks.sleep_for", 1)
+    cluster.wait_for("ready for work", 2)
+    wait_until(lambda: broker.lock_size() == 1, 10)
+
+    cluster.kill("sentinel", signal.SIGTERM)
+    cluster.wait_for("stopping cluster processes")
+    cluster.terminate()
+
+    assert cluster.process.wait(15) == 0
+    assert "again" not in cluster.log()
+    assert fetch(task_id).success
+
+
 def test_a_timed_out_task_is_recorded_as_failed(broker, running_cluster):
     cluster = running_cluster()
     task_id = async_task("tests.tasks.sleep_for", 60, timeout=1)
