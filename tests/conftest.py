@@ -54,8 +54,7 @@ def postgres_tables(django_db_blocker: Any) -> str:
     options = {"default": {}, alias: from_url(servers.postgres_url())}
     # Beside the tests' own database, which may be on the same server.
     options[alias]["NAME"] += "_queue"
-    # Without migrations, which have tests of their own.
-    options[alias]["TEST"] = {"NAME": options[alias]["NAME"], "MIGRATE": False}
+    options[alias]["TEST"] = {"NAME": options[alias]["NAME"]}
     connections.settings[alias] = connections.configure_settings(options)[alias]
     with django_db_blocker.unblock():
         connections[alias].creation.create_test_db(verbosity=0, autoclobber=True)

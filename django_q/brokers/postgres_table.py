@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from functools import cached_property
-from hashlib import blake2b
+from hashlib import sha256
 
 from django_q.brokers.queue_table import ReturningTable, retried
 
+#: What tells of added rows; a migration makes it.
+TRIGGER = "django_q_ormq_notify"
+
 
 class PostgresTable(ReturningTable):
-    """The queue in PostgreSQL, which tells who waits of changes."""
+    """The queue in PostgreSQL, which tells who waits of changes.
 
-    INSERT = """
-        INSERT INTO {table} ("key", "payload", "lock") VALUES (%s, %s, {lock})
-        RETURNING "id", PG_NOTIFY(%s, '')
+    Of added rows a trigger tells, so that producers of the predecessors are heard too.
     """
+
     INSERT_MANY = """
         WITH added AS (
             INSERT INTO {table} ("key", "payload", "lock")
             SELECT %s, payload, {lock} FROM UNNEST(%s::text[]) AS payload RETURNING "id"
         )
-        SELECT ARRAY_AGG("id"), PG_NOTIFY(%s, '') FROM added
+        SELECT ARRAY_AGG("id") FROM added
     """
     # The rows are picked in a step of its own, because a plain subquery may be run again and
     # would then lock more rows than it was asked for. They are ordered as the index is and no
@@ -38,23 +40,21 @@ class PostgresTable(ReturningTable):
 
     @cached_property
     def channel(self) -> str:
-        """The channel for changes of this queue; names of channels are short."""
-        digest = blake2b(f"{self.table} {self.key}".encode(), digest_size=8)
-        return f"django_q_{digest.hexdigest()}"
+        """The channel for changes of this queue, as the trigger names it; such names are short."""
+        return f"django_q_{sha256(self.key.encode()).hexdigest()[:16]}"
 
     @retried
-    def insert(self, payload: str, delay: float = 0) -> int:
-        """Add a row, and return its id."""
-        lock, parameters = self.time_in(delay)
-        sql = self.INSERT.format(table=self.table, lock=lock)
-        return self.execute(sql, [self.key, payload, *parameters, self.channel])[0][0]
+    def tells_of_changes(self) -> bool:
+        """Whether who listens is told: not where the tables were made without migrations."""
+        sql = "SELECT 1 FROM pg_trigger WHERE tgname = %s AND tgrelid = %s::regclass"
+        return bool(self.execute(sql, [TRIGGER, self.table]))
 
     @retried
     def insert_many(self, payloads: list[str]) -> list[int]:
         """Add rows, all of them or none."""
         lock, parameters = self.time_in()
         sql = self.INSERT_MANY.format(table=self.table, lock=lock)
-        return sorted(self.execute(sql, [self.key, *parameters, payloads, self.channel])[0][0])
+        return sorted(self.execute(sql, [self.key, *parameters, payloads])[0][0])
 
     @retried
     def due_in(self) -> float | None:

@@ -9,12 +9,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from datetime import timedelta
-from itertools import pairwise
 from typing import Any
 
-from django.db import Error, connections
-from django.db.migrations.recorder import MigrationRecorder
+from django.db import Error
 
 from django_q.brokers.postgres_table import PostgresTable
 from django_q.brokers.queue_table import QueueTable
@@ -30,12 +27,6 @@ SHORTEST, LONGEST = 0.05, 1.0
 TICK = 0.04
 #: Seconds that a listener waits for a notification before it looks by itself.
 PATIENCE = 30
-#: Seconds for which a listener looks often after a producer that does not notify, as processes of
-#: the predecessors do not; and at first in a database that was theirs.
-DISTRUST = 600
-#: Migrations up to this one are applied in one go where a database was never theirs: with no longer
-#: pause between two of them. A slow server may take longer, and then is looked at needlessly.
-OURS, PAUSE = "0020_scheduler_and_orm_broker", timedelta(seconds=0.5)
 #: Connection parameters of a listener, unless the settings say otherwise.
 LISTENER = {"connect_timeout": 5, "keepalives_idle": 30}
 #: Seconds between two attempts to listen.
@@ -100,8 +91,6 @@ class Listening(Polling):
         self.listener: Any = None
         self.is_possible = table.connection.Database.__name__ == "psycopg"
         self.next_try = 0.0
-        self.was_silent = False
-        self.distrusts_until = 0.0
 
     def mark(self) -> None:
         """Listen, before a look."""
@@ -113,47 +102,37 @@ class Listening(Polling):
         self.next_try = time.monotonic() + RETRY
         with contextlib.suppress(wrapper.Database.Error):
             self.listener = self.listen(wrapper)
-            if was_of_predecessor(self.table.alias):
-                self.distrusts_until = time.monotonic() + DISTRUST
         if self.listener and not self.hears():
-            logger.warning("Notifications of PostgreSQL do not arrive; the broker polls.")
+            logger.warning(
+                "Notifications of PostgreSQL do not arrive, as behind some poolers or in tables "
+                "made without migrations; the broker polls."
+            )
             self.is_possible = False
             self.close()
 
     def listen(self, wrapper: Any) -> Any:
         """Open a connection that hears of changes."""
-        parameters = {
-            "connect_timeout": 5,
-            "keepalives_idle": 30,
-            **wrapper.get_connection_params(),
-        }
-        listener = wrapper.Database.connect(**{**parameters, "autocommit": True})
+        parameters = {**LISTENER, **wrapper.get_connection_params(), "autocommit": True}
+        listener = wrapper.Database.connect(**parameters)
         listener.execute(f'LISTEN "{self.table.channel}"')
         return listener
 
     def hears(self) -> bool:
-        """Try whether a notification by the other connection arrives."""
+        """Try whether notifications are sent, and one by the other connection arrives."""
+        if not self.table.tells_of_changes():
+            return False
         self.table.notify()
         return bool(readable([self.listener.fileno()], PROBE)) and self.consume()
 
-    def found(self) -> None:
-        """Note that a look has found something, and whether nobody had told of it."""
-        super().found()
-        if self.was_silent:
-            self.distrusts_until = time.monotonic() + DISTRUST
-
     def wait(self, seconds: float, wake_fd: int | None) -> bool:
         """Wait until another look is worth it; False when ``wake_fd`` says stop."""
-        self.was_silent = False
         if not self.listener:
             return super().wait(seconds, wake_fd)
         due = self.table.due_in()
-        trusted = LONGEST if time.monotonic() < self.distrusts_until else min(PATIENCE, Conf.RETRY)
-        patience = min(seconds, trusted)
-        if due is None:
-            due = patience
-        ready = readable([self.listener.fileno(), wake_fd], min(patience, due))
-        self.was_silent = not ready and due >= patience
+        patience = min(seconds, PATIENCE, Conf.RETRY)
+        ready = readable(
+            [self.listener.fileno(), wake_fd], patience if due is None else min(patience, due)
+        )
         if ready and wake_fd not in ready:
             self.consume()
         return wake_fd not in ready
@@ -176,12 +155,3 @@ class Listening(Polling):
             with contextlib.suppress(Error):
                 self.listener.close()
             self.listener = None
-
-
-def was_of_predecessor(alias: str) -> bool:
-    """Whether a predecessor has made the tables: producers of its may still be there."""
-    with contextlib.suppress(Error):
-        applied = MigrationRecorder(connections[alias]).migration_qs.filter(app="django_q")
-        times = applied.filter(name__lte=OURS).values_list("applied", flat=True)
-        return any(then - before > PAUSE for before, then in pairwise(sorted(times)))
-    return False

@@ -100,6 +100,10 @@ class Channel:
         """The connection of this thread."""
         return connections[self.alias]
 
+    def tells_of_changes(self) -> bool:
+        """Whether who listens is told."""
+        return True
+
     def notify(self) -> None:
         """Send the message when the transaction commits; at once where none is open."""
         with self.connection.cursor() as cursor:
