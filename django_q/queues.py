@@ -2,19 +2,20 @@
 
 A ``multiprocessing.Queue`` holds a lock while it reads or writes, and a process that is killed
 meanwhile takes the lock along. Here the kernel hands each message, whole, to exactly one
-reader: a pair of connected ``SOCK_SEQPACKET`` sockets, with no lock to die with.
+reader: a pair of connected sockets that keep messages apart, with no lock to die with.
 """
 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
+import errno
 import os
 import pickle
 import queue
 import select
 import socket
 import tempfile
+import time
 from array import array
 from collections import deque
 from collections.abc import Iterable
@@ -28,13 +29,23 @@ STOP = "STOP"
 BUFFER = 4 * 1024 * 1024
 #: A longer message travels as a file; well below the 208 KiB that Linux allows by default.
 LONGEST_MESSAGE = 96 * 1024
+#: Seconds between two attempts to send, where the kernel does not wait for room.
+GLANCE = 0.002
 #: How a message starts: the items are in it, or in the file that comes with it.
 INLINE, IN_FILE = b"i", b"f"
 
 #: Room for one descriptor beside a message.
 RIGHTS = socket.CMSG_SPACE(array("i").itemsize) if hasattr(socket, "CMSG_SPACE") else 0
 
-SUPPORTED = hasattr(socket, "SOCK_SEQPACKET") and hasattr(socket, "AF_UNIX") and os.name == "posix"
+
+def kind_of_sockets() -> int:
+    """Choose sockets that keep messages apart: macOS has none in sequence, but local datagrams."""
+    try:
+        for each in socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET):
+            each.close()
+    except (AttributeError, OSError):
+        return socket.SOCK_DGRAM
+    return socket.SOCK_SEQPACKET
 
 
 def nameless_file() -> Any:
@@ -149,7 +160,30 @@ def readable(sources: Iterable[Any], timeout: float | None) -> list[Any]:
     return [by_number[number] for number, _ in ready]
 
 
-class SocketQueue:
+class Wait:
+    """Waits for one of several sources, as ``readable`` does.
+
+    When several processes wait for ``shared`` and an item comes, the kernel wakes one of them,
+    where it can: the others would find nothing, and take the time of who does.
+    """
+
+    def __init__(self, shared: Any, others: Iterable[Any]) -> None:
+        self.sources = {source.fileno(): source for source in (shared, *others)}
+        self.poller = None
+        if hasattr(select, "EPOLLEXCLUSIVE"):
+            self.poller = select.epoll()
+            for number, source in self.sources.items():
+                exclusive = select.EPOLLEXCLUSIVE if source is shared else 0
+                self.poller.register(number, select.EPOLLIN | exclusive)
+
+    def __call__(self) -> list[Any]:
+        """Wait; the sources that can be read."""
+        if self.poller is None:
+            return readable(self.sources.values(), None)
+        return [self.sources[number] for number, _ in self.poller.poll()]
+
+
+class Queue:
     """A queue of picklable items between any number of writers and readers.
 
     Items put together with ``put_many`` reach one reader together. ``put`` blocks while the
@@ -157,9 +191,13 @@ class SocketQueue:
     """
 
     def __init__(self) -> None:
-        self.writer, self.reader = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with contextlib.suppress(OSError):
-            self.writer.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+        self.writer, self.reader = socket.socketpair(socket.AF_UNIX, kind_of_sockets())
+        buffers = ((self.writer, socket.SO_SNDBUF), (self.reader, socket.SO_RCVBUF))
+        for end, option in buffers:
+            with contextlib.suppress(OSError):
+                end.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+        room = min(end.getsockopt(socket.SOL_SOCKET, option) for end, option in buffers)
+        self.longest = min(LONGEST_MESSAGE, room // 2)
         self.count = SharedCount()
         self._received: deque[Any] = deque()
 
@@ -175,27 +213,38 @@ class SocketQueue:
         data = pickle.dumps(items, pickle.HIGHEST_PROTOCOL)
         # Counted before it can be read, so that the count never falls behind.
         self.count.add(len(items))
-        flags = 0 if block else socket.MSG_DONTWAIT
         try:
-            if len(data) > LONGEST_MESSAGE:
-                self._send_file(data, flags)
+            if len(data) > self.longest:
+                self._send_file(data, block)
             else:
-                self.writer.send(INLINE + data, flags)
+                self._send(INLINE + data, [], block)
         except BaseException as error:
             self.count.add(-len(items))
             if isinstance(error, BlockingIOError):
                 raise queue.Full from None
             raise
 
-    def _send_file(self, data: bytes, flags: int) -> None:
+    def _send(self, message: bytes, rights: list, block: bool) -> None:
+        """Send a message, and what it carries. Raises ``BlockingIOError`` instead of waiting."""
+        while True:
+            try:
+                # Not socket.send_fds, which drops the flags before Python 3.13.
+                self.writer.sendmsg([message], rights, 0 if block else socket.MSG_DONTWAIT)
+                return
+            except OSError as error:  # a full buffer of datagrams is an error on macOS
+                if error.errno != errno.ENOBUFS:
+                    raise
+                if not block:
+                    raise BlockingIOError from error
+            time.sleep(GLANCE)
+
+    def _send_file(self, data: bytes, block: bool) -> None:
         """Send a long message: a file without a name, whose descriptor is passed along."""
         with nameless_file() as file:
             file.write(data)
             file.flush()
             passed = array("i", [file.fileno()])
-            # Not socket.send_fds, which drops the flags before Python 3.13.
-            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, passed)]
-            self.writer.sendmsg([IN_FILE], rights, flags)
+            self._send(IN_FILE, [(socket.SOL_SOCKET, socket.SCM_RIGHTS, passed)], block)
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         """Take the next item, waiting for one as ``queue.Queue.get`` does.
@@ -289,64 +338,7 @@ class SocketQueue:
         """Nothing to join; here for those who treat it as a ``multiprocessing.Queue``."""
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"writer": self.writer, "reader": self.reader, "count": self.count}
+        return {name: value for name, value in vars(self).items() if name != "_received"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _received=deque())
-
-
-class LockedQueue:
-    """The same face over ``multiprocessing.Queue``, for platforms without such sockets."""
-
-    def __init__(self) -> None:
-        self.inner = multiprocessing.get_context("spawn").Queue()
-
-    def put(self, item: Any) -> None:
-        """Add an item. Raises what pickle raises: the inner queue would lose it silently."""
-        self.inner.put(pickle.dumps(item, pickle.HIGHEST_PROTOCOL))
-
-    def put_many(self, items: list[Any], block: bool = True) -> None:
-        """Add items, each on its own."""
-        for item in items:
-            self.put(item)
-
-    def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        """Take the next item. Raises ``queue.Empty`` when none came in time."""
-        return pickle.loads(self.inner.get(block, timeout))
-
-    def get_nowait(self) -> Any:
-        """Take the next item, or raise ``queue.Empty``."""
-        return self.get(block=False)
-
-    def get_many(self, block: bool = True, timeout: float | None = None) -> list[Any]:
-        """Take the next item, in a list."""
-        return [self.get(block, timeout)]
-
-    def ask(self) -> None:
-        """Nothing: who fills this queue looks at its size from time to time."""
-
-    def wait_asked(self, timeout: float | None, *others: Any) -> None:
-        """Wait a little, or until one of ``others`` can be read."""
-        readable(others, min(0.05, timeout if timeout is not None else 0.05))
-
-    def qsize(self) -> int:
-        """Count the items that wait; 0 where the platform can not tell."""
-        try:
-            return self.inner.qsize()
-        except NotImplementedError:
-            return 0
-
-    def empty(self) -> bool:
-        """Whether no item waits."""
-        return self.inner.empty()
-
-    def close(self) -> None:
-        """Let go of the queue in this process."""
-        self.inner.close()
-
-    def join_thread(self) -> None:
-        """Wait until what was put is on its way."""
-        self.inner.join_thread()
-
-
-Queue = SocketQueue if SUPPORTED else LockedQueue

@@ -7,6 +7,7 @@ both. ``DJANGO_Q_TEST_DATABASE=postgres`` (or ``mysql``) runs the suite on anoth
 
 import json
 import os
+import socket
 from urllib.parse import unquote, urlsplit
 
 from tests.servers import postgres_url, workspace
@@ -55,6 +56,9 @@ def database(kind: str) -> dict:
         return sqlite()
     return from_url(os.environ.get("DJANGO_Q_TEST_DATABASE_URL") or postgres_url())
 
+
+if os.environ.get("DJANGO_Q_TEST_SOCKETS") == "datagrams":
+    del socket.SOCK_SEQPACKET  # as on macOS
 
 SECRET_KEY = "only for tests"
 ROOT_URLCONF = "tests.urls"

@@ -24,7 +24,7 @@ from django_q.lifecycle.producer import forget, submit_once
 from django_q.lifecycle.recovery import Abandoned, Graveyard, recover
 from django_q.package import TaskPackage
 from django_q.processes.entry import leash, say_ready
-from django_q.queues import STOP, SocketQueue, readable
+from django_q.queues import STOP, Queue, readable
 from django_q.results.saving import PASSING
 
 #: Tasks completed together at most.
@@ -73,7 +73,7 @@ class Desk:
         self.busy_since = math.inf  # monotonic; with the group that is being completed
         self.holding = threading.Lock()  # so that what arrives is held in its order
         self.lock = threading.Lock()  # who reads the queue while that takes long
-        if isinstance(result_queue, SocketQueue) and leash():
+        if isinstance(result_queue, Queue) and leash():
             # The last writer to go ends the queue: this process must not count as one.
             result_queue.writer.close()
 
@@ -92,7 +92,7 @@ class Desk:
         """Whether more arrives by then, where nobody waits for what is in hand."""
         if not self.group or not all(isinstance(item, Spent) for item in self.group):
             return False
-        is_socket = isinstance(self.result_queue, SocketQueue)
+        is_socket = isinstance(self.result_queue, Queue)
         return is_socket and bool(readable([self.result_queue], end - time.monotonic()))
 
     def take_some(self, block: bool) -> list[Any]:
@@ -183,7 +183,7 @@ class Desk:
             time.sleep(patience)
             with self.lock:
                 if time.monotonic() - self.busy_since > patience:
-                    while isinstance(self.result_queue, SocketQueue) and self.hold_arrivals():
+                    while isinstance(self.result_queue, Queue) and self.hold_arrivals():
                         pass
                     self.extend()
                     connections.close_all()  # those of this thread
@@ -222,7 +222,7 @@ class Desk:
         self.extend()
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            if not isinstance(self.result_queue, SocketQueue) or self.stopped:
+            if not isinstance(self.result_queue, Queue) or self.stopped:
                 time.sleep(left)
                 return
             if readable([self.result_queue], left):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -155,6 +156,8 @@ def push(task_queue: Any, event: Any, broker: Broker, room: Room) -> None:
         wait_for_room(task_queue, event, room.pause())
     elif deliveries := broker.dequeue(limit, 0 if event.is_set() else None):
         hand_out(task_queue, deliveries, room)
+        # The kernel wakes a worker where this process runs, as if this one were about to sleep.
+        os.sched_yield()
 
 
 def wait_for_room(task_queue: Any, event: Any, seconds: float) -> None:

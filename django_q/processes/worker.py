@@ -6,9 +6,11 @@ import errno
 import os
 import pickle
 import queue
+import sys
 import time
 from collections import deque
 from dataclasses import dataclass
+from functools import cached_property
 from multiprocessing import current_process
 from typing import Any
 
@@ -22,7 +24,7 @@ from django_q.optional import psutil, resource
 from django_q.package import TaskPackage, dotted_name
 from django_q.processes.entry import leash, retitle, say_ready
 from django_q.processes.slot import Slot, State, TimerSlot
-from django_q.queues import STOP, SocketQueue, readable
+from django_q.queues import STOP, Queue, Wait
 from django_q.results.rows import PICKLED, Pickled
 from django_q.signals import SENDER, post_spawn
 
@@ -30,6 +32,8 @@ from django_q.signals import SENDER, post_spawn
 PATIENCE = 0.006
 #: Seconds in which a process can not use up its descriptors, of which it has a thousand or more.
 SHORT = 0.0001
+#: What a kilobyte is in what the system says of the memory of a process.
+KILOBYTE = 1024 if sys.platform == "darwin" else 1
 #: From this share on a worker also lives as long as this, in seconds, before it is recycled:
 #: to start one costs as much as hundreds of the shortest tasks.
 RECYCLE_EXACT, SHORTEST_LIFE = 100, 1.0
@@ -66,6 +70,11 @@ class Bench:
         self.done = 0  # tasks since this worker started
         self.ending = State.IDLE  # how it ends, once it has decided to
 
+    @cached_property
+    def wait(self) -> Wait:
+        """What waits for a batch, or for the cluster to be gone."""
+        return Wait(self.task_queue, leash())
+
     def run(self) -> None:
         """Work until there is a reason to end."""
         self.alarm.install()
@@ -85,14 +94,12 @@ class Bench:
         """Take the next batch, waiting for it; none when the cluster is gone."""
         if not hasattr(self.task_queue, "get_many"):
             return [self.task_queue.get()]
-        parent = leash()
         while True:
             try:
                 return self.task_queue.get_many(block=False)
             except queue.Empty:
                 self.task_queue.ask()
-            ready = readable([self.task_queue, *parent], None)
-            if self.task_queue not in ready:
+            if self.task_queue not in self.wait():
                 return []
 
     def work_off(self, batch: list[Any]) -> None:
@@ -147,7 +154,7 @@ class Bench:
         Runs in the handler of a Unix signal, in the middle of a task.
         """
         waiting = list(self.pending)
-        if waiting and isinstance(self.task_queue, SocketQueue):
+        if waiting and isinstance(self.task_queue, Queue):
             try:
                 self.task_queue.put_many(waiting, block=False)
             except queue.Full:
@@ -166,7 +173,7 @@ class Bench:
         results, self.results = self.results, []
         if not results:
             return
-        if not isinstance(self.result_queue, SocketQueue):
+        if not isinstance(self.result_queue, Queue):
             for result in results:
                 self.result_queue.put(result)
             return
@@ -265,7 +272,7 @@ def rss_check() -> bool:
     if not Conf.MAX_RSS:
         return False
     if resource:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >= Conf.MAX_RSS
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >= Conf.MAX_RSS * KILOBYTE
     if psutil:
         return psutil.Process().memory_info().rss >= Conf.MAX_RSS * 1024
     return False

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from django_q.models import Failure, Success, Task
-from django_q.tasks import async_task, fetch
+from django_q.tasks import async_task, fetch, result
 from tests.servers import RedisServer, wait_until
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
@@ -255,6 +255,19 @@ def test_a_cluster_works_under_each_start_method(broker, running_cluster, method
 
     assert cluster.stop() == 0
     wait_until(lambda: cluster.leftovers() == [], 5)  # Python's own helpers end after it
+
+
+def test_a_cluster_works_on_the_sockets_of_macos(broker, running_cluster, monkeypatch):
+    monkeypatch.setenv("DJANGO_Q_TEST_SOCKETS", "datagrams")
+    cluster = running_cluster(start_method="spawn").wait_ready()
+
+    cluster.kill("worker")
+    cluster.wait_for("reincarnated worker")
+    ids = [async_task("tests.tasks.count_letters", "x" * 30_000 * n) for n in range(50)]
+
+    wait_until(lambda: all_saved(ids), 30)
+    assert [result(id) for id in ids] == [30_000 * n for n in range(50)]
+    assert cluster.stop() == 0
 
 
 def test_a_slow_task_does_not_delay_fast_ones_behind_it(broker, running_cluster):

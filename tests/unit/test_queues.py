@@ -7,21 +7,27 @@ import multiprocessing
 import os
 import pickle
 import queue
+import select
 import signal
+import socket
 from collections import deque
 from collections.abc import Iterator
-from typing import Any
+from contextlib import suppress
 
 import pytest
 
-from django_q.queues import STOP, Flag, LockedQueue, SharedCount, SocketQueue
+from django_q import queues
+from django_q.queues import STOP, Flag, Queue, SharedCount, Wait
 from tests.servers import wait_until
 
 
-@pytest.fixture
-def made() -> Iterator[SocketQueue]:
-    """Make a queue."""
-    made = SocketQueue()
+@pytest.fixture(params=["SOCK_SEQPACKET", "SOCK_DGRAM"])
+def made(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
+    """Make a queue, of each kind of sockets."""
+    kind = getattr(socket, request.param)
+    monkeypatch.setattr(queues, "kind_of_sockets", lambda: kind)
+    made = Queue()
+    assert made.reader.type == kind
     yield made
     made.close()
 
@@ -86,13 +92,54 @@ def test_what_can_not_be_pickled_raises_and_leaves_nothing(made):
     assert made.empty()
 
 
-def test_a_queue_ends_when_its_last_writer_is_gone(made):
+def test_a_queue_ends_when_its_last_writer_is_gone():
+    made = Queue()
     made.put("last")
     made.writer.close()
 
     assert made.get() == "last"
     with pytest.raises(EOFError):
         made.get()
+    made.close()
+
+
+@pytest.mark.parametrize("missing", ["SOCK_SEQPACKET", None])
+def test_datagrams_serve_where_there_are_no_other_sockets(monkeypatch, missing):
+    if missing:
+        monkeypatch.delattr(socket, missing)
+    assert queues.kind_of_sockets() == (socket.SOCK_DGRAM if missing else socket.SOCK_SEQPACKET)
+
+
+def wait_and_take(source: Queue, told: Flag, woken: Queue) -> None:
+    """Say each time that there was something to read, and take it; until told."""
+    wait = Wait(source, [told])
+    woken.put("waits")
+    while source in wait():
+        with suppress(queue.Empty):
+            source.get_nowait()
+        woken.put("woken")
+
+
+@pytest.mark.parametrize("has_epoll", [True, False])
+def test_an_item_wakes_a_process_that_waits_and_a_flag_wakes_all(monkeypatch, has_epoll):
+    if not has_epoll:
+        monkeypatch.delattr(select, "EPOLLEXCLUSIVE", raising=False)
+    source, told, woken = Queue(), Flag(), Queue()
+    context = multiprocessing.get_context("fork")
+    waiting = [context.Process(target=wait_and_take, args=(source, told, woken)) for _ in range(3)]
+    for process in waiting:
+        process.start()
+    assert [woken.get(timeout=20) for _ in waiting] == ["waits"] * 3
+
+    for number in range(20):
+        source.put(number)
+        assert woken.get(timeout=20) == "woken"
+        wait_until(source.empty)
+    told.set()
+
+    for process in waiting:
+        process.join(20)
+    assert not any(process.is_alive() for process in waiting)
 
 
 def test_a_large_message_leaves_no_descriptor_open(made):
@@ -114,7 +161,7 @@ def test_who_fills_the_queue_hears_that_it_is_empty(made):
     made.wait_asked(5, flag)
 
 
-def count_items(source: SocketQueue, target: SocketQueue) -> None:
+def count_items(source: Queue, target: Queue) -> None:
     """Count what a reader gets."""
     number = 0
     for _ in iter(source.get, STOP):
@@ -125,7 +172,7 @@ def count_items(source: SocketQueue, target: SocketQueue) -> None:
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_each_item_reaches_one_reader(method):
     context = multiprocessing.get_context(method)
-    source, target = SocketQueue(), SocketQueue()
+    source, target = Queue(), Queue()
     readers = [context.Process(target=count_items, args=(source, target)) for _ in range(2)]
     for reader in readers:
         reader.start()
@@ -141,7 +188,7 @@ def test_each_item_reaches_one_reader(method):
     assert source.qsize() == 0
 
 
-def read_for_ever(source: SocketQueue) -> None:
+def read_for_ever(source: Queue) -> None:
     """Read until killed."""
     while True:
         source.get()
@@ -211,27 +258,3 @@ def test_a_flag_is_seen_by_all_and_stays_up(method):
     assert flag.wait(20)
     assert flag.is_set()
     process.join()
-
-
-@pytest.fixture
-def locked() -> Iterator[Any]:
-    """Make the queue for platforms without the sockets."""
-    made = LockedQueue()
-    yield made
-    made.close()
-    made.join_thread()
-
-
-def test_the_other_queue_has_the_same_face(locked):
-    locked.put_many([1, 2])
-    locked.put(3)
-
-    assert [locked.get(timeout=5), *locked.get_many(timeout=5), locked.get(timeout=5)] == [1, 2, 3]
-    wait_until(locked.empty)
-    assert locked.qsize() == 0
-    with pytest.raises(queue.Empty):
-        locked.get_nowait()
-    with pytest.raises((pickle.PicklingError, AttributeError)):
-        locked.put(lambda: None)
-    locked.ask()
-    locked.wait_asked(0.01)
