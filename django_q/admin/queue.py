@@ -82,7 +82,7 @@ class QueueAdmin(LightList, admin.ModelAdmin):
         """Show who has it."""
         if queued.lock is None or queued.lock <= timezone.now():
             return badge("quiet", _("Waiting"))
-        return badge("busy", _("In hand") if queued.delivery or queued.attempts else _("Locked"))
+        return badge("busy", _("In hand") if queued.attempts else _("Locked"))
 
     @admin.display(description=_("arguments"))
     def call_args(self, queued: OrmQ) -> str:

@@ -14,15 +14,19 @@ TRIGGER = "django_q_ormq_notify"
 class PostgresTable(ReturningTable):
     """The queue in PostgreSQL, which tells who waits of changes.
 
-    Of added rows a trigger tells, so that producers of the predecessors are heard too.
+    A trigger tells of rows whose ``delivery`` is 0, as producers of the predecessors add them.
     """
 
+    INSERT = """
+        INSERT INTO {table} ("key", "payload", "lock", "delivery") VALUES (%s, %s, {lock}, 1)
+        RETURNING "id", PG_NOTIFY(%s, '')
+    """
     INSERT_MANY = """
         WITH added AS (
-            INSERT INTO {table} ("key", "payload", "lock")
-            SELECT %s, payload, {lock} FROM UNNEST(%s::text[]) AS payload RETURNING "id"
+            INSERT INTO {table} ("key", "payload", "lock", "delivery")
+            SELECT %s, payload, {lock}, 1 FROM UNNEST(%s::text[]) AS payload RETURNING "id"
         )
-        SELECT ARRAY_AGG("id") FROM added
+        SELECT ARRAY_AGG("id"), PG_NOTIFY(%s, '') FROM added
     """
     # The rows are picked in a step of its own, because a plain subquery may be run again and
     # would then lock more rows than it was asked for. They are ordered as the index is and no
@@ -44,8 +48,15 @@ class PostgresTable(ReturningTable):
         return f"django_q_{sha256(self.key.encode()).hexdigest()[:16]}"
 
     @retried
+    def insert(self, payload: str, delay: float = 0) -> int:
+        """Add a row, and return its id."""
+        lock, parameters = self.time_in(delay)
+        sql = self.INSERT.format(table=self.table, lock=lock)
+        return self.execute(sql, [self.key, payload, *parameters, self.channel])[0][0]
+
+    @retried
     def tells_of_changes(self) -> bool:
-        """Whether who listens is told: not where the tables were made without migrations."""
+        """Whether who listens is told of all rows: not in tables made without migrations."""
         sql = "SELECT 1 FROM pg_trigger WHERE tgname = %s AND tgrelid = %s::regclass"
         return bool(self.execute(sql, [TRIGGER, self.table]))
 
@@ -54,7 +65,7 @@ class PostgresTable(ReturningTable):
         """Add rows, all of them or none."""
         lock, parameters = self.time_in()
         sql = self.INSERT_MANY.format(table=self.table, lock=lock)
-        return sorted(self.execute(sql, [self.key, *parameters, payloads])[0][0])
+        return sorted(self.execute(sql, [self.key, *parameters, payloads, self.channel])[0][0])
 
     @retried
     def due_in(self) -> float | None:

@@ -1,23 +1,23 @@
-"""A trigger by which PostgreSQL tells who waits that a task was enqueued, whoever enqueued it."""
+"""A trigger by which PostgreSQL tells who waits of tasks whose producer does not tell."""
 
 from typing import Any
 
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
-#: One notification for each queue that a statement adds to, on the channel that
-#: ``PostgresTable.channel`` names.
+#: Notifies on the channel that ``PostgresTable.channel`` names.
 FUNCTION = """
 CREATE OR REPLACE FUNCTION django_q_ormq_notify() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM pg_notify(
-        'django_q_' || left(encode(sha256(convert_to(queue.key, 'UTF8')), 'hex'), 16), ''
-    ) FROM (SELECT DISTINCT key FROM added) AS queue;
+        'django_q_' || left(encode(sha256(convert_to(NEW.key, 'UTF8')), 'hex'), 16), ''
+    );
     RETURN NULL;
 END $$
 """
+#: ``PostgresTable`` notifies by itself, which takes a third of the time, and counts from one.
 TRIGGER = """
 CREATE OR REPLACE TRIGGER django_q_ormq_notify AFTER INSERT ON django_q_ormq
-REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION django_q_ormq_notify()
+FOR EACH ROW WHEN (NEW.delivery = 0) EXECUTE FUNCTION django_q_ormq_notify()
 """
 
 
