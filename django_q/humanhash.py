@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import uuid as uuid_module
 from collections.abc import Iterable, Sequence
-from functools import reduce
-from operator import xor
 from typing import Any
 
 DEFAULT_WORDLIST = tuple(
@@ -63,9 +61,12 @@ class HumanHasher:
             raise ValueError(f"A digest for {target} words needs as many bytes, got {len(data)}.")
         # The first bytes of all segments are one number, their second bytes another.
         whole = size * target
-        columns = (int.from_bytes(data[place:whole:size], "big") for place in range(size))
-        words = list(reduce(xor, columns).to_bytes(target, "big"))
-        words[-1] = reduce(xor, data[whole:], words[-1])
+        number = 0
+        for place in range(size):
+            number ^= int.from_bytes(data[place:whole:size], "big")
+        words = list(number.to_bytes(target, "big"))
+        for byte in data[whole:]:
+            words[-1] ^= byte
         return words
 
     def uuid(self, **params: Any) -> tuple[str, str]:

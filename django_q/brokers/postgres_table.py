@@ -52,20 +52,20 @@ class PostgresTable(ReturningTable):
         """Add a row, and return its id."""
         lock, parameters = self.time_in(delay)
         sql = self.INSERT.format(table=self.table, lock=lock)
-        return self.execute(sql, [self.key, payload, *parameters, self.channel])[0][0]
+        return self.fetch(sql, [self.key, payload, *parameters, self.channel])[0][0]
 
     @retried
     def tells_of_changes(self) -> bool:
         """Whether who listens is told of all rows: not in tables made without migrations."""
         sql = "SELECT 1 FROM pg_trigger WHERE tgname = %s AND tgrelid = %s::regclass"
-        return bool(self.execute(sql, [TRIGGER, self.table]))
+        return bool(self.fetch(sql, [TRIGGER, self.table]))
 
     @retried
     def insert_many(self, payloads: list[str]) -> list[int]:
         """Add rows, all of them or none."""
         lock, parameters = self.time_in()
         sql = self.INSERT_MANY.format(table=self.table, lock=lock)
-        return sorted(self.execute(sql, [self.key, *parameters, payloads, self.channel])[0][0])
+        return sorted(self.fetch(sql, [self.key, *parameters, payloads, self.channel])[0][0])
 
     @retried
     def due_in(self) -> float | None:
@@ -74,7 +74,7 @@ class PostgresTable(ReturningTable):
             "SELECT EXTRACT(EPOCH FROM MIN(lock) - STATEMENT_TIMESTAMP())::float8 "
             f"FROM {self.table} WHERE key = %s"
         )
-        return self.execute(sql, [self.key])[0][0]
+        return self.fetch(sql, [self.key])[0][0]
 
     @retried
     def notify(self) -> None:

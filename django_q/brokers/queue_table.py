@@ -183,11 +183,16 @@ class QueueTable:
         """Make the SQL of a condition on ids."""
         return f"id IN ({', '.join(['%s'] * len(pks))})"
 
-    def execute(self, sql: str, parameters: list) -> list[tuple]:
+    def execute(self, sql: str, parameters: list) -> None:
+        """Run a statement that gives no rows."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+
+    def fetch(self, sql: str, parameters: list) -> list[tuple]:
         """Run a statement. Returns the rows that it gives."""
         with self.connection.cursor() as cursor:
             cursor.execute(sql, parameters)
-            return cursor.fetchall() if cursor.description else []
+            return cursor.fetchall()
 
 
 class ReturningTable(QueueTable):
@@ -210,14 +215,14 @@ class ReturningTable(QueueTable):
         """Add a row, and return its id."""
         lock, parameters = self.time_in(delay)
         sql = self.INSERT.format(table=self.table, lock=lock)
-        return self.execute(sql, [self.key, payload, *parameters])[0][0]
+        return self.fetch(sql, [self.key, payload, *parameters])[0][0]
 
     @retried
     def take(self, limit: int, seconds: float) -> list[Delivery]:
         """Lease rows that are due for some seconds."""
         (lock, end), (now, start) = self.time_in(seconds), self.time_in()
         sql = self.TAKE.format(table=self.table, lock=lock, now=now)
-        rows = self.execute(sql, [self.key, *start, limit, *end])
+        rows = self.fetch(sql, [self.key, *start, limit, *end])
         # They come in no order. The ids are in that of the queue, but for what was delayed.
         return [
             Delivery(receipt(pk, fence), payload, attempt)
@@ -227,7 +232,7 @@ class ReturningTable(QueueTable):
     def change_rows(self, statement: str, parameters: list, fence: int, pks: list[int]) -> Iterable:
         """Run a statement on rows of one fence. Returns the ids of those that it found."""
         sql = f'{statement} WHERE {self.pk_in(pks)} AND "delivery" = %s RETURNING "id"'
-        return [row[0] for row in self.execute(sql, [*parameters, *pks, fence])]
+        return [row[0] for row in self.fetch(sql, [*parameters, *pks, fence])]
 
 
 def receipt(pk: int, fence: int) -> str:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 from django.db import OperationalError
 
 from django_q.brokers.queue_table import ReturningTable
 
-#: Values of ``PRAGMA synchronous``.
-NORMAL, FULL = 1, 2
+#: Value of ``PRAGMA synchronous``: who syncs less stays at that.
+NORMAL = 1
 
 
 class SqliteTable(ReturningTable):
@@ -23,43 +22,50 @@ class SqliteTable(ReturningTable):
     cut may be lost, as on Redis. Other writes stay as they are set.
     """
 
+    logged: Any = None  #: a connection of the driver on which the log is known to be in use
+
     def insert(self, payload: str, delay: float = 0) -> int:
         """Add a row, and return its id."""
-        with self.unsynced():
+        connection = self.connection
+        raw = self.raw(connection)
+        if connection.in_atomic_block or not self.use_log(connection, raw):
             return super().insert(payload, delay)
-
-    @contextlib.contextmanager
-    def unsynced(self) -> Iterator[None]:
-        """Commit without waiting for the disk, where the journal lets nothing break by it."""
-        raw = self.raw()
-        if self.connection.in_atomic_block or not self.use_log(raw):
-            yield
-            return
         before = pragma(raw, "synchronous")
-        raw.execute(f"PRAGMA synchronous={min(before, NORMAL)}")
+        if before <= NORMAL:
+            return super().insert(payload, delay)
+        raw.execute(f"PRAGMA synchronous={NORMAL}")
         try:
-            yield
+            return super().insert(payload, delay)
         finally:
-            if self.connection.connection is raw:  # and was not closed after an error
+            if connection.connection is raw:  # and was not closed after an error
                 raw.execute(f"PRAGMA synchronous={before}")
 
-    def use_log(self, raw: Any) -> bool:
-        """Choose the write-ahead log if that may be; say whether it is in use."""
-        journal = pragma(raw, "journal_mode")
-        options = self.connection.settings_dict["OPTIONS"]
-        if journal == "delete" and "journal_mode" not in (options.get("init_command") or ""):
-            with contextlib.suppress(OperationalError, self.connection.Database.OperationalError):
-                journal = pragma(raw, "journal_mode=WAL")  # or it is busy, and stays as it is
-        return journal == "wal"
+    def use_log(self, connection: Any, raw: Any) -> bool:
+        """Choose the write-ahead log if that may be; say whether it is in use.
 
-    def raw(self) -> Any:
+        Nobody can end its use while a connection is open.
+        """
+        if self.logged is raw:
+            return True
+        journal = pragma(raw, "journal_mode")
+        options = connection.settings_dict["OPTIONS"]
+        if journal == "delete" and "journal_mode" not in (options.get("init_command") or ""):
+            with contextlib.suppress(OperationalError, connection.Database.OperationalError):
+                journal = pragma(raw, "journal_mode=WAL")  # or it is busy, and stays as it is
+        if journal != "wal":
+            return False
+        self.logged = raw
+        return True
+
+    @staticmethod
+    def raw(connection: Any) -> Any:
         """Give the connection of the driver: its statements are too short for a cursor's cost."""
-        self.connection.ensure_connection()
-        return self.connection.connection
+        connection.ensure_connection()
+        return connection.connection
 
     def version(self) -> int:
         """Give a number that changes when another connection has changed the database."""
-        return pragma(self.raw(), "data_version")
+        return pragma(self.raw(self.connection), "data_version")
 
 
 def pragma(raw: Any, name: str) -> Any:
