@@ -270,3 +270,10 @@ def test_monitor_called_with_a_queue_is_the_process_that_saves_results(broker):
 
     assert monitor.monitor(results, broker) is None
     results.close()
+
+
+def test_a_cluster_says_where_it_can_not_run(monkeypatch):
+    monkeypatch.delattr(socket, "AF_UNIX")  # as on Windows
+
+    with pytest.raises(CommandError, match="Unix sockets"):
+        call_command("qcluster")

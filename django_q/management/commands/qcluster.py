@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
@@ -35,6 +36,11 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if not hasattr(socket, "AF_UNIX"):
+            raise CommandError(
+                "A cluster needs Unix sockets, which this system does not have. On Windows, run it "
+                "in WSL or in a container; tasks can be enqueued from anywhere."
+            )
         if options["cluster_name"]:
             # In the environment too, for the processes that do not inherit this one's memory.
             os.environ["Q_CLUSTER_NAME"] = options["cluster_name"]
