@@ -170,11 +170,12 @@ class Wait:
     def __init__(self, shared: Any, others: Iterable[Any]) -> None:
         self.sources = {source.fileno(): source for source in (shared, *others)}
         self.poller = None
-        if hasattr(select, "EPOLLEXCLUSIVE"):
-            self.poller = select.epoll()
+        with contextlib.suppress(AttributeError, OSError):  # no Linux, or one that is too old
+            poller = select.epoll()
             for number, source in self.sources.items():
                 exclusive = select.EPOLLEXCLUSIVE if source is shared else 0
-                self.poller.register(number, select.EPOLLIN | exclusive)
+                poller.register(number, select.EPOLLIN | exclusive)
+            self.poller = poller
 
     def __call__(self) -> list[Any]:
         """Wait; the sources that can be read."""
