@@ -28,9 +28,9 @@ def is_open(connection: Any) -> bool:
 
 def open_transaction() -> str | None:
     """Name a database with an open transaction, the default one first."""
-    for connection in connections.all(initialized_only=True):
-        if is_open(connection):
-            return connection.alias
+    for alias in connections:  # not "initialized_only", which takes twice as long
+        if is_open(connections[alias]):
+            return alias
     return None
 
 

@@ -26,7 +26,7 @@ def expression_of_time_in(alias: str, seconds: float = 0) -> RawSQL:
 
 def here(connection: Any, seconds: float) -> tuple[str, list]:
     """Take the time of this machine."""
-    then = now() + timedelta(seconds=seconds)
+    then = now() + timedelta(seconds=seconds) if seconds else now()
     return "%s", [connection.ops.adapt_datetimefield_value(then)]
 
 
