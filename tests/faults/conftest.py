@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.faults import failover, mixtures, outages  # noqa: F401 - they register their faults
+from tests.faults import disk, failover, mixtures, outages  # noqa: F401 - they register their faults
 from tests.faults.driver import Run, note_figures
 from tests.faults.faults import FAULTS
-from tests.faults.rigs import KINDS, make_rig
+from tests.faults.rigs import FOLDER, KINDS, make_rig
 from tests.faults.shards import SEEDS, part, seeds
 
 
@@ -46,12 +46,14 @@ def is_wanted(is_short: bool, kind: str) -> bool:
 @pytest.fixture
 def make_run(
     tmp_path: Path, conf: Callable, django_db_blocker: Any
-) -> Iterator[Callable[[str, int], Run]]:
+) -> Iterator[Callable[..., Run]]:
     """Make a run on a rig: ``make_run("redis", seed)``. It has ended with the test."""
     made: list[Run] = []
 
-    def make(kind: str, seed: int) -> Run:
+    def make(kind: str, seed: int, on_small_disk: bool = False) -> Run:
         conf(retry=2)
+        if on_small_disk and not disk.mount(tmp_path / FOLDER):
+            pytest.skip("only root may mount a disk")
         made.append(Run(make_rig(kind, tmp_path), seed))
         return made[-1]
 
@@ -59,6 +61,7 @@ def make_run(
         yield make
         for run in made:
             run.close()
+        disk.unmount(tmp_path / FOLDER)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import psutil
 
@@ -27,16 +28,23 @@ class Fault:
     brokers: tuple[str, ...] = ALL
     is_short: bool = False  # belongs to the selection that always runs
     options: dict | None = None  # of the cluster
+    on_small_disk: bool = False  # whether it needs the database on a disk that it can fill
 
 
 FAULTS: dict[str, Fault] = {}
 
 
-def fault(name: str, brokers: tuple[str, ...] = ALL, short: bool = False, **options):
+def fault(
+    name: str,
+    brokers: tuple[str, ...] = ALL,
+    short: bool = False,
+    small_disk: bool = False,
+    **options: Any,
+):
     """Register a function as a fault."""
 
     def register(inject: Callable[[Run], None]) -> Callable[[Run], None]:
-        FAULTS[name] = Fault(name, inject, brokers, short, options)
+        FAULTS[name] = Fault(name, inject, brokers, short, options, small_disk)
         return inject
 
     return register

@@ -12,6 +12,7 @@ import psutil
 import pytest
 from django.db import OperationalError, connections
 
+from tests.faults import disk
 from tests.faults.clock import SteppedClock, library
 from tests.faults.driver import RETRY, Run
 from tests.faults.faults import SERVERS, fault, kill_tree
@@ -212,9 +213,18 @@ def set_clock_back(run: Run) -> None:
     run.start_cluster()
 
 
-@fault("disk full", ("redis", "sqlite"))
+@fault("disk full", ("redis", "sqlite"), small_disk=True)
 def fill_disk(run: Run) -> None:
-    """Let no file grow for a while: disk full."""
+    """Fill the disk of the database for a while."""
+    run.instant()
+    with disk.filled(run.rig.folder):
+        time.sleep(run.random.uniform(0.5, 1.5))
+    run.lapse()  # who can not pass a result on ends, and its task runs again
+
+
+@fault("files that may not grow", ("redis", "sqlite"))
+def limit_files(run: Run) -> None:
+    """Let no file of the cluster grow for a while."""
     run.instant()
     size = max(run.cluster.log_file.stat().st_size + 100_000, 150_000)
     for process in run.cluster.processes():

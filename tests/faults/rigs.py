@@ -30,6 +30,8 @@ from tests.settings import from_url, sqlite
 
 #: Name of the clusters' database in the driver's process.
 ALIAS = "faults"
+#: Where a run keeps its database, in its directory.
+FOLDER = "database"
 KINDS = ["redis", "sentinel", "sqlite", "postgres"]
 if mariadb.is_here():
     KINDS.append("mysql")
@@ -85,9 +87,15 @@ class Rig:
             {"default": {}, ALIAS: dict(self.database)}
         )[ALIAS]
 
+    @property
+    def folder(self) -> Path:
+        """Where the database is."""
+        return self.directory / FOLDER
+
     def make_database(self) -> dict:
         """Make an empty database, and give its settings."""
-        self.file = self.directory / "results.sqlite3"
+        self.folder.mkdir(exist_ok=True)
+        self.file = self.folder / "results.sqlite3"
         shutil.copy(sqlite_template(), self.file)
         settings = {**sqlite(), "NAME": str(self.file)}
         settings["OPTIONS"] = {**settings["OPTIONS"], "timeout": 2}

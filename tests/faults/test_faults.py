@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 
 def test_nothing_is_lost(make_run, judge, fault_name, kind, seed):
     fault = FAULTS[fault_name]
-    run = make_run(kind, seed)
+    run = make_run(kind, seed, fault.on_small_disk)
     run.start_cluster(**fault.options)
     run.produce()
     run.begin()
