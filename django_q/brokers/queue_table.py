@@ -184,7 +184,7 @@ class QueueTable:
         return f"id IN ({', '.join(['%s'] * len(pks))})"
 
     def execute(self, sql: str, parameters: list) -> None:
-        """Run a statement that gives no rows."""
+        """Run a statement for what it does; rows that it gives are not read."""
         with self.connection.cursor() as cursor:
             cursor.execute(sql, parameters)
 

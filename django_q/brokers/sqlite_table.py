@@ -28,9 +28,8 @@ class SqliteTable(ReturningTable):
         """Add a row, and return its id."""
         connection = self.connection
         raw = self.raw(connection)
-        if connection.in_atomic_block or not self.use_log(connection, raw):
-            return super().insert(payload, delay)
-        before = pragma(raw, "synchronous")
+        may_change = not connection.in_atomic_block and self.use_log(connection, raw)
+        before = pragma(raw, "synchronous") if may_change else NORMAL
         if before <= NORMAL:
             return super().insert(payload, delay)
         raw.execute(f"PRAGMA synchronous={NORMAL}")

@@ -26,7 +26,7 @@ SHORTEST, LONGEST = 0.05, 1.0
 #: Seconds between two looks at SQLite's change counter.
 TICK = 0.04
 #: Seconds that a listener waits for a notification before it looks by itself.
-PATIENCE = 60
+PATIENCE = 30
 #: Connection parameters of a listener, unless the settings say otherwise.
 LISTENER = {"connect_timeout": 5, "keepalives_idle": 30}
 #: Seconds between two attempts to listen.
