@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, router, transaction
-from django.db.models import F, Window
+from django.db.models import F, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.db.models.signals import post_save, pre_save
 from django.utils import timezone
@@ -22,8 +22,9 @@ from django_q.results.rows import PICKLED, insert, opened
 #: Errors that pass: the database is away, or busy. What failed may be tried again.
 PASSING = (OperationalError, InterfaceError)
 
-#: Rows that are pruned at a time; above what one group can add.
-AT_ONCE = 1000
+#: Rows above a new limit that one result clears away when it is saved. A group of them clears as
+#: many as it adds, and that number divided by its size: a busy monitor leaves it for quieter times.
+CLEARED = 1000
 
 
 def is_saved(package: TaskPackage) -> bool:
@@ -65,7 +66,7 @@ def save_rows(rows: list[dict[str, Any]], alias: str) -> None:
         else:
             insert(rows, alias)
         if any(row["success"] for row in rows):
-            prune(alias)
+            prune(alias, len(rows))
 
 
 def save_alone(row: dict[str, Any], alias: str) -> None:
@@ -146,27 +147,29 @@ def save_instance(row: dict[str, Any], alias: str) -> None:
         Task(**values).save(using=alias, force_update=True)
 
 
-def prune(alias: str) -> None:
+def prune(alias: str, saved: int) -> None:
     """Delete successes beyond ``save_limit``, the latest of them first, some at a time.
 
-    So that a limit that is set on a table of a million rows does not stop the results.
+    So that a limit that is set on a table of a million rows does not stop the results. ``saved``
+    is the number of rows that have just come.
     """
     if Conf.SAVE_LIMIT <= 0:
         return
+    at_most = saved + CLEARED // saved
     if Conf.SAVE_LIMIT_PER in ("group", "name", "func"):
-        prune_each(alias, Conf.SAVE_LIMIT_PER)
-        return
-    # Not filter(success=True): SQLite does not look a bare boolean up in an index.
-    kept = Task.objects.using(alias).filter(success__in=[True]).order_by("-stopped")
-    surplus = list(kept.values_list("id", flat=True)[Conf.SAVE_LIMIT : Conf.SAVE_LIMIT + AT_ONCE])
-    if surplus:
-        Task.objects.using(alias).filter(id__in=surplus)._raw_delete(alias)
+        surplus = surplus_of_each(alias, Conf.SAVE_LIMIT_PER)[:at_most]
+    else:
+        # Not filter(success=True): SQLite does not look a bare boolean up in an index.
+        kept = Task.objects.using(alias).filter(success__in=[True]).order_by("-stopped")
+        end = Conf.SAVE_LIMIT + at_most
+        surplus = kept.values_list("id", flat=True)[Conf.SAVE_LIMIT : end]
+    if ids := list(surplus):
+        Task.objects.using(alias).filter(id__in=ids)._raw_delete(alias)
 
 
-def prune_each(alias: str, column: str) -> None:
-    """Delete the successes beyond ``save_limit`` of each group, name or function."""
+def surplus_of_each(alias: str, column: str) -> QuerySet:
+    """Select the ids of successes beyond ``save_limit`` of each group, name or function."""
     numbered = Success.objects.using(alias).annotate(
         place=Window(RowNumber(), partition_by=[F(column)], order_by=[F("stopped").desc(), F("id")])
     )
-    surplus = numbered.filter(place__gt=Conf.SAVE_LIMIT).order_by().values_list("id", flat=True)
-    Task.objects.using(alias).filter(id__in=list(surplus[:AT_ONCE]))._raw_delete(alias)
+    return numbered.filter(place__gt=Conf.SAVE_LIMIT).order_by().values_list("id", flat=True)

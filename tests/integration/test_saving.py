@@ -93,6 +93,22 @@ def test_the_oldest_successes_beyond_the_limit_are_pruned_and_failures_are_kept(
     assert Failure.objects.count() == 1
 
 
+@pytest.mark.parametrize("per", [None, "func"])
+def test_a_new_limit_on_many_rows_is_reached_in_steps_that_a_busy_monitor_makes_small(
+    conf, monkeypatch, per
+):
+    monkeypatch.setattr(saving, "CLEARED", 10)
+    conf(save_limit=0)
+    saving.save([finished() for _ in range(30)])
+    conf(save_limit=1, save_limit_per=per)
+
+    saving.save([finished()])
+    assert Success.objects.count() == 30 + 1 - (1 + 10)
+
+    saving.save([finished() for _ in range(5)])
+    assert Success.objects.count() == 20 + 5 - (5 + 2)
+
+
 @pytest.mark.parametrize("column", ["group", "name", "func"])
 def test_the_limit_can_be_kept_for_each(conf, column):
     conf(save_limit=2, save_limit_per=column)

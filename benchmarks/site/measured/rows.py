@@ -18,7 +18,7 @@ STATEMENTS = {
         WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {rows})
         INSERT INTO django_q_task (id, name, func, "group", cluster, result, started, stopped,
             success, attempt_count)
-        SELECT printf('%032x', n), 'name-' || n, 'shop.tasks.number_' || (n % 50),
+        SELECT lower(hex(randomblob(16))), 'name-' || n, 'shop.tasks.number_' || (n % 50),
             'group-' || (n % 500), 'shop', '{result}', datetime('now', '-' || n || ' seconds'),
             datetime('now', '-' || n || ' seconds'), n % 10 > 0, 1 FROM numbers""",
 }
