@@ -1,4 +1,4 @@
-"""Indexes that can be made while the tables are in use."""
+"""Indexes that can be made and dropped while the tables are in use."""
 
 from typing import Any
 
@@ -41,6 +41,45 @@ class AddIndex(migrations.AddIndex):
         model = from_state.apps.get_model(app_label, self.model_name)
         if self.allow_migrate_model(schema_editor.connection.alias, model):
             schema_editor.remove_index(model, self.index, **concurrently(schema_editor))
+
+
+class RemoveIndex(migrations.RemoveIndex):
+    """Drops an index without blocking those who write, where the database can: PostgreSQL.
+
+    For migrations with ``atomic = False``. An index that somebody has dropped already is none to
+    drop.
+    """
+
+    atomic = False
+
+    def database_forwards(
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
+    ) -> None:
+        """Drop the index."""
+        model = from_state.apps.get_model(app_label, self.model_name)
+        if not self.allow_migrate_model(schema_editor.connection.alias, model):
+            return
+        if index_exists(schema_editor, model._meta.db_table, self.name):
+            index = from_state.models[app_label, self.model_name_lower].get_index_by_name(self.name)
+            schema_editor.remove_index(model, index, **concurrently(schema_editor))
+
+    def database_backwards(
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
+    ) -> None:
+        """Make the index again."""
+        model = to_state.apps.get_model(app_label, self.model_name)
+        if not self.allow_migrate_model(schema_editor.connection.alias, model):
+            return
+        index = to_state.models[app_label, self.model_name_lower].get_index_by_name(self.name)
+        schema_editor.add_index(model, index, **concurrently(schema_editor))
 
 
 def concurrently(schema_editor: BaseDatabaseSchemaEditor) -> dict[str, Any]:

@@ -44,11 +44,6 @@ class Task(models.Model):
         verbose_name_plural = _("tasks")
         ordering = ["-stopped"]
         indexes = [
-            models.Index(
-                fields=["group", "name", "func"],
-                name="success_index",
-                condition=models.Q(success=True),
-            ),
             # For the admin and for pruning: one outcome, or one group, latest first.
             models.Index(fields=["success", "stopped"], name="django_q_task_stopped"),
             models.Index(fields=["group", "stopped"], name="django_q_task_group"),

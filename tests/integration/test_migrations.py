@@ -24,7 +24,7 @@ TABLES = (
     "django_q_heartbeat",
     "django_q_part",
 )
-INDEXES, LATER = "0021_indexes", "0022_notify"
+INDEXES, LATER = "0021_indexes", ("0022_notify", "0023_remove_success_index")
 #: The last migration of Django Q 1.3.9, and that of django-q2 1.11.
 DJANGO_Q = "0014_schedule_cluster"
 DJANGO_Q2 = "0019_alter_task_options_alter_ormq_key_alter_ormq_lock_and_more"
@@ -99,10 +99,10 @@ def predecessor(last: str) -> None:
     with connection.cursor() as cursor:
         for statement in SCHEMA.format(**TYPES[connection.vendor], **names, **added).split(";"):
             cursor.execute(statement)
-        if last == DJANGO_Q2 and connection.features.supports_partial_indexes:
-            cursor.execute(
-                'CREATE INDEX success_index ON django_q_task ("group", name, func) WHERE success'
-            )
+        if last == DJANGO_Q2:
+            columns = f"{names['group']}, name, func"
+            where = "WHERE success" if connection.features.supports_partial_indexes else ""
+            cursor.execute(f"CREATE INDEX success_index ON django_q_task ({columns}) {where}")
     record(last)
 
 
@@ -133,9 +133,8 @@ def insert_rows_of_a_predecessor() -> None:
     insert("django_q_ormq", key="default", payload="x", lock=NOW)
 
 
-#: How the indexes are called that are looked at. Without partial indexes, as in MySQL, django-q2
-#: has no ``success_index``.
-COMPARED = ("django_q_",) if connection.vendor == "mysql" else ("django_q_", "success")
+#: How the indexes are called that are looked at.
+COMPARED = ("django_q_", "success")
 
 
 def schema() -> dict[str, set]:
@@ -226,16 +225,19 @@ def test_the_way_back_to_django_q2_is_open(empty_database):
     call_command("migrate", "django_q", verbosity=0)
 
     call_command("migrate", "django_q", DJANGO_Q2, verbosity=0)
+    with connection.schema_editor() as editor:
+        has_index = _indexes.index_exists(editor, "django_q_task", "success_index")
     insert_rows_of_a_predecessor()
     call_command("migrate", "django_q", verbosity=0)
 
+    assert has_index
     assert OrmQ.objects.get().delivery == 0
 
 
 def test_an_index_that_was_left_by_an_interrupted_attempt_is_made_anew(empty_database):
     call_command("migrate", "django_q", verbosity=0)
     new = schema()
-    for name in (INDEXES, LATER):
+    for name in (INDEXES, *LATER):
         MigrationRecorder(connection).record_unapplied("django_q", name)
 
     call_command("migrate", "django_q", verbosity=0)
