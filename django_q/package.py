@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -117,7 +118,7 @@ def new_package(
     started: datetime | None = None,
 ) -> TaskPackage:
     """Make the package of a call. Options that are None are left out."""
-    task_id = task_id or os.urandom(16).hex()
+    task_id = task_id or new_id()
     package: dict[str, Any] = {
         "id": task_id,
         "name": options.get("task_name") or humanize(task_id),
@@ -133,6 +134,17 @@ def new_package(
     if "chain" in package:
         package = {**CHAINED, **package}
     return package  # type: ignore[return-value]
+
+
+def new_id() -> str:
+    """Make an id: 32 hexadecimal digits, of which 26 are random.
+
+    The first six tell the time, in sixteenths of a second, and come round every twelve days. So
+    rows that are saved together lie together in the index of a large table, where random ids
+    would each change another page; and the names of tasks of one time still differ in all words.
+    After J. Nilsson, "The Cost of GUIDs as Primary Keys", 2002.
+    """
+    return f"{int(time.time() * 16) & 0xFFFFFF:06x}{os.urandom(13).hex()}"
 
 
 def next_link(package: TaskPackage, result: Any) -> TaskPackage | None:
