@@ -13,7 +13,7 @@ from django_q.brokers.heartbeats import Heartbeats
 from django_q.conf import Conf
 
 #: Seconds that ``dequeue`` waits unless told: who can not be woken gets an answer soon.
-WAIT, WAIT_WITH_WAKE_FD = 1, 30
+WAIT, WAIT_WITH_WAKE_FD = 1, 60
 #: Seconds for which a key of ``enqueue_once`` is kept, and then still when it may be forgotten:
 #: longer than a process that was held up at the wrong moment.
 REMEMBERED, FORGOTTEN = 30 * 86400, 3600

@@ -25,8 +25,6 @@ logger = logging.getLogger("django-q")
 SHORTEST, LONGEST = 0.05, 1.0
 #: Seconds between two looks at SQLite's change counter.
 TICK = 0.04
-#: Seconds that a listener waits for a notification before it looks by itself.
-PATIENCE = 30
 #: Connection parameters of a listener, unless the settings say otherwise.
 LISTENER = {"connect_timeout": 5, "keepalives_idle": 30}
 #: Seconds between two attempts to listen.
@@ -129,7 +127,7 @@ class Listening(Polling):
         if not self.listener:
             return super().wait(seconds, wake_fd)
         due = self.table.due_in()
-        patience = min(seconds, PATIENCE, Conf.RETRY)
+        patience = min(seconds, Conf.RETRY)
         ready = readable(
             [self.listener.fileno(), wake_fd], patience if due is None else min(patience, due)
         )
