@@ -66,6 +66,11 @@ class SqliteTable(ReturningTable):
         """Give a number that changes when another connection has changed the database."""
         return pragma(self.raw(self.connection), "data_version")
 
+    def files(self) -> list[str]:
+        """Name the files that are written by a change: the database, and its log."""
+        path = self.raw(self.connection).execute("PRAGMA database_list").fetchone()[2]
+        return [path, f"{path}-wal"] if path else []  # a database in memory has none
+
 
 def pragma(raw: Any, name: str) -> Any:
     """Read a value of the database."""

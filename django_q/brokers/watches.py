@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import Error
 
+from django_q.brokers.inotify import Inotify
 from django_q.brokers.postgres_table import PostgresTable
 from django_q.brokers.queue_table import QueueTable
 from django_q.brokers.sqlite_table import SqliteTable
@@ -23,8 +24,9 @@ logger = logging.getLogger("django-q")
 
 #: Seconds between two looks of who polls: the first, and what they grow to.
 SHORTEST, LONGEST = 0.05, 1.0
-#: Seconds between two looks at SQLite's change counter.
-TICK = 0.04
+#: Seconds between two looks at SQLite's change counter: at first, and what they grow to where the
+#: kernel does not tell of changes, and where it does.
+SOON, TICK, REST = 0.002, 0.04, 5.0
 #: Connection parameters of a listener, unless the settings say otherwise.
 LISTENER = {"connect_timeout": 5, "keepalives_idle": 30}
 #: Seconds between two attempts to listen.
@@ -57,22 +59,67 @@ class Polling:
 
 
 class WatchingFile(Polling):
-    """Looks when SQLite says that another connection has changed the file, or a lease ends."""
+    """Looks when SQLite says that another connection has changed the file, or a lease ends.
+
+    The kernel tells when to ask SQLite. Where it does not, as on some network file systems,
+    SQLite is asked every 40 ms.
+    """
 
     table: SqliteTable
 
+    def __init__(self, table: SqliteTable) -> None:
+        super().__init__(table)
+        self.interval = 0.0
+        self.written: Inotify | None = None
+        with contextlib.suppress(OSError):
+            self.written = Inotify()
+
     def mark(self) -> None:
         """Note the state of the file, before a look."""
+        if self.written:
+            try:
+                self.written.watch(self.table.files())
+                self.written.forget()
+            except OSError:  # no more watches for this user
+                self.close()
         self.version = self.table.version()
 
+    def found(self) -> None:
+        """Note that a look has found something."""
+        self.interval = 0.0
+
     def wait(self, seconds: float, wake_fd: int | None) -> bool:
-        """Wait until another look is worth it; False when ``wake_fd`` says stop."""
+        """Wait until another look is worth it; False when ``wake_fd`` says stop.
+
+        Changes that bring nothing, as when others use the same database, are looked at less and
+        less often.
+        """
         due = self.table.due_in()
         end = time.monotonic() + (seconds if due is None else min(seconds, due))
-        while self.table.version() == self.version and (left := end - time.monotonic()) > 0:
-            if readable([wake_fd], min(left, TICK)):
+        pause, self.interval = self.interval, min(self.interval * 2 or SOON, TICK)
+        if readable([wake_fd], pause):
+            return False
+        # A file is written before SQLite can read what was: by as long as the disk takes to sync.
+        tick = SOON
+        while self.table.version() == self.version:
+            if (left := end - time.monotonic()) <= 0:
+                return True
+            ready = readable([wake_fd, self.written], min(left, tick))
+            if wake_fd in ready:
                 return False
+            tick = min(tick * 8, REST if self.written else TICK)
+            if self.written in ready:
+                self.written.forget()
+                tick = SOON
+        if self.written and tick == REST and not readable([self.written], 0):
+            self.close()  # a file system of which the kernel does not tell
         return True
+
+    def close(self) -> None:
+        """Let go of the descriptor."""
+        if self.written:
+            self.written.close()
+            self.written = None
 
 
 class Listening(Polling):

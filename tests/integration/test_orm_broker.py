@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 import threading
 import time
 from datetime import timedelta
@@ -13,7 +14,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_q.brokers import get_broker, watches
+from django_q.brokers.orm import ORM
 from django_q.brokers.postgres_table import PostgresTable
+from django_q.brokers.sqlite_table import SqliteTable
 from django_q.brokers.watches import Listening
 from django_q.migrations import _notify
 from django_q.models import Heartbeat, OrmQ
@@ -54,6 +57,7 @@ def plain_sqlite(conf, tmp_path, django_db_blocker):
             conf(orm="plain", retry=30)
             with connections["plain"].schema_editor() as editor:
                 editor.create_model(OrmQ)
+                editor.create_model(Heartbeat)
             return get_broker()
 
         yield make
@@ -241,6 +245,86 @@ def test_a_sqlite_older_than_returning_works_too(plain_sqlite, monkeypatch):
     assert broker.acknowledge(delivery.ack_id) is True
     assert broker.acknowledge(delivery.ack_id) is False
     assert payloads(broker.dequeue(9, wait=0)) == ["b"]
+
+
+def elsewhere(deed):
+    """Run a function on connections of its own, after a moment. Returns its thread."""
+
+    def run():
+        deed()
+        connections["plain"].close()
+
+    thread = threading.Timer(0.2, run)
+    thread.start()
+    return thread
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it is the kernel of Linux that tells")
+@pytest.mark.parametrize("journal", ["WAL", "DELETE", "TRUNCATE", "PERSIST"])
+def test_who_waits_on_sqlite_hears_of_a_write_from_the_kernel(plain_sqlite, monkeypatch, journal):
+    for name in ("TICK", "REST"):
+        monkeypatch.setattr(watches, name, 60)
+    broker = plain_sqlite(init_command=f"PRAGMA journal_mode={journal}")
+    thread = elsewhere(lambda: ORM(broker.list_key).enqueue("a"))
+
+    start = time.monotonic()
+    deliveries = broker.dequeue(wait=30)
+
+    thread.join()
+    assert payloads(deliveries) == ["a"]
+    assert time.monotonic() - start < 10
+
+
+def test_sqlite_is_asked_again_and_again_where_no_kernel_tells(plain_sqlite, monkeypatch):
+    def no_inotify():
+        raise OSError("Too many open files")
+
+    monkeypatch.setattr(watches, "Inotify", no_inotify)
+    broker = plain_sqlite()
+    thread = elsewhere(lambda: ORM(broker.list_key).enqueue("a"))
+
+    start = time.monotonic()
+    deliveries = broker.dequeue(wait=30)
+
+    thread.join()
+    assert payloads(deliveries) == ["a"]
+    assert time.monotonic() - start < 10
+
+
+def test_a_kernel_that_does_not_tell_of_a_write_is_not_relied_on(plain_sqlite, monkeypatch):
+    monkeypatch.setattr(SqliteTable, "files", lambda self: [])
+    monkeypatch.setattr(watches, "REST", 0.3)
+    broker = plain_sqlite()
+    broker.enqueue("first")
+    thread = elsewhere(lambda: ORM(broker.list_key).enqueue("a"))
+
+    deliveries = [*broker.dequeue(wait=0), *broker.dequeue(wait=30)]
+
+    thread.join()
+    assert payloads(deliveries) == ["first", "a"]
+    assert broker.watch.written is None
+
+
+def test_writes_that_bring_nothing_are_looked_at_now_and_then(plain_sqlite, monkeypatch):
+    broker = plain_sqlite()
+    broker.enqueue("first")
+    over = threading.Event()
+
+    def write():
+        while not over.is_set():
+            ORM("another queue").enqueue("x")
+
+    looks = []
+    take = SqliteTable.take
+    monkeypatch.setattr(SqliteTable, "take", lambda *args: looks.append(1) or take(*args))
+    thread = elsewhere(write)
+
+    deliveries = [*broker.dequeue(wait=0), *broker.dequeue(wait=2)]
+
+    over.set()
+    thread.join()
+    assert payloads(deliveries) == ["first"]
+    assert 5 < len(looks) < 100  # of some thousand writes
 
 
 @on_postgres
