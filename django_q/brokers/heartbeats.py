@@ -9,7 +9,7 @@ from typing import Any
 from django.apps import apps
 from django.db import connections, models, router
 
-from django_q.brokers.clock import expression_of_time_in
+from django_q.brokers.clock import expression_of_time_in, time_in
 
 #: Seconds between two clean-ups of heartbeats that are past their time.
 PRUNE_AFTER = 3600
@@ -34,14 +34,29 @@ class Heartbeats:
 
     def set(self, key: str, value: str, timeout: float) -> None:
         """Keep a heartbeat for ``timeout`` seconds."""
-        values = {"value": value, "expires": expression_of_time_in(self.alias, timeout)}
         # Nearly always one statement, and no transaction around it.
-        if not self.rows(key=key).update(**values):
-            self.insert(key, values)
+        if not self.update(key, value, timeout):
+            self.insert(key, value, timeout)
         self.prune()
 
-    def insert(self, key: str, values: dict[str, Any]) -> None:
+    def update(self, key: str, value: str, timeout: float) -> bool:
+        """Replace the heartbeat of a key; False when there is none.
+
+        By hand: a queryset's statement is made anew each time, for as long as it takes to run.
+        """
+        connection = connections[self.alias]
+        table, *names = map(
+            connection.ops.quote_name, (self.model._meta.db_table, "value", "expires", "key")
+        )
+        end, parameters = time_in(connection, timeout)
+        sql = "UPDATE {} SET {} = %s, {} = {end} WHERE {} = %s".format(table, *names, end=end)
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [value, *parameters, key])
+            return bool(cursor.rowcount)
+
+    def insert(self, key: str, value: str, timeout: float) -> None:
         """Write the first heartbeat of a key."""
+        values = {"value": value, "expires": expression_of_time_in(self.alias, timeout)}
         features = connections[self.alias].features
         self.rows().bulk_create(
             [self.model(key=key, **values)],

@@ -210,6 +210,8 @@ class ReturningTable(QueueTable):
         RETURNING "id", "payload", "delivery", "attempts"
     """
 
+    NEXT = 'SELECT 1 FROM {table} WHERE "key" = %s AND "lock" IS NOT NULL LIMIT 1'
+
     @retried
     def insert(self, payload: str, delay: float = 0) -> int:
         """Add a row, and return its id."""
@@ -233,6 +235,14 @@ class ReturningTable(QueueTable):
         """Run a statement on rows of one fence. Returns the ids of those that it found."""
         sql = f'{statement} WHERE {self.pk_in(pks)} AND "delivery" = %s RETURNING "id"'
         return [row[0] for row in self.fetch(sql, [*parameters, *pks, fence])]
+
+    def due_in(self) -> float | None:
+        """Tell in how many seconds the next row is due; None when there is none.
+
+        Who waits asks most often of a queue that is empty, and that takes no queryset.
+        """
+        is_there = self.fetch(self.NEXT.format(table=self.table), [self.key])
+        return super().due_in() if is_there else None
 
 
 def receipt(pk: int, fence: int) -> str:

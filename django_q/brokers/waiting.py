@@ -9,7 +9,8 @@ from typing import Any
 
 def readable(files: Iterable[Any], timeout: float) -> list:
     """Wait until one of the files can be read, ``timeout`` seconds at most. Returns which can."""
-    with selectors.DefaultSelector() as selector:
+    # Not the default, epoll: it takes four more system calls for a set that is used once.
+    with selectors.PollSelector() as selector:
         for file in files:
             if file is not None:
                 selector.register(file, selectors.EVENT_READ)

@@ -15,7 +15,7 @@ from django_q.brokers.base import Broker
 from django_q.brokers.shared import shared_broker
 from django_q.conf import logger
 from django_q.lifecycle.agenda import AWAY, Agenda, is_due
-from django_q.lifecycle.waking import Waker, waker_for
+from django_q.lifecycle.waking import OFTEN, Waker, waker_for
 from django_q.models import Schedule
 from django_q.models.schedule import aware
 from django_q.processes.entry import say_ready
@@ -49,7 +49,8 @@ def scheduler_of_cluster(event: Any, broker: Broker | None = None) -> None:
         try:
             waker.listen()
             seconds = min(watch.enqueue_due(), waker.patience)
-            connections.close_old()
+            if seconds > OFTEN:  # to open a connection takes longer than to look
+                connections.close_old()
             if pause > BACK_OFF[0]:
                 logger.info("schedules are read again")
             pause = BACK_OFF[0]
@@ -112,7 +113,10 @@ class Watch:
         """Read the schedules that are due first."""
         now = time.monotonic()
         self.left_alone = {pk: until for pk, until in self.left_alone.items() if until > now}
-        return list(self.agenda.active().exclude(pk__in=list(self.left_alone))[:BATCH])
+        schedules = self.agenda.active()
+        if self.left_alone:
+            schedules = schedules.exclude(pk__in=list(self.left_alone))
+        return list(schedules[:BATCH])
 
     def attend(self, schedule: Schedule, now: datetime) -> None:
         """See to a schedule that is due; one that fails keeps no other from running."""
