@@ -22,6 +22,8 @@ from collections.abc import Iterable
 from multiprocessing.reduction import DupFd
 from typing import Any
 
+from django_q.waiting import readable
+
 #: Ends a process body that reads a queue.
 STOP = "STOP"
 
@@ -145,19 +147,6 @@ class Flag:
 
     def __del__(self) -> None:
         self.close()
-
-
-def readable(sources: Iterable[Any], timeout: float | None) -> list[Any]:
-    """Wait until one of several sockets or descriptors can be read; those that can.
-
-    ``timeout`` is in seconds, None waits for ever.
-    """
-    by_number = {s if isinstance(s, int) else s.fileno(): s for s in sources}
-    poller = select.poll()
-    for number in by_number:
-        poller.register(number, select.POLLIN)
-    ready = poller.poll(None if timeout is None else max(0, timeout * 1000))
-    return [by_number[number] for number, _ in ready]
 
 
 class Wait:

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "django_q"
 #: From the ground up. A folder's name alone stands for what it holds and the list does not name.
 FLOORS = """
 __init__ compat redis_sentinel connections core_signing exceptions humanhash literals optional \
-    pickles queues signals transactions
+    pickles waiting queues signals transactions
 conf recurrence
 signing package
 models migrations

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from django_q.brokers.base import Broker, Delivery
-from django_q.brokers.waiting import readable
 from django_q.conf import Conf
+from django_q.waiting import readable
 
 #: What is asked of the broker inside, where it has it.
 PASSED_ON = """

@@ -12,10 +12,10 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from django_q.brokers.base import Broker, Delivery
-from django_q.brokers.waiting import readable
 from django_q.conf import Conf
 from django_q.exceptions import BrokerUnavailable
 from django_q.optional import optional
+from django_q.waiting import readable
 
 boto3 = optional("boto3")
 botocore_config = optional("botocore.config")

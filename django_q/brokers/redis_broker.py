@@ -21,9 +21,9 @@ from redis.retry import Retry
 from django_q.brokers import scripts
 from django_q.brokers.base import DEAD, FORGOTTEN, REMEMBERED, Broker, Delivery
 from django_q.brokers.sending import Sender
-from django_q.brokers.waiting import readable
 from django_q.conf import Conf
 from django_q.connections import connect_redis
+from django_q.waiting import readable
 
 #: Seconds that one blocking command waits at most.
 PATIENCE = 30
@@ -118,10 +118,10 @@ class Redis(Broker):
 
     def _take(self, limit: int) -> list[Delivery]:
         """Take what is there."""
-        return self._deliveries(self._run(scripts.take, limit, micro(Conf.RETRY)))
+        return self._deliveries(self._run(scripts.take, limit, micro(Conf.RETRY)), limit)
 
-    def _deliveries(self, taken: list) -> list[Delivery]:
-        """Read what a take gave, and note when to look again if that is nothing."""
+    def _deliveries(self, taken: list, limit: int) -> list[Delivery]:
+        """Read what a take gave, and note when to look again if that is all there was."""
         nearest, again, first, new = taken
         receipts = map(str, range(first, first + len(new)))
         deliveries = list(map(Delivery, receipts, new, repeat(1)))
@@ -129,7 +129,8 @@ class Redis(Broker):
             old = zip(again[0::3], again[1::3], again[2::3], strict=True)
             deliveries[:0] = [Delivery(ack_id.decode(), *rest) for ack_id, *rest in old]
         due = nearest / 1e6 if nearest >= 0 else PATIENCE
-        self._look_at = 0 if deliveries else time.monotonic() + min(due, patience())
+        is_all = len(deliveries) < limit
+        self._look_at = time.monotonic() + min(due, patience()) if is_all else 0
         return deliveries
 
     def _await(self, limit: int, seconds: float) -> list[Delivery]:
@@ -157,7 +158,7 @@ class Redis(Broker):
         finally:
             if not done:
                 self._hang_up()
-        return self._take(limit) if taken is None else self._deliveries(taken)
+        return self._take(limit) if taken is None else self._deliveries(taken, limit)
 
     @cached_property
     def _line(self) -> tuple[Any, int]:

@@ -17,8 +17,8 @@ from django_q.brokers.inotify import Inotify
 from django_q.brokers.postgres_table import PostgresTable
 from django_q.brokers.queue_table import QueueTable
 from django_q.brokers.sqlite_table import SqliteTable
-from django_q.brokers.waiting import readable
 from django_q.conf import Conf
+from django_q.waiting import readable
 
 logger = logging.getLogger("django-q")
 

@@ -24,8 +24,9 @@ from django_q.lifecycle.producer import forget, submit_once
 from django_q.lifecycle.recovery import Abandoned, Graveyard, recover
 from django_q.package import TaskPackage
 from django_q.processes.entry import leash, say_ready
-from django_q.queues import STOP, Queue, readable
+from django_q.queues import STOP, Queue
 from django_q.results.saving import PASSING
+from django_q.waiting import readable
 
 #: Tasks completed together at most.
 GROUP = 500

@@ -19,7 +19,7 @@ from django_q.lifecycle.waking import OFTEN, Waker, waker_for
 from django_q.models import Schedule
 from django_q.models.schedule import aware
 from django_q.processes.entry import say_ready
-from django_q.queues import readable
+from django_q.waiting import readable
 
 #: Schedules that are read at a time.
 BATCH = 100

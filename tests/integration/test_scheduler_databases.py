@@ -12,8 +12,8 @@ from django.test import override_settings
 
 from django_q.lifecycle.waking import RedisWaker, Waker, waker_for
 from django_q.models import Schedule
-from django_q.queues import readable
 from django_q.scheduler import scheduler
+from django_q.waiting import readable
 
 UTC = timezone.utc
 

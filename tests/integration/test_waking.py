@@ -12,7 +12,7 @@ from django_q.brokers import get_broker
 from django_q.lifecycle import waking
 from django_q.lifecycle.waking import RedisWaker, Waker, waker_for
 from django_q.models import Schedule
-from django_q.queues import readable
+from django_q.waiting import readable
 from tests.servers import RedisServer, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
