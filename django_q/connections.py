@@ -62,6 +62,11 @@ class Opened:
         """Receive ``connection_created``."""
         cls.any = True
 
+    @classmethod
+    def forget(cls) -> None:
+        """Begin anew in a process that was forked: its parent has closed its own before."""
+        cls.any = False
+
 
 connection_created.connect(Opened.note, dispatch_uid="django_q.connections")
 

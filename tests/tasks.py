@@ -8,6 +8,8 @@ import threading
 import time
 from typing import Any
 
+from django_q import connections
+
 
 def multiply(x: Any, y: Any) -> Any:
     """Return a product."""
@@ -67,6 +69,11 @@ def unpicklable() -> Any:
 def worker_pid() -> int:
     """Return the pid of the worker."""
     return os.getpid()
+
+
+def has_opened_a_connection() -> bool:
+    """Tell whether the process takes itself for one that has opened a database connection."""
+    return connections.Opened.any
 
 
 def touch(path: str) -> None:

@@ -92,6 +92,7 @@ class Birth:
 
     def __call__(self) -> None:
         Leash.take(self.leash)
+        connections.Opened.forget()
         if not django.apps.apps.ready:
             if self.cluster:
                 os.environ["Q_CLUSTER_NAME"] = self.cluster

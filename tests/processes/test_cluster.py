@@ -9,6 +9,7 @@ from multiprocessing import Event, Queue, Value
 
 import pytest
 
+from django_q import connections
 from django_q.cluster import Cluster, Sentinel, Stat, Status, monitor, pusher, worker
 from django_q.conf import Conf
 from django_q.models import Failure, Success, Task
@@ -51,6 +52,13 @@ def test_a_cluster_starts_and_stops(cluster):
     assert cluster.has_stopped
     assert cluster.stop() is False
     assert cluster.stat.status == Conf.STOPPED
+
+
+def test_a_worker_that_was_forked_looks_for_no_connection_before_it_has_opened_one(cluster):
+    assert connections.Opened.any  # by what prepared the test
+    cluster.start()
+
+    assert result(async_task("tests.tasks.has_opened_a_connection"), 10_000) is False
 
 
 def test_the_heartbeat_of_a_stopped_cluster_says_so(cluster, broker):
