@@ -210,6 +210,8 @@ class ReturningTable(QueueTable):
         RETURNING "id", "payload", "delivery", "attempts"
     """
 
+    #: How often that names the queue.
+    KEYS_IN_TAKE = 1
     NEXT = 'SELECT 1 FROM {table} WHERE "key" = %s AND "lock" IS NOT NULL LIMIT 1'
 
     @retried
@@ -224,7 +226,8 @@ class ReturningTable(QueueTable):
         """Lease rows that are due for some seconds."""
         (lock, end), (now, start) = self.time_in(seconds), self.time_in()
         sql = self.TAKE.format(table=self.table, lock=lock, now=now)
-        rows = self.fetch(sql, [self.key, *start, limit, *end])
+        keys = [self.key] * self.KEYS_IN_TAKE
+        rows = self.fetch(sql, [*keys, *start, limit, *end])
         # They come in no order. The ids are in that of the queue, but for what was delayed.
         return [
             Delivery(receipt(pk, fence), payload, attempt)

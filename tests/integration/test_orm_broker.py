@@ -328,6 +328,23 @@ def test_writes_that_bring_nothing_are_looked_at_now_and_then(plain_sqlite, monk
 
 
 @on_postgres
+def test_a_long_queue_on_postgresql_is_not_sorted_for_each_take(broker):
+    for _ in range(60):  # of a table that was never analysed
+        broker.enqueue_many(["x" * 100] * 1000)
+    connection = connections[broker.alias]
+
+    with CaptureQueriesContext(connection) as queries:
+        broker.dequeue(500, wait=0)
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {queries[-1]['sql']}")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+
+    broker.delete_queue()
+    assert "Index Scan using django_q_ormq_key_lock" in plan
+    assert "Sort" not in plan
+
+
+@on_postgres
 def test_an_idle_wait_on_postgresql_asks_next_to_nothing(broker):
     broker.dequeue(wait=0.1)  # listens from now on
 
