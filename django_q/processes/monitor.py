@@ -107,7 +107,7 @@ class Desk:
     def receive(self, block: bool) -> list[Any]:
         """Take one message off the queue, and note when it says that it is the last."""
         try:
-            if hasattr(self.result_queue, "get_many"):
+            if isinstance(self.result_queue, Queue):
                 items = self.await_message() if block else self.result_queue.get_many(block=False)
             else:
                 items = [self.result_queue.get(block)]

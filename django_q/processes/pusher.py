@@ -14,6 +14,7 @@ from django_q.conf import Conf, logger
 from django_q.exceptions import brief
 from django_q.processes.entry import say_ready
 from django_q.processes.slot import Slots
+from django_q.queues import Queue
 
 #: Seconds of work that a cluster keeps inside.
 AHEAD = 0.05
@@ -162,7 +163,7 @@ def push(task_queue: Any, event: Any, broker: Broker, room: Room) -> None:
 
 def wait_for_room(task_queue: Any, event: Any, seconds: float) -> None:
     """Wait until a worker finds the queue empty, the event is set, or the time is over."""
-    if hasattr(task_queue, "wait_asked") and hasattr(event, "fileno"):
+    if isinstance(task_queue, Queue) and hasattr(event, "fileno"):
         task_queue.wait_asked(seconds, event)
     else:
         event.wait(min(seconds, 0.1))
@@ -175,7 +176,7 @@ def hand_out(task_queue: Any, deliveries: list[Delivery], room: Room) -> None:
     """
     leased_until = time.monotonic() + SURELY * Conf.RETRY
     jobs = [(*delivery, leased_until) for delivery in deliveries]
-    if not hasattr(task_queue, "put_many"):
+    if not isinstance(task_queue, Queue):
         for job in jobs:
             task_queue.put(job)
         return

@@ -92,7 +92,7 @@ class Bench:
 
     def take(self) -> list[Any]:
         """Take the next batch, waiting for it; none when the cluster is gone."""
-        if not hasattr(self.task_queue, "get_many"):
+        if not isinstance(self.task_queue, Queue):
             return [self.task_queue.get()]
         while True:
             try:
