@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import cached_property
 from typing import Any
 
 from django.db import OperationalError
@@ -66,8 +67,9 @@ class SqliteTable(ReturningTable):
         """Give a number that changes when another connection has changed the database."""
         return pragma(self.raw(self.connection), "data_version")
 
+    @cached_property
     def files(self) -> list[str]:
-        """Name the files that are written by a change: the database, and its log."""
+        """The files that are written by a change: the database, and its log."""
         path = self.raw(self.connection).execute("PRAGMA database_list").fetchone()[2]
         return [path, f"{path}-wal"] if path else []  # a database in memory has none
 

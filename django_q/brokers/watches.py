@@ -78,7 +78,7 @@ class WatchingFile(Polling):
         """Note the state of the file, before a look."""
         if self.written:
             try:
-                self.written.watch(self.table.files())
+                self.written.watch(self.table.files)
                 self.written.forget()
             except OSError:  # no more watches for this user
                 self.close()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db import migrations
+from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import ProjectState
 
@@ -23,12 +23,8 @@ class AddIndex(migrations.AddIndex):
         to_state: ProjectState,
     ) -> None:
         """Make the index, in place of what an interrupted attempt left of it."""
-        model = to_state.apps.get_model(app_label, self.model_name)
-        if not self.allow_migrate_model(schema_editor.connection.alias, model):
-            return
-        if index_exists(schema_editor, model._meta.db_table, self.index.name):
-            schema_editor.remove_index(model, self.index, **concurrently(schema_editor))
-        schema_editor.add_index(model, self.index, **concurrently(schema_editor))
+        if model := model_in(to_state, app_label, schema_editor, self):
+            make(schema_editor, model, self.index)
 
     def database_backwards(
         self,
@@ -38,9 +34,8 @@ class AddIndex(migrations.AddIndex):
         to_state: ProjectState,
     ) -> None:
         """Drop the index."""
-        model = from_state.apps.get_model(app_label, self.model_name)
-        if self.allow_migrate_model(schema_editor.connection.alias, model):
-            schema_editor.remove_index(model, self.index, **concurrently(schema_editor))
+        if model := model_in(from_state, app_label, schema_editor, self):
+            drop(schema_editor, model, self.index)
 
 
 class RemoveIndex(migrations.RemoveIndex):
@@ -60,12 +55,9 @@ class RemoveIndex(migrations.RemoveIndex):
         to_state: ProjectState,
     ) -> None:
         """Drop the index."""
-        model = from_state.apps.get_model(app_label, self.model_name)
-        if not self.allow_migrate_model(schema_editor.connection.alias, model):
-            return
-        if index_exists(schema_editor, model._meta.db_table, self.name):
-            index = from_state.models[app_label, self.model_name_lower].get_index_by_name(self.name)
-            schema_editor.remove_index(model, index, **concurrently(schema_editor))
+        model = model_in(from_state, app_label, schema_editor, self)
+        if model and index_exists(schema_editor, model._meta.db_table, self.name):
+            drop(schema_editor, model, self.index_in(from_state, app_label))
 
     def database_backwards(
         self,
@@ -74,12 +66,41 @@ class RemoveIndex(migrations.RemoveIndex):
         from_state: ProjectState,
         to_state: ProjectState,
     ) -> None:
-        """Make the index again."""
-        model = to_state.apps.get_model(app_label, self.model_name)
-        if not self.allow_migrate_model(schema_editor.connection.alias, model):
-            return
-        index = to_state.models[app_label, self.model_name_lower].get_index_by_name(self.name)
-        schema_editor.add_index(model, index, **concurrently(schema_editor))
+        """Make the index again, in place of what an interrupted attempt left of it."""
+        if model := model_in(to_state, app_label, schema_editor, self):
+            make(schema_editor, model, self.index_in(to_state, app_label))
+
+    def index_in(self, state: ProjectState, app_label: str) -> models.Index:
+        """Find the index by its name, in a state that has it."""
+        return state.models[app_label, self.model_name_lower].get_index_by_name(self.name)
+
+
+def model_in(
+    state: ProjectState,
+    app_label: str,
+    schema_editor: BaseDatabaseSchemaEditor,
+    operation: migrations.AddIndex | migrations.RemoveIndex,
+) -> type[models.Model] | None:
+    """Find the model of an index; None where its table is not in this database."""
+    model = state.apps.get_model(app_label, operation.model_name)
+    is_here = operation.allow_migrate_model(schema_editor.connection.alias, model)
+    return model if is_here else None
+
+
+def make(
+    schema_editor: BaseDatabaseSchemaEditor, model: type[models.Model], index: models.Index
+) -> None:
+    """Make an index, in place of one of its name."""
+    if index_exists(schema_editor, model._meta.db_table, index.name):
+        drop(schema_editor, model, index)
+    schema_editor.add_index(model, index, **concurrently(schema_editor))
+
+
+def drop(
+    schema_editor: BaseDatabaseSchemaEditor, model: type[models.Model], index: models.Index
+) -> None:
+    """Drop an index."""
+    schema_editor.remove_index(model, index, **concurrently(schema_editor))
 
 
 def concurrently(schema_editor: BaseDatabaseSchemaEditor) -> dict[str, Any]:
