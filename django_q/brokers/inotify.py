@@ -10,19 +10,20 @@ import ctypes
 import os
 from collections.abc import Iterable
 
-#: From <sys/inotify.h>: something was written to the file.
-IN_MODIFY = 0x2
+#: From <sys/inotify.h>: something was written to the file; its times or permissions were set.
+IN_MODIFY, IN_ATTRIB = 0x2, 0x4
 #: More than the events of one look: 16 bytes each, and no name where a file is watched.
 ENOUGH = 65536
 
 
 class Inotify:
-    """A descriptor that can be read when a watched file has been written.
+    """A descriptor that can be read when a watched file has been written, or what else is asked.
 
     Raises ``OSError`` where there is none: no Linux, or no more of them for this user.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, events: int = IN_MODIFY) -> None:
+        self.events = events
         library = ctypes.CDLL(None, use_errno=True)
         try:
             self.add_watch = library.inotify_add_watch
@@ -38,10 +39,10 @@ class Inotify:
         """Watch files, as far as they are there. A file that is watched already costs little."""
         for path in paths:
             with contextlib.suppress(FileNotFoundError):
-                checked(self.add_watch(self.fd, os.fsencode(path), IN_MODIFY))
+                checked(self.add_watch(self.fd, os.fsencode(path), self.events))
 
     def forget(self) -> None:
-        """Take note of what has been written so far."""
+        """Take note of what has happened so far."""
         with contextlib.suppress(BlockingIOError):
             os.read(self.fd, ENOUGH)
 

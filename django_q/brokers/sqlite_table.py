@@ -70,8 +70,13 @@ class SqliteTable(ReturningTable):
     @cached_property
     def files(self) -> list[str]:
         """The files that are written by a change: the database, and its log."""
-        path = self.raw(self.connection).execute("PRAGMA database_list").fetchone()[2]
+        path = file_of(self.connection)
         return [path, f"{path}-wal"] if path else []  # a database in memory has none
+
+
+def file_of(connection: Any) -> str:
+    """Give the path of a database; empty where it is in memory."""
+    return SqliteTable.raw(connection).execute("PRAGMA database_list").fetchone()[2]
 
 
 def pragma(raw: Any, name: str) -> Any:

@@ -1,7 +1,10 @@
-"""How a scheduler hears at once that a schedule was saved: by Redis, or by PostgreSQL.
+"""How a scheduler hears at once that a schedule was saved: by Redis, PostgreSQL, or SQLite's file.
 
 Whoever saves one publishes a message without content, and each scheduler then looks at the table.
 A message that is lost delays a change until the next look, and loses nothing.
+
+On SQLite the message is that somebody sets the times of the database's file: Linux tells of that,
+and who does no more than write to the database does not do it.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -22,11 +25,14 @@ from redis.retry import Retry
 
 from django_q.brokers import broker_class
 from django_q.brokers.base import Broker
+from django_q.brokers.inotify import IN_ATTRIB, Inotify
 from django_q.brokers.redis_broker import Redis
+from django_q.brokers.sqlite_table import file_of
 from django_q.brokers.watches import Listening
 from django_q.conf import Conf, logger
 from django_q.connections import connect_redis
 from django_q.models import Schedule
+from django_q.waiting import readable
 
 #: Seconds between two looks of a scheduler that hears of changes, and of one that does not.
 SELDOM, OFTEN = 60.0, 5.0
@@ -56,6 +62,8 @@ def wake_schedulers(using: str, **kwargs: Any) -> None:
         transaction.on_commit(publish, using=using)
     elif connections[using].vendor == "postgresql":
         Channel(using).notify()
+    elif connections[using].vendor == "sqlite":
+        transaction.on_commit(partial(touch, file_of(connections[using])), using=using)
 
 
 def uses_redis() -> bool:
@@ -85,6 +93,12 @@ def kept_client(*place: Any) -> Any:
     """Make a client and keep it, for this process and these settings."""
     options = {"url": Conf.REDIS} if isinstance(Conf.REDIS, str) else dict(Conf.REDIS or {})
     return connect_redis({**options, **IMPATIENT}, Conf.DJANGO_REDIS)
+
+
+def touch(path: str) -> None:
+    """Set the times of a file to now, as far as that may be."""
+    with contextlib.suppress(OSError):
+        os.utime(path)
 
 
 class Channel:
@@ -200,10 +214,63 @@ class PostgresWaker(Waker):
         self.listening.close()
 
 
+class SqliteWaker(Waker):
+    """Hears of changes by the kernel, where it tells of the database's file."""
+
+    def __init__(self, alias: str) -> None:
+        self.alias = alias
+        self.touched: Inotify | None = None
+
+    @cached_property
+    def path(self) -> str:
+        """The database's file."""
+        return file_of(connections[self.alias])
+
+    @property
+    def patience(self) -> float:
+        """Seconds after which to look whatever was heard."""
+        return SELDOM if self.touched else OFTEN
+
+    def listen(self) -> None:
+        """Watch the file, where the kernel tells of it; again, as another may have its name."""
+        try:
+            self.touched = self.touched or self.tried(Inotify(IN_ATTRIB))
+            if self.touched:
+                self.touched.watch([self.path])
+        except OSError:  # no Linux, or no more watches for this user
+            self.close()
+
+    def tried(self, touched: Inotify) -> Inotify | None:
+        """Give what watches the file, if it hears that one touches it."""
+        touched.watch([self.path])
+        touch(self.path)
+        if readable([touched], 0):
+            return touched
+        touched.close()
+        return None
+
+    def sources(self) -> list[Any]:
+        """List the descriptor of the kernel."""
+        return [self.touched] if self.touched else []
+
+    def drain(self) -> None:
+        """Take note of what was heard."""
+        if self.touched:
+            self.touched.forget()
+
+    def close(self) -> None:
+        """Watch no longer."""
+        if self.touched:
+            self.touched.close()
+        self.touched = None
+
+
 def waker_for(broker: Broker, alias: str) -> Waker:
     """Choose how a scheduler hears of changes: as ``wake_schedulers`` tells of them."""
     if isinstance(broker, Redis):
         return RedisWaker()
     if connections[alias].vendor == "postgresql":
         return PostgresWaker(alias)
+    if connections[alias].vendor == "sqlite":
+        return SqliteWaker(alias)
     return Waker()

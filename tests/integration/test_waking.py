@@ -1,16 +1,19 @@
-"""How schedulers hear that a schedule was saved, where the broker is Redis."""
+"""How schedulers hear that a schedule was saved, where the broker is Redis or SQLite has a file."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from django_q.brokers import get_broker
 from django_q.lifecycle import waking
-from django_q.lifecycle.waking import RedisWaker, Waker, waker_for
+from django_q.lifecycle.waking import Waker, waker_for
 from django_q.models import Schedule
 from django_q.waiting import readable
 from tests.servers import RedisServer, wait_until
@@ -119,13 +122,87 @@ def test_a_scheduler_listens_again_when_redis_is_back(conf, monkeypatch, make_br
     server.stop()
 
 
+@pytest.fixture
+def file_waker(conf) -> Iterator[Waker]:
+    """Listen to the kernel of Linux, where the tests' database is SQLite."""
+    if connection.vendor != "sqlite":
+        pytest.skip("the database is no file")
+    if sys.platform != "linux":
+        pytest.skip("it is the kernel of Linux that tells")
+    conf(orm="default")
+    waker = waker_for(get_broker(), "default")
+    waker.listen()
+    waker.drain()
+    yield waker
+    waker.close()
+
+
+def test_a_saved_schedule_wakes_a_scheduler_on_sqlite(file_waker):
+    save_schedule()
+
+    assert hears(file_waker)
+    assert not hears(file_waker, 0.1)
+
+
+def test_a_change_wakes_a_scheduler_on_sqlite_when_it_is_committed(file_waker):
+    with transaction.atomic():
+        save_schedule()
+        assert not hears(file_waker, 0.1)
+
+    assert hears(file_waker)
+
+
+def test_what_else_is_written_to_sqlite_wakes_no_scheduler(file_waker):
+    get_broker().enqueue("a task")
+    call_command("migrate", verbosity=0)
+
+    assert not hears(file_waker, 0.1)
+    assert file_waker.patience == 60
+
+
+def test_a_scheduler_that_hears_of_a_file_asks_sqlite_nothing(file_waker):
+    with CaptureQueriesContext(connection) as queries:
+        file_waker.listen()
+
+    assert not queries.captured_queries
+
+
+def test_a_schedule_is_saved_although_the_file_may_not_be_touched(file_waker, monkeypatch):
+    monkeypatch.setattr(waking, "file_of", lambda connection: "/proc/version")
+
+    save_schedule()
+
+    assert Schedule.objects.count() == 1
+
+
+def test_a_database_in_memory_is_looked_at_every_five_seconds(file_waker, monkeypatch):
+    file_waker.close()
+    monkeypatch.setattr(waking, "file_of", lambda connection: "")
+
+    waker = waker_for(get_broker(), "default")
+    waker.listen()
+
+    assert (waker.patience, waker.sources()) == (5, [])
+
+
+def test_a_scheduler_that_may_watch_nothing_looks_every_five_seconds(file_waker, monkeypatch):
+    def no_inotify(events):
+        raise OSError("Too many open files")
+
+    monkeypatch.setattr(waking, "Inotify", no_inotify)
+    waker = waker_for(get_broker(), "default")
+
+    waker.listen()
+
+    assert (waker.patience, waker.sources()) == (5, [])
+
+
 def test_without_a_way_to_hear_a_scheduler_looks_every_five_seconds(conf):
-    if connection.vendor == "postgresql":
-        pytest.skip("PostgreSQL is a way")
+    if connection.vendor in ("postgresql", "sqlite"):
+        pytest.skip("the database is a way")
     conf(orm="default")
     waker = waker_for(get_broker(), "default")
 
     waker.listen()
 
-    assert not isinstance(waker, RedisWaker)
     assert (waker.patience, waker.sources()) == (5, [])
