@@ -217,9 +217,12 @@ class ReturningTable(QueueTable):
     @retried
     def insert(self, payload: str, delay: float = 0) -> int:
         """Add a row, and return its id."""
-        lock, parameters = self.time_in(delay)
-        sql = self.INSERT.format(table=self.table, lock=lock)
-        return self.fetch(sql, [self.key, payload, *parameters])[0][0]
+        connection = self.connection  # to look it up takes as long as to ask SQLite something
+        lock, parameters = time_in(connection, delay)
+        with connection.cursor() as cursor:
+            sql = self.INSERT.format(table=self.table, lock=lock)
+            cursor.execute(sql, [self.key, payload, *parameters])
+            return cursor.fetchall()[0][0]
 
     @retried
     def take(self, limit: int, seconds: float) -> list[Delivery]:

@@ -23,14 +23,14 @@ class SqliteTable(ReturningTable):
     cut may be lost, as on Redis. Other writes stay as they are set.
     """
 
-    logged: Any = None  #: a connection of the driver on which the log is known to be in use
+    #: A connection of the driver that uses the log, and how it is set to sync.
+    logged: tuple[Any, int] = (None, NORMAL)
 
     def insert(self, payload: str, delay: float = 0) -> int:
         """Add a row, and return its id."""
         connection = self.connection
         raw = self.raw(connection)
-        may_change = not connection.in_atomic_block and self.use_log(connection, raw)
-        before = pragma(raw, "synchronous") if may_change else NORMAL
+        before = NORMAL if connection.in_atomic_block else self.syncs(connection, raw)
         if before <= NORMAL:
             return super().insert(payload, delay)
         raw.execute(f"PRAGMA synchronous={NORMAL}")
@@ -40,22 +40,29 @@ class SqliteTable(ReturningTable):
             if connection.connection is raw:  # and was not closed after an error
                 raw.execute(f"PRAGMA synchronous={before}")
 
-    def use_log(self, connection: Any, raw: Any) -> bool:
-        """Choose the write-ahead log if that may be; say whether it is in use.
+    def syncs(self, connection: Any, raw: Any) -> int:
+        """Tell how a connection is set to sync; NORMAL where that is not to be changed.
 
-        Nobody can end its use while a connection is open.
+        It is asked once: nobody can end the use of the log while a connection is open.
         """
-        if self.logged is raw:
-            return True
+        logged, value = self.logged
+        if logged is raw:
+            return value
+        if not self.use_log(connection, raw):
+            return NORMAL
+        value = pragma(raw, "synchronous")
+        self.logged = (raw, value)
+        return value
+
+    @staticmethod
+    def use_log(connection: Any, raw: Any) -> bool:
+        """Choose the write-ahead log if that may be; say whether it is in use."""
         journal = pragma(raw, "journal_mode")
         options = connection.settings_dict["OPTIONS"]
         if journal == "delete" and "journal_mode" not in (options.get("init_command") or ""):
             with contextlib.suppress(OperationalError, connection.Database.OperationalError):
                 journal = pragma(raw, "journal_mode=WAL")  # or it is busy, and stays as it is
-        if journal != "wal":
-            return False
-        self.logged = raw
-        return True
+        return journal == "wal"
 
     @staticmethod
     def raw(connection: Any) -> Any:
