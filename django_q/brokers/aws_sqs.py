@@ -19,6 +19,7 @@ from django_q.waiting import readable
 
 boto3 = optional("boto3")
 botocore_config = optional("botocore.config")
+botocore_exceptions = optional("botocore.exceptions")
 
 #: Messages in one request, and bytes, less what the envelope may take.
 BATCH, BATCH_BYTES = 10, 240 * 1024
@@ -46,6 +47,11 @@ class Sqs(Broker):
     kept in the database.
     """
 
+    errors = (
+        (*Broker.errors, botocore_exceptions.BotoCoreError)
+        if botocore_exceptions
+        else Broker.errors
+    )
     max_batch = BATCH
 
     @cached_property

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from django.core.cache import caches
+from redis import RedisError
 
 from django_q.brokers.heartbeats import Heartbeats
 from django_q.conf import Conf
@@ -39,11 +40,14 @@ class Broker:
     acknowledged, extended or released it by then, it is delivered again with ``attempt + 1`` and
     a new ``ack_id``. A stale ``ack_id`` changes nothing; methods say which ones were stale.
 
-    Errors of a server that does not answer are those of its driver; callers retry.
+    Errors of a server that does not answer are those of its driver, named in ``errors``; callers
+    retry.
 
     A subclass may know no more than ``enqueue``, ``dequeue`` and ``acknowledge``.
     """
 
+    #: What is raised when the server does not answer, beside errors of the database.
+    errors: tuple[type[Exception], ...] = (RedisError, OSError)
     #: Deliveries that one ``dequeue`` can give; None for any number.
     max_batch: int | None = None
     #: Whether ``queue_size`` and ``lock_size`` are exact, so that zeros mean that all has ended.

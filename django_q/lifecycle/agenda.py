@@ -24,7 +24,6 @@ from datetime import datetime, timedelta, timezone
 from django.db import router, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
-from redis import RedisError
 
 from django_q.brokers import get_broker, leased
 from django_q.brokers.base import Broker
@@ -44,8 +43,6 @@ UTC = timezone.utc
 HOLD = 30.0
 #: Missed runs of one schedule that are enqueued together at most.
 AT_ONCE = 100
-#: Errors of a database or a broker that is away.
-AWAY = (*PASSING, RedisError, OSError)
 
 
 class Unusable(DjangoQError):
@@ -78,6 +75,11 @@ class Agenda:
         self.inline = inline  # whether tasks that ask for it (sync) run here
         self.alias = router.db_for_write(Schedule)
         self.others: dict[str, Broker] = {}  # by the name of their cluster
+
+    @property
+    def away(self) -> tuple[type[Exception], ...]:
+        """Errors of a database or a broker that is away."""
+        return (*PASSING, *self.broker.errors)
 
     def active(self) -> QuerySet[Schedule]:
         """Find the schedules that will run, in the order they are due."""
@@ -145,11 +147,11 @@ class Agenda:
                     logger.debug("task %s of a schedule was enqueued before", task_id)
         except Exception:
             if time.monotonic() < until:
-                with contextlib.suppress(*AWAY):
+                with contextlib.suppress(*self.away):
                     rows.update(claimed=None)
             raise
         self.advance(rows, errand)
-        with contextlib.suppress(*AWAY):
+        with contextlib.suppress(*self.away):
             broker.forget(errand.ids)
         return True
 

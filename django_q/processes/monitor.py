@@ -11,8 +11,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from redis import RedisError
-
 from django_q import connections
 from django_q.brokers import get_broker, leased
 from django_q.brokers.base import Broker
@@ -40,8 +38,6 @@ KEEP_CONNECTION = 5.0
 KEPT = 5
 #: Seconds that a group may take unnoticed.
 GLANCE = 0.05
-#: Errors that pass, however long it takes.
-AWAY = (*PASSING, RedisError, OSError)
 #: Tries of what fails for another reason, before each task is tried on its own.
 TRIES = 3
 
@@ -67,6 +63,7 @@ class Desk:
     def __init__(self, result_queue: Any, broker: Broker) -> None:
         self.result_queue = result_queue
         self.broker = broker
+        self.away = (*PASSING, *broker.errors)  # errors that pass, however long it takes
         self.graveyard = Graveyard(broker)
         self.backlog: deque[Any] = deque()  # taken while the database was away
         self.group: list[Any] = []  # being completed
@@ -171,7 +168,7 @@ class Desk:
         """Complete packages, and let links of theirs go that will not be submitted again."""
         links = complete(packages, self.broker, self.submit)
         if links:
-            with contextlib.suppress(*AWAY):
+            with contextlib.suppress(*self.away):
                 forget(links, self.broker)
 
     def keep(self) -> None:
@@ -203,7 +200,7 @@ class Desk:
             try:
                 step()
                 return True
-            except AWAY as error:
+            except self.away as error:
                 logger.error(
                     "results wait to be saved, trying again in %.1f seconds: %s",
                     pause,

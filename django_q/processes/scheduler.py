@@ -14,7 +14,7 @@ from django_q.brokers import get_broker, leased
 from django_q.brokers.base import Broker
 from django_q.brokers.shared import shared_broker
 from django_q.conf import logger
-from django_q.lifecycle.agenda import AWAY, Agenda, is_due
+from django_q.lifecycle.agenda import Agenda, is_due
 from django_q.lifecycle.waking import OFTEN, Waker, waker_for
 from django_q.models import Schedule
 from django_q.models.schedule import aware
@@ -55,7 +55,7 @@ def scheduler_of_cluster(event: Any, broker: Broker | None = None) -> None:
                 logger.info("schedules are read again")
             pause = BACK_OFF[0]
         except Exception as error:
-            report(error, pause)
+            report(error, pause, isinstance(error, agenda.away))
             agenda.close()
             waker.close()
             connections.close_all()
@@ -66,14 +66,14 @@ def scheduler_of_cluster(event: Any, broker: Broker | None = None) -> None:
     agenda.close()
 
 
-def report(error: Exception, pause: float) -> None:
+def report(error: Exception, pause: float, is_outage: bool) -> None:
     """Log what stopped a look at the schedules, with a traceback where it is no outage."""
     logger.error(
         "can not enqueue what is due, trying again in %.1f seconds: %s: %s",
         pause,
         type(error).__name__,
         error,
-        exc_info=not isinstance(error, AWAY),
+        exc_info=not is_outage,
     )
 
 
@@ -122,7 +122,7 @@ class Watch:
         """See to a schedule that is due; one that fails keeps no other from running."""
         try:
             ids = self.agenda.serve(schedule, now)
-        except AWAY:
+        except self.agenda.away:
             raise
         except Exception as error:
             self.put_off(schedule, error)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import queue
+
 import pytest
+from botocore.exceptions import EndpointConnectionError
+from django.utils import timezone
 
 from django_q.brokers import aws_sqs, get_broker
 from django_q.conf import Conf
 from django_q.exceptions import BrokerUnavailable
+from django_q.models import Success
+from django_q.processes.monitor import monitor
+from django_q.queues import STOP
+from django_q.signing import SignedPackage
+from django_q.tasks import async_task
 
 
 @pytest.fixture
@@ -28,6 +37,13 @@ def message():
         return message
 
     return make
+
+
+def result_of(delivery):
+    """Make what a worker puts out when it has run a task."""
+    package = SignedPackage.loads(delivery.payload)
+    package |= {"ack_id": delivery.ack_id, "attempt": 1, "success": True, "result": None}
+    return {**package, "stopped": timezone.now()}
 
 
 def payloads(deliveries):
@@ -170,6 +186,29 @@ def test_what_the_service_does_not_do_is_an_error(broker, monkeypatch):
 
     with pytest.raises(BrokerUnavailable, match="delete_message_batch"):
         broker.acknowledge("a")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_results_wait_while_the_service_is_away(broker, monkeypatch):
+    monkeypatch.setattr("django_q.processes.monitor.BACK_OFF", (0.001, 0.001))
+    async_task("tests.tasks.echo", broker=broker)
+    (delivery,) = broker.dequeue(wait=0)
+    results = queue.Queue()
+    for item in (result_of(delivery), STOP):
+        results.put(item)
+    outages = iter(range(10))
+    delete = broker.connection.delete_message_batch
+
+    def request(**arguments):
+        if next(outages, None) is not None:
+            raise EndpointConnectionError(endpoint_url="https://sqs.example")
+        return delete(**arguments)
+
+    monkeypatch.setattr(broker.connection, "delete_message_batch", request, raising=False)
+    monitor(results, broker)
+
+    assert Success.objects.count() == 1
+    assert (broker.queue_size(), broker.lock_size()) == (0, 0)
 
 
 def test_a_refused_message_is_an_error(broker, monkeypatch):
