@@ -233,21 +233,17 @@ class SqliteWaker(Waker):
 
     def listen(self) -> None:
         """Watch the file, where the kernel tells of it; again, as another may have its name."""
+        is_new = self.touched is None
         try:
-            self.touched = self.touched or self.tried(Inotify(IN_ATTRIB))
-            if self.touched:
-                self.touched.watch([self.path])
+            self.touched = self.touched or Inotify(IN_ATTRIB)
+            self.touched.watch([self.path])
         except OSError:  # no Linux, or no more watches for this user
             self.close()
-
-    def tried(self, touched: Inotify) -> Inotify | None:
-        """Give what watches the file, if it hears that one touches it."""
-        touched.watch([self.path])
-        touch(self.path)
-        if readable([touched], 0):
-            return touched
-        touched.close()
-        return None
+            return
+        if is_new:
+            touch(self.path)
+            if not readable([self.touched], 0):
+                self.close()
 
     def sources(self) -> list[Any]:
         """List the descriptor of the kernel."""

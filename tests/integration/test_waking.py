@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -37,7 +38,7 @@ def listening(broker: Any) -> Waker:
     """Listen for changes."""
     waker = waker_for(broker, "default")
     waker.listen()
-    hears(waker, 0.5)  # the reply to the subscription
+    hears(waker, 0.5)  # the reply to the subscription, or one's own touch of a file
     return waker
 
 
@@ -130,9 +131,7 @@ def file_waker(conf) -> Iterator[Waker]:
     if sys.platform != "linux":
         pytest.skip("it is the kernel of Linux that tells")
     conf(orm="default")
-    waker = waker_for(get_broker(), "default")
-    waker.listen()
-    waker.drain()
+    waker = listening(get_broker())
     yield waker
     waker.close()
 
@@ -161,10 +160,15 @@ def test_what_else_is_written_to_sqlite_wakes_no_scheduler(file_waker):
 
 
 def test_a_scheduler_that_hears_of_a_file_asks_sqlite_nothing(file_waker):
+    statements = []
+    connection.ensure_connection()
+    connection.connection.set_trace_callback(statements.append)
     with CaptureQueriesContext(connection) as queries:
         file_waker.listen()
+    connection.connection.set_trace_callback(None)
 
     assert not queries.captured_queries
+    assert not statements  # by the driver, past Django
 
 
 def test_a_schedule_is_saved_although_the_file_may_not_be_touched(file_waker, monkeypatch):
@@ -195,6 +199,21 @@ def test_a_scheduler_that_may_watch_nothing_looks_every_five_seconds(file_waker,
     waker.listen()
 
     assert (waker.patience, waker.sources()) == (5, [])
+
+
+def test_attempts_to_watch_leave_no_descriptor_behind(file_waker, monkeypatch):
+    def no_watch(self, paths):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(waking.Inotify, "watch", no_watch)
+    waker = waker_for(get_broker(), "default")
+    before = os.listdir("/proc/self/fd")
+
+    for _ in range(3):
+        waker.listen()
+
+    assert (waker.patience, waker.sources()) == (5, [])
+    assert len(os.listdir("/proc/self/fd")) == len(before)
 
 
 def test_without_a_way_to_hear_a_scheduler_looks_every_five_seconds(conf):
