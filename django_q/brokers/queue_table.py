@@ -190,9 +190,7 @@ class QueueTable:
 
     def fetch(self, sql: str, parameters: list) -> list[tuple]:
         """Run a statement. Returns the rows that it gives."""
-        with self.connection.cursor() as cursor:
-            cursor.execute(sql, parameters)
-            return cursor.fetchall()
+        return fetched(self.connection, sql, parameters)
 
 
 class ReturningTable(QueueTable):
@@ -219,10 +217,8 @@ class ReturningTable(QueueTable):
         """Add a row, and return its id."""
         connection = self.connection  # to look it up takes as long as to ask SQLite something
         lock, parameters = time_in(connection, delay)
-        with connection.cursor() as cursor:
-            sql = self.INSERT.format(table=self.table, lock=lock)
-            cursor.execute(sql, [self.key, payload, *parameters])
-            return cursor.fetchall()[0][0]
+        sql = self.INSERT.format(table=self.table, lock=lock)
+        return fetched(connection, sql, [self.key, payload, *parameters])[0][0]
 
     @retried
     def take(self, limit: int, seconds: float) -> list[Delivery]:
@@ -249,6 +245,13 @@ class ReturningTable(QueueTable):
         """
         is_there = self.fetch(self.NEXT.format(table=self.table), [self.key])
         return super().due_in() if is_there else None
+
+
+def fetched(connection: Any, sql: str, parameters: list) -> list[tuple]:
+    """Run a statement on a connection. Returns the rows that it gives."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.fetchall()
 
 
 def receipt(pk: int, fence: int) -> str:
