@@ -32,7 +32,7 @@ def here(connection: Any, seconds: float) -> tuple[str, list]:
 
 def on_postgresql(connection: Any, seconds: float) -> tuple[str, list]:
     """Take the time at which the server got the statement."""
-    return "STATEMENT_TIMESTAMP() + %s * INTERVAL '1 second'", [float(seconds)]
+    return "STATEMENT_TIMESTAMP() + %s::float8 * INTERVAL '1 second'", [float(seconds)]
 
 
 def on_mysql(connection: Any, seconds: float) -> tuple[str, list]:

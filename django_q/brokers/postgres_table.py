@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from functools import cached_property
 from hashlib import sha256
+from struct import Struct
 
+from django_q.brokers.prepared import Prepared
 from django_q.brokers.queue_table import ReturningTable, retried
 
 #: What tells of added rows; a migration makes it.
 TRIGGER = "django_q_ormq_notify"
+#: How PostgreSQL is sent a number.
+FLOAT8 = Struct("!d")
 
 
 class PostgresTable(ReturningTable):
@@ -18,8 +22,9 @@ class PostgresTable(ReturningTable):
     """
 
     INSERT = """
-        INSERT INTO {table} ("key", "payload", "lock", "delivery") VALUES (%s, %s, {lock}, 1)
-        RETURNING "id", PG_NOTIFY(%s, '')
+        INSERT INTO {table} ("key", "payload", "lock", "delivery")
+        VALUES (%s::text, %s::text, {lock}, 1)
+        RETURNING "id", PG_NOTIFY(%s::text, '')
     """
     INSERT_MANY = """
         WITH added AS (
@@ -47,6 +52,11 @@ class PostgresTable(ReturningTable):
     KEYS_IN_TAKE = 2
 
     @cached_property
+    def prepared_insert(self) -> Prepared:
+        """The statement that adds a row."""
+        return Prepared(self.INSERT.format(table=self.table, lock=self.time_in()[0]))
+
+    @cached_property
     def channel(self) -> str:
         """The channel for changes of this queue, as the trigger names it; such names are short."""
         return f"django_q_{sha256(self.key.encode()).hexdigest()[:16]}"
@@ -54,6 +64,10 @@ class PostgresTable(ReturningTable):
     @retried
     def insert(self, payload: str, delay: float = 0) -> int:
         """Add a row, and return its id."""
+        values = (self.key.encode(), payload.encode(), FLOAT8.pack(delay), self.channel.encode())
+        pk = self.prepared_insert.run(self.connection, values)
+        if pk is not None:
+            return int(pk)
         lock, parameters = self.time_in(delay)
         sql = self.INSERT.format(table=self.table, lock=lock)
         return self.fetch(sql, [self.key, payload, *parameters, self.channel])[0][0]

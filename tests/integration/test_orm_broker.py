@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import sqlite3
 import sys
 import threading
@@ -9,13 +11,15 @@ import time
 from datetime import timedelta
 
 import pytest
-from django.db import OperationalError, connections, models, transaction
+from django.core.exceptions import SynchronousOnlyOperation
+from django.db import DataError, OperationalError, connections, models, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_q.brokers import get_broker, watches
 from django_q.brokers.orm import ORM
 from django_q.brokers.postgres_table import PostgresTable
+from django_q.brokers.queue_table import QueueTable
 from django_q.brokers.sqlite_table import SqliteTable
 from django_q.brokers.watches import Listening
 from django_q.migrations import _notify
@@ -325,6 +329,151 @@ def test_writes_that_bring_nothing_are_looked_at_now_and_then(plain_sqlite, monk
     thread.join()
     assert payloads(deliveries) == ["first"]
     assert 5 < len(looks) < 100  # of some thousand writes
+
+
+@pytest.fixture
+def prepared(broker):
+    """The broker on PostgreSQL, whose connection has its INSERT prepared."""
+    for _ in range(2):
+        broker.enqueue("first")
+    assert statements(broker) == [broker.table.prepared_insert.name.decode()]
+    broker.delete_queue()
+    return broker
+
+
+def statements(broker):
+    return asked(broker, "SELECT name FROM pg_prepared_statements")
+
+
+def asked(broker, sql, *parameters):
+    """Run a statement in the ordinary way. Returns the first column of what it gives."""
+    with connections[broker.alias].cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return [row[0] for row in cursor.fetchall()] if cursor.description else []
+
+
+@on_postgres
+def test_a_connection_that_enqueues_once_prepares_nothing(broker):
+    broker.enqueue("a")
+
+    assert statements(broker) == []
+
+
+@on_postgres
+def test_what_a_prepared_statement_adds_is_delivered_as_any(prepared):
+    texts = ["a", "", "ä€😀", "x" * 1_000_000]
+    pks = [prepared.enqueue(text) for text in texts]
+    prepared.enqueue("later", delay=60)
+
+    deliveries = prepared.dequeue(9, wait=0)
+
+    assert payloads(deliveries) == texts
+    assert [int(delivery.ack_id.partition(".")[0]) for delivery in deliveries] == pks
+    assert prepared.lock_size() == 5
+    assert len(statements(prepared)) == 1
+
+
+@on_postgres
+def test_a_transaction_decides_although_a_statement_is_prepared(prepared):
+    with transaction.atomic(prepared.alias):
+        prepared.enqueue("lost")
+        transaction.set_rollback(True, using=prepared.alias)
+
+    assert prepared.queue_size() == 0
+
+
+@on_postgres
+def test_a_server_that_has_forgotten_a_prepared_statement_is_sent_the_whole(prepared):
+    asked(prepared, "DEALLOCATE ALL")
+
+    for payload in "abc":
+        prepared.enqueue(payload)
+
+    assert payloads(prepared.dequeue(9, wait=0)) == ["a", "b", "c"]
+
+
+@on_postgres
+def test_a_statement_that_was_prepared_before_a_migration_is_sent_as_a_whole(broker):
+    asked(broker, "CREATE TABLE migrated (LIKE django_q_ormq INCLUDING ALL)")
+    broker.table.table = "migrated"
+    try:
+        broker.enqueue("a")
+        broker.enqueue("b")
+        asked(broker, "ALTER TABLE migrated ALTER id TYPE bigint")
+
+        broker.enqueue("c")
+
+        assert asked(broker, "SELECT payload FROM migrated ORDER BY id") == ["a", "b", "c"]
+    finally:
+        asked(broker, "DROP TABLE migrated")
+
+
+@on_postgres
+def test_a_statement_that_another_client_has_prepared_is_left_alone(broker):
+    broker.enqueue("a")
+    asked(broker, f"PREPARE {broker.table.prepared_insert.name.decode()} AS SELECT 1")
+
+    for payload in "bc":
+        broker.enqueue(payload)
+
+    assert payloads(broker.dequeue(9, wait=0)) == ["a", "b", "c"]
+
+
+@on_postgres
+def test_a_prepared_statement_fails_for_what_the_server_can_not_store(prepared, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.delattr(QueueTable, "fetch")  # it is not tried in the ordinary way as well
+        with pytest.raises(DataError, match="0x00"):
+            prepared.enqueue("a\0b")
+
+    prepared.enqueue("c")
+    assert payloads(prepared.dequeue(9, wait=0)) == ["c"]
+
+
+@on_postgres
+def test_a_prepared_statement_fails_with_its_connection_and_is_prepared_anew(prepared):
+    (pid,) = asked(prepared, "SELECT PG_BACKEND_PID()")
+    with contextlib.closing(connections[prepared.alias].copy()) as other, other.cursor() as cursor:
+        cursor.execute("SELECT PG_TERMINATE_BACKEND(%s, 5000)", [pid])
+
+    with pytest.raises(OperationalError):
+        prepared.enqueue("lost")
+
+    for payload in "abc":
+        prepared.enqueue(payload)
+    assert payloads(prepared.dequeue(9, wait=0)) == ["a", "b", "c"]
+    assert len(statements(prepared)) == 1
+
+
+@on_postgres
+def test_who_counts_or_wraps_statements_sees_what_is_enqueued(prepared, monkeypatch):
+    connection = connections[prepared.alias]
+    seen = []
+
+    def wrapper(execute, sql, parameters, many, context):
+        seen.append(sql)
+        return execute(sql, parameters, many, context)
+
+    with CaptureQueriesContext(connection) as queries:
+        prepared.enqueue("a")
+    with connection.execute_wrapper(wrapper):
+        prepared.enqueue("a")
+    monkeypatch.setattr(connection, "cursor", lambda: seen.append("") or connection._cursor())
+    prepared.enqueue("a")
+
+    assert len(queries) == 1
+    assert len(seen) == 2
+
+
+@on_postgres
+def test_a_prepared_statement_is_refused_where_django_refuses_any(prepared):
+    async def enqueue():
+        prepared.enqueue("a")
+
+    with pytest.raises(SynchronousOnlyOperation):
+        asyncio.run(enqueue())
+
+    assert prepared.queue_size() == 0
 
 
 @on_postgres

@@ -1,0 +1,106 @@
+"""A statement that PostgreSQL keeps prepared, sent by libpq without the cursors in between."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from hashlib import sha256
+from itertools import count
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from django_q.optional import optional
+
+psycopg = optional("psycopg")
+generators = optional("psycopg.generators")
+
+#: The format of a parameter: as the server keeps it, and with a length, so that nothing cuts it.
+BINARY = 1
+#: By these a server says that it has no such statement, has another of its name, or has changed
+#: the table since. Nothing was run then.
+REFUSALS = psycopg and (
+    psycopg.errors.InvalidSqlStatementName,
+    psycopg.errors.DuplicatePreparedStatement,
+    psycopg.errors.FeatureNotSupported,
+)
+
+
+class Use(Enum):
+    """What a connection has had of a statement."""
+
+    ONCE = 1  # it was run in the ordinary way: many a connection is never asked for it again
+    PREPARED = 2  # the server knows it by its name
+    REFUSED = 3  # the server did not, as behind a pooler, and is not told again
+
+
+class Prepared:
+    """A statement for connections of psycopg 3 that are in no transaction.
+
+    The server plans it once, and neither Django nor psycopg makes a cursor for it: an INSERT that
+    waits for the disk takes three quarters of the time. Its name is made from its text, so a
+    pooler that hands a connection of the server to many has it or not, but never another.
+    """
+
+    def __init__(self, sql: str) -> None:
+        """Take the statement, as for a cursor, but with the types of its parameters cast."""
+        numbers = count(1)
+        first, *rest = sql.split("%s")
+        self.sql = "".join([first, *(f"${next(numbers)}{part}" for part in rest)]).encode()
+        self.name = f"django_q_{sha256(self.sql).hexdigest()[:16]}".encode()
+        self.uses: WeakKeyDictionary[Any, Use] = WeakKeyDictionary()
+
+    def run(self, connection: Any, parameters: Sequence[bytes]) -> bytes | None:
+        """Run it on a connection of Django's, with parameters in the server's binary format.
+
+        Returns the first column of the first row, as text; None where nothing was run and the
+        statement is to be run in the ordinary way. Raises Django's errors.
+        """
+        if not may_go_past_cursors(connection):
+            return None
+        raw = connection.connection
+        use = self.uses.get(raw)
+        if use in (None, Use.REFUSED):
+            self.uses[raw] = use or Use.ONCE
+            return None
+        with connection.wrap_database_errors, raw.lock:
+            try:
+                return raw.wait(self.exchange(raw, parameters)).get_value(0, 0)
+            except REFUSALS:
+                self.uses[raw] = Use.REFUSED
+                return None
+
+    def exchange(self, raw: Any, parameters: Sequence[bytes]) -> Iterator[Any]:
+        """Talk to the server, as a cursor does: yield what is waited for, return the result."""
+        if self.uses[raw] is Use.ONCE:
+            raw.pgconn.send_prepare(self.name, self.sql)
+            checked((yield from generators.execute(raw.pgconn)), raw)
+            self.uses[raw] = Use.PREPARED
+        raw.pgconn.send_query_prepared(self.name, parameters, [BINARY] * len(parameters))
+        return checked((yield from generators.execute(raw.pgconn)), raw)
+
+
+def may_go_past_cursors(connection: Any) -> bool:
+    """Whether psycopg 3 itself is behind a connection, and nobody waits to see its statements.
+
+    Whoever does, as ``assertNumQueries`` and many a toolbar, has them logged, wraps them, or puts
+    something in the place of ``cursor`` or of the driver's connection.
+    """
+    connection.validate_thread_sharing()
+    connection.close_if_health_check_failed()
+    return (
+        connection.get_autocommit()
+        and not connection.queries_logged
+        and not connection.execute_wrappers
+        and "cursor" not in vars(connection)
+        and psycopg is not None
+        and type(connection.connection) is psycopg.Connection
+        and not connection.connection.pgconn.pipeline_status
+    )
+
+
+def checked(results: Sequence[Any], raw: Any) -> Any:
+    """Pass on the result that a server has given last. Raises its error."""
+    result = results[-1]
+    if result.status == psycopg.pq.ExecStatus.FATAL_ERROR:
+        raise psycopg.errors.error_from_result(result, encoding=raw.info.encoding)
+    return result
