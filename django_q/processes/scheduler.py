@@ -113,6 +113,8 @@ class Watch:
         """Read the schedules that are due first."""
         now = time.monotonic()
         self.left_alone = {pk: until for pk, until in self.left_alone.items() if until > now}
+        if self.agenda.is_empty():
+            return []
         schedules = self.agenda.active()
         if self.left_alone:
             schedules = schedules.exclude(pk__in=list(self.left_alone))

@@ -10,6 +10,7 @@ import pytest
 from django.db import OperationalError, connection, transaction
 from django.db.models.functions import Now
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 from redis import ConnectionError as RedisAway
 
 from django_q.brokers import Broker, get_broker, leased
@@ -65,6 +66,15 @@ def interrupt(broker: Any, monkeypatch: Any, where: Any, name: str, step: Any) -
         patch.setattr(where, name, step)
         with pytest.raises((Killed, RedisAway, OperationalError)):
             scheduler(broker)
+
+
+def test_a_scheduler_without_schedules_makes_no_queryset(broker, monkeypatch):
+    monkeypatch.delattr(Agenda, "active")
+
+    with CaptureQueriesContext(connection) as queries:
+        scheduler(broker)
+
+    assert len(queries) == 1
 
 
 @EITHER_BROKER
