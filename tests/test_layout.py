@@ -16,7 +16,7 @@ __init__ compat redis_sentinel connections core_signing exceptions humanhash lit
 conf recurrence
 signing package
 models migrations
-brokers.clock brokers.heartbeats brokers.base brokers brokers.__init__ brokers.shared
+brokers.clock brokers.heartbeats brokers.waker brokers.base brokers brokers.__init__ brokers.shared
 status results.wait results.rows results.saving results.database results.cache results
 lifecycle.timeout lifecycle.reporting lifecycle.hooks lifecycle.execution lifecycle.collation \
     lifecycle.completion lifecycle.recovery lifecycle.producer lifecycle.inline \
@@ -52,7 +52,7 @@ MUST_NOT_KNOW = {
 }
 
 #: Where a function may import: a driver when it is chosen, the receivers when models are ready.
-LATE_IMPORTS = ["brokers.__init__", "apps"]
+LATE_IMPORTS = ["brokers.__init__", "connections", "apps"]
 
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): ast.parse(path.read_text())

@@ -46,6 +46,16 @@ def broker_class() -> type:
     return Redis
 
 
+def broker_on(client: Any, cluster: str | None = None, list_key: str | None = None) -> Any:
+    """Make a broker on a Redis client, for the queue of a cluster or for the list of that key."""
+    from django_q.brokers.redis_broker import Redis
+
+    broker = Redis(cluster)
+    broker.connection = client
+    broker.list_key = list_key or broker.list_key
+    return broker
+
+
 def check_gone(options: Mapping[str, Any]) -> None:
     """Raise when the settings name a service that has no broker here."""
     for option in GONE.keys() & options.keys():

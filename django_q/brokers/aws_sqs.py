@@ -47,12 +47,13 @@ class Sqs(Broker):
     kept in the database.
     """
 
-    errors = (
-        (*Broker.errors, botocore_exceptions.BotoCoreError)
-        if botocore_exceptions
-        else Broker.errors
-    )
     max_batch = BATCH
+
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        """What is raised when the service does not answer."""
+        own = (botocore_exceptions.BotoCoreError,) if botocore_exceptions else ()
+        return (*super().errors, *own)
 
     @cached_property
     def queue_url(self) -> str:

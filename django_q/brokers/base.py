@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from django.core.cache import caches
-from redis import RedisError
 
 from django_q.brokers.heartbeats import Heartbeats
+from django_q.brokers.waker import Waker
 from django_q.conf import Conf
+from django_q.connections import redis_errors
 
 #: Seconds that ``dequeue`` waits unless told: who can not be woken gets an answer soon.
 WAIT, WAIT_WITH_WAKE_FD = 1, 60
@@ -46,14 +47,23 @@ class Broker:
     A subclass may know no more than ``enqueue``, ``dequeue`` and ``acknowledge``.
     """
 
-    #: What is raised when the server does not answer, beside errors of the database.
-    errors: tuple[type[Exception], ...] = (RedisError, OSError)
     #: Deliveries that one ``dequeue`` can give; None for any number.
     max_batch: int | None = None
     #: Whether ``queue_size`` and ``lock_size`` are exact, so that zeros mean that all has ended.
     counts_all = False
+    #: Tells schedulers that a schedule was saved, where that goes by the broker's server.
+    tell_schedulers: Callable[[], None] | None = None
     #: A file descriptor that ends a wait when it becomes readable.
     wake_fd: int | None = None
+
+    def waker(self) -> Waker | None:
+        """Make what wakes a scheduler, where that goes by the broker's server."""
+        return None
+
+    @property
+    def errors(self) -> tuple[type[Exception], ...]:
+        """What is raised when the server does not answer, beside errors of the database."""
+        return (*redis_errors(), OSError)
 
     def __init__(self, list_key: str | None = None) -> None:
         #: Name of the queue.

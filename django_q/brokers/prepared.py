@@ -9,20 +9,11 @@ from itertools import count
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from django_q.optional import optional
-
-psycopg = optional("psycopg")
-generators = optional("psycopg.generators")
-
 #: The format of a parameter: as the server keeps it, and with a length, so that nothing cuts it.
 BINARY = 1
-#: By these a server says that it has no such statement, has another of its name, or has changed
-#: the table since. Nothing was run then.
-REFUSALS = psycopg and (
-    psycopg.errors.InvalidSqlStatementName,
-    psycopg.errors.DuplicatePreparedStatement,
-    psycopg.errors.FeatureNotSupported,
-)
+#: The names of psycopg for what a server says that has no such statement, has another of its
+#: name, or has changed the table since. Nothing was run then.
+REFUSALS = ("InvalidSqlStatementName", "DuplicatePreparedStatement", "FeatureNotSupported")
 
 
 class Use(Enum):
@@ -62,21 +53,24 @@ class Prepared:
         if use in (None, Use.REFUSED):
             self.uses[raw] = use or Use.ONCE
             return None
+        psycopg = connection.Database
         with connection.wrap_database_errors, raw.lock:
             try:
-                return raw.wait(self.exchange(raw, parameters)).get_value(0, 0)
-            except REFUSALS:
+                return raw.wait(self.exchange(psycopg, raw, parameters)).get_value(0, 0)
+            except psycopg.Error as error:
+                if type(error).__name__ not in REFUSALS:
+                    raise
                 self.uses[raw] = Use.REFUSED
                 return None
 
-    def exchange(self, raw: Any, parameters: Sequence[bytes]) -> Iterator[Any]:
+    def exchange(self, psycopg: Any, raw: Any, parameters: Sequence[bytes]) -> Iterator[Any]:
         """Talk to the server, as a cursor does: yield what is waited for, return the result."""
         if self.uses[raw] is Use.ONCE:
             raw.pgconn.send_prepare(self.name, self.sql)
-            checked((yield from generators.execute(raw.pgconn)), raw)
+            yield from answer(psycopg, raw)
             self.uses[raw] = Use.PREPARED
         raw.pgconn.send_query_prepared(self.name, parameters, [BINARY] * len(parameters))
-        return checked((yield from generators.execute(raw.pgconn)), raw)
+        return (yield from answer(psycopg, raw))
 
 
 def may_go_past_cursors(connection: Any) -> bool:
@@ -92,15 +86,15 @@ def may_go_past_cursors(connection: Any) -> bool:
         and not connection.queries_logged
         and not connection.execute_wrappers
         and "cursor" not in vars(connection)
-        and psycopg is not None
-        and type(connection.connection) is psycopg.Connection
+        and connection.Database.__name__ == "psycopg"
+        and type(connection.connection) is connection.Database.Connection
         and not connection.connection.pgconn.pipeline_status
     )
 
 
-def checked(results: Sequence[Any], raw: Any) -> Any:
-    """Pass on the result that a server has given last. Raises its error."""
-    result = results[-1]
+def answer(psycopg: Any, raw: Any) -> Iterator[Any]:
+    """Wait for the result of what a server was sent. Raises its error."""
+    result = (yield from psycopg.generators.execute(raw.pgconn))[-1]
     if result.status == psycopg.pq.ExecStatus.FATAL_ERROR:
         raise psycopg.errors.error_from_result(result, encoding=raw.info.encoding)
     return result

@@ -20,7 +20,9 @@ from redis.retry import Retry
 
 from django_q.brokers import scripts
 from django_q.brokers.base import DEAD, FORGOTTEN, REMEMBERED, Broker, Delivery
+from django_q.brokers.redis_waker import RedisWaker, publish
 from django_q.brokers.sending import Sender
+from django_q.brokers.waker import Waker
 from django_q.conf import Conf
 from django_q.connections import connect_redis
 from django_q.waiting import readable
@@ -50,8 +52,13 @@ class Redis(Broker):
             self.list_key = f"django_q:{self.list_key}:q"
 
     counts_all = True
+    tell_schedulers = staticmethod(publish)
     #: Until then, on the monotonic clock, there is nothing to take unless it is pushed.
     _look_at = 0.0
+
+    def waker(self) -> Waker:
+        """Make what wakes a scheduler."""
+        return RedisWaker()
 
     @cached_property
     def keys(self) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from uuid import uuid4
 
 from django.utils import timezone
 
+from django_q.brokers import broker_on
 from django_q.brokers.base import Broker
-from django_q.brokers.redis_broker import Redis
 from django_q.brokers.shared import shared_broker
 from django_q.conf import Conf, logger
 from django_q.exceptions import PackageError
@@ -69,10 +69,7 @@ def chosen_broker(options: Mapping[str, Any]) -> Broker:
     if options.get("broker") is not None:
         return options["broker"]
     if options.get("redis") is not None:
-        broker = Redis(options.get("cluster"))
-        broker.connection = options["redis"]
-        broker.list_key = options.get("list_key") or broker.list_key
-        return broker
+        return broker_on(options["redis"], options.get("cluster"), options.get("list_key"))
     return shared_broker(options.get("cluster"), options.get("list_key"))
 
 

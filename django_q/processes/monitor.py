@@ -63,7 +63,6 @@ class Desk:
     def __init__(self, result_queue: Any, broker: Broker) -> None:
         self.result_queue = result_queue
         self.broker = broker
-        self.away = (*PASSING, *broker.errors)  # errors that pass, however long it takes
         self.graveyard = Graveyard(broker)
         self.backlog: deque[Any] = deque()  # taken while the database was away
         self.group: list[Any] = []  # being completed
@@ -85,6 +84,11 @@ class Desk:
                 break
             self.group += items
         return bool(self.group)
+
+    @property
+    def away(self) -> tuple[type[Exception], ...]:
+        """Errors that pass, however long it takes."""
+        return (*PASSING, *self.broker.errors)
 
     def comes_more(self, end: float) -> bool:
         """Whether more arrives by then, where nobody waits for what is in hand."""

@@ -13,9 +13,10 @@ from django_q import connections
 from django_q.brokers import get_broker, leased
 from django_q.brokers.base import Broker
 from django_q.brokers.shared import shared_broker
+from django_q.brokers.waker import OFTEN, Waker
 from django_q.conf import logger
 from django_q.lifecycle.agenda import Agenda, is_due
-from django_q.lifecycle.waking import OFTEN, Waker, waker_for
+from django_q.lifecycle.waking import waker_for
 from django_q.models import Schedule
 from django_q.models.schedule import aware
 from django_q.processes.entry import say_ready

@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import redis
 from django.db import Error as DatabaseError
 from django.utils.translation import gettext as _
 
 from django_q.brokers import Broker
-from django_q.connections import close_old
+from django_q.connections import close_old, redis_errors
 from django_q.exceptions import BrokerUnavailable
 from django_q.models import Task
 
@@ -114,7 +113,7 @@ def reaching() -> Iterator[None]:
     """Talk to a broker; what its driver raises becomes BrokerUnavailable, in words for people."""
     try:
         yield
-    except redis.RedisError as error:
+    except redis_errors() as error:
         text = _("Can not connect to Redis server.")
         raise BrokerUnavailable(f"{text} {error}") from error
     except Exception as error:  # each driver has errors of its own

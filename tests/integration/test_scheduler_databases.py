@@ -10,7 +10,9 @@ import pytest
 from django.db import transaction
 from django.test import override_settings
 
-from django_q.lifecycle.waking import RedisWaker, Waker, waker_for
+from django_q.brokers.redis_waker import RedisWaker
+from django_q.brokers.waker import Waker
+from django_q.lifecycle.waking import waker_for
 from django_q.models import Schedule
 from django_q.scheduler import scheduler
 from django_q.waiting import readable

@@ -12,9 +12,10 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from django_q.brokers import get_broker
+from django_q.brokers import get_broker, redis_waker
+from django_q.brokers.waker import Waker
 from django_q.lifecycle import waking
-from django_q.lifecycle.waking import Waker, waker_for
+from django_q.lifecycle.waking import waker_for
 from django_q.models import Schedule
 from django_q.waiting import readable
 from tests.servers import RedisServer, wait_until
@@ -102,7 +103,7 @@ def test_a_schedule_is_saved_while_redis_is_away(conf, caplog):
 
 
 def test_a_scheduler_listens_again_when_redis_is_back(conf, monkeypatch, make_broker):
-    monkeypatch.setattr(waking, "AGAIN", 0)
+    monkeypatch.setattr(redis_waker, "AGAIN", 0)
     broker = make_broker("redis")
     server = RedisServer().start()
     conf(redis=server.url)
