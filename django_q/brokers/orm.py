@@ -54,7 +54,7 @@ class ORM(Broker):
     @cached_property
     def timekeeper(self) -> Timekeeper:
         """What notices that the database's clock was set back."""
-        return Timekeeper(self.table)
+        return Timekeeper(self.table, self.heartbeats)
 
     @cached_property
     def heartbeats(self) -> Heartbeats:

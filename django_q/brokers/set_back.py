@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from django.db import models, transaction
 
+from django_q.brokers.heartbeats import Heartbeats
 from django_q.brokers.queue_table import QueueTable, retried
 from django_q.conf import Conf, logger
-from django_q.models import Heartbeat
 
 #: How far a clock may go back without being taken for set back.
 SLACK = timedelta(seconds=1)
@@ -22,8 +22,8 @@ KEPT = timedelta(days=30)
 class Timekeeper:
     """Keeps the time of the database that was seen last, and notices that it is earlier now."""
 
-    def __init__(self, table: QueueTable) -> None:
-        self.table = table
+    def __init__(self, table: QueueTable, heartbeats: Heartbeats) -> None:
+        self.table, self.heartbeats = table, heartbeats
         self.due = 0.0  # monotonic; when to look next
 
     def look(self) -> None:
@@ -35,20 +35,23 @@ class Timekeeper:
     @retried
     def compare(self) -> None:
         """Compare with what was seen last, and keep what is seen now. One cluster at a time."""
-        alias, then = self.table.alias, self.table.expression(KEPT.total_seconds())
-        key = f"{self.table.key}:clock"
-        rows = Heartbeat.objects.using(alias).filter(key=key)
-        latest = self.table.expression((KEPT + SLACK).total_seconds())
-        if rows.filter(expires__lte=latest).update(expires=then):
-            return  # it goes on, as clocks do
-        with transaction.atomic(alias):
+        key, kept = f"{self.table.key}:clock", KEPT.total_seconds()
+        if self.goes_on(key) or self.heartbeats.insert(key, "", kept):
+            return
+        rows, then = self.heartbeats.rows(key=key), self.table.expression(kept)
+        with transaction.atomic(self.table.alias):
             found = rows.select_for_update().annotate(then=then).values_list("expires", "then")
             for expires, expected in found:
                 self.move(expires - KEPT, expires - expected)
-            if not rows.update(expires=then):
-                Heartbeat.objects.using(alias).bulk_create(
-                    [Heartbeat(key=key, value="", expires=then)], ignore_conflicts=True
-                )
+            rows.update(expires=then)
+
+    def goes_on(self, key: str) -> bool:
+        """Keep what is seen now, unless it is earlier than what was seen last, or the first."""
+        now, parameters = self.table.time_in(KEPT.total_seconds())
+        latest, limit = self.table.time_in((KEPT + SLACK).total_seconds())
+        condition = f"{{key}} = %s AND {{expires}} <= {latest}"
+        sql = f"UPDATE {{table}} SET {{expires}} = {now} WHERE {condition}"
+        return self.heartbeats.execute(sql, [*parameters, key, *limit])
 
     def move(self, last: datetime, back: timedelta) -> None:
         """Let what waits or is leased be due as much earlier as the clock was set back.

@@ -168,6 +168,33 @@ def test_heartbeats_of_the_dead_are_cleaned_up(broker):
 
 
 @on_each
+def test_a_heartbeat_that_another_process_has_just_begun_stands(broker):
+    assert broker.heartbeats.insert("key", "first", 10) is True
+
+    with transaction.atomic(broker.alias):
+        assert broker.heartbeats.insert("key", "second", 10) is False
+
+    assert broker.get_stat("key") == "first"
+
+
+@on_each
+def test_an_idle_cluster_makes_no_queryset(broker, monkeypatch):
+    if connections[broker.alias].vendor == "mysql":
+        pytest.skip("its statements do not return rows")
+    monkeypatch.delattr(models.QuerySet, "_filter_or_exclude")
+
+    for _ in range(2):
+        broker.set_stat("key", "beat", 10)
+        broker.timekeeper.due = 0
+        assert broker.dequeue(wait=0.1) == []
+    broker.enqueue("a")
+    (delivery,) = broker.dequeue(wait=0)
+    broker.extend([delivery.ack_id], 60)
+
+    assert broker.acknowledge(delivery.ack_id) is True
+
+
+@on_each
 def test_a_step_is_one_statement(broker):
     connection = connections[broker.alias]
     if connection.vendor == "mysql":
