@@ -65,7 +65,7 @@ class PostgresTable(ReturningTable):
     @retried
     def insert(self, payload: str, delay: float = 0) -> int:
         """Add a row, and return its id."""
-        values = (self.key.encode(), payload.encode(), FLOAT8.pack(delay), self.channel.encode())
+        values = [self.key.encode(), payload.encode(), FLOAT8.pack(delay), self.channel.encode()]
         pk = self.prepared_insert.run(self.connection, values)
         if pk is not None:
             return int(pk)

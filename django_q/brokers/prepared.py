@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from enum import Enum
 from hashlib import sha256
 from itertools import count
@@ -40,7 +40,7 @@ class Prepared:
         self.name = f"django_q_{sha256(self.sql).hexdigest()[:16]}".encode()
         self.uses: WeakKeyDictionary[Any, Use] = WeakKeyDictionary()
 
-    def run(self, connection: Any, parameters: Sequence[bytes]) -> bytes | None:
+    def run(self, connection: Any, parameters: list[bytes]) -> bytes | None:
         """Run it on a connection of Django's, with parameters in the server's binary format.
 
         Returns the first column of the first row, as text; None where nothing was run and the
@@ -63,7 +63,7 @@ class Prepared:
                 self.uses[raw] = Use.REFUSED
                 return None
 
-    def exchange(self, psycopg: Any, raw: Any, parameters: Sequence[bytes]) -> Iterator[Any]:
+    def exchange(self, psycopg: Any, raw: Any, parameters: list[bytes]) -> Iterator[Any]:
         """Talk to the server, as a cursor does: yield what is waited for, return the result."""
         if self.uses[raw] is Use.ONCE:
             raw.pgconn.send_prepare(self.name, self.sql)
