@@ -59,6 +59,24 @@ def close_all() -> None:
     connections.close_all()
 
 
+def may_go_past_cursors(connection: Any) -> bool:
+    """Whether a statement may be given to the driver itself, to be committed at once.
+
+    Not where somebody waits to see statements: who does, as ``assertNumQueries`` and many a
+    toolbar, has them logged, wraps them, or puts something in the place of ``cursor`` or of the
+    driver's connection.
+    """
+    connection.validate_thread_sharing()
+    connection.close_if_health_check_failed()
+    return (
+        connection.get_autocommit()
+        and not connection.queries_logged
+        and not connection.execute_wrappers
+        and "cursor" not in vars(connection)
+        and type(connection.connection) is getattr(connection.Database, "Connection", None)
+    )
+
+
 class Opened:
     """Whether this process has ever opened a database connection.
 

@@ -9,6 +9,8 @@ from itertools import count
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from django_q.connections import may_go_past_cursors
+
 #: The format of a parameter: as the server keeps it, and with a length, so that nothing cuts it.
 BINARY = 1
 #: The names of psycopg for what a server says that has no such statement, has another of its
@@ -49,6 +51,8 @@ class Prepared:
         if not may_go_past_cursors(connection):
             return None
         raw = connection.connection
+        if raw.pgconn.pipeline_status:  # that of a caller, who would have to end it first
+            return None
         use = self.uses.get(raw)
         if use in (None, Use.REFUSED):
             self.uses[raw] = use or Use.ONCE
@@ -71,25 +75,6 @@ class Prepared:
             self.uses[raw] = Use.PREPARED
         raw.pgconn.send_query_prepared(self.name, parameters, [BINARY] * len(parameters))
         return (yield from answer(psycopg, raw))
-
-
-def may_go_past_cursors(connection: Any) -> bool:
-    """Whether psycopg 3 itself is behind a connection, and nobody waits to see its statements.
-
-    Whoever does, as ``assertNumQueries`` and many a toolbar, has them logged, wraps them, or puts
-    something in the place of ``cursor`` or of the driver's connection.
-    """
-    connection.validate_thread_sharing()
-    connection.close_if_health_check_failed()
-    return (
-        connection.get_autocommit()
-        and not connection.queries_logged
-        and not connection.execute_wrappers
-        and "cursor" not in vars(connection)
-        and connection.Database.__name__ == "psycopg"
-        and type(connection.connection) is connection.Database.Connection
-        and not connection.connection.pgconn.pipeline_status
-    )
 
 
 def answer(psycopg: Any, raw: Any) -> Iterator[Any]:

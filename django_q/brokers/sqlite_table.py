@@ -8,7 +8,9 @@ from typing import Any
 
 from django.db import OperationalError
 
-from django_q.brokers.queue_table import ReturningTable
+from django_q.brokers.clock import time_in
+from django_q.brokers.queue_table import ReturningTable, retried
+from django_q.connections import may_go_past_cursors
 
 #: Value of ``PRAGMA synchronous``: who syncs less stays at that.
 NORMAL = 1
@@ -32,13 +34,23 @@ class SqliteTable(ReturningTable):
         raw = self.raw(connection)
         before = NORMAL if connection.in_atomic_block else self.syncs(connection, raw)
         if before <= NORMAL:
-            return super().insert(payload, delay)
+            return self.add(connection, payload, delay)
         raw.execute(f"PRAGMA synchronous={NORMAL}")
         try:
-            return super().insert(payload, delay)
+            return self.add(connection, payload, delay)
         finally:
             if connection.connection is raw:  # and was not closed after an error
                 raw.execute(f"PRAGMA synchronous={before}")
+
+    @retried
+    def add(self, connection: Any, payload: str, delay: float) -> int:
+        """Add a row, without a cursor where that may be: it takes a quarter of the time."""
+        if not may_go_past_cursors(connection):
+            return super().insert(payload, delay)
+        _, parameters = time_in(connection, delay)
+        sql = f'INSERT INTO {self.table} ("key", "payload", "lock") VALUES (?, ?, ?)'
+        with connection.wrap_database_errors:
+            return connection.connection.execute(sql, [self.key, payload, *parameters]).lastrowid
 
     def syncs(self, connection: Any, raw: Any) -> int:
         """Tell how a connection is set to sync; NORMAL where that is not to be changed.

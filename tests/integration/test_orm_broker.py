@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.exceptions import SynchronousOnlyOperation
-from django.db import DataError, OperationalError, connections, models, transaction
+from django.db import DatabaseError, DataError, OperationalError, connections, models, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -472,9 +472,19 @@ def test_a_prepared_statement_fails_with_its_connection_and_is_prepared_anew(pre
     assert len(statements(prepared)) == 1
 
 
-@on_postgres
-def test_who_counts_or_wraps_statements_sees_what_is_enqueued(prepared, monkeypatch):
-    connection = connections[prepared.alias]
+@on_each
+def test_enqueueing_returns_the_id_of_the_row(broker):
+    pks = [broker.enqueue(payload) for payload in "abc"]
+
+    rows = OrmQ.objects.using(broker.alias).order_by("pk")
+    assert list(rows.values_list("pk", "payload")) == list(zip(pks, "abc", strict=True))
+
+
+@on_each
+def test_who_counts_or_wraps_statements_sees_what_is_enqueued(broker, monkeypatch):
+    connection = connections[broker.alias]
+    for _ in range(2):
+        broker.enqueue("a")
     seen = []
 
     def wrapper(execute, sql, parameters, many, context):
@@ -482,25 +492,51 @@ def test_who_counts_or_wraps_statements_sees_what_is_enqueued(prepared, monkeypa
         return execute(sql, parameters, many, context)
 
     with CaptureQueriesContext(connection) as queries:
-        prepared.enqueue("a")
+        broker.enqueue("a")
     with connection.execute_wrapper(wrapper):
-        prepared.enqueue("a")
+        broker.enqueue("a")
     monkeypatch.setattr(connection, "cursor", lambda: seen.append("") or connection._cursor())
-    prepared.enqueue("a")
+    broker.enqueue("a")
 
     assert len(queries) == 1
     assert len(seen) == 2
 
 
-@on_postgres
-def test_a_prepared_statement_is_refused_where_django_refuses_any(prepared):
+@on_each
+def test_nothing_is_enqueued_where_django_refuses_any_statement(broker):
+    for _ in range(2):
+        broker.enqueue("a")
+    broker.delete_queue()
+
     async def enqueue():
-        prepared.enqueue("a")
+        broker.enqueue("a")
 
     with pytest.raises(SynchronousOnlyOperation):
         asyncio.run(enqueue())
 
-    assert prepared.queue_size() == 0
+    assert broker.queue_size() == 0
+
+
+@on_each
+def test_the_connection_of_another_thread_is_not_used(broker):
+    for _ in range(2):
+        broker.enqueue("a")
+    connection = connections[broker.alias]
+    errors = []
+
+    def enqueue():
+        connections[broker.alias] = connection
+        try:
+            broker.enqueue("a")
+        except DatabaseError as error:
+            errors.append(str(error))
+
+    thread = threading.Thread(target=enqueue)
+    thread.start()
+    thread.join()
+
+    assert [error for error in errors if "created in a thread" in error]
+    assert broker.queue_size() == 2
 
 
 @on_postgres
