@@ -447,6 +447,24 @@ def test_a_statement_that_another_client_has_prepared_is_left_alone(broker):
 
 
 @on_postgres
+def test_a_prepared_statement_adds_to_the_schema_of_the_moment(prepared):
+    asked(prepared, "CREATE SCHEMA tenant")
+    try:
+        asked(prepared, "CREATE TABLE tenant.django_q_ormq (LIKE django_q_ormq INCLUDING ALL)")
+        asked(prepared, "SET search_path = tenant, public")
+        prepared.enqueue("theirs")
+        asked(prepared, "RESET search_path")
+        prepared.enqueue("ours")
+
+        assert asked(prepared, "SELECT payload FROM tenant.django_q_ormq") == ["theirs"]
+        assert asked(prepared, "SELECT payload FROM public.django_q_ormq") == ["ours"]
+        assert len(statements(prepared)) == 1
+    finally:
+        asked(prepared, "RESET search_path")
+        asked(prepared, "DROP SCHEMA tenant CASCADE")
+
+
+@on_postgres
 def test_a_prepared_statement_fails_for_what_the_server_can_not_store(prepared, monkeypatch):
     with monkeypatch.context() as patch:
         patch.delattr(QueueTable, "fetch")  # it is not tried in the ordinary way as well
