@@ -44,7 +44,7 @@ class SqliteTable(ReturningTable):
 
     @retried
     def add(self, connection: Any, payload: str, delay: float) -> int:
-        """Add a row, without a cursor where that may be: it takes a quarter of the time."""
+        """Add a row, without a cursor where that may be: a cursor takes a quarter of the time."""
         if not may_go_past_cursors(connection):
             return super().insert(payload, delay)
         _, parameters = time_in(connection, delay)
