@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from enum import Enum
 from hashlib import sha256
-from itertools import count
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -36,9 +35,8 @@ class Prepared:
 
     def __init__(self, sql: str) -> None:
         """Take the statement, as for a cursor, but with the types of its parameters cast."""
-        numbers = count(1)
         first, *rest = sql.split("%s")
-        self.sql = "".join([first, *(f"${next(numbers)}{part}" for part in rest)]).encode()
+        self.sql = "".join([first, *(f"${n}{part}" for n, part in enumerate(rest, 1))]).encode()
         self.name = f"django_q_{sha256(self.sql).hexdigest()[:16]}".encode()
         self.uses: WeakKeyDictionary[Any, Use] = WeakKeyDictionary()
 
