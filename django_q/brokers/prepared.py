@@ -22,7 +22,7 @@ class Use(Enum):
 
     ONCE = 1  # it was run in the ordinary way: many a connection is never asked for it again
     PREPARED = 2  # the server knows it by its name
-    REFUSED = 3  # the server did not, as behind a pooler, and is not told again
+    REFUSED = 3  # the server did not, as behind a pooler, or reads text in another encoding
 
 
 class Prepared:
@@ -41,7 +41,8 @@ class Prepared:
         self.uses: WeakKeyDictionary[Any, Use] = WeakKeyDictionary()
 
     def run(self, connection: Any, parameters: list[bytes]) -> bytes | None:
-        """Run it on a connection of Django's, with parameters in the server's binary format.
+        """Run it on a connection of Django's, with parameters in the server's binary format,
+        text in UTF-8.
 
         Returns the first column of the first row, as text; None where nothing was run and the
         statement is to be run in the ordinary way. Raises Django's errors.
@@ -53,7 +54,7 @@ class Prepared:
             return None
         use = self.uses.get(raw)
         if use in (None, Use.REFUSED):
-            self.uses[raw] = use or Use.ONCE
+            self.uses[raw] = use or (Use.ONCE if raw.info.encoding == "utf-8" else Use.REFUSED)
             return None
         psycopg = connection.Database
         with connection.wrap_database_errors, raw.lock:

@@ -447,6 +447,19 @@ def test_a_statement_that_another_client_has_prepared_is_left_alone(broker):
 
 
 @on_postgres
+def test_a_connection_that_speaks_another_encoding_prepares_nothing(broker):
+    asked(broker, "SET client_encoding TO LATIN1")
+    try:
+        for _ in range(3):
+            broker.enqueue("ä")
+
+        assert payloads(broker.dequeue(9, wait=0)) == ["ä"] * 3
+        assert statements(broker) == []
+    finally:
+        asked(broker, "RESET client_encoding")
+
+
+@on_postgres
 def test_a_prepared_statement_adds_to_the_schema_of_the_moment(prepared):
     asked(prepared, "CREATE SCHEMA tenant")
     try:
