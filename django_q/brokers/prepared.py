@@ -1,4 +1,4 @@
-"""A statement that PostgreSQL keeps prepared, sent by libpq without the cursors in between."""
+"""Statements that PostgreSQL keeps prepared, sent by libpq without the cursors in between."""
 
 from __future__ import annotations
 
@@ -18,67 +18,104 @@ REFUSALS = ("InvalidSqlStatementName", "DuplicatePreparedStatement", "FeatureNot
 
 
 class Use(Enum):
-    """What a connection has had of a statement."""
+    """What a connection has had of the statements."""
 
-    ONCE = 1  # it was run in the ordinary way: many a connection is never asked for it again
-    PREPARED = 2  # the server knows it by its name
-    REFUSED = 3  # the server did not, as behind a pooler, or reads text in another encoding
+    ONCE = 1  # they were run in the ordinary way: many a connection is never asked for them again
+    PREPARED = 2  # the server knows them by their names
+    REFUSED = 3  # the server did not, as behind a pooler, and is not told again
 
 
 class Prepared:
-    """A statement for connections of psycopg 3 that are in no transaction.
+    """Statements for connections of psycopg 3 that are in no transaction.
 
-    The server plans it once, and neither Django nor psycopg makes a cursor for it: an INSERT that
-    waits for the disk takes three quarters of the time. Its name is made from its text, so a
-    pooler that hands a connection of the server to many has it or not, but never another.
+    The server plans them once, and neither Django nor psycopg makes a cursor for them: an INSERT
+    that waits for the disk takes three quarters of the time. They are sent in one piece, and each
+    is a transaction of its own: one that ends a wait of others need not wait for the disk as well.
+    Their names are made from their texts, so a pooler that hands a connection of the server to
+    many has them or not, but never others.
     """
 
-    def __init__(self, sql: str) -> None:
-        """Take the statement, as for a cursor, but with the types of its parameters cast."""
-        first, *rest = sql.split("%s")
-        self.sql = "".join([first, *(f"${n}{part}" for n, part in enumerate(rest, 1))]).encode()
-        self.name = f"django_q_{sha256(self.sql).hexdigest()[:16]}".encode()
+    def __init__(self, *statements: str) -> None:
+        """Take statements, as for a cursor, but with the types of their parameters cast."""
+        self.statements = [named(numbered(sql)) for sql in statements]
         self.uses: WeakKeyDictionary[Any, Use] = WeakKeyDictionary()
 
-    def run(self, connection: Any, parameters: list[bytes]) -> bytes | None:
-        """Run it on a connection of Django's, with parameters in the server's binary format,
-        text in UTF-8.
+    def run(self, connection: Any, *parameters: list[bytes]) -> list[bytes | None] | None:
+        """Run them on a connection of Django's, with parameters in the server's binary format.
 
-        Returns the first column of the first row, as text; None where nothing was run and the
-        statement is to be run in the ordinary way. Raises Django's errors.
+        Text is in UTF-8. Returns the first column of the first row of each, as text. Raises
+        Django's error of the first; the others come to None where they failed. The whole is None
+        where nothing was run and the statements are to be run in the ordinary way.
         """
         if not may_go_past_cursors(connection):
             return None
-        raw = connection.connection
+        raw, psycopg = connection.connection, connection.Database
         if raw.pgconn.pipeline_status:  # that of a caller, who would have to end it first
             return None
         use = self.uses.get(raw)
         if use in (None, Use.REFUSED):
-            self.uses[raw] = use or (Use.ONCE if raw.info.encoding == "utf-8" else Use.REFUSED)
+            self.uses[raw] = use or (Use.ONCE if is_fit(psycopg, raw) else Use.REFUSED)
             return None
-        psycopg = connection.Database
         with connection.wrap_database_errors, raw.lock:
             try:
-                return raw.wait(self.exchange(psycopg, raw, parameters)).get_value(0, 0)
+                results = raw.wait(self.exchange(psycopg, raw, parameters))
             except psycopg.Error as error:
                 if type(error).__name__ not in REFUSALS:
                     raise
                 self.uses[raw] = Use.REFUSED
                 return None
+        if raw.closed:  # it has failed behind the first, and what comes next shall not
+            connection.close()
+        return results
 
-    def exchange(self, psycopg: Any, raw: Any, parameters: list[bytes]) -> Iterator[Any]:
-        """Talk to the server, as a cursor does: yield what is waited for, return the result."""
+    def exchange(self, psycopg: Any, raw: Any, parameters: tuple) -> Iterator[Any]:
+        """Talk to the server, as a cursor does: yield what is waited for, return the results."""
         if self.uses[raw] is Use.ONCE:
-            raw.pgconn.send_prepare(self.name, self.sql)
-            yield from answer(psycopg, raw)
+            for name, sql in self.statements:
+                raw.pgconn.send_prepare(name, sql)
+                check(psycopg, raw, *(yield from psycopg.generators.execute(raw.pgconn)))
             self.uses[raw] = Use.PREPARED
-        raw.pgconn.send_query_prepared(self.name, parameters, [BINARY] * len(parameters))
-        return (yield from answer(psycopg, raw))
+        raw.pgconn.enter_pipeline_mode()
+        for (name, _), values in zip(self.statements, parameters, strict=True):
+            raw.pgconn.send_query_prepared(name, values, [BINARY] * len(values))
+            raw.pgconn.pipeline_sync()
+        results: list[Any] = []
+        try:
+            yield from psycopg.generators.send(raw.pgconn)
+            for _ in parameters:
+                results += yield from psycopg.generators.fetch_many(raw.pgconn)
+                yield from psycopg.generators.fetch_many(raw.pgconn)  # the end of its transaction
+            raw.pgconn.exit_pipeline_mode()
+        except psycopg.OperationalError:  # the connection has failed
+            if not results:
+                raise
+        check(psycopg, raw, results[0])
+        found = [each.get_value(0, 0) if is_good(psycopg, each) else None for each in results]
+        return found + [None] * (len(parameters) - len(found))
 
 
-def answer(psycopg: Any, raw: Any) -> Iterator[Any]:
-    """Wait for the result of what a server was sent. Raises its error."""
-    result = (yield from psycopg.generators.execute(raw.pgconn))[-1]
-    if result.status == psycopg.pq.ExecStatus.FATAL_ERROR:
+def numbered(sql: str) -> bytes:
+    """Number the parameters, as the server wants them."""
+    first, *rest = sql.split("%s")
+    return "".join([first, *(f"${n}{part}" for n, part in enumerate(rest, 1))]).encode()
+
+
+def named(sql: bytes) -> tuple[bytes, bytes]:
+    """Give a statement its name."""
+    return f"django_q_{sha256(sql).hexdigest()[:16]}".encode(), sql
+
+
+def is_fit(psycopg: Any, raw: Any) -> bool:
+    """Whether a connection takes text in UTF-8, and several statements in one piece."""
+    return raw.info.encoding == "utf-8" and psycopg.Pipeline.is_supported()
+
+
+def is_good(psycopg: Any, result: Any) -> bool:
+    """Whether a statement was run."""
+    return result.status in (psycopg.pq.ExecStatus.COMMAND_OK, psycopg.pq.ExecStatus.TUPLES_OK)
+
+
+def check(psycopg: Any, raw: Any, result: Any) -> None:
+    """Raise the error of a result, if it is one."""
+    if not is_good(psycopg, result):
         raise psycopg.errors.error_from_result(result, encoding=raw.info.encoding)
-    return result

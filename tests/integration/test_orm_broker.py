@@ -10,6 +10,7 @@ import threading
 import time
 from datetime import timedelta
 
+import psycopg
 import pytest
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import DatabaseError, DataError, OperationalError, connections, models, transaction
@@ -19,6 +20,7 @@ from django.utils import timezone
 from django_q.brokers import get_broker, watches
 from django_q.brokers.orm import ORM
 from django_q.brokers.postgres_table import PostgresTable
+from django_q.brokers.prepared import Prepared
 from django_q.brokers.queue_table import QueueTable
 from django_q.brokers.sqlite_table import SqliteTable
 from django_q.brokers.watches import Listening
@@ -208,7 +210,8 @@ def test_a_step_is_one_statement(broker):
         broker.extend([d.ack_id for d in deliveries], 60)
         broker.acknowledge_many([d.ack_id for d in deliveries])
 
-    assert len(queries) == 4
+    told = connection.vendor == "postgresql"  # those who wait, by a statement of its own
+    assert len(queries) == 4 + told
 
 
 @on_sqlite
@@ -363,7 +366,7 @@ def prepared(broker):
     """The broker on PostgreSQL, whose connection has its INSERT prepared."""
     for _ in range(2):
         broker.enqueue("first")
-    assert statements(broker) == [broker.table.prepared_insert.name.decode()]
+    assert len(statements(broker)) == 2
     broker.delete_queue()
     return broker
 
@@ -397,7 +400,7 @@ def test_what_a_prepared_statement_adds_is_delivered_as_any(prepared):
     assert payloads(deliveries) == texts
     assert [int(delivery.ack_id.partition(".")[0]) for delivery in deliveries] == pks
     assert prepared.lock_size() == 5
-    assert len(statements(prepared)) == 1
+    assert len(statements(prepared)) == 2
 
 
 @on_postgres
@@ -438,7 +441,7 @@ def test_a_statement_that_was_prepared_before_a_migration_is_sent_as_a_whole(bro
 @on_postgres
 def test_a_statement_that_another_client_has_prepared_is_left_alone(broker):
     broker.enqueue("a")
-    asked(broker, f"PREPARE {broker.table.prepared_insert.name.decode()} AS SELECT 1")
+    asked(broker, f"PREPARE {broker.table.adding.statements[0][0].decode()} AS SELECT 1")
 
     for payload in "bc":
         broker.enqueue(payload)
@@ -471,7 +474,7 @@ def test_a_prepared_statement_adds_to_the_schema_of_the_moment(prepared):
 
         assert asked(prepared, "SELECT payload FROM tenant.django_q_ormq") == ["theirs"]
         assert asked(prepared, "SELECT payload FROM public.django_q_ormq") == ["ours"]
-        assert len(statements(prepared)) == 1
+        assert len(statements(prepared)) == 2
     finally:
         asked(prepared, "RESET search_path")
         asked(prepared, "DROP SCHEMA tenant CASCADE")
@@ -500,7 +503,132 @@ def test_a_prepared_statement_fails_with_its_connection_and_is_prepared_anew(pre
     for payload in "abc":
         prepared.enqueue(payload)
     assert payloads(prepared.dequeue(9, wait=0)) == ["a", "b", "c"]
-    assert len(statements(prepared)) == 1
+    assert len(statements(prepared)) == 2
+
+
+def own_connection(broker):
+    return {**connections[broker.alias].get_connection_params(), "autocommit": True}
+
+
+@pytest.fixture
+def heard(broker):
+    """A function that lists what notifications came since it was last called."""
+    notes = []
+    with contextlib.closing(psycopg.connect(**own_connection(broker))) as listener:
+        listener.add_notify_handler(notes.append)
+        listener.execute(f'LISTEN "{broker.table.channel}"')
+
+        def hear():
+            notes.clear()
+            listener.execute("SELECT 1")  # with the answer comes what was sent before
+            return list(notes)
+
+        yield hear
+
+
+@on_postgres
+def test_who_waits_is_told_of_each_row_that_is_added_alone(broker, heard):
+    for payload in "abc":  # in the ordinary way, and by statements that are prepared
+        broker.enqueue(payload)
+
+        assert len(heard()) == 1
+
+    assert len(statements(broker)) == 2
+
+
+@on_postgres
+def test_who_waits_is_told_once_of_what_is_added_together(broker, heard):
+    broker.enqueue_many("abc")
+    assert len(heard()) == 1
+
+    broker.enqueue_once("d", "key")
+    assert len(heard()) == 1
+
+    with transaction.atomic(broker.alias):
+        for payload in "ef":
+            broker.enqueue(payload)
+        assert heard() == []
+    assert len(heard()) == 1
+
+
+@on_postgres
+def test_who_waits_is_told_of_what_is_committed_alone(broker, heard):
+    def lost():
+        with contextlib.suppress(ZeroDivisionError), transaction.atomic(broker.alias):
+            broker.enqueue("lost")
+            raise ZeroDivisionError
+
+    lost()
+    assert heard() == []
+
+    with transaction.atomic(broker.alias):
+        lost()
+        broker.enqueue("a")
+        lost()
+    assert len(heard()) == 1
+    assert payloads(broker.dequeue(9, wait=0)) == ["a"]
+
+
+@on_postgres
+def test_who_waits_is_told_when_a_transaction_is_committed_by_hand(broker, heard):
+    transaction.set_autocommit(False, using=broker.alias)
+    try:
+        broker.enqueue("a")
+        transaction.commit(using=broker.alias)
+    finally:
+        transaction.set_autocommit(True, using=broker.alias)
+
+    assert len(heard()) == 1
+
+
+@on_postgres
+def test_what_was_added_stays_where_telling_of_it_fails(broker, caplog):
+    broker.table.channel = "a name that is too long for a channel" * 2
+
+    pks = [broker.enqueue(payload) for payload in "abc"]
+
+    rows = OrmQ.objects.using(broker.alias).order_by("pk")
+    assert list(rows.values_list("pk", "payload")) == list(zip(pks, "abc", strict=True))
+    assert "channel name too long" in caplog.text
+
+
+@on_postgres
+def test_what_nobody_tells_of_is_found_all_the_same(broker, monkeypatch):
+    monkeypatch.setattr(watches, "UNTOLD", 0.5)
+    add = f"INSERT INTO django_q_ormq (key, payload, lock, delivery) VALUES ('{broker.list_key}', "
+    with contextlib.closing(psycopg.connect(**own_connection(broker))) as producer:
+        broker.watch.mark()
+        monkeypatch.setattr(Listening, "consume", lambda self: pytest.fail("somebody has told"))
+        timer = threading.Timer(0.2, producer.execute, [f"{add} 'a', NOW(), 1)"])
+        timer.start()
+        start = time.monotonic()
+
+        deliveries = broker.dequeue(wait=30)
+
+        timer.join()
+    assert payloads(deliveries) == ["a"]
+    assert time.monotonic() - start < 10
+
+
+@on_postgres
+def test_who_waits_is_told_although_the_server_has_forgotten_how(prepared, heard):
+    asked(prepared, f"DEALLOCATE {prepared.table.adding.statements[1][0].decode()}")
+
+    prepared.enqueue("a")
+
+    assert len(heard()) == 1
+    assert payloads(prepared.dequeue(9, wait=0)) == ["a"]
+
+
+@on_postgres
+def test_a_connection_that_fails_behind_the_first_of_two_statements_is_made_anew(broker):
+    connection = connections[broker.alias]
+    both = Prepared("SELECT %s::text", "SELECT PG_TERMINATE_BACKEND(PG_BACKEND_PID())")
+    assert both.run(connection, [b"a"], []) is None  # the connection is seen for the first time
+
+    assert both.run(connection, [b"a"], []) == [b"a", None]
+
+    assert asked(broker, "SELECT 1") == [1]
 
 
 @on_each
@@ -529,8 +657,9 @@ def test_who_counts_or_wraps_statements_sees_what_is_enqueued(broker, monkeypatc
     monkeypatch.setattr(connection, "cursor", lambda: seen.append("") or connection._cursor())
     broker.enqueue("a")
 
-    assert len(queries) == 1
-    assert len(seen) == 2
+    told = connection.vendor == "postgresql"
+    assert len(queries) == 1 + told
+    assert len(seen) == 2 * (1 + told)
 
 
 @on_each
