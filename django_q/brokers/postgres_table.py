@@ -7,7 +7,7 @@ from hashlib import sha256
 from struct import Struct
 from typing import Any
 
-from django_q.brokers.prepared import Prepared
+from django_q.brokers.prepared import Prepared, prepared
 from django_q.brokers.queue_table import ReturningTable, retried
 
 #: What tells of added rows; a migration makes it.
@@ -61,7 +61,7 @@ class PostgresTable(ReturningTable):
     def adding(self) -> Prepared:
         """The statements that add a row and tell of it."""
         insert = self.INSERT.format(table=self.table, lock=self.time_in()[0])
-        return Prepared(insert, self.NOTIFY)
+        return prepared(insert, self.NOTIFY)
 
     @cached_property
     def channel(self) -> str:
@@ -82,8 +82,8 @@ class PostgresTable(ReturningTable):
         """Notify those who wait, as soon as they can see what was added.
 
         Not by the statement that adds it: the server lets one transaction that notifies commit
-        after the other, however many producers wait for its disk. Sixteen added 2,900 rows a
-        second then, and 5,200 now.
+        after the other, however many producers wait for its disk. Where that took 5 ms, sixteen
+        added 180 rows a second, and 2,300 now; where it took 0.1 ms, 2,800 and 4,300.
         """
         connection = self.connection
         if connection.in_atomic_block:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -92,6 +93,12 @@ class Prepared:
         check(psycopg, raw, results[0])
         found = [each.get_value(0, 0) if is_good(psycopg, each) else None for each in results]
         return found + [None] * (len(parameters) - len(found))
+
+
+@lru_cache(maxsize=16)
+def prepared(*statements: str) -> Prepared:
+    """Give statements that all queues of a process share, as they share its connections."""
+    return Prepared(*statements)
 
 
 def numbered(sql: str) -> bytes:

@@ -20,7 +20,7 @@ from django.utils import timezone
 from django_q.brokers import get_broker, watches
 from django_q.brokers.orm import ORM
 from django_q.brokers.postgres_table import PostgresTable
-from django_q.brokers.prepared import Prepared
+from django_q.brokers.prepared import Prepared, Use
 from django_q.brokers.queue_table import QueueTable
 from django_q.brokers.sqlite_table import SqliteTable
 from django_q.brokers.watches import Listening
@@ -460,6 +460,17 @@ def test_a_connection_that_speaks_another_encoding_prepares_nothing(broker):
         assert statements(broker) == []
     finally:
         asked(broker, "RESET client_encoding")
+
+
+@on_postgres
+def test_queues_share_what_is_prepared(prepared):
+    other = ORM("another queue")
+    for _ in range(3):
+        other.enqueue("a")
+
+    assert other.table.adding.uses[connections[prepared.alias].connection] is Use.PREPARED
+    assert len(statements(prepared)) == 2
+    assert (prepared.queue_size(), other.queue_size()) == (0, 3)
 
 
 @on_postgres
