@@ -14,8 +14,9 @@ from django_q.brokers.waker import Waker
 from django_q.conf import Conf
 from django_q.connections import redis_errors
 
-#: Seconds that ``dequeue`` waits unless told: who can not be woken gets an answer soon.
-WAIT, WAIT_WITH_WAKE_FD = 1, 60
+#: Seconds that ``dequeue`` waits unless told: who can not be woken gets an answer soon. When it is
+#: called again it looks anew, whatever it was told of meanwhile.
+WAIT, WAIT_WITH_WAKE_FD = 1, 30
 #: Seconds for which a key of ``enqueue_once`` is kept, and then still when it may be forgotten:
 #: longer than a process that was held up at the wrong moment.
 REMEMBERED, FORGOTTEN = 30 * 86400, 3600
@@ -95,7 +96,7 @@ class Broker:
     def end_of_wait(self, wait: float | None) -> float:
         """Say until when ``dequeue`` waits, on the monotonic clock."""
         if wait is None:
-            wait = WAIT if self.wake_fd is None else WAIT_WITH_WAKE_FD
+            wait = WAIT if self.wake_fd is None else min(WAIT_WITH_WAKE_FD, Conf.RETRY)
         return time.monotonic() + wait
 
     def enqueue(self, payload: str | bytes, delay: float = 0) -> Any:

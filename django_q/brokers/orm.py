@@ -126,6 +126,7 @@ class ORM(Broker):
     def extend(self, ack_ids: Iterable[str], seconds: float) -> set[str]:
         """Let leases end ``seconds`` from now. Returns those that were stale."""
         stale = self.table.update(ack_ids, seconds)
+        self.timekeeper.look()  # nobody takes while all workers are busy
         if seconds < Conf.RETRY:  # sooner than those who wait look again by themselves
             self.table.notify()
         return stale

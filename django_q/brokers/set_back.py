@@ -56,12 +56,15 @@ class Timekeeper:
     def move(self, last: datetime, back: timedelta) -> None:
         """Let what waits or is leased be due as much earlier as the clock was set back.
 
-        What is delayed further keeps its time by the clock.
+        What is delayed further keeps its time by the clock, and so does a lease that ends in time
+        as it is: it may have been given since.
         """
         if back <= SLACK:
             return
         late = self.table.rows.filter(
-            lock__gt=self.table.expression(), lock__lte=last + timedelta(seconds=2 * Conf.RETRY)
+            models.Q(attempts=0) | models.Q(lock__gt=self.table.expression(Conf.RETRY)),
+            lock__gt=self.table.expression(),
+            lock__lte=last + timedelta(seconds=2 * Conf.RETRY),
         )
         moved = late.update(lock=models.F("lock") - back)
         logger.warning("the database's clock was set back by %s: %s tasks moved", back, moved)

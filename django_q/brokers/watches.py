@@ -31,9 +31,6 @@ SOON, TICK, REST = 0.002, 0.04, 5.0
 LISTENER = {"connect_timeout": 5, "keepalives_idle": 30}
 #: Seconds between two attempts to listen.
 RETRY = 5
-#: Seconds until who is notified looks all the same, for what a producer added that died, or whose
-#: transaction called back something that failed, before it told.
-UNTOLD = 30
 #: Seconds that a test notification may take.
 PROBE = 2
 
@@ -177,7 +174,7 @@ class Listening(Polling):
         if not self.listener:
             return super().wait(seconds, wake_fd)
         due = self.table.due_in()
-        patience = min(seconds, Conf.RETRY, UNTOLD)
+        patience = min(seconds, Conf.RETRY)
         ready = readable(
             [self.listener.fileno(), wake_fd], patience if due is None else min(patience, due)
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 import sys
 import threading
@@ -26,6 +27,7 @@ from django_q.brokers.sqlite_table import SqliteTable
 from django_q.brokers.watches import Listening
 from django_q.migrations import _notify
 from django_q.models import Heartbeat, OrmQ
+from tests.servers import wait_until
 
 SQLITE = pytest.param("orm", marks=pytest.mark.django_db(transaction=True))
 
@@ -203,6 +205,7 @@ def test_a_step_is_one_statement(broker):
         pytest.skip("its statements do not return rows")
     broker.enqueue("warm")
     broker.acknowledge_many([d.ack_id for d in broker.dequeue(1, wait=0)])
+    broker.timekeeper.due = time.monotonic() + 60  # that is looked at now and then
 
     with CaptureQueriesContext(connection) as queries:
         broker.enqueue("a")
@@ -604,8 +607,8 @@ def test_what_was_added_stays_where_telling_of_it_fails(broker, caplog):
 
 
 @on_postgres
-def test_what_nobody_tells_of_is_found_all_the_same(broker, monkeypatch):
-    monkeypatch.setattr(watches, "UNTOLD", 0.5)
+def test_what_nobody_tells_of_is_found_all_the_same(broker, conf, monkeypatch):
+    conf(retry=1)
     add = f"INSERT INTO django_q_ormq (key, payload, lock, delivery) VALUES ('{broker.list_key}', "
     with contextlib.closing(psycopg.connect(**own_connection(broker))) as producer:
         broker.watch.mark()
@@ -829,20 +832,68 @@ def test_a_server_that_is_gone_is_an_error_of_the_driver(broker, monkeypatch):
         broker.dequeue(wait=0.1)
 
 
+def set_back_by_an_hour(broker):
+    """Leave in the table what setting the clock back leaves: times that are an hour ahead."""
+    ahead = timedelta(hours=1)
+    rows = OrmQ.objects.using(broker.alias).exclude(payload="later")
+    rows.update(lock=models.F("lock") + ahead)
+    Heartbeat.objects.using(broker.alias).update(expires=models.F("expires") + ahead)
+
+
 @on_each
 def test_a_queue_goes_on_although_the_clock_was_set_back(broker):
     broker.enqueue("waits")
     broker.enqueue("later", delay=86400)
     broker.timekeeper.look()
-    # What an hour back leaves: times that are an hour ahead.
-    hour = timedelta(hours=1)
     rows = OrmQ.objects.using(broker.alias)
-    rows.filter(payload="waits").update(lock=models.F("lock") + hour)
-    Heartbeat.objects.using(broker.alias).update(expires=models.F("expires") + hour)
     later = rows.get(payload="later").lock
+    set_back_by_an_hour(broker)
     broker.timekeeper.due = 0
 
     found = broker.dequeue(wait=5)
 
     assert payloads(found) == ["waits"]
     assert rows.get(payload="later").lock == later
+
+
+@on_each
+def test_who_waits_for_tasks_notices_that_the_clock_was_set_back(broker, conf):
+    conf(retry=1)
+    broker.enqueue("waits")
+    broker.timekeeper.look()
+    set_back_by_an_hour(broker)
+    reader, writer = os.pipe()
+    broker.wake_fd = reader
+
+    found: list = []
+    wait_until(lambda: found.extend(broker.dequeue()) or found, 20)
+
+    os.close(writer)
+    os.close(reader)
+    assert payloads(found) == ["waits"]
+
+
+@on_each
+def test_a_clock_that_is_set_back_while_all_workers_are_busy_is_noticed(broker):
+    broker.enqueue("long")
+    (long,) = broker.dequeue(wait=0)
+    broker.enqueue("waits")
+    broker.timekeeper.look()
+    set_back_by_an_hour(broker)
+    broker.timekeeper.due = 0
+
+    assert broker.extend([long.ack_id], 30) == set()
+
+    assert payloads(broker.dequeue(9, wait=0)) == ["waits"]
+
+
+@on_each
+def test_what_was_leased_since_the_clock_was_set_back_stays_leased(broker):
+    broker.enqueue("before")
+    broker.timekeeper.look()
+    set_back_by_an_hour(broker)
+    broker.enqueue("since")
+    assert payloads(broker.dequeue(9, wait=0)) == ["since"]
+    broker.timekeeper.due = 0
+
+    assert payloads(broker.dequeue(9, wait=5)) == ["before"]

@@ -351,3 +351,19 @@ def test_a_lease_ends_in_time_although_the_server_s_clock_was_set_back(own_broke
 
     assert payloads(found) == [b"task"]
     assert client.zscore(leases, later) == at
+
+
+def test_a_clock_set_back_that_an_extension_meets_first_is_noticed(own_broker):
+    own_broker.enqueue_many(["runs", "lost"])
+    runs, lost = own_broker.dequeue(2)
+    hour = 3600 * 1_000_000
+    client, (_, _, leases, *_, clock) = own_broker.connection, own_broker.keys
+    # What an hour back leaves: times that are an hour ahead, and one lease nearly over.
+    client.zincrby(leases, hour, runs.ack_id)
+    client.set(clock, int(client.get(clock)) + hour)
+    client.zadd(leases, {lost.ack_id: int(client.get(clock)) + 1000})
+
+    own_broker.extend([runs.ack_id], Conf.RETRY)
+
+    assert payloads(own_broker.dequeue(9, wait=5)) == [b"lost"]
+    assert own_broker.acknowledge(runs.ack_id) is True

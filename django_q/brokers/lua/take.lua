@@ -45,10 +45,11 @@ local function lease_new(first, from, upto)
 end
 
 -- The server's clock was set back: leases would last longer by as much. What is delayed further
--- keeps its time by the clock.
+-- keeps its time by the clock, and so does a lease that ends in time as it is: it may have been
+-- extended since.
 local function set_back(last)
   redis.call('HDEL', tries, '')
-  local ends = redis.call('ZRANGEBYSCORE', leases, now, last + lease, 'WITHSCORES')
+  local ends = redis.call('ZRANGEBYSCORE', leases, now + lease, last + lease, 'WITHSCORES')
   for i = 1, #ends, 2 do
     local deadline = string.format('%.0f', tonumber(ends[i + 1]) - (last - now))
     redis.call('ZADD', leases, deadline, ends[i])
