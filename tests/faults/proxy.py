@@ -128,7 +128,10 @@ class Proxy:
             yield
         finally:
             if mode is Mode.DEAF:
-                self.cut()  # a reply that was lost must not be followed by the next
+                # A reply that was lost must not be followed by the next, nor waited for by who has
+                # connected since.
+                self.mode = Mode.REFUSE
+                self.cut()
             self.mode = Mode.PASS
 
     def close(self) -> None:
