@@ -101,7 +101,7 @@ class ORM(Broker):
     def dequeue(self, limit: int = 1, wait: float | None = None) -> list[Delivery]:
         """Take deliveries; see ``Broker.dequeue``."""
         end = self.end_of_wait(wait)
-        if end > time.monotonic():
+        if end > time.monotonic() and not self.watch.is_empty:
             self.timekeeper.look()
         while True:
             if end > time.monotonic():

@@ -38,6 +38,9 @@ PROBE = 2
 class Polling:
     """Looks again and again, less often while nothing comes."""
 
+    #: Whether the queue is known to have nothing in it, be it leased or delayed.
+    is_empty = False
+
     def __init__(self, table: QueueTable) -> None:
         self.table = table
         self.interval = SHORTEST
@@ -48,9 +51,11 @@ class Polling:
     def found(self) -> None:
         """Note that a look has found something."""
         self.interval = SHORTEST
+        self.is_empty = False
 
     def wait(self, seconds: float, wake_fd: int | None) -> bool:
         """Wait until another look is worth it; False when ``wake_fd`` says stop."""
+        self.is_empty = False  # as far as is known: who polls does not ask
         pause, self.interval = self.interval, min(self.interval * 1.5, max(LONGEST, Conf.POLL))
         return not readable([wake_fd], min(seconds, pause))
 
@@ -87,6 +92,7 @@ class WatchingFile(Polling):
     def found(self) -> None:
         """Note that a look has found something."""
         self.interval = 0.0
+        self.is_empty = False
 
     def wait(self, seconds: float, wake_fd: int | None) -> bool:
         """Wait until another look is worth it; False when ``wake_fd`` says stop.
@@ -95,6 +101,7 @@ class WatchingFile(Polling):
         less often.
         """
         due = self.table.due_in()
+        self.is_empty = due is None
         end = time.monotonic() + (seconds if due is None else min(seconds, due))
         pause, self.interval = self.interval, min(self.interval * 2 or SOON, TICK)
         if readable([wake_fd], pause):
@@ -174,6 +181,7 @@ class Listening(Polling):
         if not self.listener:
             return super().wait(seconds, wake_fd)
         due = self.table.due_in()
+        self.is_empty = due is None
         patience = min(seconds, Conf.RETRY)
         ready = readable(
             [self.listener.fileno(), wake_fd], patience if due is None else min(patience, due)

@@ -189,13 +189,44 @@ def test_an_idle_cluster_makes_no_queryset(broker, monkeypatch):
 
     for _ in range(2):
         broker.set_stat("key", "beat", 10)
-        broker.timekeeper.due = 0
+        broker.timekeeper.compare()
         assert broker.dequeue(wait=0.1) == []
     broker.enqueue("a")
     (delivery,) = broker.dequeue(wait=0)
     broker.extend([delivery.ack_id], 60)
 
     assert broker.acknowledge(delivery.ack_id) is True
+
+
+@on_each
+def test_who_waits_at_an_empty_queue_does_not_look_at_the_clock(broker):
+    connection = connections[broker.alias]
+    if connection.vendor == "mysql":
+        pytest.skip("what polls does not ask whether there is more")
+    assert broker.dequeue(wait=0.1) == []
+    broker.timekeeper.due = 0
+
+    with CaptureQueriesContext(connection) as queries:
+        assert broker.dequeue(wait=0.1) == []
+    assert not any("heartbeat" in query["sql"] for query in queries)
+
+    broker.enqueue("a", delay=60)
+    assert broker.dequeue(wait=0.1) == []
+    with CaptureQueriesContext(connection) as queries:
+        assert broker.dequeue(wait=0.1) == []
+    assert sum("heartbeat" in query["sql"] for query in queries) == 1
+
+
+@on_postgres
+def test_who_is_no_longer_notified_looks_at_the_clock(broker, monkeypatch):
+    assert broker.dequeue(wait=0.1) == []
+    assert broker.watch.is_empty is True
+    broker.watch.close()
+    monkeypatch.setattr(broker.watch, "is_possible", False)
+
+    assert broker.dequeue(wait=0.1) == []
+
+    assert broker.watch.is_empty is False
 
 
 @on_each
