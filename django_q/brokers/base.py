@@ -16,7 +16,7 @@ from django_q.connections import redis_errors
 
 #: Seconds that ``dequeue`` waits unless told: who can not be woken gets an answer soon. When it is
 #: called again it looks anew, whatever it was told of meanwhile.
-WAIT, WAIT_WITH_WAKE_FD = 1, 30
+WAIT, WAIT_WITH_WAKE_FD = 1, 45
 #: Seconds for which a key of ``enqueue_once`` is kept, and then still when it may be forgotten:
 #: longer than a process that was held up at the wrong moment.
 REMEMBERED, FORGOTTEN = 30 * 86400, 3600
