@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
 from collections.abc import Mapping
 from functools import lru_cache
@@ -10,6 +12,18 @@ from typing import Any
 from django.core.cache import caches
 from django.db import connections
 from django.db.backends.signals import connection_created
+
+#: Seconds after which a server is given up that does not even acknowledge what it is sent.
+SILENCE = 30
+#: The same for the kernel. Where nothing is to be sent it asks, as often as these seconds say.
+PROBES = {
+    "TCP_USER_TIMEOUT": SILENCE * 1000,  # milliseconds
+    "TCP_KEEPIDLE": SILENCE // 2,
+    "TCP_KEEPINTVL": SILENCE // 6,
+    "TCP_KEEPCNT": 3,
+}
+#: Names in a database's OPTIONS by which a project says so itself.
+OWN_PROBES = ("tcp_user_timeout", "keepalives", "keepalives_idle")
 
 
 def connect_redis(options: Mapping[str, Any] | str | None, django_redis: str | None = None) -> Any:
@@ -52,6 +66,35 @@ def redis_errors() -> tuple[type[Exception], ...]:
     """List the errors of redis-py: none where nothing has loaded it, and so none was raised."""
     loaded = sys.modules.get("redis.exceptions")
     return (loaded.RedisError,) if loaded else ()
+
+
+def give_up_silent_servers() -> None:
+    """Wait no longer than half a minute for a database server that is gone, in this process.
+
+    A server that dies with its machine, or whose address moves to another, says nothing. The
+    kernel then waits a quarter of an hour, and two hours where it has nothing to send. A statement
+    may still take as long as it likes, for it is the kernel at the other end that acknowledges.
+    """
+    for alias in connections:
+        settings = connections[alias].settings_dict
+        if connections[alias].vendor in ("postgresql", "mysql"):
+            settings["OPTIONS"] = {"connect_timeout": SILENCE, **settings["OPTIONS"]}
+    connection_created.connect(probe, dispatch_uid="django_q.connections.probe")
+
+
+def probe(connection: Any, **kwargs: Any) -> None:
+    """Have the kernel ask whether the server is there; a receiver of ``connection_created``."""
+    fileno = getattr(connection.connection, "fileno", None)
+    if fileno is None or not connection.settings_dict["OPTIONS"].keys().isdisjoint(OWN_PROBES):
+        return
+    blocks = os.get_blocking(fileno())
+    with socket.socket(fileno=os.dup(fileno())) as line:
+        if line.family in (socket.AF_INET, socket.AF_INET6):
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            for name, value in PROBES.items():
+                if hasattr(socket, name):
+                    line.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    os.set_blocking(fileno(), blocks)  # which socket.setdefaulttimeout() may have changed
 
 
 def close_all() -> None:

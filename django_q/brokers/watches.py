@@ -28,7 +28,12 @@ SHORTEST, LONGEST = 0.05, 1.0
 #: kernel does not tell of changes, and where it does.
 SOON, TICK, REST = 0.002, 0.04, 5.0
 #: Connection parameters of a listener, unless the settings say otherwise.
-LISTENER = {"connect_timeout": 5, "keepalives_idle": 30}
+LISTENER = {
+    "connect_timeout": 5,
+    "keepalives_idle": 30,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
 #: Seconds between two attempts to listen.
 RETRY = 5
 #: Seconds that a test notification may take.

@@ -1,0 +1,107 @@
+"""How long a cluster waits for a database server that is gone."""
+
+import json
+import multiprocessing
+import os
+import socket
+from pathlib import Path
+
+import pytest
+from django.db import connection, connections
+
+from django_q.connections import SILENCE
+from django_q.processes import entry
+from django_q.queues import Flag
+
+#: The tests' own database, where it is reached over the network; PostgreSQL otherwise.
+ON_MYSQL = connection.vendor == "mysql"
+
+pytestmark = [pytest.mark.django_db(transaction=True)] if ON_MYSQL else []
+
+
+def write_patience(alias: str, path: str) -> None:
+    """Write down how long this process waits for a server to answer: the body of a process."""
+    wrapper = connections[alias]
+    wrapper.ensure_connection()
+    fileno = wrapper.connection.fileno()
+    blocks = os.get_blocking(fileno)
+    with socket.socket(fileno=os.dup(fileno)) as line:
+        level = socket.IPPROTO_TCP
+        patience = {
+            "connect": wrapper.settings_dict["OPTIONS"].get("connect_timeout"),
+            "unacknowledged": line.getsockopt(level, socket.TCP_USER_TIMEOUT),
+            "idle": line.getsockopt(level, socket.TCP_KEEPIDLE),
+            "blocks": blocks,
+        }
+    Path(path).write_text(json.dumps(patience))
+    connections.close_all()
+
+
+@pytest.fixture
+def alias(request: pytest.FixtureRequest) -> str:
+    """Name a database that is reached over the network."""
+    return connection.alias if ON_MYSQL else request.getfixturevalue("postgres")
+
+
+@pytest.fixture
+def patience_of(alias, tmp_path):
+    """Start a process of the cluster by its name, and tell how long it waits."""
+
+    def patience_of(name: str) -> dict:
+        path = tmp_path / name
+        process = entry.spawn(f"{__name__}.write_patience", (alias, str(path)), name, Flag())
+        process.join(20)
+        assert process.exitcode == 0
+        return json.loads(path.read_text())
+
+    return patience_of
+
+
+@pytest.fixture
+def options(alias, monkeypatch):
+    """Set options of the database, for processes to come."""
+
+    def options(**values: object) -> None:
+        settings = connections.settings[alias]
+        monkeypatch.setitem(settings, "OPTIONS", {**settings["OPTIONS"], **values})
+
+    return options
+
+
+@pytest.fixture(autouse=True)
+def forked(conf):
+    """Let processes know the databases of this one."""
+    if multiprocessing.get_start_method() != "fork":
+        conf(start_method="fork")
+
+
+@pytest.mark.parametrize("name", [entry.SENTINEL, entry.PUSHER, entry.MONITOR, entry.SCHEDULER])
+def test_a_process_of_the_cluster_gives_up_a_server_that_is_gone(patience_of, name):
+    patience = patience_of(name)
+    assert patience["connect"] == SILENCE
+    assert patience["unacknowledged"] == SILENCE * 1000
+    assert patience["idle"] < SILENCE
+
+
+def test_a_worker_waits_as_long_as_the_project_says(patience_of):
+    patience = patience_of("worker-1")
+    assert patience["connect"] is None
+    assert patience["unacknowledged"] == 0
+
+
+def test_the_project_has_the_last_word(alias, options, patience_of):
+    options(connect_timeout=7, **({} if ON_MYSQL else {"tcp_user_timeout": 90_000}))
+    patience = patience_of(entry.PUSHER)
+    assert patience["connect"] == 7
+    if not ON_MYSQL:
+        assert patience["unacknowledged"] == 90_000
+        assert patience["idle"] > SILENCE
+
+
+def test_a_default_timeout_of_sockets_changes_no_connection(monkeypatch, patience_of):
+    blocks = patience_of(entry.PUSHER)["blocks"]
+    socket.setdefaulttimeout(5)
+    try:
+        assert patience_of(entry.MONITOR)["blocks"] == blocks
+    finally:
+        socket.setdefaulttimeout(None)
