@@ -744,17 +744,34 @@ def test_the_connection_of_another_thread_is_not_used(broker):
     assert broker.queue_size() == 2
 
 
+def leave_pages_to_few_rows(broker, count):
+    """Have the table analysed when it has been long and holds only so many rows."""
+    broker.enqueue_many(["x" * 100] * 60_000)
+    rows = OrmQ.objects.using(broker.alias)
+    rows.filter(pk__lte=rows.latest("pk").pk - count).delete()
+    run_on(broker, f"VACUUM ANALYZE {OrmQ._meta.db_table}")
+
+
+def run_on(broker, sql):
+    """Run a statement on the broker's database. Returns the rows that it gives."""
+    with connections[broker.alias].cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchall() if cursor.description else []
+
+
 @on_postgres
-def test_a_long_queue_on_postgresql_is_not_read_or_sorted_for_each_take(broker):
-    for _ in range(60):  # of a table that was never analysed
+@pytest.mark.parametrize("left", [None, 0, 1, 3, 20])
+def test_a_long_queue_on_postgresql_is_not_read_or_sorted_for_each_take(broker, left):
+    run_on(broker, f"TRUNCATE {OrmQ._meta.db_table}")  # as if it were new, and never analysed
+    if left is not None:
+        leave_pages_to_few_rows(broker, left)
+    for _ in range(60):
         broker.enqueue_many(["x" * 100] * 1000)
     connection = connections[broker.alias]
 
     with CaptureQueriesContext(connection) as queries:
         broker.dequeue(500, wait=0)
-    with connection.cursor() as cursor:
-        cursor.execute(f"EXPLAIN {queries[-1]['sql']}")
-        plan = "\n".join(row[0] for row in cursor.fetchall())
+    plan = "\n".join(row[0] for row in run_on(broker, f"EXPLAIN {queries[-1]['sql']}"))
 
     broker.delete_queue()
     assert "Index Scan using django_q_ormq_key_lock" in plan
