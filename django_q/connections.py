@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
@@ -10,6 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.core.cache import caches
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.db.backends.signals import connection_created
 
@@ -76,9 +78,10 @@ def give_up_silent_servers() -> None:
     may still take as long as it likes, for it is the kernel at the other end that acknowledges.
     """
     for alias in connections:
-        settings = connections[alias].settings_dict
-        if connections[alias].vendor in ("postgresql", "mysql"):
-            settings["OPTIONS"] = {"connect_timeout": SILENCE, **settings["OPTIONS"]}
+        with contextlib.suppress(ImproperlyConfigured):  # whoever uses it is told
+            if connections[alias].vendor in ("postgresql", "mysql"):
+                settings = connections[alias].settings_dict
+                settings["OPTIONS"] = {"connect_timeout": SILENCE, **settings["OPTIONS"]}
     connection_created.connect(probe, dispatch_uid="django_q.connections.probe")
 
 

@@ -98,6 +98,12 @@ def test_the_project_has_the_last_word(alias, options, patience_of):
         assert patience["idle"] > SILENCE
 
 
+def test_a_database_whose_driver_is_missing_stops_no_process(monkeypatch, patience_of):
+    missing = connections.configure_settings({"default": {}, "other": {"ENGINE": "missing"}})
+    monkeypatch.setitem(connections.settings, "other", missing["other"])
+    assert patience_of(entry.SENTINEL)["connect"] == SILENCE
+
+
 def test_a_default_timeout_of_sockets_changes_no_connection(monkeypatch, patience_of):
     blocks = patience_of(entry.PUSHER)["blocks"]
     socket.setdefaulttimeout(5)
