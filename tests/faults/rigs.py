@@ -190,7 +190,8 @@ def make_tables(url: str, maintenance: str) -> None:
     with connections["maintenance"].cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {database['NAME']}")
     connections["maintenance"].close()
-    del connections["maintenance"]
+    # Whoever enqueues looks at each database there is, and would keep this one for the next server.
+    del connections["maintenance"], connections.settings["maintenance"]
     migrate(database)
 
 
