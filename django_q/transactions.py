@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, transaction
 
 from django_q.exceptions import DjangoQError
@@ -29,8 +30,11 @@ def is_open(connection: Any) -> bool:
 def open_transaction() -> str | None:
     """Name a database with an open transaction, the default one first."""
     for alias in connections:  # not "initialized_only", which takes twice as long
-        if is_open(connections[alias]):
-            return alias
+        try:
+            if is_open(connections[alias]):
+                return alias
+        except ImproperlyConfigured:  # whoever uses it is told
+            continue
     return None
 
 

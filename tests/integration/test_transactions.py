@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 from django.test import TestCase
 
 from django_q.exceptions import DjangoQError, PackageError
@@ -96,6 +96,16 @@ def test_the_arguments_travel_as_they_were_at_the_call(broker):
 
     (delivery,) = broker.dequeue(wait=0)
     assert SignedPackage.loads(delivery.payload)["args"] == (["apple"],)
+
+
+@in_database
+def test_a_database_whose_driver_is_missing_stops_no_call(broker, monkeypatch):
+    missing = connections.configure_settings({"default": {}, "other": {"ENGINE": "missing"}})
+    monkeypatch.setitem(connections.settings, "other", missing["other"])
+
+    async_task("math.sqrt", 4)
+
+    assert broker.queue_size() == 1
 
 
 @in_database
