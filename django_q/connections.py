@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -24,6 +24,8 @@ PROBES = {
     "TCP_KEEPINTVL": SILENCE // 6,
     "TCP_KEEPCNT": 3,
 }
+#: The OPTIONS of each database, where this process, or the one it was forked from, has others.
+OPTIONS_OF_PROJECT: dict[str, dict] = {}
 #: Names in a database's OPTIONS by which a project says so itself.
 OWN_PROBES = ("tcp_user_timeout", "keepalives", "keepalives_idle")
 
@@ -70,19 +72,37 @@ def redis_errors() -> tuple[type[Exception], ...]:
     return (loaded.RedisError,) if loaded else ()
 
 
-def give_up_silent_servers() -> None:
-    """Wait no longer than half a minute for a database server that is gone, in this process.
+def suit_cluster() -> None:
+    """Have databases as a process of the cluster wants them that runs no tasks.
 
-    A server that dies with its machine, or whose address moves to another, says nothing. The
-    kernel then waits a quarter of an hour, and two hours where it has nothing to send. A statement
-    may still take as long as it likes, for it is the kernel at the other end that acknowledges.
+    It waits no longer than half a minute for a server that is gone: one that dies with its
+    machine, or whose address moves to another, says nothing. The kernel then waits a quarter of an
+    hour, and two hours where it has nothing to send. A statement may still take as long as it
+    likes, for it is the kernel at the other end that acknowledges.
+
+    It has no pool of connections, which is for many threads.
     """
+    for connection in usable():
+        settings = connection.settings_dict
+        options = OPTIONS_OF_PROJECT.setdefault(connection.alias, settings["OPTIONS"])
+        if connection.vendor in ("postgresql", "mysql"):
+            options = {"connect_timeout": SILENCE, **options}
+        settings["OPTIONS"] = {name: options[name] for name in options if name != "pool"}
+    connection_created.connect(probe)
+
+
+def suit_tasks() -> None:
+    """Have databases as the project wants them: in a worker, which is forked from the cluster."""
+    for alias, options in OPTIONS_OF_PROJECT.items():
+        connections.settings[alias]["OPTIONS"] = options
+    connection_created.disconnect(probe)
+
+
+def usable() -> Iterator[Any]:
+    """Give this thread's connection to each database whose settings and driver are in order."""
     for alias in connections:
         with contextlib.suppress(ImproperlyConfigured):  # whoever uses it is told
-            if connections[alias].vendor in ("postgresql", "mysql"):
-                settings = connections[alias].settings_dict
-                settings["OPTIONS"] = {"connect_timeout": SILENCE, **settings["OPTIONS"]}
-    connection_created.connect(probe, dispatch_uid="django_q.connections.probe")
+            yield connections[alias]
 
 
 def probe(connection: Any, **kwargs: Any) -> None:
@@ -101,8 +121,11 @@ def probe(connection: Any, **kwargs: Any) -> None:
 
 
 def close_all() -> None:
-    """Close each database connection, because a child must not share its parent's."""
+    """Close each database connection and pool: a child must not share its parent's."""
     connections.close_all()
+    for connection in usable():
+        if hasattr(connection, "close_pool"):  # one for all threads, since Django 5.1
+            connection.close_pool()
 
 
 def may_go_past_cursors(connection: Any) -> bool:

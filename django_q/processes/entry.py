@@ -97,8 +97,8 @@ class Birth:
             if self.cluster:
                 os.environ["Q_CLUSTER_NAME"] = self.cluster
             django.setup()
-        if not multiprocessing.current_process().name.startswith(WORKER):
-            connections.give_up_silent_servers()  # how long a task waits is its project's affair
+        is_worker = multiprocessing.current_process().name.startswith(WORKER)
+        (connections.suit_tasks if is_worker else connections.suit_cluster)()
         if self.logs:
             log_to_terminal()
         ignore_unix_signals()

@@ -19,8 +19,14 @@ ON_MYSQL = connection.vendor == "mysql"
 pytestmark = [pytest.mark.django_db(transaction=True)] if ON_MYSQL else []
 
 
-def write_patience(alias: str, path: str) -> None:
-    """Write down how long this process waits for a server to answer: the body of a process."""
+def write_patience(alias: str, path: str, *descendants: str) -> None:
+    """Write down how long this process waits for a server to answer: the body of a process.
+
+    With names of descendants the last of them does.
+    """
+    if descendants:
+        start(alias, path, *descendants)
+        return
     wrapper = connections[alias]
     wrapper.ensure_connection()
     fileno = wrapper.connection.fileno()
@@ -37,6 +43,14 @@ def write_patience(alias: str, path: str) -> None:
     connections.close_all()
 
 
+def start(alias: str, path: str, name: str, *descendants: str) -> None:
+    """Start a process that is called like one of a cluster, and wait for its end."""
+    arguments = (alias, path, *descendants)
+    process = entry.spawn(f"{__name__}.write_patience", arguments, name, Flag())
+    process.join(20)
+    assert process.exitcode == 0
+
+
 @pytest.fixture
 def alias(request: pytest.FixtureRequest) -> str:
     """Name a database that is reached over the network."""
@@ -45,13 +59,11 @@ def alias(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def patience_of(alias, tmp_path):
-    """Start a process of the cluster by its name, and tell how long it waits."""
+    """Start a process of the cluster, each by the one before, and tell how long the last waits."""
 
-    def patience_of(name: str) -> dict:
-        path = tmp_path / name
-        process = entry.spawn(f"{__name__}.write_patience", (alias, str(path)), name, Flag())
-        process.join(20)
-        assert process.exitcode == 0
+    def patience_of(*names: str) -> dict:
+        path = tmp_path / "-".join(names)
+        start(alias, str(path), *names)
         return json.loads(path.read_text())
 
     return patience_of
@@ -84,7 +96,7 @@ def test_a_process_of_the_cluster_gives_up_a_server_that_is_gone(patience_of, na
 
 
 def test_a_worker_waits_as_long_as_the_project_says(patience_of):
-    patience = patience_of("worker-1")
+    patience = patience_of(entry.SENTINEL, "worker-1")
     assert patience["connect"] is None
     assert patience["unacknowledged"] == 0
 
