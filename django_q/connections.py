@@ -121,7 +121,8 @@ def probe(connection: Any, **kwargs: Any) -> None:
 
 
 def close_all() -> None:
-    """Close each database connection and pool: a child must not share its parent's."""
+    """Close all connections, pools of them too: a child must not share its parent's."""
+    caches.close_all()
     connections.close_all()
     for connection in usable():
         if hasattr(connection, "close_pool"):  # one for all threads, since Django 5.1

@@ -7,9 +7,11 @@ import socket
 from pathlib import Path
 
 import pytest
+from django.core.cache import caches
+from django.core.cache.backends.locmem import LocMemCache
 from django.db import connection, connections
 
-from django_q.connections import SILENCE
+from django_q.connections import SILENCE, close_all
 from django_q.processes import entry
 from django_q.queues import Flag
 
@@ -123,3 +125,22 @@ def test_a_default_timeout_of_sockets_changes_no_connection(monkeypatch, patienc
         assert patience_of(entry.MONITOR)["blocks"] == blocks
     finally:
         socket.setdefaulttimeout(None)
+
+
+class ConnectedCache(LocMemCache):
+    """A cache that is reached by a connection, as that of Memcached is."""
+
+    is_connected = True
+
+    def close(self, **kwargs: object) -> None:
+        """Let go of the connection."""
+        self.is_connected = False
+
+
+def test_a_process_does_not_share_its_parents_connection_to_a_cache(settings):
+    settings.CACHES = {"default": {"BACKEND": f"{__name__}.ConnectedCache"}}
+    cache = caches["default"]
+
+    close_all()  # as before each fork
+
+    assert not cache.is_connected
