@@ -254,6 +254,7 @@ def test_the_redis_users_of_the_documentation_can_do_their_work(conf):
     assert cluster.get_stats(f"{Conf.Q_STAT}:*") == [b"here"]
     assert (cluster.dead_size(), cluster.lock_size()) == (1, 0)
     assert cluster.info()
+    cluster.connection.client_unblock(0)
     with pytest.raises(redis.exceptions.NoPermissionError):
         cluster.connection.flushall()
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import redis
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoPermissionError, NoScriptError
 from redis.retry import Retry
 
 from django_q.brokers import scripts
@@ -158,7 +158,8 @@ class Redis(Broker):
         try:
             packed = connection.pack_commands([(*move, positive(seconds)), take])
             connection.send_packed_command(packed)
-            self._await_reply(connection, number, seconds + GRACE)
+            if not self._await_reply(connection, number, seconds + GRACE):
+                return []
             connection.read_response(disable_decoding=True)
             taken = self._read_taken(connection)
             done = True
@@ -173,16 +174,23 @@ class Redis(Broker):
         client = self.connection.client()
         return client, client.client_id()
 
-    def _await_reply(self, connection: Any, number: int, timeout: float) -> None:
-        """Wait for a reply; ``wake_fd`` ends the blocking command that is waited for."""
+    def _await_reply(self, connection: Any, number: int, timeout: float) -> bool:
+        """Wait for a reply; ``wake_fd`` ends the blocking command that is waited for.
+
+        False where this user may not do that. To hang up ends the command as well.
+        """
         ready = readable([connection._sock, self.wake_fd], timeout)
         if connection._sock in ready:
-            return
+            return True
         if ready:
-            self.connection.client_unblock(number)
+            try:
+                self.connection.client_unblock(number)
+            except NoPermissionError:
+                return False
             ready = readable([connection._sock], GRACE)
         if not ready:
             raise redis.TimeoutError("The server does not answer.")
+        return True
 
     @staticmethod
     def _read_taken(connection: Any) -> list | None:
@@ -258,7 +266,10 @@ class Redis(Broker):
     def info(self) -> str:
         """Name the server and its version."""
         if not self._info:
-            server = self.connection.info("server")
+            try:
+                server = self.connection.info("server")
+            except NoPermissionError:
+                return "Redis"
             version = server.get("valkey_version")
             self._info = f"Valkey {version}" if version else f"Redis {server['redis_version']}"
         return self._info
@@ -275,11 +286,9 @@ class Redis(Broker):
     def set_stat(self, key: str, value: str, timeout: float) -> None:
         """Keep a heartbeat for ``timeout`` seconds, with its key in an index beside them."""
         client = self.connection
-        milliseconds = int(timeout * 1000)
+        lifetime = int(timeout * 1000)  # milliseconds
         # One command a heartbeat: only the first, or the first after a pause, finds no old one.
-        old = client.execute_command(
-            "SET", key, value, "PX", milliseconds, "GET", NEVER_DECODE=True
-        )
+        old = client.execute_command("SET", key, value, "PX", lifetime, "GET", NEVER_DECODE=True)
         if old is None:
             client.sadd(Conf.Q_STAT, key)
 

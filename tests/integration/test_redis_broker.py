@@ -38,6 +38,18 @@ def own_broker(private_server):
     broker.close()
 
 
+@pytest.fixture
+def limited_broker(private_server, conf):
+    """A broker whose user may do nothing that Redis calls dangerous, as with many a provider."""
+    with private_server.client() as root:
+        root.execute_command("ACL", "SETUSER", "limited", "on", ">pw", "~*", "&*", "+@all")
+        root.execute_command("ACL", "SETUSER", "limited", "-@dangerous", "-@admin")
+    conf(redis=private_server.url.replace("//", "//limited:pw@"))
+    broker = Redis("test")
+    yield broker
+    broker.close()
+
+
 def payloads(deliveries):
     return [delivery.payload for delivery in deliveries]
 
@@ -276,6 +288,33 @@ def test_waiting_leaves_no_connections_behind(own_broker):
 
     assert own_broker.connection.info("clients")["connected_clients"] <= 3
     os.close(reader), os.close(writer)
+
+
+def test_who_may_unblock_nobody_is_woken_all_the_same(limited_broker, private_server):
+    reader, writer = os.pipe()
+    limited_broker.wake_fd = reader
+
+    def wake_when_it_blocks():
+        with private_server.client() as root:
+            servers.wait_until(lambda: root.info("clients")["blocked_clients"])
+        os.write(writer, b"x")
+
+    waker = threading.Thread(target=wake_when_it_blocks)
+    waker.start()
+    start = time.monotonic()
+
+    assert limited_broker.dequeue(wait=30) == []
+
+    assert time.monotonic() - start < 20
+    waker.join()
+    limited_broker.wake_fd = None
+    limited_broker.enqueue("a")
+    assert payloads(limited_broker.dequeue(wait=5)) == [b"a"]
+    os.close(reader), os.close(writer)
+
+
+def test_the_name_of_a_server_that_does_not_tell_is_short(limited_broker):
+    assert limited_broker.info() == "Redis"
 
 
 def test_thousands_of_leases_that_ended_are_taken_in_order(broker, conf):
