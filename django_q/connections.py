@@ -125,8 +125,9 @@ def close_all() -> None:
     caches.close_all()
     connections.close_all()
     for connection in usable():
-        if hasattr(connection, "close_pool"):  # one for all threads, since Django 5.1
-            connection.close_pool()
+        with contextlib.suppress(ImproperlyConfigured):
+            if hasattr(connection, "close_pool"):  # of PostgreSQL and Oracle, for all threads
+                connection.close_pool()
 
 
 def may_go_past_cursors(connection: Any) -> bool:

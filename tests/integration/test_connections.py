@@ -112,9 +112,21 @@ def test_the_project_has_the_last_word(alias, options, patience_of):
         assert patience["idle"] > SILENCE
 
 
-def test_a_database_whose_driver_is_missing_stops_no_process(monkeypatch, patience_of):
-    missing = connections.configure_settings({"default": {}, "other": {"ENGINE": "missing"}})
-    monkeypatch.setitem(connections.settings, "other", missing["other"])
+#: Databases that can not be used: for want of a driver, and because no pool keeps connections.
+UNUSABLE = {
+    "no_driver": {"ENGINE": "missing"},
+    "no_pool": {
+        "ENGINE": "django.db.backends.postgresql",
+        "OPTIONS": {"pool": True},
+        "CONN_MAX_AGE": 60,
+    },
+}
+
+
+@pytest.mark.parametrize("other", UNUSABLE)
+def test_a_database_that_can_not_be_used_stops_no_process(monkeypatch, patience_of, other):
+    settings = connections.configure_settings({"default": {}, other: UNUSABLE[other]})
+    monkeypatch.setitem(connections.settings, other, settings[other])
     assert patience_of(entry.SENTINEL)["connect"] == SILENCE
 
 
