@@ -8,6 +8,8 @@ import threading
 import time
 from typing import Any
 
+from django.utils import timezone, translation
+
 from django_q import connections
 
 
@@ -59,6 +61,17 @@ def exit_now(code: int = 1) -> None:
 def kill_self(number: int = signal.SIGKILL) -> None:
     """End the worker by a Unix signal."""
     os.kill(os.getpid(), number)
+
+
+def speak_german(task: Any = None) -> None:
+    """Leave another language and time zone active; also as a hook."""
+    translation.activate("de")
+    timezone.activate("Asia/Tokyo")
+
+
+def surroundings() -> tuple[str | None, str]:
+    """Return the language and the time zone that are active."""
+    return translation.get_language(), timezone.get_current_timezone_name()
 
 
 def unpicklable() -> Any:

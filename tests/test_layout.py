@@ -18,9 +18,9 @@ signing package
 models migrations
 brokers.clock brokers.heartbeats brokers.waker brokers.base brokers brokers.__init__ brokers.shared
 status results.wait results.rows results.saving results.database results.cache results
-lifecycle.timeout lifecycle.reporting lifecycle.hooks lifecycle.execution lifecycle.collation \
-    lifecycle.completion lifecycle.recovery lifecycle.producer lifecycle.inline \
-    lifecycle.composition lifecycle
+lifecycle.timeout lifecycle.reporting lifecycle.surroundings lifecycle.hooks lifecycle.execution \
+    lifecycle.collation lifecycle.completion lifecycle.recovery lifecycle.producer \
+    lifecycle.inline lifecycle.composition lifecycle
 processes.entry processes.slot processes.leases processes.leftovers processes.affinity \
     processes.child processes.pusher processes.worker processes.monitor processes.scheduler \
     processes.sentinel processes

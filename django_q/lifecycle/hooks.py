@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django_q.conf import logger
+from django_q.lifecycle.surroundings import undisturbed
 from django_q.package import dotted_name, resolve_callable
 
 
@@ -22,7 +23,8 @@ def call_hook(hook: Any, task: Any) -> None:
         logger.error("malformed return hook '%s' for [%s]: %r", dotted_name(hook), task.name, error)
         return
     try:
-        func(task)
+        with undisturbed():
+            func(task)
     except Exception as error:
         logger.exception(
             "return hook %s failed on [%s] because %s", dotted_name(hook), task.name, error

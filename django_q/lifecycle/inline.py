@@ -17,6 +17,7 @@ from django_q.conf import Conf
 from django_q.lifecycle.completion import complete
 from django_q.lifecycle.execution import execute
 from django_q.lifecycle.producer import signed
+from django_q.lifecycle.surroundings import undisturbed
 from django_q.package import TaskPackage, checked
 from django_q.signing import SignedPackage
 
@@ -28,7 +29,7 @@ def run_inline(package: TaskPackage, broker: Broker | None = None) -> str:
     result is kept where those of the ``broker`` are.
     """
     package = checked(SignedPackage.loads(signed(package)))
-    with savepoints():
+    with savepoints(), undisturbed():
         error = execute(package)
     complete([package], broker, partial(run_inline, broker=broker))
     if error is not None and Conf.SYNC_RAISES:

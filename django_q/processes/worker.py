@@ -19,6 +19,7 @@ from django_q.conf import Conf, logger
 from django_q.exceptions import TimeoutException
 from django_q.lifecycle.completion import Spent, is_spent
 from django_q.lifecycle.execution import Undecodable, decode, execute, safe_repr, time_limit
+from django_q.lifecycle.surroundings import Surroundings
 from django_q.lifecycle.timeout import Alarm
 from django_q.optional import psutil, resource
 from django_q.package import TaskPackage, dotted_name
@@ -62,6 +63,7 @@ class Bench:
         self.pid, self.born = os.getpid(), time.monotonic()
         self.name = current_process().name
         self.alarm = Alarm(self.put_back, PATIENCE)
+        self.surroundings = Surroundings()
         self.pending: deque[Any] = deque()  # of the batch, not started yet
         self.results: list[Any] = []  # of the batch, not sent yet
         self.position = 0  # in the batch, of the one that runs
@@ -140,6 +142,7 @@ class Bench:
         if os.getpid() != self.pid:
             os._exit(0)  # the task forked, and this is the child: the parent goes on
         self.package = None
+        self.surroundings.restore()
         self.done += 1
         self.results.append(package)
         if isinstance(error, TimeoutException):

@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import TestCase
+from django.utils import timezone, translation
 
 from django_q.models import Failure, Success
 from django_q.signals import post_execute, pre_execute
@@ -18,7 +19,16 @@ from django_q.tasks import (
     result,
     result_group,
 )
-from tests.tasks import Calculator, hook, hooked, multiply, raise_error, raise_system_exit
+from tests.tasks import (
+    Calculator,
+    hook,
+    hooked,
+    multiply,
+    raise_error,
+    raise_system_exit,
+    speak_german,
+    surroundings,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -85,6 +95,13 @@ def test_the_task_takes_the_way_of_others_through_the_payload():
     assert fetch(task_id).success
     assert basket == [1]  # the task had a copy, as it has in a cluster
     assert result(async_task(calculator.add, 1, 2, sync=True)) == 3
+
+
+def test_the_caller_keeps_its_language_and_its_time_zone():
+    with translation.override("fr"), timezone.override("America/Lima"):
+        async_task(speak_german, sync=True)
+
+        assert surroundings() == ("fr", "America/Lima")
 
 
 def test_hooks_and_signals_are_the_same():

@@ -15,7 +15,7 @@ from django_q.conf import Conf
 from django_q.models import Failure, Success, Task
 from django_q.queues import Flag
 from django_q.queues import Queue as OwnQueue
-from django_q.tasks import async_task, fetch, result
+from django_q.tasks import async_batch, async_task, fetch, result
 from tests.servers import wait_until
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
@@ -195,6 +195,15 @@ def test_a_flag_goes_up_when_its_writer_is_gone():
 
     assert flag.is_set()
     flag.close()
+
+
+def test_a_task_finds_the_language_and_the_time_zone_of_the_settings(broker, running_cluster):
+    running_cluster(workers=1).wait_ready()
+    first = async_task("tests.tasks.surroundings")
+    async_batch([("tests.tasks.speak_german",), ("tests.tasks.speak_german",)])
+    last = async_task("tests.tasks.surroundings")
+
+    assert result(last, wait=10_000) == result(first) == ("en-us", "Europe/Amsterdam")
 
 
 def test_a_hook_is_called_with_the_finished_task(broker, running_cluster, tmp_path):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.utils import timezone, translation
 
 from django_q import signals
 from django_q.models import Task
+from tests.tasks import surroundings
 
 
 def called(hook: str | None) -> list[Any]:
@@ -21,6 +23,15 @@ def called(hook: str | None) -> list[Any]:
 
 def test_the_receiver_of_the_predecessors_calls_the_hook_of_a_task():
     assert [task.name for task in called("tests.tasks.hook")] == ["any-name"]
+
+
+@pytest.mark.parametrize("active", [("fr", "America/Lima"), ("en-us", "Europe/Amsterdam")])
+def test_a_hook_leaves_the_language_and_the_time_zone_to_whoever_comes_next(active):
+    language, zone = active
+    with translation.override(language), timezone.override(zone):
+        called("tests.tasks.speak_german")
+
+        assert surroundings() == active
 
 
 def test_a_task_without_a_hook_calls_none():
