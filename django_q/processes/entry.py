@@ -14,7 +14,7 @@ import os
 import pickle
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum
 from multiprocessing.context import BaseContext
 from types import FrameType
@@ -36,6 +36,9 @@ SENTINEL, PUSHER, WORKER, MONITOR, SCHEDULER = (
     "monitor",
     "scheduler",
 )
+
+#: Unix signals that stop a cluster.
+STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
 def context() -> BaseContext:
@@ -63,7 +66,8 @@ def spawn(
         logs_to_terminal(),
     )
     process = context().Process(target=birth, name=name, daemon=daemon)
-    process.start()
+    with held_back():
+        process.start()
     return process
 
 
@@ -105,7 +109,10 @@ class Birth:
         retitle("")
         body: Callable = resolve(self.path)
         args = [self.leash if each is Given.LEASH else each for each in self.args]
-        body(*args, *pickle.loads(self.late))
+        try:
+            body(*args, *pickle.loads(self.late))
+        finally:  # Python lets go of handlers before its process ends
+            signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
 
 
 class Leash:
@@ -162,13 +169,29 @@ def logs_to_terminal() -> bool:
     return any(isinstance(handler, TerminalHandler) for handler in logger.handlers)
 
 
+@contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Have the signals that stop a cluster wait until a block is over.
+
+    What is started inside has them wait for longer: a process of ours until it is born, and
+    Python's fork server, which starts others, for good. It would die of one, and the processes
+    that it has started would pass for dead.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def ignore_unix_signals() -> None:
     """Leave stopping to the sentinel, also when a signal reaches the whole group.
 
     By functions and not SIG_IGN, which the programs that tasks start would inherit.
     """
-    signal.signal(signal.SIGINT, pass_over)
-    signal.signal(signal.SIGTERM, pass_over)
+    for number in STOPS:
+        signal.signal(number, pass_over)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     os.register_at_fork(after_in_child=restore_unix_signals)
 
 

@@ -145,9 +145,12 @@ def test_stop_timeout_ends_running_tasks_and_hands_them_back(broker, running_clu
     assert broker.queue_size() == 1
 
 
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_to_the_whole_group_is_a_stop_in_good_order(broker, running_cluster, number):
-    cluster = running_cluster()
+def test_a_signal_to_the_whole_group_is_a_stop_in_good_order(
+    broker, running_cluster, number, method
+):
+    cluster = running_cluster(start_method=method)
     task_id = async_task("tests.tasks.sleep_for", 1)
     cluster.wait_for("ready for work", 2)
     wait_until(lambda: broker.lock_size() == 1, 10)
@@ -158,6 +161,20 @@ def test_a_signal_to_the_whole_group_is_a_stop_in_good_order(broker, running_clu
 
     assert cluster.process.wait(15) == 0
     assert fetch(task_id).success
+    assert "reincarnated" not in cluster.log()
+
+
+@pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
+def test_a_signal_to_the_whole_group_while_it_starts_is_a_stop(broker, running_cluster, method):
+    cluster = running_cluster(start_method=method)
+    cluster.wait_for("monitoring at")  # the others are on their way
+
+    for process in cluster.processes():
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+
+    assert cluster.process.wait(15) == 0
+    assert "reincarnated" not in cluster.log()
 
 
 def test_a_signal_that_the_sentinel_hears_of_first_is_one_stop(broker, running_cluster):
