@@ -15,6 +15,8 @@ from typing import Any
 
 import psutil
 
+from django_q.processes import entry
+from django_q.queues import Flag
 from tests.servers import wait_until, workspace
 
 
@@ -123,6 +125,19 @@ class RunningCluster:
                 process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(5)
+
+
+def run_as(names: Sequence[str], body: str, *args: Any) -> None:
+    """Call a function, by its dotted path, in a process that is called like one of a cluster.
+
+    Of several names each is that of a process which the one before starts, as a sentinel does.
+    """
+    first, *others = names
+    if others:
+        body, args = f"{__name__}.run_as", (others, body, *args)
+    process = entry.spawn(body, args, first, Flag())
+    process.join(20)
+    assert process.exitcode == 0
 
 
 def is_alive(process: psutil.Process) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from django.db import connections
 
 from django_q.processes import entry
-from django_q.queues import Flag
+from tests.clusters import run_as
 
 POOL = {"min_size": 1, "max_size": 1}
 
@@ -20,27 +20,13 @@ def server_process(alias: str) -> int:
         return cursor.fetchone()[0]
 
 
-def use_twice(alias: str, path: str, *descendants: str) -> None:
-    """Use a connection twice and write down which it was: the body of a process.
-
-    With names of descendants the last of them does.
-    """
-    if descendants:
-        start(alias, path, *descendants)
-        return
+def use_twice(alias: str, path: str) -> None:
+    """Use a connection twice and write down which it was: the body of a process."""
     used = []
     for _ in range(2):
         used.append(server_process(alias))
         connections[alias].close()
     Path(path).write_text(json.dumps(used))
-
-
-def start(alias: str, path: str, name: str, *descendants: str) -> None:
-    """Start a process that is called like one of a cluster, and wait for its end."""
-    arguments = (alias, path, *descendants)
-    process = entry.spawn(f"{__name__}.use_twice", arguments, name, Flag())
-    process.join(20)
-    assert process.exitcode == 0
 
 
 @pytest.fixture
@@ -61,7 +47,7 @@ def used_by(pooled: str, tmp_path: Path, conf: Callable) -> Callable:
 
     def used_by(*names: str) -> list[int]:
         path = tmp_path / "used"
-        start(pooled, str(path), *names)
+        run_as(names, f"{__name__}.use_twice", pooled, str(path))
         return json.loads(path.read_text())
 
     return used_by

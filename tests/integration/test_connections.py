@@ -13,7 +13,7 @@ from django.db import connection, connections
 
 from django_q.connections import SILENCE, close_all
 from django_q.processes import entry
-from django_q.queues import Flag
+from tests.clusters import run_as
 
 #: The tests' own database, where it is reached over the network; PostgreSQL otherwise.
 ON_MYSQL = connection.vendor == "mysql"
@@ -21,14 +21,8 @@ ON_MYSQL = connection.vendor == "mysql"
 pytestmark = [pytest.mark.django_db(transaction=True)] if ON_MYSQL else []
 
 
-def write_patience(alias: str, path: str, *descendants: str) -> None:
-    """Write down how long this process waits for a server to answer: the body of a process.
-
-    With names of descendants the last of them does.
-    """
-    if descendants:
-        start(alias, path, *descendants)
-        return
+def write_patience(alias: str, path: str) -> None:
+    """Write down how long this process waits for a server to answer: the body of a process."""
     wrapper = connections[alias]
     wrapper.ensure_connection()
     fileno = wrapper.connection.fileno()
@@ -45,14 +39,6 @@ def write_patience(alias: str, path: str, *descendants: str) -> None:
     connections.close_all()
 
 
-def start(alias: str, path: str, name: str, *descendants: str) -> None:
-    """Start a process that is called like one of a cluster, and wait for its end."""
-    arguments = (alias, path, *descendants)
-    process = entry.spawn(f"{__name__}.write_patience", arguments, name, Flag())
-    process.join(20)
-    assert process.exitcode == 0
-
-
 @pytest.fixture
 def alias(request: pytest.FixtureRequest) -> str:
     """Name a database that is reached over the network."""
@@ -65,7 +51,7 @@ def patience_of(alias, tmp_path):
 
     def patience_of(*names: str) -> dict:
         path = tmp_path / "-".join(names)
-        start(alias, str(path), *names)
+        run_as(names, f"{__name__}.write_patience", alias, str(path))
         return json.loads(path.read_text())
 
     return patience_of
