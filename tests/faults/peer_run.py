@@ -68,10 +68,12 @@ def sqlite_template(python: str) -> Path:
 @cache
 def postgres_name(python: str) -> str:
     """Make a PostgreSQL database with the tables of django-q2; its name."""
-    with connections["maintenance"].cursor() as cursor:
+    database = rigs.from_url(rigs.postgres_server().url)
+    maintenance = connections[rigs.maintenance_of(database)]
+    with maintenance.cursor() as cursor:
         cursor.execute("CREATE DATABASE peer")
-    connections["maintenance"].close()
-    migrate(python, {**rigs.from_url(rigs.postgres_server().url), "NAME": "peer"})
+    maintenance.close()
+    migrate(python, {**database, "NAME": "peer"})
     return "peer"
 
 

@@ -184,15 +184,19 @@ class RedisRig(Rig):
 def make_tables(url: str, maintenance: str) -> None:
     """Make the database that a URL names, by way of another on that server, with the tables."""
     database = from_url(url)
-    connections.settings["maintenance"] = connections.configure_settings(
-        {"default": {}, "maintenance": {**database, "NAME": maintenance}}
-    )["maintenance"]
-    with connections["maintenance"].cursor() as cursor:
+    alias = maintenance_of(database)  # one for each server, as a connection is kept by its alias
+    connections.settings[alias] = connections.configure_settings(
+        {"default": {}, alias: {**database, "NAME": maintenance}}
+    )[alias]
+    with connections[alias].cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {database['NAME']}")
-    connections["maintenance"].close()
-    # Whoever enqueues looks at each database there is, and would keep this one for the next server.
-    del connections["maintenance"], connections.settings["maintenance"]
+    connections[alias].close()
     migrate(database)
+
+
+def maintenance_of(database: dict) -> str:
+    """Give the alias of the database by way of which others on its server are made."""
+    return f"maintenance of port {database['PORT']}"
 
 
 class SentinelRig(Rig):
