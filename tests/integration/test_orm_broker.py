@@ -361,16 +361,19 @@ def test_sqlite_is_asked_again_and_again_where_no_kernel_tells(plain_sqlite, mon
 
 def test_a_kernel_that_does_not_tell_of_a_write_is_not_relied_on(plain_sqlite, monkeypatch):
     monkeypatch.setattr(SqliteTable, "files", [])
-    monkeypatch.setattr(watches, "REST", 0.3)
+    monkeypatch.setattr(watches, "REST", 0.1)
     broker = plain_sqlite()
+
+    def is_given_up():
+        thread = elsewhere(lambda: ORM(broker.list_key).enqueue("a"))
+        deliveries = broker.dequeue(wait=30)
+        thread.join()
+        assert payloads(deliveries) == ["a"]
+        return broker.watch.written is None
+
     broker.enqueue("first")
-    thread = elsewhere(lambda: ORM(broker.list_key).enqueue("a"))
-
-    deliveries = [*broker.dequeue(wait=0), *broker.dequeue(wait=30)]
-
-    thread.join()
-    assert payloads(deliveries) == ["first", "a"]
-    assert broker.watch.written is None
+    assert payloads(broker.dequeue(wait=0)) == ["first"]
+    wait_until(is_given_up)  # not by a write that comes before it has rested, as on a busy machine
 
 
 def test_writes_that_bring_nothing_are_looked_at_now_and_then(plain_sqlite, monkeypatch):
