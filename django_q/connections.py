@@ -174,10 +174,12 @@ connection_created.connect(Opened.note, dispatch_uid="django_q.connections")
 def close_old() -> None:
     """Close the database connections that are past their age or have failed.
 
-    Those inside an atomic block stay: they belong to whoever opened the transaction.
+    Those inside an atomic block stay: they belong to whoever opened the transaction. What they
+    have logged of statements, as with ``DEBUG``, is forgotten: Django does so for each request.
     """
     if not Opened.any:
         return
     for connection in connections.all(initialized_only=True):
+        connection.queries_log.clear()
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()

@@ -8,6 +8,7 @@ import threading
 import time
 from typing import Any
 
+from django.db import connection
 from django.utils import timezone, translation
 
 from django_q import connections
@@ -72,6 +73,14 @@ def speak_german(task: Any = None) -> None:
 def surroundings() -> tuple[str | None, str]:
     """Return the language and the time zone that are active."""
     return translation.get_language(), timezone.get_current_timezone_name()
+
+
+def log_statement() -> int:
+    """Execute a statement that is logged, as with DEBUG; return how many are logged by then."""
+    connection.force_debug_cursor = True
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return len(connection.queries)
 
 
 def unpicklable() -> Any:

@@ -206,6 +206,16 @@ def test_a_task_finds_the_language_and_the_time_zone_of_the_settings(broker, run
     assert result(last, wait=10_000) == result(first) == ("en-us", "Europe/Amsterdam")
 
 
+def test_the_statements_that_a_task_has_logged_are_forgotten_before_the_next(
+    broker, running_cluster
+):
+    running_cluster(workers=1)
+
+    first, second = (async_task("tests.tasks.log_statement") for _ in range(2))
+
+    assert result(second, wait=10_000) == result(first) == 1
+
+
 def test_a_hook_is_called_with_the_finished_task(broker, running_cluster, tmp_path):
     running_cluster()
     path = tmp_path / "hooked"
