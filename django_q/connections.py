@@ -135,7 +135,8 @@ def may_go_past_cursors(connection: Any) -> bool:
 
     Not where somebody waits to see statements: who does, as ``assertNumQueries`` and many a
     toolbar, has them logged, wraps them, or puts something in the place of ``cursor`` or of the
-    driver's connection.
+    driver's connection. Nor where a backend that is not Django's makes cursors, as that of
+    django-tenants: it may choose the schema there.
     """
     connection.validate_thread_sharing()
     connection.close_if_health_check_failed()
@@ -144,8 +145,16 @@ def may_go_past_cursors(connection: Any) -> bool:
         and not connection.queries_logged
         and not connection.execute_wrappers
         and "cursor" not in vars(connection)
+        and has_cursors_of_django(type(connection))
         and type(connection.connection) is getattr(connection.Database, "Connection", None)
     )
+
+
+@lru_cache
+def has_cursors_of_django(backend: type) -> bool:
+    """Whether nothing but Django itself has a part in how a database wrapper makes cursors."""
+    makers = (getattr(backend, name) for name in ("cursor", "_cursor", "create_cursor"))
+    return all(maker.__module__.startswith("django.") for maker in makers)
 
 
 class Opened:

@@ -528,6 +528,26 @@ def test_a_prepared_statement_adds_to_the_schema_of_the_moment(prepared):
         asked(prepared, "DROP SCHEMA tenant CASCADE")
 
 
+@on_each
+@pytest.mark.parametrize("name", ["cursor", "_cursor", "create_cursor"])
+def test_a_backend_that_makes_its_own_cursors_makes_one_for_each_row(broker, monkeypatch, name):
+    connection = connections[broker.alias]
+    make = getattr(type(connection), name)
+    made = []
+
+    def note(self, *args):  # django-tenants chooses the schema here
+        made.append(name)
+        return make(self, *args)
+
+    monkeypatch.setattr(connection, "__class__", type("Own", (type(connection),), {name: note}))
+    for number in range(1, 4):
+        broker.enqueue("a")
+
+        assert len(made) >= number
+    monkeypatch.undo()
+    assert payloads(broker.dequeue(9, wait=0)) == ["a"] * 3
+
+
 @on_postgres
 def test_a_prepared_statement_fails_for_what_the_server_can_not_store(prepared, monkeypatch):
     with monkeypatch.context() as patch:
