@@ -146,7 +146,7 @@ class Listening(Polling):
     def __init__(self, table: PostgresTable) -> None:
         super().__init__(table)
         self.listener: Any = None
-        self.is_possible = table.connection.Database.__name__ == "psycopg"
+        self.is_possible = table.connection.Database.__name__ in ("psycopg", "psycopg2")
         self.next_try = 0.0
 
     def mark(self) -> None:
@@ -169,9 +169,9 @@ class Listening(Polling):
 
     def listen(self, wrapper: Any) -> Any:
         """Open a connection that hears of changes."""
-        parameters = {**LISTENER, **wrapper.get_connection_params(), "autocommit": True}
-        listener = wrapper.Database.connect(**parameters)
-        listener.execute(f'LISTEN "{self.table.channel}"')
+        listener = wrapper.Database.connect(**{**LISTENER, **wrapper.get_connection_params()})
+        listener.autocommit = True
+        listener.cursor().execute(f'LISTEN "{self.table.channel}"')
         return listener
 
     def hears(self) -> bool:
@@ -197,11 +197,14 @@ class Listening(Polling):
 
     def consume(self) -> bool:
         """Read what has arrived. False when the connection has failed."""
-        raw = self.listener.pgconn
         try:
-            raw.consume_input()
-            while raw.notifies():
-                pass
+            if raw := getattr(self.listener, "pgconn", None):
+                raw.consume_input()
+                while raw.notifies():
+                    pass
+            else:  # psycopg 2, which keeps them
+                self.listener.poll()
+                self.listener.notifies.clear()
         except self.table.connection.Database.Error:
             self.close()
             return False

@@ -885,8 +885,8 @@ def test_the_broker_polls_where_notifications_do_not_arrive(broker, monkeypatch,
 
 
 @on_postgres
-def test_the_broker_polls_with_psycopg_2(broker, monkeypatch):
-    monkeypatch.setattr(connections[broker.alias], "Database", sqlite3)  # any other driver
+def test_the_broker_polls_with_another_driver(broker, monkeypatch):
+    monkeypatch.setattr(connections[broker.alias], "Database", sqlite3)
 
     assert Listening(broker.table).is_possible is False
 
