@@ -10,14 +10,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Container, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import router, transaction
+from django.db import DatabaseError, InterfaceError, router, transaction
 
 from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
+from django_q.exceptions import brief
 from django_q.lifecycle import collation
 from django_q.lifecycle.collation import is_item
 from django_q.lifecycle.hooks import call_hook
@@ -65,10 +65,9 @@ def complete(
     items = [package for package in final if is_item(package)]
     wholes = collation.collect(items, broker)
     collated = {package["id"] for package in wholes}
-    with at_once(broker):
-        # A run that is tried again gets no row: a row says that the task has ended.
-        save([package for package in final if not is_item(package)] + wholes, broker)
-        acknowledge([package for package in final if is_done(package, collated)], broker)
+    # A run that is tried again gets no row: a row says that the task has ended.
+    saved = [package for package in final if not is_item(package)] + wholes
+    record(saved, [package for package in final if is_done(package, collated)], broker)
     for package in (*final, *wholes):
         if not is_item(package) and has_sequel(package):
             links += follow(package, submit)
@@ -80,15 +79,25 @@ def complete(
     return links
 
 
-def at_once(broker: Broker | None) -> AbstractContextManager:
+def record(
+    saved: Sequence[TaskPackage], done: Sequence[TaskPackage], broker: Broker | None
+) -> None:
     """Save and acknowledge in one transaction, where results and queue share a database.
 
-    A crash can not come in between then, and a commit is saved.
+    A crash can not come in between then, and a commit is saved. Where that fails it is done in
+    several: a server may hang up at a row that it refuses.
     """
     alias = router.db_for_write(Task)
-    if broker is None or getattr(broker, "alias", None) != alias:
-        return nullcontext()
-    return transaction.atomic(using=alias)
+    if broker is not None and getattr(broker, "alias", None) == alias:
+        try:
+            with transaction.atomic(using=alias):
+                save(saved, broker)
+                acknowledge(done, broker)
+            return
+        except (DatabaseError, InterfaceError) as error:
+            logger.debug("results are saved and then acknowledged: %s", brief(error))
+    save(saved, broker)
+    acknowledge(done, broker)
 
 
 def is_done(package: TaskPackage, collated: Container[str]) -> bool:

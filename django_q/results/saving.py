@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -15,12 +17,29 @@ from django.db.models.signals import post_save, pre_save
 from django.utils import timezone
 
 from django_q.conf import Conf, logger
+from django_q.exceptions import brief, safe_repr
 from django_q.models import Success, Task
 from django_q.package import TaskPackage, dotted_name
 from django_q.results.rows import PICKLED, insert, opened
 
 #: Errors that pass: the database is away, or busy. What failed may be tried again.
 PASSING = (OperationalError, InterfaceError)
+#: Errors that a value can be the cause of. ``ValueError`` is a driver's: text has no encoding, or
+#: has a NUL, with psycopg 2.
+REFUSALS = (DatabaseError, InterfaceError, ValueError)
+#: What errors say that pass, although the database may take another row meanwhile.
+BUSY = (
+    *("is locked", "lock timeout", "deadlock detected", "try restarting"),
+    *("is full", "disk full", "space left"),
+)
+#: The columns of a row that are text as they are.
+NAMES = ("name", "func", "hook", "group", "cluster")
+#: What some database has no place for: NUL, halves of characters, and those of four bytes.
+SPECIAL = re.compile("[\x00\ud800-\udfff\U00010000-\U0010ffff]")
+#: Characters of a result that is stored as text.
+LEGIBLE = 10_000
+#: A package of which nothing is known.
+EMPTY = {"args": (), "kwargs": {}, "result": None, "success": False}
 
 #: Rows above a new limit that one result clears away when it is saved. A group of them clears as
 #: many as it adds, and that number divided by its size: a busy monitor leaves it for quieter times.
@@ -36,7 +55,7 @@ def save(packages: Sequence[TaskPackage]) -> None:
     """Save finished tasks in one transaction, and prune to ``save_limit``.
 
     A row of the same id is replaced, unless it is a success. Raises what is in ``PASSING``
-    when the database is away; a package that it does not take is saved as text instead.
+    when the database is away; of a package that it refuses less is saved.
     """
     rows = [as_row(package) for package in packages if is_saved(package)]
     if not rows:
@@ -44,9 +63,9 @@ def save(packages: Sequence[TaskPackage]) -> None:
     alias = router.db_for_write(Task)
     try:
         save_rows(rows, alias)
-    except PASSING:
-        raise
-    except DatabaseError:
+    except REFUSALS as error:
+        if is_away(error, alias):
+            raise
         # One row is at fault: the others must not wait for it.
         for row in rows:
             save_alone(row, alias)
@@ -70,32 +89,72 @@ def save_rows(rows: list[dict[str, Any]], alias: str) -> None:
 
 
 def save_alone(row: dict[str, Any], alias: str) -> None:
-    """Write one row, as plain text where the database refuses its values."""
-    try:
-        save_rows([row], alias)
-    except PASSING:
-        raise
-    except DatabaseError as error:
-        logger.error(
-            "[%s] is saved as text, because the database refuses it: %s", row["name"], error
-        )
-        text = f"{row['result']!r} (saved as text, because the database refused it: {error})"
-        plain = {"args": None, "kwargs": None, "result": text.replace("\x00", "\\x00")}
-        save_rows(
-            [
-                {
-                    **row,
-                    **plain,
-                    **{key: printable(row[key]) for key in ("name", "func", "hook", "group")},
-                }
-            ],
-            alias,
-        )
+    """Write one row, and less of it where the database refuses the whole."""
+    for loss, version in versions(row):
+        try:
+            save_rows([version], alias)
+        except REFUSALS as error:
+            if is_away(error, alias):
+                raise
+            refusal = error
+        else:
+            if loss:
+                logger.error(
+                    "[%s] is saved %s, because the database refuses it: %s",
+                    row["name"],
+                    loss,
+                    brief(refusal),
+                )
+            return
+    raise refusal
 
 
-def printable(text: str | None) -> str | None:
+def versions(row: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Give a row with what it has lost: nothing at first, and in the end all but plain text."""
+    yield "", row
+    row = {**row, **{key: printable(row[key], key) for key in NAMES}}
+    yield "with other characters in its names", row
+    row = {**row, "args": None, "kwargs": None}
+    yield "without its arguments", row
+    names = {key: clipped(ascii(row[key])[1:-1], key) for key in NAMES if row[key]}
+    yield "with its result as text", {**row, **names, "result": as_text(row["result"])}
+
+
+def printable(text: str | None, column: str) -> str | None:
     """Replace what a database may not store."""
-    return text and text.replace("\x00", "").encode(errors="replace").decode()
+    return text and clipped(SPECIAL.sub("?", text), column)
+
+
+def as_text(value: Any) -> str:
+    """Represent a result, as far as a person reads."""
+    with contextlib.suppress(Exception):
+        value = opened(value)
+    text = value if isinstance(value, str) else safe_repr(value)
+    return f"{text[:LEGIBLE]} (stored as text, because the database refused the result)"
+
+
+def is_away(error: Exception, alias: str) -> bool:
+    """Whether a failure passes: the database is away or busy, and takes no other row either.
+
+    A driver may have one class of errors for both, as those of MySQL for a value that is larger
+    than ``max_allowed_packet``, after which the server hangs up.
+    """
+    if not isinstance(error, PASSING):
+        return False
+    return any(word in str(error).lower() for word in BUSY) or not takes_rows(alias)
+
+
+def takes_rows(alias: str) -> bool:
+    """Whether the database takes a small row, which does not stay."""
+    now = timezone.now()
+    probe = {"id": "probe", "name": "probe", "func": "", "started": now, "stopped": now}
+    try:
+        with transaction.atomic(using=alias):
+            insert([as_row({**EMPTY, **probe})], alias)
+            transaction.set_rollback(True, using=alias)
+    except (DatabaseError, InterfaceError):
+        return False
+    return True
 
 
 def as_row(package: TaskPackage) -> dict[str, Any]:
