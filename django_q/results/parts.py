@@ -8,22 +8,60 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import router
 from django.db.models import Max, Min, Q, QuerySet
 
-from django_q.conf import Conf
+from django_q.conf import Conf, logger
+from django_q.exceptions import brief
 from django_q.models import Part, Task
 from django_q.models.values import MARK, Unopened, as_json, from_json
 from django_q.package import TaskPackage
+from django_q.results import saving
 from django_q.results.rows import Pickled, opened
-from django_q.results.saving import stored_time
+from django_q.results.saving import REFUSALS, stored_time
 
 #: Parts of an iterable are given up when no item of it has ended for so long.
 PATIENCE = timedelta(days=30)
 
 
 def add(packages: Iterable[TaskPackage]) -> None:
-    """Keep the results of items; one that is there already stays as it is."""
-    Part.objects.bulk_create(map(as_part, packages), ignore_conflicts=True)
+    """Keep the results of items; one that is there already stays as it is.
+
+    Raises what is in ``PASSING`` when the database is away; of values that it refuses, as for
+    their size, it gets a text.
+    """
+    rows = [as_part(package) for package in packages]
+    try:
+        write(rows)
+    except REFUSALS as error:
+        if saving.is_away(error, router.db_for_write(Task)):
+            raise
+        for row in rows:
+            add_alone(row)
+
+
+def add_alone(part: Part) -> None:
+    """Keep the result of one item, as text where the database refuses the values."""
+    try:
+        write([part])
+    except REFUSALS as error:
+        if saving.is_away(error, router.db_for_write(Task)):
+            raise
+        logger.error(
+            "the result of item %s of iterable %s is kept as text, because the database refuses "
+            "it: %s",
+            part.position,
+            part.iterable,
+            brief(error),
+        )
+        part.result = stored(saving.as_text(read(part.result)))
+        part.args = stored((saving.as_text(read(part.args)),))
+        write([part])
+
+
+def write(rows: Sequence[Part]) -> None:
+    """Insert rows that are not there."""
+    Part.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def as_part(package: TaskPackage) -> Part:

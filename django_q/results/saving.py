@@ -130,7 +130,7 @@ def as_text(value: Any) -> str:
     with contextlib.suppress(Exception):
         value = opened(value)
     text = value if isinstance(value, str) else safe_repr(value)
-    return f"{text[:LEGIBLE]} (stored as text, because the database refused the result)"
+    return f"{text[:LEGIBLE]} (stored as text, because the database refused the value)"
 
 
 def is_away(error: Exception, alias: str) -> bool:

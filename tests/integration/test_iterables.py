@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from django.utils import timezone
 
 from django_q.conf import Conf
@@ -151,6 +152,18 @@ def test_a_chain_follows_the_whole(broker, run_all):
     run_all(broker)
 
     assert Task.objects.get(func="builtins.sum").group == "g"
+
+
+@on_both
+@pytest.mark.skipif(connection.vendor != "mysql", reason="it shows what MariaDB hangs up at")
+def test_an_item_that_the_database_refuses_is_text_and_the_others_are_as_they_are(broker, run_all):
+    iterable = async_iter("builtins.bytes", [3, 17 * 1024 * 1024, 1])
+
+    run_all(broker)
+
+    first, refused, last = fetch(iterable).result
+    assert (first, last) == (bytes(3), bytes(1))
+    assert "stored as text" in refused
 
 
 @on_both
