@@ -20,6 +20,7 @@ from django.utils.dateparse import parse_datetime
 from django_q.brokers.base import Broker
 from django_q.brokers.shared import shared_broker
 from django_q.conf import Conf, logger
+from django_q.exceptions import brief, safe_repr
 from django_q.models import Task
 from django_q.package import TaskPackage, dotted_name
 from django_q.results.rows import PICKLED, opened
@@ -33,12 +34,27 @@ PASSING_KEYS = ("ack_id", "leased_until", "handed_back")
 
 
 def save(package: TaskPackage, broker: Broker | None = None) -> None:
-    """Keep a finished task in the cache, for as long as its ``cached`` says.
+    """Keep a finished task in the cache, for as long as its ``cached`` says. May be repeated.
 
-    Raises what the cache does when it is away; may be repeated.
+    What the cache refuses, as for its size, is kept as text. One that is away keeps nothing: it
+    may forget a result at any time, and to run the task again would be worse.
     """
     for queue in queues(broker):
-        queue.save(package)
+        try:
+            queue.put(package, payload(package))
+        except Exception as refusal:  # whatever a cache raises
+            put_text(queue, package, refusal)
+
+
+def put_text(queue: Cached, package: TaskPackage, refusal: Exception) -> None:
+    """Keep a finished task with its values as text, as far as the cache takes that."""
+    func, name = dotted_name(package["func"]), package["name"]
+    try:
+        queue.put(package, text_payload(package))
+    except Exception as error:
+        logger.error("the result of '%s' (%s) is not in the cache: %s", func, name, brief(error))
+    else:
+        logger.error("the result of '%s' (%s) is cached as text: %s", func, name, brief(refusal))
 
 
 def queues(broker: Broker | None) -> list[Cached]:
@@ -77,10 +93,10 @@ class Cached:
         """Name the key of a group's member, or of their count."""
         return f"{self.list_key}:{digest(group_id)}:{number}"
 
-    def save(self, package: TaskPackage) -> None:
-        """Keep a finished task."""
+    def put(self, package: TaskPackage, value: str) -> None:
+        """Keep a finished task, and have it in its group."""
         timeout = None if package["cached"] is True else package["cached"]
-        self.cache.set(self.key(package["id"]), payload(package), timeout)
+        self.cache.set(self.key(package["id"]), value, timeout)
         if package.get("group"):
             self.join(package["group"], package["id"], timeout)
 
@@ -181,9 +197,8 @@ class Cached:
 
 def payload(package: TaskPackage) -> str:
     """Sign a finished package; what can not travel in it is replaced by text."""
-    value = {key: opened(item) for key, item in package.items() if key not in PASSING_KEYS}
     try:
-        return SignedPackage.dumps(value)
+        return SignedPackage.dumps(unsealed(package))
     except Exception as error:
         logger.warning(
             "the result of '%s' (%s) is cached as text: %r",
@@ -191,11 +206,22 @@ def payload(package: TaskPackage) -> str:
             package["name"],
             error,
         )
-        text = {key: repr(value[key])[:10_000] for key in PICKLED}
-        return SignedPackage.dumps(
-            {**value, "func": dotted_name(package["func"]), "hook": None, "chain": None}
-            | {"args": (text["args"],), "kwargs": {}, "result": text["result"]}
-        )
+        return text_payload(package)
+
+
+def text_payload(package: TaskPackage) -> str:
+    """Sign a finished package with its values as text."""
+    value = unsealed(package)
+    text = {key: safe_repr(value[key])[:10_000] for key in PICKLED}
+    return SignedPackage.dumps(
+        {**value, "func": dotted_name(package["func"]), "hook": None, "chain": None}
+        | {"args": (text["args"],), "kwargs": {}, "result": text["result"]}
+    )
+
+
+def unsealed(package: TaskPackage) -> dict[str, Any]:
+    """Give what is kept of a package."""
+    return {key: opened(item) for key, item in package.items() if key not in PASSING_KEYS}
 
 
 def is_safe(name: str) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -203,6 +205,41 @@ def test_a_result_that_can_not_be_signed_is_cached_as_text(conf, caplog):
 
     assert "lock" in result_cached("a" * 32)
     assert "is cached as text" in caplog.text
+
+
+@pytest.fixture
+def small_files() -> Iterator[None]:
+    """No file may grow larger than a megabyte, be it one of the cache."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024 * 1024, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.usefixtures("small_files")
+def test_a_result_that_the_cache_refuses_is_cached_as_text(caplog):
+    results.save({**finished(), "id": "a" * 32, "result": os.urandom(3_000_000)})
+
+    assert result_cached("a" * 32).startswith("b'")
+    assert "is cached as text: OSError" in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_task_is_not_run_again_because_the_cache_is_away(
+    broker, run_all, settings, tmp_path, caplog
+):
+    no_folder = tmp_path / "file"
+    no_folder.touch()
+    backend = settings.CACHES["default"]["BACKEND"]
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": str(no_folder / "cache")}}
+    async_task("math.floor", 1.5, cached=True)
+    saved = async_task("math.floor", 1.5)
+
+    run_all(broker)
+
+    assert result(saved) == 1
+    assert "is not in the cache: NotADirectoryError" in caplog.text
+    assert broker.lock_size() == 0
 
 
 def test_what_somebody_else_put_into_the_cache_is_no_result():

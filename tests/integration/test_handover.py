@@ -14,6 +14,7 @@ from django_q.brokers.base import Broker
 from django_q.lifecycle.completion import complete
 from django_q.models import Part
 from django_q.package import new_package
+from django_q.results import cache as results
 from django_q.results.cache import Cached
 from django_q.signing import SignedPackage
 from django_q.tasks import count_group, delete_group, fetch, fetch_group, result_group
@@ -67,7 +68,7 @@ def test_a_cached_group_of_a_predecessor_is_found():
 
 def test_a_cached_group_that_both_have_worked_on_is_found():
     leave("sums", [finished(1, "sums")])
-    Cached.of().save(finished(2, "sums"))
+    results.save(finished(2, "sums"))
 
     assert result_group("sums", cached=True) == [2, 4]
 
