@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, router, transaction
+from django.utils import timezone
 
 from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
-from django_q.exceptions import brief
+from django_q.exceptions import PackageError, brief
 from django_q.lifecycle import collation
 from django_q.lifecycle.collation import is_item
+from django_q.lifecycle.execution import describe
 from django_q.lifecycle.hooks import call_hook
 from django_q.models import Schedule, Task
 from django_q.package import TaskPackage, dotted_name, next_link
@@ -177,7 +179,7 @@ def hand_back(packages: Sequence[TaskPackage], broker: Broker | None) -> None:
 def follow(package: TaskPackage, submit: Callable[[TaskPackage], Any]) -> list[TaskPackage]:
     """Tell the schedule of the end, submit the next link of a chain, and call the hook.
 
-    Returns the link, if there is one.
+    Returns the links that were submitted.
     """
     links: list[TaskPackage] = []
     if schedule := package.get("schedule"):
@@ -186,11 +188,26 @@ def follow(package: TaskPackage, submit: Callable[[TaskPackage], Any]) -> list[T
     if chain := opened(package.get("chain")):
         link = next_link({**package, "chain": chain}, opened(package["result"]))
         if link:
-            submit(link)
-            links.append(link)
+            links += pass_on(link, submit)
     if hook := opened(package.get("hook")):
         call_hook(hook, as_task({**package, "hook": hook}))
     return links
+
+
+def pass_on(link: TaskPackage, submit: Callable[[TaskPackage], Any]) -> list[TaskPackage]:
+    """Submit a link; one that can not be sent, as for its size, has failed and is no other's fault.
+
+    Returns the links that were submitted.
+    """
+    try:
+        submit(link)
+    except PackageError as error:
+        outcome = {"success": False, "result": describe(error), "stopped": timezone.now()}
+        failed: TaskPackage = {**link, "args": (), "kwargs": {}, **outcome}  # type: ignore
+        save([failed], None)
+        announce([failed])
+        return follow(failed, submit)
+    return [link]
 
 
 def announce(packages: Sequence[TaskPackage]) -> None:

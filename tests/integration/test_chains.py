@@ -102,6 +102,22 @@ def test_each_link_receives_the_result_of_the_one_before_where_asked(broker, run
     assert chain.result() == [6, 60, 60**0.5]
 
 
+def test_a_link_that_can_not_be_sent_has_failed(broker, run_all, conf):
+    conf(max_package_size=2000)
+    hooked.clear()
+    links = [("builtins.bytes", (3000,)), ("builtins.len", (), {"hook": hook}), multiply]
+    group = async_chain(links, pass_result=True)
+
+    run_all(broker)
+
+    assert broker.lock_size() == 0  # or the first would run again and again
+    failed, first = fetch_group(group)  # the latest first
+    assert (first.result, first.success) == (bytes(3000), True)
+    assert (failed.func, failed.success) == ("builtins.len", False)
+    assert "Pass a reference" in failed.result
+    assert [task.id for task in hooked] == [failed.id]
+
+
 @pytest.mark.parametrize("limit", [-1, 0])
 def test_a_chain_goes_on_where_results_are_not_saved(broker, run_all, conf, tmp_path, limit):
     conf(save_limit=limit)
