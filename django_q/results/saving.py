@@ -36,6 +36,8 @@ BUSY = (
 NAMES = ("name", "func", "hook", "group", "cluster")
 #: What some database has no place for: NUL, halves of characters, and those of four bytes.
 SPECIAL = re.compile("[\x00\ud800-\udfff\U00010000-\U0010ffff]")
+#: How a row is saved of which a receiver of pre_save or post_save has made an error.
+UNTOLD = "without a word to the receivers of its signals, one of which failed"
 #: Characters of a result that is stored as text.
 LEGIBLE = 10_000
 #: A package of which nothing is known.
@@ -55,7 +57,8 @@ def save(packages: Sequence[TaskPackage]) -> None:
     """Save finished tasks in one transaction, and prune to ``save_limit``.
 
     A row of the same id is replaced, unless it is a success. Raises what is in ``PASSING``
-    when the database is away; of a package that it refuses less is saved.
+    when the database is away; of a package that it refuses less is saved. What receivers of the
+    signals of ``Task`` raise is theirs and is logged.
     """
     rows = [as_row(package) for package in packages if is_saved(package)]
     if not rows:
@@ -63,10 +66,10 @@ def save(packages: Sequence[TaskPackage]) -> None:
     alias = router.db_for_write(Task)
     try:
         save_rows(rows, alias)
-    except REFUSALS as error:
+    except Exception as error:
         if is_away(error, alias):
             raise
-        # One row is at fault: the others must not wait for it.
+        # One row is at fault, or a receiver of its signals: the others must not wait for it.
         for row in rows:
             save_alone(row, alias)
 
@@ -76,10 +79,10 @@ def save_task(task: TaskPackage, broker: Any = None) -> None:
     save([task])
 
 
-def save_rows(rows: list[dict[str, Any]], alias: str) -> None:
-    """Write rows in one transaction."""
+def save_rows(rows: list[dict[str, Any]], alias: str, is_told: bool = True) -> None:
+    """Write rows in one transaction; with ``is_told`` the receivers of their signals are told."""
     with transaction.atomic(using=alias):
-        if post_save.has_listeners(Task) or pre_save.has_listeners(Task):
+        if is_told and has_listeners():
             for row in rows:
                 save_instance(row, alias)
         else:
@@ -88,22 +91,28 @@ def save_rows(rows: list[dict[str, Any]], alias: str) -> None:
             prune(alias, len(rows))
 
 
+def has_listeners() -> bool:
+    """Whether somebody is to be told of each row."""
+    return post_save.has_listeners(Task) or pre_save.has_listeners(Task)
+
+
 def save_alone(row: dict[str, Any], alias: str) -> None:
-    """Write one row, and less of it where the database refuses the whole."""
+    """Write one row, and less of it where the database or a receiver refuses the whole."""
     for loss, version in versions(row):
         try:
-            save_rows([version], alias)
-        except REFUSALS as error:
+            save_rows([version], alias, is_told=not loss)
+        except Exception as error:
             if is_away(error, alias):
                 raise
             refusal = error
         else:
             if loss:
                 logger.error(
-                    "[%s] is saved %s, because the database refuses it: %s",
+                    "[%s] is saved %s: %s",
                     row["name"],
                     loss,
                     brief(refusal),
+                    exc_info=refusal if loss is UNTOLD else None,
                 )
             return
     raise refusal
@@ -112,12 +121,15 @@ def save_alone(row: dict[str, Any], alias: str) -> None:
 def versions(row: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Give a row with what it has lost: nothing at first, and in the end all but plain text."""
     yield "", row
+    if has_listeners():
+        yield UNTOLD, row
     row = {**row, **{key: printable(row[key], key) for key in NAMES}}
-    yield "with other characters in its names", row
+    yield "with other characters in its names, as the database refuses these", row
     row = {**row, "args": None, "kwargs": None}
-    yield "without its arguments", row
+    yield "without its arguments, as the database refuses them", row
     names = {key: clipped(ascii(row[key])[1:-1], key) for key in NAMES if row[key]}
-    yield "with its result as text", {**row, **names, "result": as_text(row["result"])}
+    row = {**row, **names, "result": as_text(row["result"])}
+    yield "with its result as text, as the database refuses it", row
 
 
 def printable(text: str | None, column: str) -> str | None:

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 from django.db.models.signals import post_save
 from django.utils import timezone
 
@@ -190,3 +190,21 @@ def test_receivers_of_post_save_are_called():
 
     assert sorted(seen) == [1, 2]
     assert Task.objects.count() == 2
+
+
+@FEW_AND_MANY
+@pytest.mark.parametrize("broken", [RuntimeError, IntegrityError, ValueError])
+def test_what_a_receiver_of_post_save_raises_costs_no_row(caplog, count, broken):
+    def receive(instance: Task, **kwargs: Any) -> None:
+        if instance.result == 0:
+            raise broken("as asked")
+
+    post_save.connect(receive, sender=Task)
+    try:
+        saving.save([finished(result=n) for n in range(count)])
+    finally:
+        post_save.disconnect(receive, sender=Task)
+
+    assert sorted(task.result for task in Success.objects.all()) == list(range(count))
+    assert "receivers of its signals, one of which failed" in caplog.text
+    assert "as asked" in caplog.text
