@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import router
+from django.db import DatabaseError, InterfaceError, router
 from django.db.models import Max, Min, Q, QuerySet
 
 from django_q.conf import Conf, logger
@@ -18,8 +18,10 @@ from django_q.models.values import MARK, Unopened, as_json, from_json
 from django_q.package import TaskPackage
 from django_q.results import saving
 from django_q.results.rows import Pickled, opened
-from django_q.results.saving import REFUSALS, stored_time
+from django_q.results.saving import stored_time
 
+#: Errors that a value can be the cause of. ``ValueError`` is a driver's.
+REFUSALS = (DatabaseError, InterfaceError, ValueError)
 #: Parts of an iterable are given up when no item of it has ended for so long.
 PATIENCE = timedelta(days=30)
 

@@ -24,9 +24,6 @@ from django_q.results.rows import PICKLED, insert, opened
 
 #: Errors that pass: the database is away, or busy. What failed may be tried again.
 PASSING = (OperationalError, InterfaceError)
-#: Errors that a value can be the cause of. ``ValueError`` is a driver's: text has no encoding, or
-#: has a NUL, with psycopg 2.
-REFUSALS = (DatabaseError, InterfaceError, ValueError)
 #: What errors say that pass, although the database may take another row meanwhile.
 BUSY = (
     *("is locked", "lock timeout", "deadlock detected", "try restarting"),
