@@ -26,7 +26,8 @@ from django_q.results.rows import PICKLED, insert, opened
 PASSING = (OperationalError, InterfaceError)
 #: What errors say that pass, although the database may take another row meanwhile.
 BUSY = (
-    *("is locked", "lock timeout", "deadlock detected", "try restarting"),
+    *("is locked", "deadlock detected", "try restarting", "could not serialize"),
+    *("restart transaction", "canceling statement", "interrupted"),
     *("is full", "disk full", "space left"),
 )
 #: The columns of a row that are text as they are.
@@ -120,8 +121,12 @@ def versions(row: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "", row
     if has_listeners():
         yield UNTOLD, row
-    row = {**row, **{key: printable(row[key], key) for key in NAMES}}
-    yield "with other characters in its names, as the database refuses these", row
+    names = {key: printable(row[key], key) for key in NAMES}
+    if any(names[key] != row[key] for key in NAMES):
+        row = {**row, **names}
+        yield "with other characters in its names, as the database refuses these", row
+    else:
+        yield "", row  # once more, before it loses a value
     row = {**row, "args": None, "kwargs": None}
     yield "without its arguments, as the database refuses them", row
     names = {key: clipped(ascii(row[key])[1:-1], key) for key in NAMES if row[key]}

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, OperationalError, connection
 from django.db.models.signals import post_save
 from django.utils import timezone
 
@@ -190,6 +190,25 @@ def test_receivers_of_post_save_are_called():
 
     assert sorted(seen) == [1, 2]
     assert Task.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "database is locked",  # SQLite
+        "database or disk is full",
+        "deadlock detected",  # PostgreSQL
+        "could not serialize access due to concurrent update",
+        "canceling statement due to lock timeout",
+        'could not extend file "base/5/1259": No space left on device',
+        "(1205, 'Lock wait timeout exceeded; try restarting transaction')",  # MySQL
+        "(1114, \"The table 'django_q_task' is full\")",
+    ],
+)
+def test_what_passes_is_waited_for_although_another_row_is_taken(text):
+    assert saving.is_away(OperationalError(text), "default")
+    assert not saving.is_away(OperationalError("Incorrect string value"), "default")
+    assert not Task.objects.exists()
 
 
 @FEW_AND_MANY
