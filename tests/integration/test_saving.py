@@ -68,7 +68,7 @@ def test_a_success_replaces_a_failure_and_not_the_other_way_round(count):
 
 
 @FEW_AND_MANY
-def test_a_row_that_the_database_refuses_is_saved_as_text_and_the_others_as_they_are(count):
+def test_a_name_that_the_database_refuses_is_changed_and_the_others_stay_as_they_are(count):
     packages = [finished() for _ in range(count)]
     bad = finished(name="nul\x00led \ud800", func="a" * 300, group="x" * 200)
 
