@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from difflib import get_close_matches
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -22,7 +21,7 @@ from django_q.connections import connect_redis
 from django_q.signing import SERIALIZERS
 
 #: Types by attribute of Conf.
-TYPES = {f.name: get_type_hints(Settings)[f.name] for f in fields(Settings)}
+TYPES = get_type_hints(Settings)
 #: Names of the options in ``Q_CLUSTER`` by attribute of Conf.
 KEYS = {name: name.lower() for name in TYPES} | {"ALT_CLUSTERS": "ALT_CLUSTERS"}
 KEYS |= {name: key for key, name in RENAMED.items()}
