@@ -16,8 +16,6 @@ from itertools import count, islice, takewhile
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-import arrow
-
 from django_q.exceptions import DjangoQError
 from django_q.optional import croniter
 
@@ -216,6 +214,8 @@ def distance(start: datetime, end: datetime, unit: str) -> int:
 
 def shifted(start: datetime, unit: str, number: int) -> datetime:
     """Move a wall-clock time by calendar units; a day that a month lacks becomes its last."""
+    import arrow  # for schedules only: it takes 2 MiB, and a tenth of the time to set Django up
+
     try:
         return arrow.Arrow.fromdatetime(start).shift(**{unit: number}).naive
     except ValueError as error:

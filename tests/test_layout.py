@@ -51,8 +51,9 @@ MUST_NOT_KNOW = {
     "admin": "django_q.processes django_q.signing",
 }
 
-#: Where a function may import: a driver when it is chosen, the receivers when models are ready.
-LATE_IMPORTS = ["brokers.__init__", "connections", "apps"]
+#: Where a function may import: a driver when it is chosen, arrow when a schedule moves on, the
+#: receivers when models are ready.
+LATE_IMPORTS = ["brokers.__init__", "connections", "recurrence", "apps"]
 
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): ast.parse(path.read_text())

@@ -50,3 +50,15 @@ def test_importing_it_needs_no_settings() -> None:
     )
 
     subprocess.run([sys.executable, "-c", check], check=True, timeout=60)
+
+
+def test_a_process_that_loads_it_does_not_load_what_others_need() -> None:
+    check = (
+        "import django, sys; from django.conf import settings;"
+        "settings.configure(INSTALLED_APPS=['django.contrib.contenttypes', 'django_q']);"
+        "django.setup(); import django_q.tasks, django_q.models;"
+        "loaded = {'arrow', 'blessed', 'boto3', 'redis'} & set(sys.modules);"
+        "assert not loaded, loaded"
+    )
+
+    subprocess.run([sys.executable, "-c", check], check=True, timeout=60)
