@@ -26,6 +26,10 @@ class PackageTooLarge(PackageError):
     """Raised when a package is larger than ``Q_CLUSTER['max_package_size']``."""
 
 
+class Refused(DjangoQError):
+    """Raised when a receiver of ``pre_enqueue`` fails over a task that a cluster enqueues."""
+
+
 class BrokerUnavailable(DjangoQError):
     """Raised when a broker does not answer."""
 

@@ -29,10 +29,10 @@ from django_q.brokers import get_broker, leased
 from django_q.brokers.base import Broker
 from django_q.brokers.queue_table import fetched
 from django_q.conf import Conf, logger
-from django_q.exceptions import DjangoQError, PackageError
+from django_q.exceptions import DjangoQError, PackageError, Refused
 from django_q.lifecycle.composition import dispatch, options_of
 from django_q.lifecycle.inline import run_inline
-from django_q.lifecycle.producer import signed, writes_to
+from django_q.lifecycle.producer import sealed, writes_to
 from django_q.models import Schedule, Task
 from django_q.models.schedule import aware, stored
 from django_q.package import TaskPackage, derived_id, new_package
@@ -134,7 +134,7 @@ class Agenda:
             return self.advance(rows, errand)
         if self.inline and errand.packages[0].get("sync", Conf.SYNC):
             return self.advance(rows, errand) and bool([run_inline(p) for p in errand.packages])
-        payloads = sealed(errand.packages)
+        payloads = payloads_of(errand.packages)
         broker = self.broker_for(errand.packages[0])
         if writes_to(broker) == self.alias:
             with transaction.atomic(self.alias):
@@ -263,14 +263,14 @@ def marked(package: TaskPackage, schedule: Schedule) -> TaskPackage:
     return package
 
 
-def sealed(packages: Sequence[TaskPackage]) -> list[str | bytes]:
+def payloads_of(packages: Sequence[TaskPackage]) -> list[str]:
     """Make the payloads. Raises ``Unusable`` for what can not travel, ``NotReady`` otherwise."""
     try:
-        return [signed(package) for package in packages]
+        return [sealed(package) for package in packages]
     except PackageError as error:
         raise Unusable(str(error)) from error
-    except Exception as error:
-        raise NotReady(f"a receiver of pre_enqueue failed: {error!r}") from error
+    except Refused as error:
+        raise NotReady(str(error)) from error
 
 
 def runs_left(schedule: Schedule, runs: int) -> int:

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
-from django_q.exceptions import PackageError, brief
+from django_q.exceptions import PackageError, Refused, brief
 from django_q.lifecycle import collation
 from django_q.lifecycle.collation import is_item
 from django_q.lifecycle.execution import describe
@@ -195,15 +195,17 @@ def follow(package: TaskPackage, submit: Callable[[TaskPackage], Any]) -> list[T
 
 
 def pass_on(link: TaskPackage, submit: Callable[[TaskPackage], Any]) -> list[TaskPackage]:
-    """Submit a link; one that can not be sent, as for its size, has failed and is no other's fault.
+    """Submit a link; one that can not be sent, as for its size, has failed and holds up no other.
 
     Returns the links that were submitted.
     """
     try:
         submit(link)
-    except PackageError as error:
+    except (PackageError, Refused) as error:
         outcome = {"success": False, "result": describe(error), "stopped": timezone.now()}
-        failed: TaskPackage = {**link, "args": (), "kwargs": {}, **outcome}  # type: ignore
+        if isinstance(error, PackageError):  # the arguments can be what does not travel
+            outcome |= {"args": (), "kwargs": {}}
+        failed: TaskPackage = {**link, **outcome}  # type: ignore
         save([failed], None)
         announce([failed])
         return follow(failed, submit)

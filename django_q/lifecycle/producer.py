@@ -11,7 +11,7 @@ from django_q.brokers import leased
 from django_q.brokers.base import Broker
 from django_q.brokers.shared import shared_broker
 from django_q.conf import Conf, logger
-from django_q.exceptions import PackageError
+from django_q.exceptions import PackageError, Refused
 from django_q.package import TaskPackage, dotted_name, importable_name, link_parts
 from django_q.signals import SENDER, pre_enqueue
 from django_q.signing import PackageTooLarge, SignedPackage
@@ -31,10 +31,10 @@ def submit(package: TaskPackage, broker: Broker | None = None, delay: float = 0)
 def submit_once(package: TaskPackage, broker: Broker | None = None) -> str:
     """Put a package on the queue now, unless its id was there before, and return its id.
 
-    ``forget`` its id when nobody will submit it again.
+    ``forget`` its id when nobody will submit it again. Raises as ``sealed`` does.
     """
-    broker = lasting(broker, package.get("cluster"))
-    if not broker.enqueue_once(signed(package), package["id"]):
+    payload = sealed(package)
+    if not lasting(broker, package.get("cluster")).enqueue_once(payload, package["id"]):
         logger.debug("task %s was enqueued before", package["id"])
     return package["id"]
 
@@ -119,6 +119,20 @@ def signed(package: TaskPackage) -> str:
         raise
     except Exception as error:
         raise PackageError(explain(package, error)) from error
+
+
+def sealed(package: TaskPackage) -> str:
+    """Make the payload of a task that a cluster enqueues itself, where no caller gets to know.
+
+    Raises ``PackageError`` for what can not travel, and ``Refused`` where a receiver fails: what
+    that raises may look like the error of a server that is away.
+    """
+    try:
+        return signed(package)
+    except PackageError:
+        raise
+    except Exception as error:
+        raise Refused(f"a receiver of pre_enqueue failed: {error!r}") from error
 
 
 def by_name(package: TaskPackage) -> TaskPackage:

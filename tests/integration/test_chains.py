@@ -14,6 +14,7 @@ from django_q.brokers.base import FORGOTTEN
 from django_q.exceptions import PackageError
 from django_q.models import Task
 from django_q.package import derived_id
+from django_q.signals import pre_enqueue
 from django_q.signing import SignedPackage
 from django_q.tasks import (
     Chain,
@@ -116,6 +117,27 @@ def test_a_link_that_can_not_be_sent_has_failed(broker, run_all, conf):
     assert (failed.func, failed.success) == ("builtins.len", False)
     assert "Pass a reference" in failed.result
     assert [task.id for task in hooked] == [failed.id]
+
+
+@on_both
+def test_a_link_that_a_receiver_of_pre_enqueue_refuses_has_failed(broker, run_all):
+    group = async_chain([(multiply, (2, 3)), (multiply, (4, 5)), multiply])
+
+    def refuse(task: dict, **kwargs: Any) -> None:
+        if task["args"] == (4, 5):
+            raise OSError("no licence")
+
+    pre_enqueue.connect(refuse)
+    try:
+        run_all(broker)
+    finally:
+        pre_enqueue.disconnect(refuse)
+
+    assert broker.lock_size() == 0  # or the first would run again and again
+    failed, first = fetch_group(group)
+    assert (first.result, first.success) == (6, True)
+    assert (failed.args, failed.success) == ((4, 5), False)
+    assert "no licence" in failed.result
 
 
 @pytest.mark.parametrize("limit", [-1, 0])
