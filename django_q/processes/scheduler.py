@@ -52,7 +52,7 @@ def scheduler_of_cluster(event: Any, broker: Broker | None = None) -> None:
             seconds = min(watch.enqueue_due(), waker.patience)
             if seconds > OFTEN:  # to open a connection takes longer than to look
                 connections.close_old()
-            if pause > BACK_OFF[0]:
+            if pause > BACK_OFF[0] and not watch.left_alone:
                 logger.info("schedules are read again")
             pause = BACK_OFF[0]
         except Exception as error:
@@ -126,9 +126,15 @@ class Watch:
         try:
             ids = self.agenda.serve(schedule, now)
         except self.agenda.away:
+            # It can be about this task alone: MySQL hangs up at one that is too large for it.
+            self.leave_alone(schedule, BACK_OFF[1])
             raise
         except Exception as error:
-            self.put_off(schedule, error)
+            delay = self.leave_alone(schedule, PUT_OFF[1])
+            logger.exception(
+                "schedule %s [%s] is tried again in %.0f seconds", schedule.pk, schedule.func, delay
+            )
+            self.agenda.note(schedule, error)
             return
         if ids is None:
             self.left_alone[schedule.pk] = time.monotonic() + GLANCE
@@ -140,15 +146,12 @@ class Watch:
                 "%s created a task from schedule %s [%s]", process, schedule.pk, schedule.func
             )
 
-    def put_off(self, schedule: Schedule, error: Exception) -> None:
-        """Leave a schedule alone for a while, and say why."""
-        delay = self.delays.get(schedule.pk, PUT_OFF[0])
-        self.delays[schedule.pk] = min(delay * 2, PUT_OFF[1])
+    def leave_alone(self, schedule: Schedule, most: float) -> float:
+        """Let others go first for a while, longer each time; in seconds, and at most ``most``."""
+        delay = min(self.delays.get(schedule.pk, PUT_OFF[0]), most)
+        self.delays[schedule.pk] = delay * 2
         self.left_alone[schedule.pk] = time.monotonic() + delay
-        logger.exception(
-            "schedule %s [%s] is tried again in %.0f seconds", schedule.pk, schedule.func, delay
-        )
-        self.agenda.note(schedule, error)
+        return delay
 
     def seconds_until(self, schedules: list[Schedule], now: datetime) -> float:
         """Tell in how many seconds a schedule is due, or one that was left alone is looked at."""

@@ -18,6 +18,7 @@ from django_q.lifecycle import agenda
 from django_q.lifecycle.agenda import Agenda, run_now
 from django_q.models import Schedule, Success, Task
 from django_q.models.schedule import aware
+from django_q.processes.scheduler import Watch
 from django_q.scheduler import scheduler
 from django_q.signals import pre_enqueue
 from django_q.signing import SignedPackage
@@ -330,6 +331,30 @@ def test_a_failing_receiver_blocks_no_other_and_disables_nothing(broker):
     assert not refused.paused
     scheduler(broker)
     assert [package["args"] for package in taken(broker)] == [("refused",)]
+
+
+@pytest.mark.parametrize("broker", ["orm"], indirect=True)
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="the trigger is one for SQLite")
+def test_a_task_that_the_queue_refuses_like_an_outage_blocks_no_other(broker):
+    make_schedule(args=repr("x" * 5000), next_run=ago(minutes=2))
+    make_schedule(args="'good'")
+    watch = Watch(Agenda(broker))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON django_q_ormq WHEN LENGTH(NEW.payload) > 5000 "
+            "BEGIN SELECT ABS(-9223372036854775808); END"
+        )
+
+    try:
+        with pytest.raises(OperationalError, match="overflow"):
+            watch.enqueue_due()
+        seconds = watch.enqueue_due()
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TRIGGER refuse")
+
+    assert [package["args"] for package in taken(broker)] == [("good",)]
+    assert 0 < seconds <= 1  # then the other is tried again
 
 
 @EITHER_BROKER
