@@ -26,7 +26,7 @@ from django_q.lifecycle.hooks import call_hook
 from django_q.models import Schedule, Task
 from django_q.package import TaskPackage, dotted_name, next_link
 from django_q.results import cache, saving
-from django_q.results.rows import PICKLED, opened
+from django_q.results.rows import PICKLED, Unreadable, opened
 from django_q.results.saving import as_task
 from django_q.signals import SENDER, post_execute
 
@@ -185,10 +185,12 @@ def follow(package: TaskPackage, submit: Callable[[TaskPackage], Any]) -> list[T
     if schedule := package.get("schedule"):
         rows = Schedule.objects.using(router.db_for_write(Schedule))
         rows.filter(pk=schedule).update(ended=package["id"])
-    if chain := opened(package.get("chain")):
-        link = next_link({**package, "chain": chain}, opened(package["result"]))
-        if link:
-            links += pass_on(link, submit)
+    chain = opened(package.get("chain"))
+    if isinstance(chain, Unreadable):
+        func, name = dotted_name(package["func"]), package["name"]
+        logger.error("the chain behind '%s' (%s) has ended: %s", func, name, chain)
+    elif chain and (link := next_link({**package, "chain": chain}, opened(package["result"]))):
+        links += pass_on(link, submit)
     if hook := opened(package.get("hook")):
         call_hook(hook, as_task({**package, "hook": hook}))
     return links

@@ -17,7 +17,7 @@ from django_q.models import Part, Task
 from django_q.models.values import MARK, Unopened, as_json, from_json
 from django_q.package import TaskPackage
 from django_q.results import saving
-from django_q.results.rows import Pickled, opened
+from django_q.results.rows import Pickled, Unreadable, opened
 from django_q.results.saving import stored_time
 
 #: Errors that a value can be the cause of. ``ValueError`` is a driver's.
@@ -97,7 +97,10 @@ def read(data: bytes | memoryview) -> Any:
     data = bytes(data)
     if data.startswith(MARK.encode()):
         return from_json(data.decode())
-    return Unopened(b64encode(data).decode()) if Conf.SERIALIZER == "json" else pickle.loads(data)
+    if Conf.SERIALIZER == "json":
+        return Unopened(b64encode(data).decode())
+    value = Pickled(data).open()
+    return str(value) if isinstance(value, Unreadable) else value  # it will be pickled again
 
 
 def of(iterable: str) -> QuerySet[Part]:

@@ -17,6 +17,7 @@ from django.db import IntegrityError, connections, transaction
 from django.db.models.constants import OnConflict
 
 from django_q.conf import Conf
+from django_q.exceptions import brief
 from django_q.models import Task
 from django_q.models.values import as_json
 
@@ -46,8 +47,18 @@ class Pickled(bytes):
     """A value that is pickled already, so that it passes through processes unread."""
 
     def open(self) -> Any:
-        """Read the value."""
-        return pickle.loads(self)
+        """Read the value; where that fails, as for a file that it stood on, say so in its place."""
+        try:
+            return pickle.loads(self)
+        except Exception as error:  # whatever its class raises
+            return Unreadable(f"This value can not be read: {brief(error)}")
+
+
+class Unreadable(str):
+    """Stands for a value that could not be read. It is for people, and travels to no other task."""
+
+    def __reduce__(self) -> Any:
+        raise TypeError(str(self))
 
 
 def opened(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -141,8 +140,7 @@ def printable(text: str | None, column: str) -> str | None:
 
 def as_text(value: Any) -> str:
     """Represent a result, as far as a person reads."""
-    with contextlib.suppress(Exception):
-        value = opened(value)
+    value = opened(value)
     text = value if isinstance(value, str) else safe_repr(value)
     return f"{text[:LEGIBLE]} (stored as text, because the database refused the value)"
 
