@@ -145,6 +145,20 @@ class Report:
         Path(self.path).read_bytes()
 
 
+class Deadly:
+    """Ends the process that reads it, as a fault in a C extension does."""
+
+    def __reduce__(self) -> tuple:
+        return os._exit, (7,)
+
+
+class Endless:
+    """Is never read to its end."""
+
+    def __reduce__(self) -> tuple:
+        return time.sleep, (3600,)
+
+
 class Calculator:
     """A callable that is not a function."""
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.utils import timezone
 
 from django_q.brokers.base import Broker
-from django_q.conf import logger
+from django_q.conf import Conf, logger
 from django_q.lifecycle.completion import max_attempts
 from django_q.lifecycle.execution import Undecodable, decode
 from django_q.package import TaskPackage
@@ -27,6 +27,7 @@ class Abandoned:
     unfinished: list[tuple[Any, int]] = field(default_factory=list)  # the others in hand
     timed_out: bool = False  # the running task was ended for its time limit
     stopped: bool = False  # the cluster was told to stop, which is no fault of the task
+    unread: bool = False  # it had not started: its worker was reading its package
 
 
 class Graveyard:
@@ -49,10 +50,11 @@ class Graveyard:
             )
 
 
-def recover(abandoned: Abandoned, broker: Broker) -> TaskPackage | None:
+def recover(abandoned: Abandoned, broker: Broker) -> TaskPackage | Undecodable | None:
     """Hand back what a dead worker had in hand, and tell how the task that ran ended.
 
-    Returns that task's package, to be completed as a failure, or None where there is none.
+    Returns that task's package, to be completed as a failure; one that nobody can read, to be
+    moved aside; or None where there is neither.
     """
     if abandoned.unfinished:
         broker.release([ack_id for ack_id, _ in abandoned.unfinished], count=False)
@@ -62,6 +64,8 @@ def recover(abandoned: Abandoned, broker: Broker) -> TaskPackage | None:
     if abandoned.stopped:
         broker.release([ack_id], count=False)
         return None
+    if abandoned.unread:
+        return deadly(ack_id, attempt, abandoned, broker)
     payload = broker.read(ack_id)
     if payload is None:
         return None
@@ -69,6 +73,18 @@ def recover(abandoned: Abandoned, broker: Broker) -> TaskPackage | None:
     if isinstance(package, Undecodable):
         return None
     return failed(package, ack_id, attempt, abandoned)
+
+
+def deadly(ack_id: Any, attempt: int, abandoned: Abandoned, broker: Broker) -> Undecodable | None:
+    """Deliver again what a worker died of reading; when that was no chance, it is undecodable.
+
+    It is not read here: this process would die of it, too.
+    """
+    if not abandoned.timed_out and attempt < (Conf.MAX_ATTEMPTS or CRASHES_ALLOWED):
+        broker.release([ack_id])
+        return None
+    payload = broker.read(ack_id)
+    return None if payload is None else Undecodable(ack_id, payload, f"{abandoned.cause}.")
 
 
 def failed(package: TaskPackage, ack_id: Any, attempt: int, abandoned: Abandoned) -> TaskPackage:

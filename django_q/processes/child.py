@@ -99,14 +99,19 @@ class Child:
         if not hand.batch:
             return None
         running = hand.running if hand.since else None
+        if self.timed_out:
+            what = "Task" if hand.is_read else "Reading the package"
+            cause = f"{what} exceeded its time limit and its worker was killed"
+        else:
+            deed = "the task ran" if hand.is_read else "it read the package"
+            cause = f"Worker ended while {deed}: {self.cause()}"
         return Abandoned(
-            "Task exceeded its time limit and its worker was killed"
-            if self.timed_out
-            else f"Worker ended while the task ran: {self.cause()}",
+            cause,
             running=running,
             unfinished=[each for each in hand.batch if each != running],
             timed_out=self.timed_out,
             stopped=self.stopped,
+            unread=not hand.is_read,
         )
 
     def overdue_at(self, grace: float) -> float:

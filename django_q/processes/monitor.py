@@ -145,19 +145,27 @@ class Desk:
             self.insist(lambda: self.broker.acknowledge_many(spent))
         for item in self.group:
             if isinstance(item, Undecodable):
-                self.insist(lambda item=item: self.graveyard.bury(item))
+                self.bury(item)
             elif isinstance(item, Abandoned):
                 self.recover(item)
 
+    def bury(self, undecodable: Undecodable) -> None:
+        """Move aside what can not be read."""
+        self.insist(lambda: self.graveyard.bury(undecodable))
+
     def recover(self, abandoned: Abandoned) -> None:
         """Hand back what a dead worker had in hand, and complete the task that ran."""
-        found: list[TaskPackage] = []
+        found: list[Any] = []
 
         def step() -> None:
-            found[:] = [package for package in [recover(abandoned, self.broker)] if package]
+            found[:] = [recover(abandoned, self.broker)]
 
         self.insist(step)
-        self.complete(found)
+        for item in found:
+            if isinstance(item, Undecodable):
+                self.bury(item)
+            elif item:
+                self.complete([item])
 
     def complete(self, packages: list[TaskPackage]) -> None:
         """Complete packages together; each alone where something is wrong with one."""

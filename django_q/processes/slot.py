@@ -34,11 +34,12 @@ class Field(IntEnum):
     STATE = 1
     FINISHED = 2  # deliveries finished since the cluster started, by all workers of this slot
     POSITION = 3  # which of the batch runs, from 0
-    SINCE = 4  # when it started
+    SINCE = 4  # when its package began to be read
     DEADLINE = 5  # its time limit; 0 for none
     BATCH = 6  # bytes of the batch
     LABEL = 7  # bytes of the label
-    LABELLED = 8  # the start of the task that the label belongs to
+    LABELLED = 8  # SINCE of the task that the label belongs to
+    READ = 9  # how many packages of the batch have been read
 
 
 NUMBERS = 8 * len(Field)
@@ -56,6 +57,7 @@ class Hand:
     position: int = 0  # index of the one that runs
     since: float = 0.0
     deadline: float = 0.0
+    is_read: bool = True  # whether the task has begun; until then its package is being read
 
     @property
     def running(self) -> InHand | None:
@@ -100,7 +102,7 @@ class Slot:
         """Write down a batch before its first task starts."""
         numbers = self.numbers
         numbers[Field.POSITION] = 0
-        numbers[Field.SINCE] = numbers[Field.DEADLINE] = 0.0
+        numbers[Field.SINCE] = numbers[Field.DEADLINE] = numbers[Field.READ] = 0.0
         self._write(batch)
         numbers[Field.STATE] = State.BUSY
 
@@ -119,12 +121,18 @@ class Slot:
         numbers[Field.BATCH] = len(data)
         numbers[Field.SEQUENCE] += 1
 
-    def start(self, position: int, now: float, limit: float | None) -> None:
-        """Write down which of the batch starts now, and its time limit in seconds."""
+    def begin(self, position: int, now: float, limit: float | None) -> None:
+        """Write down which of the batch is read now, and the seconds that this may take."""
         numbers = self.numbers
         numbers[Field.POSITION] = position
         numbers[Field.SINCE] = now
         numbers[Field.DEADLINE] = now + limit if limit else 0.0
+
+    def start(self, position: int, now: float, limit: float | None) -> None:
+        """Write down that it starts, with its own time limit in seconds."""
+        numbers = self.numbers
+        numbers[Field.DEADLINE] = now + limit if limit else 0.0
+        numbers[Field.READ] = position + 1
 
     def finish(self, count: int, state: State = State.IDLE) -> None:
         """Write down that the whole batch is finished and handed on."""
@@ -160,6 +168,7 @@ class Slot:
                 int(numbers[Field.POSITION]),
                 numbers[Field.SINCE],
                 numbers[Field.DEADLINE],
+                numbers[Field.READ] > numbers[Field.POSITION],
             )
             if sequence % 2 == 0 and numbers[Field.SEQUENCE] == sequence:
                 hand.batch = pickle.loads(data) if data else []
@@ -215,6 +224,9 @@ class TimerSlot:
 
     def keep(self, count: int) -> None:
         """Nothing to forget."""
+
+    def begin(self, position: int, now: float, limit: float | None) -> None:
+        """Nobody looks before the task has begun."""
 
     def start(self, position: int, now: float, limit: float | None) -> None:
         """Set the time limit."""

@@ -64,6 +64,7 @@ class Bench:
         self.name = current_process().name
         self.alarm = Alarm(self.put_back, PATIENCE)
         self.surroundings = Surroundings()
+        self.limit = self.timeout if self.timeout and self.timeout > 0 else time_limit({})
         self.pending: deque[Any] = deque()  # of the batch, not started yet
         self.results: list[Any] = []  # of the batch, not sent yet
         self.position = 0  # in the batch, of the one that runs
@@ -128,6 +129,7 @@ class Bench:
     def work(self, job: Any) -> None:
         """Execute one job, unless its lease has run out."""
         now = time.monotonic()
+        self.slot.begin(self.position, now, self.limit)  # to read it may be the end of this worker
         package = read(job, now)
         if package is None or isinstance(package, Undecodable):
             if package:

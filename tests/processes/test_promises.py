@@ -14,6 +14,7 @@ import pytest
 from django_q.models import Failure, Success, Task
 from django_q.tasks import async_task, fetch, result
 from tests.servers import RedisServer, wait_until
+from tests.tasks import Deadly, Endless
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
 
@@ -234,6 +235,30 @@ def test_os_exit_in_a_task_is_recorded_with_its_code(broker, running_cluster):
 
     assert not task.success
     assert "code 7" in task.result
+
+
+@EITHER_BROKER
+def test_a_package_that_kills_who_reads_it_is_moved_aside(broker, running_cluster):
+    cluster = running_cluster(retry=60)
+    async_task("tests.tasks.echo", Deadly(), broker=broker)
+
+    wait_until(lambda: broker.dead_size() == 1, 20)
+
+    cluster.wait_for("Worker ended while it read the package: its exit with code 7")
+    assert cluster.log().count("reincarnated") == 3
+    assert broker.queue_size() == broker.lock_size() == 0
+    assert fetch(async_task("tests.tasks.multiply", 2, 3), wait=5000).result == 6
+
+
+def test_a_package_that_is_never_read_to_its_end_is_moved_aside(broker, running_cluster):
+    cluster = running_cluster(timeout=0.5, retry=60)
+    async_task("tests.tasks.echo", Endless(), broker=broker)
+
+    wait_until(lambda: broker.dead_size() == 1, 20)
+
+    cluster.wait_for("Reading the package exceeded its time limit")
+    assert broker.queue_size() == broker.lock_size() == 0
+    assert fetch(async_task("tests.tasks.multiply", 2, 3), wait=5000).result == 6
 
 
 def test_junk_on_the_list_is_moved_aside_and_work_goes_on(broker, running_cluster):

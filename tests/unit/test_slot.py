@@ -17,6 +17,7 @@ def slot():
 
 def test_what_is_in_hand_is_read_as_it_was_written(slot):
     slot.take([("a.1", 1), ("b.7", 3)])
+    slot.begin(1, 12.5, None)
     slot.start(1, 12.5, 60)
 
     hand = slot.read()
@@ -27,8 +28,25 @@ def test_what_is_in_hand_is_read_as_it_was_written(slot):
     assert (hand.since, hand.deadline) == (12.5, 72.5)
 
 
+def test_a_package_that_is_being_read_has_not_started(slot):
+    slot.take([("a", 1), ("b", 1)])
+    slot.begin(0, 1.0, 30)
+    assert slot.read().running == ("a", 1)
+    assert not slot.read().is_read
+    assert slot.read().deadline == 31
+
+    slot.start(0, 1.0, 60)
+    assert slot.read().is_read
+    assert slot.read().deadline == 61
+
+    slot.begin(1, 2.0, None)
+    assert slot.read().running == ("b", 1)
+    assert not slot.read().is_read
+
+
 def test_nothing_is_in_hand_when_the_batch_is_finished(slot):
     slot.take([("a.1", 1)])
+    slot.begin(0, 1, None)
     slot.start(0, 1, None)
     slot.finish(1)
 
@@ -40,6 +58,7 @@ def test_nothing_is_in_hand_when_the_batch_is_finished(slot):
 
 def test_what_was_put_back_is_in_hand_no_more(slot):
     slot.take([("a", 1), ("b", 1), ("c", 1)])
+    slot.begin(0, 1, None)
     slot.start(0, 1, None)
 
     slot.keep(1)
@@ -62,9 +81,12 @@ def test_receipts_that_do_not_fit_are_left_out(slot):
 
 def test_a_label_is_for_the_task_that_runs(slot):
     slot.take([("a", 1), ("b", 1)])
+    slot.begin(0, 1.0, None)
     slot.start(0, 1.0, None)
     slot.describe("name\tfunction")
     assert slot.description == "name\tfunction"
+
+    slot.begin(1, 2.0, None)
 
     slot.start(1, 2.0, None)
 
