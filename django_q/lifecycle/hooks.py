@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import math
+import time
 from typing import Any
 
 from django_q.conf import logger
 from django_q.lifecycle.surroundings import undisturbed
 from django_q.package import dotted_name, resolve_callable
+
+
+class Running:
+    """The hook that runs in this process, for who is asked why results wait."""
+
+    since = math.inf  # monotonic
+    hook = task = ""  # their names
 
 
 def receive(sender: Any, instance: Any, **kwargs: Any) -> None:
@@ -22,10 +31,14 @@ def call_hook(hook: Any, task: Any) -> None:
     except Exception as error:
         logger.error("malformed return hook '%s' for [%s]: %r", dotted_name(hook), task.name, error)
         return
+    Running.hook, Running.task = dotted_name(hook), task.name
+    Running.since = time.monotonic()
     try:
         with undisturbed():
             func(task)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # sys.exit() is no reason for a monitor to end
         logger.exception(
             "return hook %s failed on [%s] because %s", dotted_name(hook), task.name, error
         )
+    finally:
+        Running.since = math.inf

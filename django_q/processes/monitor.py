@@ -18,6 +18,7 @@ from django_q.conf import Conf, logger
 from django_q.exceptions import brief
 from django_q.lifecycle.completion import Spent, complete
 from django_q.lifecycle.execution import Undecodable
+from django_q.lifecycle.hooks import Running
 from django_q.lifecycle.producer import forget, submit_once
 from django_q.lifecycle.recovery import Abandoned, Graveyard, recover
 from django_q.package import TaskPackage
@@ -38,6 +39,8 @@ KEEP_CONNECTION = 5.0
 KEPT = 5
 #: Seconds that a group may take unnoticed.
 GLANCE = 0.05
+#: Seconds for which a hook may run before anybody hears of it.
+LONG = 2.0
 #: Tries of what fails for another reason, before each task is tried on its own.
 TRIES = 3
 
@@ -68,6 +71,7 @@ class Desk:
         self.group: list[Any] = []  # being completed
         self.stopped = False
         self.busy_since = math.inf  # monotonic; with the group that is being completed
+        self.complaint = (math.inf, 0.0)  # which hook, by its start, and how long it had run
         self.holding = threading.Lock()  # so that what arrives is held in its order
         self.lock = threading.Lock()  # who reads the queue while that takes long
         if isinstance(result_queue, Queue) and leash():
@@ -197,6 +201,21 @@ class Desk:
                         pass
                     self.extend()
                     connections.close_all()  # those of this thread
+                    self.complain()
+
+    def complain(self) -> None:
+        """Say which hook keeps results waiting, half as often each time."""
+        began = Running.since
+        seconds = time.monotonic() - began
+        told = self.complaint[1] if self.complaint[0] == began else 0.0
+        if seconds > max(LONG, 2 * told):
+            self.complaint = (began, seconds)
+            logger.warning(
+                "hook %s of [%s] has run for %.0f seconds, and results behind it wait",
+                Running.hook,
+                Running.task,
+                seconds,
+            )
 
     def submit(self, link: TaskPackage) -> str:
         """Enqueue the next link of a chain, once: here, unless it names a cluster."""

@@ -240,7 +240,7 @@ def test_a_failed_task_is_tried_again_where_that_is_asked_for(broker, running_cl
 
 
 def test_results_behind_a_slow_hook_are_not_run_again(broker, running_cluster, tmp_path):
-    running_cluster(retry=1, save_limit=0)
+    cluster = running_cluster(retry=1, save_limit=0)
     path = tmp_path / "runs"
     slow = async_task("tests.tasks.trace", str(path), 0, 0, hook="tests.tasks.sleep_in_hook")
     wait_until(lambda: Success.objects.filter(id=slow).exists(), 10)  # and the hook runs now
@@ -250,6 +250,8 @@ def test_results_behind_a_slow_hook_are_not_run_again(broker, running_cluster, t
     wait_until(lambda: Success.objects.filter(id__in=ids).count() == 19, 20)
     wait_until(lambda: broker.queue_size() == broker.lock_size() == 0)
     assert sorted(map(int, path.read_text().split())) == list(range(20))
+    cluster.wait_for("hook tests.tasks.sleep_in_hook of [")
+    assert "seconds, and results behind it wait" in cluster.log()
 
 
 def test_a_time_limit_below_zero_is_none(broker, running_cluster):

@@ -42,6 +42,7 @@ def test_a_task_without_a_hook_calls_none():
     ("hook", "words"),
     [
         ("tests.tasks.raise_in_hook", "return hook tests.tasks.raise_in_hook failed on [any-name]"),
+        ("sys.exit", "return hook sys.exit failed on [any-name]"),
         ("tests.tasks.nowhere", "malformed return hook 'tests.tasks.nowhere' for [any-name]"),
         ("tests", "malformed return hook 'tests' for [any-name]"),
     ],
