@@ -192,7 +192,8 @@ class Sentinel:
     def next_deadline(self) -> float:
         """Find when this process must look again, whatever happens."""
         deadlines = [self._next_beat, self.leases.due]
-        deadlines += [child.due for child in self.children if not child.is_running and child.due]
+        ended = [child for child in self.children if not child.is_running and child.due]
+        deadlines += [child.due for child in ended if self.is_wanted(child)]
         deadlines += [child.overdue_at(KILL_GRACE) for child in self.children]
         return min(deadlines)
 

@@ -7,6 +7,7 @@ import os
 import uuid
 from multiprocessing import Event, Queue, Value
 
+import psutil
 import pytest
 
 from django_q import connections
@@ -237,6 +238,20 @@ def test_a_failed_task_is_tried_again_where_that_is_asked_for(broker, running_cl
     assert fetch(task_id).attempt_count == 3
     assert fetch(once).attempt_count == 1
     wait_until(lambda: broker.queue_size() == broker.lock_size() == 0)
+
+
+def test_a_sentinel_that_waits_for_a_task_at_a_stop_is_idle(broker, running_cluster):
+    cluster = running_cluster()
+    async_task("time.sleep", 3)
+    wait_until(lambda: broker.lock_size() == 1)
+    sentinel = psutil.Process(cluster.pids("sentinel")[0])
+
+    cluster.terminate()
+    cluster.wait_for("sentinel stopping cluster processes")
+    before = sum(sentinel.cpu_times()[:2])
+    wait_until(lambda: Success.objects.exists(), 15)
+
+    assert sum(sentinel.cpu_times()[:2]) - before < 1
 
 
 def test_results_behind_a_slow_hook_are_not_run_again(broker, running_cluster, tmp_path):
