@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import threading
@@ -53,6 +54,22 @@ def sleep_deaf(seconds: float) -> None:
             time.sleep(deadline - time.monotonic())
         except BaseException:  # the worst a task can do
             continue
+
+
+def leave_thread(seconds: float) -> None:
+    """Start a thread that goes on when the task is over, and that Python waits for at the end."""
+    threading.Thread(target=time.sleep, args=(seconds,)).start()
+
+
+def leave_thread_and_sleep(seconds: float) -> None:
+    """Start such a thread, and sleep as well."""
+    leave_thread(seconds)
+    time.sleep(seconds)
+
+
+def leave_process(seconds: float) -> None:
+    """Start a process that goes on when the task is over, and that Python waits for at the end."""
+    multiprocessing.get_context("fork").Process(target=time.sleep, args=(seconds,)).start()
 
 
 def exit_now(code: int = 1) -> None:
@@ -188,6 +205,11 @@ def write_name(task: Any) -> None:
     """As a hook, write the task's name to the file that was its argument."""
     with open(task.args[0], "w") as file:
         file.write(task.name)
+
+
+def leave_thread_in_hook(task: Any) -> None:
+    """Start a thread that goes on when the hook is over."""
+    leave_thread(300)
 
 
 def sleep_in_hook(task: Any) -> None:

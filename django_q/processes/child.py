@@ -115,10 +115,8 @@ class Child:
         )
 
     def overdue_at(self, grace: float) -> float:
-        """Tell when a worker's task has ignored its time limit for ``grace`` seconds; monotonic."""
-        if self.slot is None or not self.is_running or self.slot.state is not State.BUSY:
-            return math.inf
-        deadline = self.slot.read().deadline
+        """Tell when a worker has ignored the limit of its task, or of its end; monotonic."""
+        deadline = self.slot.deadline if self.slot and self.is_running else 0.0
         return deadline + grace if deadline else math.inf
 
     def current(self, now: float) -> tuple[int, str, str, float] | None:

@@ -26,6 +26,7 @@ from django_q import connections
 from django_q.conf import Conf, logger
 from django_q.optional import setproctitle
 from django_q.package import resolve
+from django_q.processes.farewell import limit_farewell
 from django_q.queues import Flag
 
 #: Names of processes; also in their titles.
@@ -111,7 +112,9 @@ class Birth:
         args = [self.leash if each is Given.LEASH else each for each in self.args]
         try:
             body(*args, *pickle.loads(self.late))
-        finally:  # Python lets go of handlers before its process ends
+        finally:
+            limit_farewell()
+            # Python lets go of handlers before its process ends.
             signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
 
 

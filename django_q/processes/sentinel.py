@@ -240,11 +240,11 @@ class Sentinel:
         logger.log(level, "reincarnated %s after %s%s", child.name, cause, outlook)
 
     def end_overdue(self) -> None:
-        """Kill workers whose task has ignored its time limit."""
+        """Kill workers that have ignored the time limit of their task, or that of their end."""
         now = time.monotonic()
         for child in self.children:
-            if child.is_running and now >= child.overdue_at(KILL_GRACE):
-                child.timed_out = True
+            if now >= child.overdue_at(KILL_GRACE):
+                child.timed_out = child.state is State.BUSY
                 child.process.kill()
 
     # What it says about itself.

@@ -35,7 +35,7 @@ class Field(IntEnum):
     FINISHED = 2  # deliveries finished since the cluster started, by all workers of this slot
     POSITION = 3  # which of the batch runs, from 0
     SINCE = 4  # when its package began to be read
-    DEADLINE = 5  # its time limit; 0 for none
+    DEADLINE = 5  # its time limit, or that of the end of a worker; 0 for none
     BATCH = 6  # bytes of the batch
     LABEL = 7  # bytes of the label
     LABELLED = 8  # SINCE of the task that the label belongs to
@@ -96,6 +96,7 @@ class Slot:
         """Make the slot ready for a new worker; what was counted stays."""
         self.numbers[Field.SEQUENCE] = 0
         self.numbers[Field.BATCH] = 0
+        self.numbers[Field.DEADLINE] = 0.0
         self.state = State.STARTING
 
     def take(self, batch: list[InHand]) -> None:
@@ -141,6 +142,16 @@ class Slot:
         numbers[Field.DEADLINE] = 0.0
         numbers[Field.BATCH] = 0
         numbers[Field.STATE] = state
+
+    def end(self, state: State, until: float) -> None:
+        """Write down that this worker takes no more tasks, and when its process has to be gone."""
+        self.numbers[Field.DEADLINE] = until
+        self.state = state
+
+    @property
+    def deadline(self) -> float:
+        """When what runs has to be over, monotonic; 0 for never."""
+        return self.numbers[Field.DEADLINE]
 
     def describe(self, text: str) -> None:
         """Label the task that runs, for people who look."""
@@ -234,6 +245,10 @@ class TimerSlot:
 
     def finish(self, count: int, state: State = State.IDLE) -> None:
         """Set the timer back."""
+        self.state = state
+
+    def end(self, state: State, until: float) -> None:
+        """Set how the worker ends."""
         self.state = state
 
     def describe(self, text: str) -> None:

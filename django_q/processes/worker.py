@@ -24,6 +24,7 @@ from django_q.lifecycle.timeout import Alarm
 from django_q.optional import psutil, resource
 from django_q.package import TaskPackage, dotted_name
 from django_q.processes.entry import leash, retitle, say_ready
+from django_q.processes.farewell import FAREWELL
 from django_q.processes.slot import Slot, State, TimerSlot
 from django_q.queues import STOP, Queue, Wait
 from django_q.results.rows import PICKLED, Pickled
@@ -90,7 +91,7 @@ class Bench:
             self.work_off([job for job in batch if job != STOP])
             if stop:
                 break
-        self.slot.state = self.ending
+        self.slot.end(self.ending, time.monotonic() + FAREWELL)
         connections.close_all()
 
     def take(self) -> list[Any]:

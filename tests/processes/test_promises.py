@@ -333,6 +333,30 @@ def test_a_worker_is_recycled_after_its_share(broker, running_cluster):
     cluster.wait_for("recycled worker-1", 4)
 
 
+@pytest.mark.parametrize("task", ["leave_thread", "leave_thread_and_sleep", "leave_process"])
+def test_what_a_task_leaves_running_keeps_no_worker(broker, running_cluster, task):
+    cluster = running_cluster(workers=1, recycle=1, timeout=1, daemonize_workers=False)
+
+    async_task(f"tests.tasks.{task}", 300)
+    next_one = async_task("tests.tasks.multiply", 6, 7)
+
+    wait_until(lambda: all_saved([next_one]), 30)
+    left = "process" if task == "leave_process" else "thread 'Thread-"
+    assert f"worker-1 ends without what was left running in it: {left}" in cluster.log()
+
+
+def test_what_tasks_and_hooks_leave_running_keeps_no_cluster_from_its_stop(broker, running_cluster):
+    cluster = running_cluster(workers=1)
+    hook = "tests.tasks.leave_thread_in_hook"
+    task = async_task("tests.tasks.leave_thread", 300, hook=hook)
+    wait_until(lambda: all_saved([task]), 10)
+
+    assert cluster.stop(timeout=40) == 0
+
+    for name in ("worker-1", "monitor"):
+        assert f"{name} ends without what was left running in it: thread" in cluster.log()
+
+
 def test_a_package_by_rpush_alone_is_executed(broker, running_cluster):
     from django.core import signing
     from django.utils import timezone
