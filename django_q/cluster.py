@@ -185,9 +185,11 @@ class Cluster:
             pause,
         )
         self.stop_event.wait(pause)
-        self.start_event = Flag()
-        with contextlib.suppress(RuntimeError):
+        try:
+            self.start_event = Flag()
             self.spawn_sentinel()
+        except (RuntimeError, OSError, EOFError) as error:
+            logger.critical("the sentinel can not be started: %s", error)
         return min(pause * 2, BACK_OFF[1])
 
     def is_done(self) -> bool:

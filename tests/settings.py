@@ -7,6 +7,7 @@ both. ``DJANGO_Q_TEST_DATABASE=postgres`` (or ``mysql``) runs the suite on anoth
 
 import json
 import os
+import signal
 import socket
 from urllib.parse import unquote, urlsplit
 
@@ -59,6 +60,15 @@ def database(kind: str) -> dict:
 
 if os.environ.get("DJANGO_Q_TEST_SOCKETS") == "datagrams":
     del socket.SOCK_SEQPACKET  # as on macOS
+
+
+def fail(signum: int, frame: object) -> None:
+    """Make an exception of a Unix signal, wherever the process is."""
+    raise RuntimeError("a test wants this process to fail")
+
+
+if os.environ.get("DJANGO_Q_TEST_FAILS"):
+    signal.signal(signal.SIGUSR1, fail)
 
 SECRET_KEY = "only for tests"
 ROOT_URLCONF = "tests.urls"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import signal
@@ -9,6 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from django_q.conf import logger
 from django_q.lifecycle.recovery import Abandoned
 from django_q.processes.entry import death_of
 from django_q.processes.slot import Slot, State
@@ -30,7 +32,7 @@ class Child:
     death: int = -1  # descriptor that is readable when the process has ended
     is_running: bool = False
     born: float = 0.0  # monotonic
-    due: float = 0.0  # when it shall be started again; 0 for not at all
+    due: float = 0.0  # monotonic; when the next process may start, once this one has ended
     failures: int = 0  # short lives in a row
     timed_out: bool = False  # it was killed for its task's time limit
     retired: bool = False  # it shall end, and nobody takes its place
@@ -44,18 +46,36 @@ class Child:
     def begin(self, process: Any) -> None:
         """Note the process that fills this place from now on."""
         self.process, self.born = process, time.monotonic()
-        self.death = death_of(process)
-        self.is_running, self.timed_out, self.due = True, False, 0.0
+        try:
+            self.death = death_of(process)
+        except OSError:
+            process.kill()  # nobody would hear of its end
+            process.join()
+            raise
+        self.is_running, self.timed_out = True, False
+
+    def fail_to_begin(self, error: Exception) -> None:
+        """Note that no process could be started, and when to try again."""
+        self.put_off(self.failures + 1)
+        logger.critical(
+            "%s can not be started, trying again in %.1f seconds: %r",
+            self.name,
+            self.delay(),
+            error,
+        )
 
     def end(self) -> None:
         """Note that the process has ended, and when the next may start."""
         os.close(self.death)
-        now = time.monotonic()
-        self.failures = self.failures + 1 if self.has_failed else 0
-        self.due = now + self.delay()
+        self.put_off(self.failures + 1 if self.has_failed else 0)
         self.is_running = False
         if self.slot:
             self.slot.reset()
+
+    def put_off(self, failures: int) -> None:
+        """Note when the next process may start, after so many that failed to."""
+        self.failures = failures
+        self.due = time.monotonic() + self.delay()
 
     def delay(self) -> float:
         """Seconds to wait before the next start: none after one failure, which may be bad luck."""
@@ -85,6 +105,13 @@ class Child:
             name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
             return f"death by {name}{' (out of memory?)' if name == 'SIGKILL' else ''}"
         return f"its exit with code {code}"
+
+    def report(self, cause: str) -> None:
+        """Log that the process ended unasked."""
+        level = logging.WARNING if cause == "timeout" else logging.CRITICAL
+        wait = self.delay()
+        outlook = f"; it fails to start, the next one waits {wait} seconds" if wait else ""
+        logger.log(level, "reincarnated %s after %s%s", self.name, cause, outlook)
 
     @property
     def has_failed(self) -> bool:

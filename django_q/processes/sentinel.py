@@ -6,7 +6,6 @@ request to stop, the next heartbeat, lease to extend, or task past its time limi
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 import os
 import signal
@@ -57,7 +56,12 @@ def sentinel(
     signal.signal(signal.SIGTERM, lambda signum, frame: stop_event.set())
     guard = Sentinel(stop_event, start_event, cluster_id, broker, timeout, start=False)
     guard.abort_event = abort_event
-    guard.start()
+    try:
+        guard.start()
+    except BaseException:
+        logger.critical("the sentinel has failed", exc_info=True)
+        # As if it was killed: Python would wait for the children, and they wait for its end.
+        os._exit(1)
 
 
 class Sentinel:
@@ -158,12 +162,14 @@ class Sentinel:
             ),
         }[child.role]
         daemon = child.role != entry.WORKER or Conf.DAEMONIZE_WORKERS
-        process = entry.spawn(
-            f"django_q.processes.{body}", args, child.name, self.event_out, daemon, late
-        )
-        child.begin(process)
+        path = f"django_q.processes.{body}"
+        try:
+            child.begin(entry.spawn(path, args, child.name, self.event_out, daemon, late))
+        except (OSError, EOFError) as error:  # no memory, too many processes, no fork server
+            child.fail_to_begin(error)
+            return
         if child.number:
-            bind(Conf.CPU_AFFINITY, process.pid, child.number - 1)
+            bind(Conf.CPU_AFFINITY, child.process.pid, child.number - 1)
 
     # One round of guarding.
 
@@ -192,8 +198,7 @@ class Sentinel:
     def next_deadline(self) -> float:
         """Find when this process must look again, whatever happens."""
         deadlines = [self._next_beat, self.leases.due]
-        ended = [child for child in self.children if not child.is_running and child.due]
-        deadlines += [child.due for child in ended if self.is_wanted(child)]
+        deadlines += [child.due for child in self.missing()]
         deadlines += [child.overdue_at(KILL_GRACE) for child in self.children]
         return min(deadlines)
 
@@ -203,16 +208,18 @@ class Sentinel:
 
     def reap(self) -> None:
         """Record how processes ended, and start others in their place."""
-        now = time.monotonic()
         for child in self.children:
             if child.is_running and not child.process.is_alive():
                 self.bury(child)
-            if not child.is_running and child.due and now >= child.due and self.is_wanted(child):
+        now = time.monotonic()
+        for child in self.missing():
+            if now >= child.due:
                 self.spawn(child)
 
-    def is_wanted(self, child: Child) -> bool:
-        """Whether a process that ended is needed again; at a stop only who saves results."""
-        return not child.retired and (not self.stopping or child.role == entry.MONITOR)
+    def missing(self) -> list[Child]:
+        """List the processes that ended and are needed again; at a stop only who saves results."""
+        ended = [child for child in self.children if not child.is_running and not child.retired]
+        return [child for child in ended if not self.stopping or child.role == entry.MONITOR]
 
     def bury(self, child: Child) -> None:
         """See to what a process leaves behind."""
@@ -230,14 +237,7 @@ class Sentinel:
         else:
             self.reincarnations += 1
             self._next_beat = 0.0
-            self.report(child, "timeout" if timed_out else cause)
-
-    def report(self, child: Child, cause: str) -> None:
-        """Log that a process ended unasked."""
-        level = logging.WARNING if cause == "timeout" else logging.CRITICAL
-        wait = child.delay()
-        outlook = f"; it fails to start, the next one waits {wait} seconds" if wait else ""
-        logger.log(level, "reincarnated %s after %s%s", child.name, cause, outlook)
+            child.report("timeout" if timed_out else cause)
 
     def end_overdue(self) -> None:
         """Kill workers that have ignored the time limit of their task, or that of their end."""

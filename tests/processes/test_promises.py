@@ -357,6 +357,34 @@ def test_what_tasks_and_hooks_leave_running_keeps_no_cluster_from_its_stop(broke
         assert f"{name} ends without what was left running in it: thread" in cluster.log()
 
 
+def test_a_process_that_can_not_be_started_is_started_later(broker, running_cluster):
+    cluster = running_cluster(workers=1)
+    sentinel = psutil.Process(cluster.pids("sentinel")[0])
+    _, most = sentinel.rlimit(psutil.RLIMIT_NOFILE)
+    sentinel.rlimit(psutil.RLIMIT_NOFILE, (sentinel.num_fds(), most))
+
+    cluster.kill("worker")
+    cluster.wait_for("worker-1 can not be started", 2)
+    sentinel.rlimit(psutil.RLIMIT_NOFILE, (most, most))
+
+    task = async_task("tests.tasks.multiply", 6, 7)
+    wait_until(lambda: all_saved([task]), 15)
+    assert cluster.pids("sentinel") == [sentinel.pid]
+
+
+def test_a_sentinel_that_fails_is_replaced(broker, running_cluster, tmp_path, monkeypatch):
+    monkeypatch.setenv("DJANGO_Q_TEST_FAILS", "1")
+    cluster = running_cluster(workers=1, retry=2)
+    async_task("tests.tasks.touch_and_sleep", str(tmp_path / "begun"), 300)
+    wait_until((tmp_path / "begun").exists, 10)
+
+    cluster.kill("sentinel", signal.SIGUSR1)
+    cluster.wait_for("the sentinel ended with code 1")
+
+    task = async_task("tests.tasks.multiply", 6, 7)
+    wait_until(lambda: all_saved([task]), 15)
+
+
 def test_a_package_by_rpush_alone_is_executed(broker, running_cluster):
     from django.core import signing
     from django.utils import timezone
