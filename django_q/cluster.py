@@ -24,6 +24,7 @@ from django_q.humanhash import humanize
 from django_q.processes import entry
 from django_q.processes.affinity import set_cpu_affinity
 from django_q.processes.monitor import monitor
+from django_q.processes.patience import patience
 from django_q.processes.pusher import pusher
 from django_q.processes.scheduler import scheduler
 from django_q.processes.sentinel import Sentinel
@@ -137,7 +138,7 @@ class Cluster:
         With ``until_empty`` it stops when no task is left.
         """
         arrived: queue.SimpleQueue[int] = queue.SimpleQueue()
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception), patience():
             self.broker.ping()  # what that loads is loaded once, for all processes
         gc.collect()
         entry.share_memory()
@@ -193,12 +194,17 @@ class Cluster:
         return min(pause * 2, BACK_OFF[1])
 
     def is_done(self) -> bool:
-        """Whether nothing is queued and nothing runs."""
-        return (
-            self.broker.queue_size() == 0
-            and self.broker.lock_size() == 0
-            and self.stat.status == Conf.IDLE
-        )
+        """Whether nothing is queued and nothing runs, as far as can be told now."""
+        try:
+            with patience():
+                return (
+                    self.broker.queue_size() == 0
+                    and self.broker.lock_size() == 0
+                    and self.stat.status == Conf.IDLE
+                )
+        except Exception:  # the others, who meet the same, say so
+            self.broker.close()
+            return False
 
     @property
     def stat(self) -> Status:

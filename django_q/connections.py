@@ -91,6 +91,32 @@ def suit_cluster() -> None:
     connection_created.connect(probe)
 
 
+def suit_sentinel(seconds: float) -> None:
+    """Have databases as a process wants them that waits for an answer no longer than this.
+
+    The drivers of MySQL have to be told: they wait in C, where no handler of Python is called.
+    """
+    limits = dict.fromkeys(("connect_timeout", "read_timeout", "write_timeout"), int(seconds))
+    for connection in usable():
+        if connection.vendor == "mysql" and connection.Database.__name__ == "MySQLdb":
+            settings = connection.settings_dict
+            settings["OPTIONS"] = {**settings["OPTIONS"], **limits}
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Have psycopg 2 wait in Python while a block runs, so that a signal's handler can end that."""
+    extensions = sys.modules.get("psycopg2.extensions")
+    if extensions is None or extensions.get_wait_callback():
+        yield
+        return
+    extensions.set_wait_callback(sys.modules["psycopg2.extras"].wait_select)
+    try:
+        yield
+    finally:
+        extensions.set_wait_callback(None)
+
+
 def suit_tasks() -> None:
     """Have databases as the project wants them: in a worker, which is forked from the cluster."""
     for alias, options in OPTIONS_OF_PROJECT.items():

@@ -19,10 +19,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
+import psutil
 import redis
 
 #: Where the test run keeps its files; set for its child processes.
@@ -175,6 +176,21 @@ class Server:
         """End in good order."""
         self.end(self.stop_signal)
 
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Have its processes hang while a block runs; the kernel goes on taking what it is sent."""
+        root = psutil.Process(self.process.pid)
+        root.suspend()  # first, so that it starts no others
+        processes = [root, *root.children(recursive=True)]
+        for process in processes:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.resume()
+
     def kill(self) -> None:
         """End as a power cut does."""
         self.end(signal.SIGKILL)
@@ -252,7 +268,11 @@ class PostgresServer(DatabaseServer):
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"postgresql://postgres@127.0.0.1:{self.port}/test_django_q"
+        return self.url_of("test_django_q")
+
+    def url_of(self, database: str) -> str:
+        """Where a database of it is."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
     def command(self) -> list[str]:
         options = {

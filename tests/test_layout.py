@@ -21,9 +21,9 @@ status results.wait results.rows results.saving results.database results.cache r
 lifecycle.timeout lifecycle.reporting lifecycle.surroundings lifecycle.hooks lifecycle.execution \
     lifecycle.collation lifecycle.completion lifecycle.recovery lifecycle.producer \
     lifecycle.inline lifecycle.composition lifecycle
-processes.farewell processes.entry processes.slot processes.leases processes.leftovers \
-    processes.affinity processes.child processes.pusher processes.worker processes.monitor \
-    processes.scheduler processes.sentinel processes
+processes.farewell processes.patience processes.entry processes.slot processes.leases \
+    processes.leftovers processes.affinity processes.child processes.pusher processes.worker \
+    processes.monitor processes.scheduler processes.sentinel processes
 pusher worker scheduler timeout utils terminal tasks cluster backend monitor monitor_terminal \
     admin checks apps legacy management
 """

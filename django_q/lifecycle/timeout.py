@@ -88,6 +88,9 @@ class TimeoutHandler:
     For code of your own; None or a negative number sets no limit. Main thread only.
     """
 
+    #: Seconds until it is raised again where the block does not end; 0 for once.
+    again = 0.0
+
     def __init__(self, timeout: float | None) -> None:
         self.timeout = timeout
         self.previous: Any = None
@@ -99,7 +102,7 @@ class TimeoutHandler:
     def __enter__(self) -> TimeoutHandler:
         if SUPPORTED and self.timeout and self.timeout > 0:
             self.previous = signal.signal(signal.SIGALRM, self.raise_timeout)
-            signal.setitimer(signal.ITIMER_REAL, self.timeout)
+            signal.setitimer(signal.ITIMER_REAL, self.timeout, self.again)
         return self
 
     def __exit__(

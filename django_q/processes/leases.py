@@ -7,6 +7,7 @@ from typing import Any
 from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
 from django_q.exceptions import brief
+from django_q.processes.patience import patience
 from django_q.processes.slot import Slot, Slots
 
 
@@ -25,7 +26,8 @@ class Leases:
         if not receipts:
             return
         try:
-            self.broker.extend(receipts, Conf.RETRY)
+            with patience():
+                self.broker.extend(receipts, Conf.RETRY)
         except Exception as error:
             self.broker.close()
             logger.warning("leases could not be extended, trying again: %s", brief(error))

@@ -20,6 +20,7 @@ from django.utils import timezone
 from django_q.brokers import get_broker, leased
 from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
+from django_q.connections import suit_sentinel
 from django_q.exceptions import brief
 from django_q.humanhash import humanize
 from django_q.optional import prometheus_multiprocess
@@ -29,6 +30,7 @@ from django_q.processes.child import Child
 from django_q.processes.entry import Given
 from django_q.processes.leases import Leases
 from django_q.processes.leftovers import Leftovers
+from django_q.processes.patience import PATIENCE, patience
 from django_q.processes.slot import Slots, State
 from django_q.queues import STOP, Flag, Queue
 from django_q.status import Stat
@@ -53,6 +55,7 @@ def sentinel(
 ) -> None:
     """Run a cluster until ``stop_event``: the body of the sentinel's process."""
     entry.share_memory()
+    suit_sentinel(PATIENCE)
     signal.signal(signal.SIGTERM, lambda signum, frame: stop_event.set())
     guard = Sentinel(stop_event, start_event, cluster_id, broker, timeout, start=False)
     guard.abort_event = abort_event
@@ -270,10 +273,11 @@ class Sentinel:
         self._seen = finished
         self._next_beat = now + (max(IDLE_BEAT, Conf.GUARD_CYCLE) if idle else Conf.GUARD_CYCLE)
         try:
-            self.stat().save(self.broker)
+            with patience():
+                self.stat().save(self.broker)
         except Exception as error:
             self.broker.close()
-            self._next_beat = now + IDLE_BEAT
+            self._next_beat = time.monotonic() + IDLE_BEAT
             logger.warning("the heartbeat could not be saved: %s", brief(error))
 
     def stat(self) -> Stat:

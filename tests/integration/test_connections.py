@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from django.core.cache import caches
 from django.core.cache.backends.locmem import LocMemCache
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
 
-from django_q.connections import SILENCE, close_all
-from django_q.processes import entry
+from django_q.connections import SILENCE, close_all, suit_sentinel
+from django_q.exceptions import BrokerUnavailable
+from django_q.processes import entry, patience
 from tests.clusters import run_as
 
 #: The tests' own database, where it is reached over the network; PostgreSQL otherwise.
@@ -77,25 +78,39 @@ def forked(conf):
 
 @pytest.mark.parametrize("name", [entry.SENTINEL, entry.PUSHER, entry.MONITOR, entry.SCHEDULER])
 def test_a_process_of_the_cluster_gives_up_a_server_that_is_gone(patience_of, name):
-    patience = patience_of(name)
-    assert patience["connect"] == SILENCE
-    assert patience["unacknowledged"] == SILENCE * 1000
-    assert patience["idle"] < SILENCE
+    found = patience_of(name)
+    assert found["connect"] == SILENCE
+    assert found["unacknowledged"] == SILENCE * 1000
+    assert found["idle"] < SILENCE
 
 
 def test_a_worker_waits_as_long_as_the_project_says(patience_of):
-    patience = patience_of(entry.SENTINEL, "worker-1")
-    assert patience["connect"] is None
-    assert patience["unacknowledged"] == 0
+    found = patience_of(entry.SENTINEL, "worker-1")
+    assert found["connect"] is None
+    assert found["unacknowledged"] == 0
 
 
 def test_the_project_has_the_last_word(alias, options, patience_of):
     options(connect_timeout=7, **({} if ON_MYSQL else {"tcp_user_timeout": 90_000}))
-    patience = patience_of(entry.PUSHER)
-    assert patience["connect"] == 7
+    found = patience_of(entry.PUSHER)
+    assert found["connect"] == 7
     if not ON_MYSQL:
-        assert patience["unacknowledged"] == 90_000
-        assert patience["idle"] > SILENCE
+        assert found["unacknowledged"] == 90_000
+        assert found["idle"] > SILENCE
+
+
+def sleep_in_database(alias: str) -> None:
+    """Ask a server for what takes it a minute: the body of a process that has no such time."""
+    suit_sentinel(1)
+    function = "SLEEP" if ON_MYSQL else "PG_SLEEP"
+    with pytest.raises((BrokerUnavailable, OperationalError)), patience.patience():
+        connections[alias].cursor().execute(f"SELECT {function}(60)")
+    connections.close_all()
+
+
+def test_the_sentinel_does_not_wait_for_a_server_that_hangs(alias, monkeypatch):
+    monkeypatch.setattr(patience, "PATIENCE", 1)
+    run_as([entry.SENTINEL], f"{__name__}.sleep_in_database", alias)
 
 
 #: Databases that can not be used: for want of a driver, and because no pool keeps connections.

@@ -32,6 +32,8 @@ django.setup()
 from django.db import connection
 
 from django_q.brokers import get_broker, watches
+from django_q.exceptions import BrokerUnavailable
+from django_q.processes import patience
 
 assert connection.Database.__name__ == "psycopg2"
 watches.SHORTEST, watches.RETRY = 60, 0  # who polls is late
@@ -60,6 +62,15 @@ assert broker.dequeue(wait=0.3) == []
 hear("second")
 assert broker.watch.listener.info.backend_pid != pid
 assert not broker.watch.listener.notifies
+broker.close()
+
+patience.PATIENCE = 0.5
+try:
+    with patience.patience(), connection.cursor() as cursor:
+        cursor.execute("SELECT PG_SLEEP(60)")
+except BrokerUnavailable:
+    connection.close()
+assert broker.ping()
 broker.close()
 """
 

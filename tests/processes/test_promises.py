@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from contextlib import suppress
@@ -13,7 +15,8 @@ import pytest
 
 from django_q.models import Failure, Success, Task
 from django_q.tasks import async_task, fetch, result
-from tests.servers import RedisServer, wait_until
+from tests.clusters import RunningCluster
+from tests.servers import PostgresServer, RedisServer, wait_until
 from tests.tasks import Deadly, Endless
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
@@ -33,6 +36,15 @@ def enqueue_traces(path: Path, count: int, seconds: float, first: int = 0) -> li
         async_task("tests.tasks.trace", str(path), number, seconds)
         for number in range(first, first + count)
     ]
+
+
+def insist_on_stop(cluster: RunningCluster, timeout: float) -> None:
+    """Signal a cluster again and again until it has ended, in good order."""
+    cluster.terminate()
+    cluster.wait_for("stopping after SIGTERM")
+    is_over = cluster.process.poll
+    wait_until(lambda: is_over() is not None or cluster.terminate(), timeout, interval=0.3)
+    assert is_over() == 0
 
 
 def all_saved(ids: list[str]) -> bool:
@@ -126,11 +138,8 @@ def test_a_second_signal_ends_running_tasks_and_hands_them_back(broker, running_
     enqueue_traces(trace, 2, 60)
     wait_until(lambda: len(runs(trace)) == 2, 15)
 
-    cluster.terminate()
-    cluster.wait_for("stopping")
-    wait_until(lambda: cluster.terminate() or cluster.process.poll() is not None, 10, interval=0.3)
+    insist_on_stop(cluster, 10)
 
-    assert cluster.process.returncode == 0
     assert broker.queue_size() == 2
     assert Task.objects.count() == 0
 
@@ -191,6 +200,28 @@ def test_a_signal_that_the_sentinel_hears_of_first_is_one_stop(broker, running_c
     assert cluster.process.wait(15) == 0
     assert "again" not in cluster.log()
     assert fetch(task_id).success
+
+
+def test_a_database_that_hangs_keeps_no_cluster_from_its_stop(broker, running_cluster, monkeypatch):
+    server = PostgresServer().start()
+    try:
+        monkeypatch.setenv("DJANGO_Q_TEST_DATABASE", "postgres")
+        monkeypatch.setenv("DJANGO_Q_TEST_DATABASE_URL", server.url_of("postgres"))
+        monkeypatch.setenv("DJANGO_Q_TEST_ORM", "default")
+        monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "tests.settings")
+        subprocess.run([sys.executable, "-m", "django", "migrate", "--verbosity=0"], check=True)
+        cluster = running_cluster(stop_timeout=1)
+        cluster.processes()
+
+        with server.frozen():
+            cluster.wait_for("the heartbeat could not be saved", timeout=20)
+            cluster.kill("worker")
+            cluster.wait_for("ready for work", 3)
+            cluster.processes()
+            insist_on_stop(cluster, 60)
+        assert cluster.leftovers() == []
+    finally:
+        server.stop()
 
 
 def test_a_timed_out_task_is_recorded_as_failed(broker, running_cluster):

@@ -14,7 +14,9 @@ from django.utils.translation import gettext as _
 
 from django_q.cluster import Cluster
 from django_q.conf import Conf
+from django_q.exceptions import BrokerUnavailable
 from django_q.processes.entry import log_to_terminal
+from django_q.processes.patience import patience
 
 
 class Command(BaseCommand):
@@ -46,7 +48,8 @@ class Command(BaseCommand):
             os.environ["Q_CLUSTER_NAME"] = options["cluster_name"]
             Conf.from_django()
         log_to_terminal()
-        with contextlib.suppress(DatabaseError):  # it may come later, and the cluster waits for it
+        # The database may come later, and the cluster waits for it.
+        with contextlib.suppress(DatabaseError, BrokerUnavailable), patience():
             self.check_migrations()
         code = Cluster().run(until_empty=options["run_once"])
         if code:
