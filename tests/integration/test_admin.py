@@ -9,14 +9,17 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django import forms
 from django.contrib.auth.models import Permission, User
 from django.core.paginator import Paginator
 from django.db import connection
+from django.test.html import parse_html
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone as django_timezone
 
 from django_q.admin import listing
+from django_q.admin.widgets import LongSelect
 from django_q.models import Failure, OrmQ, Schedule, Success, Task, preview
 from django_q.signing import SignedPackage
 
@@ -631,3 +634,15 @@ def test_postgresql_estimates_a_long_list(monkeypatch):
     assert 150 <= number <= 250
     assert [query["sql"][:7] for query in captured.captured_queries] == ["EXPLAIN"]
     assert isinstance(listing.RoughPaginator([], 1), Paginator)
+
+
+def test_a_long_select_is_what_django_makes_of_one():
+    choices = [("", "Any"), ("Europe/Oslo", 'It\'s "there" & <here>'), (3, "three")]
+    attributes = {"id": "id_zone", "required": True}
+
+    for chosen in ("", "Europe/Oslo", 3, None, "unknown"):
+        long, ordinary = (
+            parse_html(kind(choices=choices).render("zone", chosen, attributes))
+            for kind in (LongSelect, forms.Select)
+        )
+        assert long == ordinary
