@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import os
@@ -14,11 +15,16 @@ from django_q.conf import logger
 from django_q.lifecycle.recovery import Abandoned
 from django_q.processes.entry import death_of
 from django_q.processes.slot import Slot, State
+from django_q.waiting import readable
 
 #: A process that ends sooner has failed to start: the next one waits before it does.
 SHORT_LIFE = 5.0  #: seconds
 #: Seconds before a process that fails to start is started again: at first, and at most.
 BACK_OFF = (0.5, 30.0)
+
+
+#: Seconds for which the kernel may take to end a process that was killed.
+LAST_BREATH = 1.0
 
 
 @dataclass
@@ -53,6 +59,19 @@ class Child:
             process.join()
             raise
         self.is_running, self.timed_out = True, False
+
+    def has_ended(self) -> bool:
+        """Whether the process has ended.
+
+        One whose fork server was killed passes for dead, and would go on beside its successor.
+        """
+        if self.process.is_alive():
+            return False
+        if hasattr(signal, "pidfd_send_signal"):
+            with contextlib.suppress(OSError):
+                signal.pidfd_send_signal(self.death, signal.SIGKILL)
+                readable([self.death], LAST_BREATH)
+        return True
 
     def fail_to_begin(self, error: Exception) -> None:
         """Note that no process could be started, and when to try again."""

@@ -212,7 +212,7 @@ class Sentinel:
     def reap(self) -> None:
         """Record how processes ended, and start others in their place."""
         for child in self.children:
-            if child.is_running and not child.process.is_alive():
+            if child.is_running and child.has_ended():
                 self.bury(child)
         now = time.monotonic()
         for child in self.missing():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -341,6 +342,18 @@ def test_a_cluster_works_on_the_sockets_of_macos(broker, running_cluster, monkey
     wait_until(lambda: all_saved(ids), 30)
     assert [result(id) for id in ids] == [30_000 * n for n in range(50)]
     assert cluster.stop() == 0
+
+
+def test_a_fork_server_that_is_killed_leaves_no_second_worker(broker, running_cluster):
+    cluster = running_cluster(start_method="forkserver")
+    old = cluster.pids("worker")
+    (server,) = {psutil.Process(pid).ppid() for pid in old}
+
+    os.kill(server, signal.SIGKILL)
+
+    cluster.wait_for("ready for work", 4)
+    wait_until(lambda: not any(map(psutil.pid_exists, old)), 5)
+    assert fetch(async_task("tests.tasks.multiply", 2, 3), wait=5000).result == 6
 
 
 def test_a_slow_task_does_not_delay_fast_ones_behind_it(broker, running_cluster):
