@@ -15,6 +15,7 @@ class Running:
     """The hook that runs in this process, for who is asked why results wait."""
 
     since = math.inf  # monotonic
+    last = 0.0  # when the one before it was over
     hook = task = ""  # their names
 
 
@@ -41,4 +42,4 @@ def call_hook(hook: Any, task: Any) -> None:
             "return hook %s failed on [%s] because %s", dotted_name(hook), task.name, error
         )
     finally:
-        Running.since = math.inf
+        Running.since, Running.last = math.inf, time.monotonic()

@@ -39,7 +39,7 @@ KEEP_CONNECTION = 5.0
 KEPT = 5
 #: Seconds that a group may take unnoticed.
 GLANCE = 0.05
-#: Seconds for which a hook may run before anybody hears of it.
+#: Seconds for which a hook may run, or a server be silent, before anybody hears of it.
 LONG = 2.0
 #: Tries of what fails for another reason, before each task is tried on its own.
 TRIES = 3
@@ -71,7 +71,7 @@ class Desk:
         self.group: list[Any] = []  # being completed
         self.stopped = False
         self.busy_since = math.inf  # monotonic; with the group that is being completed
-        self.complaint = (math.inf, 0.0)  # which hook, by its start, and how long it had run
+        self.complaint = (math.inf, 0.0)  # of what, by its start, and how long it had taken
         self.holding = threading.Lock()  # so that what arrives is held in its order
         self.lock = threading.Lock()  # who reads the queue while that takes long
         if isinstance(result_queue, Queue) and leash():
@@ -204,18 +204,19 @@ class Desk:
                     self.complain()
 
     def complain(self) -> None:
-        """Say which hook keeps results waiting, half as often each time."""
-        began = Running.since
+        """Say what keeps results waiting, half as often each time."""
+        in_hook = Running.since < math.inf
+        began = Running.since if in_hook else max(self.busy_since, Running.last)
         seconds = time.monotonic() - began
         told = self.complaint[1] if self.complaint[0] == began else 0.0
-        if seconds > max(LONG, 2 * told):
-            self.complaint = (began, seconds)
-            logger.warning(
-                "hook %s of [%s] has run for %.0f seconds, and results behind it wait",
-                Running.hook,
-                Running.task,
-                seconds,
-            )
+        if seconds <= max(LONG, 2 * told):
+            return
+        self.complaint = (began, seconds)
+        if in_hook:
+            what = f"hook {Running.hook} of [{Running.task}] has run for"
+        else:
+            what = "the database, the cache, the broker or a receiver of a signal has taken"
+        logger.warning("%s %.0f seconds, and results behind it wait", what, seconds)
 
     def submit(self, link: TaskPackage) -> str:
         """Enqueue the next link of a chain, once: here, unless it names a cluster."""

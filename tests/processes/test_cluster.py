@@ -9,6 +9,7 @@ from multiprocessing import Event, Queue, Value
 
 import psutil
 import pytest
+from django.db import connection, transaction
 
 from django_q import connections
 from django_q.cluster import Cluster, Sentinel, Stat, Status, monitor, pusher, worker
@@ -267,6 +268,26 @@ def test_results_behind_a_slow_hook_are_not_run_again(broker, running_cluster, t
     assert sorted(map(int, path.read_text().split())) == list(range(20))
     cluster.wait_for("hook tests.tasks.sleep_in_hook of [")
     assert "seconds, and results behind it wait" in cluster.log()
+
+
+def test_a_database_that_keeps_results_waiting_is_in_the_log(broker, running_cluster):
+    cluster = running_cluster(retry=1)
+
+    with transaction.atomic():
+        lock_tasks()
+        task = async_task("tests.tasks.multiply", 2, 3, on_commit=False)
+        cluster.wait_for("the database, the cache, the broker or a receiver of a signal has taken")
+
+    wait_until(lambda: Success.objects.filter(id=task).exists(), 40)
+    assert "Traceback" not in cluster.log()
+
+
+def lock_tasks() -> None:
+    """Keep others from writing to the table of tasks until the transaction ends."""
+    if connection.vendor == "postgresql":
+        connection.cursor().execute(f"LOCK TABLE {Task._meta.db_table} IN EXCLUSIVE MODE")
+    else:
+        Task.objects.update(group=None)
 
 
 def test_a_time_limit_below_zero_is_none(broker, running_cluster):
