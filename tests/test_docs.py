@@ -207,6 +207,7 @@ def test_every_setting_says_what_it_is():
     assert [key for key, setting in found.items() if not setting.text] == []
 
 
+@pytest.mark.packaging
 @pytest.mark.timeout(300)
 def test_the_documentation_is_built_without_a_warning(tmp_path):
     pytest.importorskip("sphinx")
