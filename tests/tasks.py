@@ -130,6 +130,12 @@ def trace(path: str, number: int, seconds: float) -> int:
     return number
 
 
+def trace_at_length(path: str, number: int, length: int) -> str:
+    """Leave a number in a file, and return a long text."""
+    trace(path, number, 0)
+    return "x" * length
+
+
 def touch_and_sleep(path: str, seconds: float) -> None:
     """Leave a trace, then take a while."""
     touch(path)

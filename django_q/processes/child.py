@@ -21,8 +21,6 @@ from django_q.waiting import readable
 SHORT_LIFE = 5.0  #: seconds
 #: Seconds before a process that fails to start is started again: at first, and at most.
 BACK_OFF = (0.5, 30.0)
-
-
 #: Seconds for which the kernel may take to end a process that was killed.
 LAST_BREATH = 1.0
 

@@ -16,14 +16,14 @@ class Leftovers:
 
     def __init__(self, result_queue: Any) -> None:
         self.result_queue = result_queue
-        self.waiting: deque[Abandoned] = deque()
+        self.waiting: deque[Abandoned | str] = deque()
 
     def __bool__(self) -> bool:
         return bool(self.waiting)
 
-    def add(self, abandoned: Abandoned) -> None:
-        """Keep what a worker had in hand when it ended."""
-        self.waiting.append(abandoned)
+    def add(self, item: Abandoned | str) -> None:
+        """Keep what a worker had in hand when it ended, or ``STOP``."""
+        self.waiting.append(item)
 
     def drain(self, task_queue: Any) -> None:
         """Keep what no worker has taken from the task queue, to be handed back."""

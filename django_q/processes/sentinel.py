@@ -316,7 +316,7 @@ class Sentinel:
         self.await_end((entry.WORKER,), until)
         self.leftovers.drain(self.task_queue)
         self.await_end((), time.monotonic() + MONITOR_GRACE)
-        self.result_queue.put(STOP)
+        self.leftovers.add(STOP)  # not put at once: the monitor may take nothing any more
         self.await_end((entry.MONITOR,), max(until, time.monotonic() + MONITOR_GRACE))
         self.beat(time.monotonic())
         self.broker.close()

@@ -225,6 +225,20 @@ def test_a_database_that_hangs_keeps_no_cluster_from_its_stop(broker, running_cl
         server.stop()
 
 
+def test_a_monitor_that_is_frozen_keeps_no_cluster_from_its_stop(broker, running_cluster, tmp_path):
+    cluster = running_cluster(stop_timeout=1, retry=60)
+    trace = tmp_path / "runs"
+    cluster.kill("monitor", signal.SIGSTOP)
+    for number in range(300):  # more than its queue takes
+        async_task("tests.tasks.trace_at_length", str(trace), number, 50_000)
+    wait_until(lambda: len(runs(trace)) > 20, 10)
+
+    assert cluster.stop(timeout=60) == 0
+
+    assert "monitor did not end in time and is killed" in cluster.log()
+    assert broker.queue_size() + broker.lock_size() == 300
+
+
 def test_a_timed_out_task_is_recorded_as_failed(broker, running_cluster):
     cluster = running_cluster()
     task_id = async_task("tests.tasks.sleep_for", 60, timeout=1)
