@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django_q.conf import Conf, cpu_count, logger
+from django_q.conf import Conf, logger
+from django_q.exceptions import brief
 from django_q.optional import psutil
 
 
 def set_cpu_affinity(n: int, process_ids: Sequence[int], actual: bool | None = None) -> None:
-    """Bind each process to ``n`` processors, in turn around those there are.
+    """Bind each process to ``n`` processors, in turn around those that this one may use.
 
     Needs psutil on a platform that has affinity; elsewhere it says so and does nothing. With
     ``actual`` False, as in tests, it only logs.
@@ -25,13 +26,17 @@ def bind(n: int, pid: int, index: int, actual: bool | None = None) -> None:
     if psutil is None or not hasattr(psutil.Process, "cpu_affinity"):
         logger.warning("Q_CLUSTER['cpu_affinity'] needs psutil, and a platform that has affinity")
         return
-    processors = share(n, index, cpu_count())
-    if not Conf.TESTING if actual is None else actual:
-        psutil.Process(pid).cpu_affinity(processors)
+    processors = share(n, index, psutil.Process().cpu_affinity())
+    try:
+        if not Conf.TESTING if actual is None else actual:
+            psutil.Process(pid).cpu_affinity(processors)
+    except (psutil.Error, OSError, ValueError) as error:
+        logger.warning("%s can not be bound to cpu %s: %s", pid, processors, brief(error))
+        return
     logger.info("%s will use cpu %s", pid, processors)
 
 
-def share(n: int, index: int, processors: int) -> list[int]:
+def share(n: int, index: int, processors: Sequence[int]) -> list[int]:
     """Deal processors out: ``n`` for each index, starting over at the end."""
-    n = min(n, processors)
-    return [(index * n + offset) % processors for offset in range(n)]
+    n, total = min(n, len(processors)), len(processors)
+    return [processors[(index * n + offset) % total] for offset in range(n)]

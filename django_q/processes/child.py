@@ -13,6 +13,7 @@ from typing import Any
 
 from django_q.conf import logger
 from django_q.lifecycle.recovery import Abandoned
+from django_q.optional import prometheus_multiprocess
 from django_q.processes.entry import death_of
 from django_q.processes.slot import Slot, State
 from django_q.waiting import readable
@@ -88,6 +89,9 @@ class Child:
         self.is_running = False
         if self.slot:
             self.slot.reset()
+        if prometheus_multiprocess and self.number:
+            with contextlib.suppress(OSError):  # of its files another may have taken care
+                prometheus_multiprocess.mark_process_dead(self.process.pid)
 
     def put_off(self, failures: int) -> None:
         """Note when the next process may start, after so many that failed to."""

@@ -23,7 +23,6 @@ from django_q.conf import Conf, logger
 from django_q.connections import suit_sentinel
 from django_q.exceptions import brief
 from django_q.humanhash import humanize
-from django_q.optional import prometheus_multiprocess
 from django_q.processes import entry
 from django_q.processes.affinity import bind
 from django_q.processes.child import Child
@@ -231,8 +230,6 @@ class Sentinel:
             self.leftovers.add(abandoned)
         timed_out = child.ran_out_of_time
         child.end()
-        if prometheus_multiprocess and child.number:
-            prometheus_multiprocess.mark_process_dead(child.process.pid)
         if self.stopping and child.process.exitcode == 0:
             logger.debug("%s stopped", child.name)
         elif ending is State.RECYCLED:
