@@ -70,6 +70,8 @@ try:
         cursor.execute("SELECT PG_SLEEP(60)")
 except BrokerUnavailable:
     connection.close()
+else:
+    raise AssertionError("the wait was not ended")
 assert broker.ping()
 broker.close()
 """

@@ -398,7 +398,8 @@ def test_what_a_task_leaves_running_keeps_no_worker(broker, running_cluster, tas
     async_task(f"tests.tasks.{task}", 300)
     next_one = async_task("tests.tasks.multiply", 6, 7)
 
-    wait_until(lambda: all_saved([next_one]), 30)
+    # Looking all the time at who is there, so that what is left ends with the test.
+    wait_until(lambda: cluster.processes() and all_saved([next_one]), 30)
     left = "process" if task == "leave_process" else "thread 'Thread-"
     assert f"worker-1 ends without what was left running in it: {left}" in cluster.log()
 
@@ -436,6 +437,7 @@ def test_a_sentinel_that_fails_is_replaced(broker, running_cluster, tmp_path, mo
     async_task("tests.tasks.touch_and_sleep", str(tmp_path / "begun"), 300)
     wait_until((tmp_path / "begun").exists, 10)
 
+    cluster.processes()  # so that the worker, which goes on, ends with the test
     cluster.kill("sentinel", signal.SIGUSR1)
     cluster.wait_for("the sentinel ended with code 1")
 
