@@ -56,7 +56,6 @@ class Hand:
     batch: list[InHand] = field(default_factory=list)
     position: int = 0  # index of the one that runs
     since: float = 0.0
-    deadline: float = 0.0
     is_read: bool = True  # whether the task has begun; until then its package is being read
 
     @property
@@ -178,7 +177,6 @@ class Slot:
                 [],
                 int(numbers[Field.POSITION]),
                 numbers[Field.SINCE],
-                numbers[Field.DEADLINE],
                 numbers[Field.READ] > numbers[Field.POSITION],
             )
             if sequence % 2 == 0 and numbers[Field.SEQUENCE] == sequence:

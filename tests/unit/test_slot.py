@@ -25,7 +25,7 @@ def test_what_is_in_hand_is_read_as_it_was_written(slot):
     assert slot.state is State.BUSY
     assert hand.batch == [("a.1", 1), ("b.7", 3)]
     assert hand.running == ("b.7", 3)
-    assert (hand.since, hand.deadline) == (12.5, 72.5)
+    assert (hand.since, slot.deadline) == (12.5, 72.5)
 
 
 def test_a_package_that_is_being_read_has_not_started(slot):
@@ -33,11 +33,11 @@ def test_a_package_that_is_being_read_has_not_started(slot):
     slot.begin(0, 1.0, 30)
     assert slot.read().running == ("a", 1)
     assert not slot.read().is_read
-    assert slot.read().deadline == 31
+    assert slot.deadline == 31
 
     slot.start(0, 1.0, 60)
     assert slot.read().is_read
-    assert slot.read().deadline == 61
+    assert slot.deadline == 61
 
     slot.begin(1, 2.0, None)
     assert slot.read().running == ("b", 1)
