@@ -131,11 +131,12 @@ class Cluster:
         if self.abort_event is not None:
             self.abort_event.set()
 
-    def run(self, until_empty: bool = False) -> int:
+    def run(self, until_empty: bool = False, then_exit: bool = False) -> int:
         """Run the cluster until SIGTERM or SIGINT, and return an exit code.
 
         A second signal ends running tasks at once. A sentinel that is killed is replaced.
-        With ``until_empty`` it stops when no task is left.
+        With ``until_empty`` it stops when no task is left. With ``then_exit`` this process has
+        nothing else to do, and a signal that comes when all is done does not make that a failure.
         """
         arrived: queue.SimpleQueue[int] = queue.SimpleQueue()
         with contextlib.suppress(Exception), patience():
@@ -156,6 +157,8 @@ class Cluster:
                     pause = self.replace_sentinel(pause)
                 if until_empty and self.is_done():
                     self.stop_event.set()
+            if then_exit:  # Python lets go of handlers before its process ends
+                signal.pthread_sigmask(signal.SIG_BLOCK, entry.STOPS)
         self.sentinel.join()
         logger.info("Q Cluster %s [%s] has stopped.", self.name, self.pid)
         return 0
@@ -254,7 +257,7 @@ def unix_signals(arrived: queue.SimpleQueue[int]) -> Iterator[socket.socket]:
         with contextlib.suppress(OSError):
             writer.send(b"1")
 
-    previous = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    previous = {number: signal.signal(number, note) for number in entry.STOPS}
     try:
         yield reader
     finally:

@@ -203,6 +203,16 @@ def test_a_signal_that_the_sentinel_hears_of_first_is_one_stop(broker, running_c
     assert fetch(task_id).success
 
 
+def test_a_signal_when_a_cluster_has_stopped_already_is_no_failure(running_cluster):
+    cluster = running_cluster()
+    cluster.terminate()
+
+    wait_until(lambda: cluster.process.poll() is not None or cluster.terminate(), 30, 0.001)
+
+    assert cluster.process.poll() == 0
+    assert "has stopped" in cluster.log()
+
+
 def test_a_database_that_hangs_keeps_no_cluster_from_its_stop(broker, running_cluster, monkeypatch):
     server = PostgresServer().start()
     try:

@@ -51,6 +51,8 @@ class Command(BaseCommand):
         # The database may come later, and the cluster waits for it.
         with contextlib.suppress(DatabaseError, BrokerUnavailable), patience():
             self.check_migrations()
-        code = Cluster().run(until_empty=options["run_once"])
+        code = Cluster().run(
+            until_empty=options["run_once"], then_exit=self._called_from_command_line
+        )
         if code:
             sys.exit(code)
