@@ -50,7 +50,7 @@ def measured(tmp_path: Path, module: str, *arguments: str) -> dict[str, Any]:
     return json.loads(file.read_text())
 
 
-@pytest.mark.processes
+@pytest.mark.benchmarks
 @pytest.mark.parametrize("name", COLUMNS)
 def test_a_measure_tells_its_numbers_for_each_configuration(tmp_path, name):
     configurations = {"redis-none", "redis-sqlite"} if name == "growth" else {"redis-sqlite"}
@@ -63,7 +63,7 @@ def test_a_measure_tells_its_numbers_for_each_configuration(tmp_path, name):
     assert outcome["errors"] == []
 
 
-@pytest.mark.processes
+@pytest.mark.benchmarks
 @pytest.mark.parametrize("configuration", ["sqlite-sqlite", "postgres-postgres"])
 def test_the_database_can_be_the_broker(tmp_path, configuration):
     outcome = measured(tmp_path, "benchmarks.drain", f"--only={configuration}")
@@ -71,7 +71,7 @@ def test_the_database_can_be_the_broker(tmp_path, configuration):
     assert [row["case"] for row in outcome["medians"]["drain"]] == [configuration]
 
 
-@pytest.mark.processes
+@pytest.mark.benchmarks
 @pytest.mark.parametrize(
     ("compared", "name"), [("--self", "same code"), (f"--against={ROOT}", f"checkout {ROOT.name}")]
 )
@@ -83,7 +83,7 @@ def test_a_comparison_gives_the_ratio_beside_both_sides(tmp_path, compared, name
     assert rows[2]["medians"].keys() == COLUMNS["enqueue"]
 
 
-@pytest.mark.processes
+@pytest.mark.benchmarks
 def test_the_tables_and_the_chart_are_written_for_the_documentation(tmp_path):
     file = tmp_path / "figures.inc"
 
@@ -95,7 +95,7 @@ def test_the_tables_and_the_chart_are_written_for_the_documentation(tmp_path):
     ElementTree.parse(file.with_suffix(".svg"))
 
 
-@pytest.mark.processes
+@pytest.mark.benchmarks
 def test_the_pages_of_the_admin_are_timed():
     assert "search, none found" in run("benchmarks.admin_pages", "400")
 
