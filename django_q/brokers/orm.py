@@ -34,7 +34,7 @@ AHEAD = 86400
 class ORM(Broker):
     """A queue in the ``OrmQ`` table: a row's ``lock`` is the end of its lease."""
 
-    counts_all = True
+    counts_all = takes_back = True
 
     @property
     def alias(self) -> str:

@@ -51,7 +51,7 @@ class Redis(Broker):
         if not self.list_key.startswith("django_q:"):
             self.list_key = f"django_q:{self.list_key}:q"
 
-    counts_all = True
+    counts_all = takes_back = True
     tell_schedulers = staticmethod(publish)
     #: Until then, on the monotonic clock, there is nothing to take unless it is pushed.
     _look_at = 0.0

@@ -1,7 +1,13 @@
-"""The leases of what workers have in hand."""
+"""The leases of what workers have in hand.
+
+A lease must not end while anybody has the task in hand. It may have waited before a worker starts
+it, and may end before this extends it, and then wait for the monitor to be saved: what is looked at
+in shares of a lease adds up to less than is left at the start.
+"""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from django_q.brokers.base import Broker
@@ -9,6 +15,11 @@ from django_q.conf import Conf, logger
 from django_q.exceptions import brief
 from django_q.processes.patience import patience
 from django_q.processes.slot import Slot, Slots
+
+#: Share of a lease that must be left when a task starts.
+LEFT_AT_START = 0.45
+#: Share of a lease between two looks here. What is younger than that is left alone.
+LOOK = 0.125
 
 
 class Leases:
@@ -20,8 +31,8 @@ class Leases:
 
     def extend(self, now: float) -> None:
         """Extend what has been in hand for a while."""
-        self.due = now + Conf.RETRY / 3
-        long_ago = now - Conf.RETRY / 4
+        self.due = now + LOOK * Conf.RETRY
+        long_ago = now - LOOK * Conf.RETRY
         receipts = [receipt for slot in self.slots for receipt in held(slot, long_ago)]
         if not receipts:
             return
@@ -30,6 +41,7 @@ class Leases:
                 self.broker.extend(receipts, Conf.RETRY)
         except Exception as error:
             self.broker.close()
+            self.due = time.monotonic() + LOOK * Conf.RETRY  # it may have taken long
             logger.warning("leases could not be extended, trying again: %s", brief(error))
 
 

@@ -35,8 +35,8 @@ LINGER = 0.005
 BACK_OFF = (0.1, 5.0)
 #: Seconds without work after which a database connection is closed, as CONN_MAX_AGE has it.
 KEEP_CONNECTION = 5.0
-#: Looks at the leases of what waits, in the time of one lease.
-KEPT = 5
+#: Share of a lease between two looks at the leases of what waits; see ``leases``.
+LOOK = 0.08
 #: Seconds that a group may take unnoticed.
 GLANCE = 0.05
 #: Seconds for which a hook may run, or a server be silent, before anybody hears of it.
@@ -193,7 +193,7 @@ class Desk:
         The body of a thread; it sleeps unless there is need of it.
         """
         while True:
-            patience = max(GLANCE, Conf.RETRY / KEPT)
+            patience = max(GLANCE, LOOK * Conf.RETRY)
             time.sleep(patience)
             with self.lock:
                 if time.monotonic() - self.busy_since > patience:

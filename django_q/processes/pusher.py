@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import queue
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,6 +31,8 @@ MOST_IN_GROUP = 100
 ENOUGH = 5
 #: Seconds between two looks at a queue that fast tasks drain, and at one that slow tasks do.
 GLANCE, REST = 0.005, 5.0
+#: Seconds in which as much must be done as waits here; otherwise what waits goes back.
+HELD = 1.0
 #: Share of the lease that is left for sure when a delivery has arrived here.
 SURELY = 0.9
 #: Seconds to wait after a broker failed: at first, and at most.
@@ -42,6 +46,9 @@ class Room(Protocol):
 
     def limit(self, waiting: int) -> int:
         """Say how many more deliveries fit, with so many in the task queue."""
+
+    def is_overfull(self, waiting: int) -> bool:
+        """Whether so many in the task queue are more than is done in a second."""
 
     def group(self) -> int:
         """Say how many deliveries one worker shall take at a time."""
@@ -58,6 +65,10 @@ class OneByOne:
     def limit(self, waiting: int) -> int:
         """As many as are asked of a broker at a time."""
         return max(1, Conf.BULK)
+
+    def is_overfull(self, waiting: int) -> bool:
+        """Nobody knows."""
+        return False
 
     def group(self) -> int:
         """Each on its own."""
@@ -81,6 +92,7 @@ class MeasuredRoom:
     backlog: Callable[[], int]
     rate: float = 0.0  # tasks finished a second
     _seen: tuple[float, int] = field(default=(0.0, 0))
+    _held: tuple[float, int] | None = None  # since when tasks wait, and what was finished by then
 
     def measure(self) -> None:
         """Measure the rate: a rise counts by half while only a few tasks show it."""
@@ -107,6 +119,18 @@ class MeasuredRoom:
         if waiting and room < ahead // 4:
             return 0
         return min(room, MOST)
+
+    def is_overfull(self, waiting: int) -> bool:
+        """Whether fewer were finished in the last second than wait, which they did all the time."""
+        if not waiting:
+            self._held = None
+            return False
+        now, finished = time.monotonic(), self.finished()
+        then, before = self._held = self._held or (now, finished)
+        if now - then < HELD:
+            return False
+        self._held = (now, finished)
+        return finished - before < waiting
 
     def group(self) -> int:
         """Say how many deliveries are done in three milliseconds."""
@@ -150,15 +174,39 @@ def pusher(
 
 
 def push(task_queue: Any, event: Any, broker: Broker, room: Room) -> None:
-    """Take what there is room for, or wait until there is."""
-    limit = room.limit(task_queue.qsize())
+    """Take what there is room for, or wait until there is; hand back what would wait for long."""
+    waiting = task_queue.qsize()
+    if room.is_overfull(waiting) and broker.takes_back:
+        hand_back(task_queue, broker)
+        waiting = task_queue.qsize()
+    limit = room.limit(waiting)
     limit = min(limit, broker.max_batch or limit)
+    patience = HELD if waiting else None
     if limit < 1:
-        wait_for_room(task_queue, event, room.pause())
-    elif deliveries := broker.dequeue(limit, 0 if event.is_set() else None):
+        wait_for_room(task_queue, event, min(room.pause(), patience or REST))
+    elif deliveries := broker.dequeue(limit, 0 if event.is_set() else patience):
         hand_out(task_queue, deliveries, room)
         # The kernel wakes a worker where this process runs, as if this one were about to sleep.
         os.sched_yield()
+
+
+def hand_back(task_queue: Any, broker: Broker) -> None:
+    """Return what waits to the broker, in its order: another cluster may have an idle worker.
+
+    Tasks that take longer than those before them have made it more than this cluster should hold.
+    """
+    jobs: list[Any] = []
+    with contextlib.suppress(queue.Empty):
+        while True:
+            jobs += task_queue.get_many(block=False)
+    if not jobs:
+        return
+    try:
+        broker.release([ack_id for ack_id, *_ in jobs], count=False)
+    except Exception:
+        task_queue.put_many(jobs)
+        raise
+    logger.debug("handed %s tasks back that would have waited here", len(jobs))
 
 
 def wait_for_room(task_queue: Any, event: Any, seconds: float) -> None:

@@ -25,6 +25,7 @@ from django_q.optional import psutil, resource
 from django_q.package import TaskPackage, dotted_name
 from django_q.processes.entry import leash, retitle, say_ready
 from django_q.processes.farewell import FAREWELL
+from django_q.processes.leases import LEFT_AT_START
 from django_q.processes.slot import Slot, State, TimerSlot
 from django_q.queues import STOP, Queue, Wait
 from django_q.results.rows import PICKLED, Pickled
@@ -128,7 +129,7 @@ class Bench:
             retitle("idle")
 
     def work(self, job: Any) -> None:
-        """Execute one job, unless its lease has run out."""
+        """Execute one job, unless its lease is running out."""
         now = time.monotonic()
         self.slot.begin(self.position, now, self.limit)  # to read it may be the end of this worker
         package = read(job, now)
@@ -206,14 +207,15 @@ class Bench:
 def read(job: Any, now: float) -> TaskPackage | Undecodable | None:
     """Read a job: ``(ack_id, payload, attempt, leased_until)``, or a package as it is.
 
-    None when its lease has run out, and another cluster has the task.
+    None when too little of its lease is left: it could end before anybody extends it.
     """
     if isinstance(job, dict):
         return job  # type: ignore[return-value]
     ack_id, payload, attempt, leased_until = job
-    if now > leased_until:
+    if now > leased_until - LEFT_AT_START * Conf.RETRY:
         logger.warning(
-            "a delivery was dropped before it started: its lease of %s s is over", Conf.RETRY
+            "a delivery has waited for too long and comes again: half of its lease of %s s is over",
+            Conf.RETRY,
         )
         return None
     package = decode(ack_id, payload)

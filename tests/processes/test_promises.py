@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from django_q.models import Failure, Success, Task
-from django_q.tasks import async_task, fetch, result
+from django_q.tasks import async_batch, async_task, fetch, result
 from tests.clusters import RunningCluster
 from tests.servers import PostgresServer, RedisServer, wait_until
 from tests.tasks import Deadly, Endless
@@ -114,6 +114,42 @@ def test_a_task_longer_than_retry_runs_once_while_its_cluster_lives(
     wait_until(lambda: all_saved([task_id]), 15)
     assert runs(trace) == {"0": 1}
     assert fetch(task_id).attempt_count == 1
+
+
+def enqueue_behind_fast_ones(path: Path, *seconds: float) -> None:
+    """Enqueue tasks behind so many fast ones that a cluster holds all of them at once."""
+    slow = [("tests.tasks.trace", (str(path), number, each)) for number, each in enumerate(seconds)]
+    async_batch([("tests.tasks.nothing",)] * 2000 + slow)
+
+
+@EITHER_BROKER
+def test_what_waits_behind_a_slow_task_goes_to_another_cluster(broker, running_cluster, tmp_path):
+    busy = running_cluster(workers=1)
+    trace = tmp_path / "runs"
+    enqueue_behind_fast_ones(trace, 60, *[0] * 20)
+    wait_until(lambda: runs(trace), 15)
+
+    running_cluster(workers=1)
+
+    wait_until(lambda: len(runs(trace)) == 21, 15)
+    wait_until(lambda: Task.objects.filter(func="tests.tasks.trace").count() == 20, 10)
+    assert set(runs(trace).values()) == {1}
+    assert {task.attempt_count for task in Task.objects.all()} == {1}
+    busy.kill_all()
+
+
+def test_a_task_that_waited_for_most_of_its_lease_runs_once(broker, running_cluster, tmp_path):
+    cluster = running_cluster(workers=1, retry=4)
+    trace = tmp_path / "runs"
+    enqueue_behind_fast_ones(trace, 3.2, 4)
+    wait_until(lambda: runs(trace), 15)
+    cluster.kill("pusher", signal.SIGSTOP)  # so that nothing is handed back
+    running_cluster(workers=1, retry=4)
+
+    wait_until(lambda: Task.objects.filter(func="tests.tasks.trace").count() == 2, 30)
+
+    assert runs(trace) == {"0": 1, "1": 1}
+    cluster.kill_all()
 
 
 @EITHER_BROKER

@@ -110,3 +110,27 @@ def test_queue_limit_is_kept(room, cluster, conf):
 
     assert room.limit(0) == 3
     assert room.limit(3) == 0
+
+
+def test_what_is_not_done_in_a_second_is_too_much_to_hold(room, cluster):
+    assert not room.is_overfull(100)
+    cluster.work(rate=4000)
+    assert not room.is_overfull(100)
+    cluster.work(rate=3, seconds=0.9)
+    assert not room.is_overfull(100)
+
+    cluster.work(rate=3, seconds=0.1)
+
+    assert room.is_overfull(100)
+    assert not room.is_overfull(2)  # a second begins anew
+
+
+def test_the_second_begins_when_tasks_wait(room, cluster):
+    room.is_overfull(0)
+    cluster.work(rate=0, seconds=60)
+
+    assert not room.is_overfull(3)
+    cluster.work(rate=0, seconds=0.5)
+    assert not room.is_overfull(0)
+    cluster.work(rate=0, seconds=0.5)
+    assert not room.is_overfull(3)

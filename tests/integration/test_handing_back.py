@@ -1,0 +1,60 @@
+"""What waits in a cluster for too long, handed back to the broker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from django_q.brokers.redis_broker import Redis
+from django_q.processes import leases, monitor
+from django_q.processes.pusher import OneByOne, hand_back, hand_out
+from django_q.queues import Queue
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def hold(broker: Any, count: int) -> Queue:
+    """Have tasks wait in the task queue of a cluster."""
+    broker.enqueue_many([f"payload {number}" for number in range(count)])
+    task_queue = Queue()
+    hand_out(task_queue, broker.dequeue(count, 1), OneByOne())
+    return task_queue
+
+
+@pytest.mark.parametrize("broker", ["redis", "orm"], indirect=True)
+def test_what_waits_for_too_long_can_be_taken_at_once_in_its_order(broker):
+    task_queue = hold(broker, 5)
+    broker.enqueue("payload 5")
+
+    hand_back(task_queue, broker)
+
+    assert task_queue.qsize() == 0
+    deliveries = broker.dequeue(10, 1)
+    payloads = [
+        getattr(each.payload, "decode", lambda each=each: each.payload)() for each in deliveries
+    ]
+    assert payloads == [f"payload {number}" for number in range(6)]
+    assert {each.attempt for each in deliveries} == {1}
+
+
+class Away(Redis):
+    """A broker whose server has gone."""
+
+    def release(self, *args: Any, **options: Any) -> set[str]:
+        raise ConnectionError("gone")
+
+
+def test_what_can_not_be_handed_back_goes_on_waiting(broker):
+    task_queue = hold(broker, 3)
+
+    with pytest.raises(ConnectionError):
+        hand_back(task_queue, Away(broker.list_key))
+
+    assert task_queue.qsize() == 3
+    assert [job[1] for job in task_queue.get_many()] == [b"payload 0", b"payload 1", b"payload 2"]
+
+
+def test_no_lease_ends_before_those_look_who_hold_it():
+    # As late as a task may start; then the sentinel and the monitor, who have just looked.
+    assert 2 * leases.LOOK + 2 * monitor.LOOK < leases.LEFT_AT_START
