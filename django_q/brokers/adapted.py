@@ -20,8 +20,11 @@ class Adapted(Broker):
     """A broker whose ``dequeue()`` returns (ack_id, payload) pairs, or None.
 
     It has leases of its own that can not be extended, and tells neither attempts nor whether a
-    receipt is stale: each delivery counts as the first, and each receipt as good.
+    receipt is stale: each delivery counts as the first, and each receipt as good. Whether it
+    delivers again is unknown, so what it has given is run however late that is.
     """
+
+    delivers_again = False
 
     def __init__(self, broker: Any) -> None:
         super().__init__(broker.list_key)

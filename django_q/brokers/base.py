@@ -52,6 +52,8 @@ class Broker:
     max_batch: int | None = None
     #: Whether ``queue_size`` and ``lock_size`` are exact, so that zeros mean that all has ended.
     counts_all = False
+    #: Whether a delivery comes again when its lease has ended.
+    delivers_again = True
     #: Whether ``release`` can hand back what was no attempt.
     takes_back = False
     #: Tells schedulers that a schedule was saved, where that goes by the broker's server.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import queue
 import time
@@ -185,7 +186,9 @@ def push(task_queue: Any, event: Any, broker: Broker, room: Room) -> None:
     if limit < 1:
         wait_for_room(task_queue, event, min(room.pause(), patience or REST))
     elif deliveries := broker.dequeue(limit, 0 if event.is_set() else patience):
-        hand_out(task_queue, deliveries, room)
+        # A long wait here is no reason to drop what would not come again.
+        lease = SURELY * Conf.RETRY if broker.delivers_again else math.inf
+        hand_out(task_queue, deliveries, room, time.monotonic() + lease)
         # The kernel wakes a worker where this process runs, as if this one were about to sleep.
         os.sched_yield()
 
@@ -217,12 +220,11 @@ def wait_for_room(task_queue: Any, event: Any, seconds: float) -> None:
         event.wait(min(seconds, 0.1))
 
 
-def hand_out(task_queue: Any, deliveries: list[Delivery], room: Room) -> None:
+def hand_out(task_queue: Any, deliveries: list[Delivery], room: Room, leased_until: float) -> None:
     """Put deliveries into the task queue, in groups that one worker takes together.
 
     Each goes with the monotonic time until which it is surely leased.
     """
-    leased_until = time.monotonic() + SURELY * Conf.RETRY
     jobs = [(*delivery, leased_until) for delivery in deliveries]
     if not isinstance(task_queue, Queue):
         for job in jobs:

@@ -15,6 +15,7 @@ from django_q.brokers.aws_sqs import Sqs
 from django_q.brokers.orm import ORM
 from django_q.brokers.redis_broker import Redis
 from django_q.conf import Conf
+from django_q.tasks import async_task, result
 from tests.old_broker import OldBroker
 
 
@@ -95,6 +96,17 @@ def test_each_receipt_of_an_old_broker_is_good():
     broker.fail("other")
     broker.bury("third", "payload")
     assert broker.broker.calls == ["receipt", "receipt", "other", "third"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_task_of_an_old_broker_is_run_however_long_it_has_waited(conf, make_broker, run_once):
+    broker = make_broker("custom")
+    task_id = async_task("tests.tasks.multiply", 6, 7)
+    conf(retry=0.0001)  # all of it is over when the worker finds the task
+
+    run_once(broker)
+
+    assert result(task_id) == 42
 
 
 def test_an_old_broker_that_gives_nothing_at_once_is_asked_again_after_a_pause(conf):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ def hold(broker: Any, count: int) -> Queue:
     """Have tasks wait in the task queue of a cluster."""
     broker.enqueue_many([f"payload {number}" for number in range(count)])
     task_queue = Queue()
-    hand_out(task_queue, broker.dequeue(count, 1), OneByOne())
+    hand_out(task_queue, broker.dequeue(count, 1), OneByOne(), math.inf)
     return task_queue
 
 
