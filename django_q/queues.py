@@ -260,6 +260,14 @@ class Queue:
         self.count.add(-len(items))
         return items
 
+    def get_all(self) -> list[Any]:
+        """Take the items that wait, in their order; none where none does."""
+        items: list[Any] = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                items += self.get_many(block=False)
+        return items
+
     def _receive(self, block: bool, timeout: float | None) -> bytes | memoryview:
         """Take one message off the socket."""
         try:

@@ -26,13 +26,10 @@ class Leftovers:
         self.waiting.append(item)
 
     def drain(self, task_queue: Any) -> None:
-        """Keep what no worker has taken from the task queue, to be handed back."""
-        with contextlib.suppress(queue.Empty):
-            while True:
-                jobs = task_queue.get_many(block=False)
-                unfinished = [(job[0], job[2]) for job in jobs if job != STOP]
-                if unfinished:
-                    self.add(Abandoned("the cluster stopped", unfinished=unfinished))
+        """Keep what no worker has taken from the task queue, to be handed back in its order."""
+        unfinished = [(job[0], job[2]) for job in task_queue.get_all() if job != STOP]
+        if unfinished:
+            self.add(Abandoned("the cluster stopped", unfinished=unfinished))
 
     def pass_on(self) -> None:
         """Tell the monitor, without waiting for it."""

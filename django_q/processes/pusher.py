@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
-import queue
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -198,10 +196,7 @@ def hand_back(task_queue: Any, broker: Broker) -> None:
 
     Tasks that take longer than those before them have made it more than this cluster should hold.
     """
-    jobs: list[Any] = []
-    with contextlib.suppress(queue.Empty):
-        while True:
-            jobs += task_queue.get_many(block=False)
+    jobs = task_queue.get_all()
     if not jobs:
         return
     try:

@@ -6,9 +6,12 @@ import math
 from typing import Any
 
 import pytest
+from django.utils.encoding import force_str
 
 from django_q.brokers.redis_broker import Redis
+from django_q.lifecycle.recovery import recover
 from django_q.processes import leases, monitor
+from django_q.processes.leftovers import Leftovers
 from django_q.processes.pusher import OneByOne, hand_back, hand_out
 from django_q.queues import Queue
 
@@ -23,6 +26,13 @@ def hold(broker: Any, count: int) -> Queue:
     return task_queue
 
 
+def payloads(broker: Any) -> list[str]:
+    """Take what can be taken, which never was an attempt."""
+    deliveries = broker.dequeue(10, 1)
+    assert {each.attempt for each in deliveries} == {1}
+    return [force_str(each.payload) for each in deliveries]
+
+
 @pytest.mark.parametrize("broker", ["redis", "orm"], indirect=True)
 def test_what_waits_for_too_long_can_be_taken_at_once_in_its_order(broker):
     task_queue = hold(broker, 5)
@@ -31,12 +41,20 @@ def test_what_waits_for_too_long_can_be_taken_at_once_in_its_order(broker):
     hand_back(task_queue, broker)
 
     assert task_queue.qsize() == 0
-    deliveries = broker.dequeue(10, 1)
-    payloads = [
-        getattr(each.payload, "decode", lambda each=each: each.payload)() for each in deliveries
-    ]
-    assert payloads == [f"payload {number}" for number in range(6)]
-    assert {each.attempt for each in deliveries} == {1}
+    assert payloads(broker) == [f"payload {number}" for number in range(6)]
+
+
+@pytest.mark.parametrize("broker", ["redis", "orm"], indirect=True)
+def test_what_no_worker_has_taken_at_a_stop_goes_back_in_its_order(broker):
+    task_queue, result_queue = hold(broker, 5), Queue()
+    leftovers = Leftovers(result_queue)
+
+    leftovers.drain(task_queue)
+    leftovers.pass_on()
+    while not result_queue.empty():
+        recover(result_queue.get(), broker)
+
+    assert payloads(broker) == [f"payload {number}" for number in range(5)]
 
 
 class Away(Redis):
