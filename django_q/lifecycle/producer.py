@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
+
 from django_q.brokers import leased
 from django_q.brokers.base import Broker
 from django_q.brokers.shared import shared_broker
@@ -115,7 +117,7 @@ def signed(package: TaskPackage) -> str:
         package = by_name(package)
     try:
         return SignedPackage.dumps(package)
-    except PackageTooLarge:
+    except (PackageTooLarge, ImproperlyConfigured):  # no fault of what is sent
         raise
     except Exception as error:
         raise PackageError(explain(package, error)) from error

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 from django.core import signing as django_signing
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.utils import timezone
 
@@ -279,3 +280,10 @@ def test_no_secret_is_in_the_log_of_a_broker_that_does_not_answer(conf, caplog, 
 
     assert SECRET not in caplog.text
     assert Conf.SECRET_KEY not in caplog.text
+
+
+def test_a_project_without_a_secret_key_is_told_so(broker, settings):
+    settings.SECRET_KEY = ""
+
+    with pytest.raises(ImproperlyConfigured, match="SECRET_KEY"):
+        async_task("math.copysign", 2, -2)
