@@ -1,8 +1,8 @@
 """The leases of what workers have in hand.
 
-A lease must not end while anybody has the task in hand. It may have waited before a worker starts
-it, and may end before this extends it, and then wait for the monitor to be saved: what is looked at
-in shares of a lease adds up to less than is left at the start.
+A lease must not end while anybody has its task in hand. The task may have waited before it starts,
+may end before its lease is extended here, and its result may wait for the monitor, who extends it
+too. So what passes until either looks adds up to less than is left of the lease at the start.
 """
 
 from __future__ import annotations

@@ -175,12 +175,12 @@ def pusher(
 def push(task_queue: Any, event: Any, broker: Broker, room: Room) -> None:
     """Take what there is room for, or wait until there is; hand back what would wait for long."""
     waiting = task_queue.qsize()
-    if room.is_overfull(waiting) and broker.takes_back:
+    if broker.takes_back and room.is_overfull(waiting):
         hand_back(task_queue, broker)
         waiting = task_queue.qsize()
     limit = room.limit(waiting)
     limit = min(limit, broker.max_batch or limit)
-    patience = HELD if waiting else None
+    patience = HELD if waiting and broker.takes_back else None
     if limit < 1:
         wait_for_room(task_queue, event, min(room.pause(), patience or REST))
     elif deliveries := broker.dequeue(limit, 0 if event.is_set() else patience):
