@@ -49,6 +49,9 @@ class Room(Protocol):
     def is_overfull(self, waiting: int) -> bool:
         """Whether so many in the task queue are more than is done in a second."""
 
+    def is_in_use(self, waiting: int) -> bool:
+        """Whether tasks wait, or may soon: a worker puts back what it can not start."""
+
     def group(self) -> int:
         """Say how many deliveries one worker shall take at a time."""
 
@@ -66,6 +69,10 @@ class OneByOne:
         return max(1, Conf.BULK)
 
     def is_overfull(self, waiting: int) -> bool:
+        """Nobody knows."""
+        return False
+
+    def is_in_use(self, waiting: int) -> bool:
         """Nobody knows."""
         return False
 
@@ -131,6 +138,10 @@ class MeasuredRoom:
         self._held = (now, finished)
         return finished - before < waiting
 
+    def is_in_use(self, waiting: int) -> bool:
+        """Whether tasks wait, or may soon: a worker puts back what it can not start."""
+        return bool(waiting) or self.idle() < self.workers
+
     def group(self) -> int:
         """Say how many deliveries are done in three milliseconds."""
         return max(1, min(MOST_IN_GROUP, int(self.rate / self.workers * GROUP)))
@@ -180,7 +191,7 @@ def push(task_queue: Any, event: Any, broker: Broker, room: Room) -> None:
         waiting = task_queue.qsize()
     limit = room.limit(waiting)
     limit = min(limit, broker.max_batch or limit)
-    patience = HELD if waiting and broker.takes_back else None
+    patience = HELD if broker.takes_back and room.is_in_use(waiting) else None
     if limit < 1:
         wait_for_room(task_queue, event, min(room.pause(), patience or REST))
     elif deliveries := broker.dequeue(limit, 0 if event.is_set() else patience):

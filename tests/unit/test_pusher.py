@@ -134,3 +134,12 @@ def test_the_second_begins_when_tasks_wait(room, cluster):
     assert not room.is_overfull(0)
     cluster.work(rate=0, seconds=0.5)
     assert not room.is_overfull(3)
+
+
+def test_a_look_is_worth_it_while_a_worker_may_put_tasks_back(room, cluster):
+    assert not room.is_in_use(0)
+    assert room.is_in_use(1)
+
+    cluster.idle = 1
+
+    assert room.is_in_use(0)
