@@ -13,6 +13,7 @@ from django_q.waiting import readable
 #: What is asked of the broker inside, where it has it.
 PASSED_ON = """
     delete delete_queue purge_queue fail queue_size lock_size ping set_stat get_stat get_stats
+    refusal
 """.split()
 
 

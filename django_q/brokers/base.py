@@ -70,6 +70,13 @@ class Broker:
         """What is raised when the server does not answer, beside errors of the database."""
         return (*redis_errors(), OSError)
 
+    def refusal(self, error: BaseException) -> str | None:
+        """Say what the server has refused and the cure; None where the error is no refusal.
+
+        A refusal is no outage: it lasts until somebody mends something. Nothing was changed.
+        """
+        return None
+
     def __init__(self, list_key: str | None = None) -> None:
         #: Name of the queue.
         self.list_key = list_key or self.default_list_key()

@@ -20,7 +20,9 @@ from redis.retry import Retry
 
 from django_q.brokers import scripts
 from django_q.brokers.base import DEAD, FORGOTTEN, REMEMBERED, Broker, Delivery
+from django_q.brokers.redis_line import Line, line_to, wait_shortly
 from django_q.brokers.redis_waker import RedisWaker, publish
+from django_q.brokers.refusals import refusal_of
 from django_q.brokers.sending import Sender
 from django_q.brokers.waker import Waker
 from django_q.conf import Conf
@@ -29,10 +31,6 @@ from django_q.waiting import readable
 
 #: Seconds that one blocking command waits at most.
 PATIENCE = 30
-#: Seconds after which a server that should have answered is taken for gone.
-GRACE = 5
-#: Seconds of a blocking command whose client has no socket to watch.
-SHORT_WAIT = 1
 #: Values that one command pushes.
 CHUNK = 10_000
 #: What connections time out after, in seconds, unless the settings say so.
@@ -55,6 +53,10 @@ class Redis(Broker):
     tell_schedulers = staticmethod(publish)
     #: Until then, on the monotonic clock, there is nothing to take unless it is pushed.
     _look_at = 0.0
+
+    def refusal(self, error: BaseException) -> str | None:
+        """Say what Redis has refused, a permission or a key of the wrong type, and the cure."""
+        return refusal_of(error, self.list_key)
 
     def waker(self) -> Waker:
         """Make what wakes a scheduler."""
@@ -141,71 +143,32 @@ class Redis(Broker):
         return deliveries
 
     def _await(self, limit: int, seconds: float) -> list[Delivery]:
-        """Block until there is something to take, or for a time; then take what is there.
-
-        The list is moved onto itself, which takes nothing, and the take is sent along with that:
-        the server runs it the moment something comes, or never when this process is killed.
-        """
-        move = ("BLMOVE", self.list_key, self.list_key, "LEFT", "LEFT")
-        if not hasattr(self.connection, "client"):  # a client of several servers
-            pause = positive(min(seconds, SHORT_WAIT))
-            self.connection.execute_command(*move, pause, NEVER_DECODE=True)
+        """Wait until there is something to take, or for a time; then take what is there."""
+        line = self._line
+        if line is None:
+            wait_shortly(self.connection, self.list_key, seconds, self.wake_fd)
             return self._take(limit)
         take = scripts.take.command(self.keys, limit, micro(Conf.RETRY))
-        client, number = self._line
-        connection = client.connection
         done = False
         try:
-            packed = connection.pack_commands([(*move, positive(seconds)), take])
-            connection.send_packed_command(packed)
-            if not self._await_reply(connection, number, seconds + GRACE):
-                return []
-            connection.read_response(disable_decoding=True)
-            taken = self._read_taken(connection)
-            done = True
+            taken = line.take(self.list_key, take, seconds, self.wake_fd)
+            done = taken != []
         finally:
             if not done:
                 self._hang_up()
+        if taken == []:
+            return []
         return self._take(limit) if taken is None else self._deliveries(taken, limit)
 
     @cached_property
-    def _line(self) -> tuple[Any, int]:
-        """A client with a connection of its own, for commands that block, and its number."""
-        client = self.connection.client()
-        return client, client.client_id()
-
-    def _await_reply(self, connection: Any, number: int, timeout: float) -> bool:
-        """Wait for a reply; ``wake_fd`` ends the blocking command that is waited for.
-
-        False where this user may not do that. To hang up ends the command as well.
-        """
-        ready = readable([connection._sock, self.wake_fd], timeout)
-        if connection._sock in ready:
-            return True
-        if ready:
-            try:
-                self.connection.client_unblock(number)
-            except NoPermissionError:
-                return False
-            ready = readable([connection._sock], GRACE)
-        if not ready:
-            raise redis.TimeoutError("The server does not answer.")
-        return True
-
-    @staticmethod
-    def _read_taken(connection: Any) -> list | None:
-        """Read the reply to a take; None when the server does not know the script."""
-        try:
-            return connection.read_response(disable_decoding=True)
-        except NoScriptError:
-            return None
+    def _line(self) -> Line | None:
+        """A connection of its own, for commands that block."""
+        return line_to(self.connection)
 
     def _hang_up(self) -> None:
-        """Drop the connection that blocks: nobody knows what is on its way."""
-        if "_line" in vars(self):
-            client, _ = vars(self).pop("_line")
-            client.connection.disconnect()
-            client.close()
+        """Drop the connection that blocks."""
+        if line := vars(self).pop("_line", None):
+            line.hang_up()
 
     def acknowledge(self, ack_id: str) -> bool:
         """End a delivery for good; False when it was stale."""
@@ -335,11 +298,6 @@ def with_defaults(options: Mapping[str, Any]) -> dict[str, Any]:
 def micro(seconds: float) -> int:
     """Make microseconds of seconds."""
     return int(seconds * 1_000_000)
-
-
-def positive(seconds: float) -> float:
-    """Round up to what a blocking command takes for a time: zero would mean for ever."""
-    return max(round(seconds, 3), 0.001)
 
 
 def patience() -> float:

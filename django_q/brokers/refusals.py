@@ -1,0 +1,80 @@
+"""What Redis refuses, in words that say how to mend it.
+
+A refusal is no outage: it does not pass by itself. Redis says which command a user may not run; a
+script of ours adds the command and the key at which it was refused, see lua/frame.lua.
+"""
+
+from __future__ import annotations
+
+import re
+
+from redis import exceptions
+
+#: What passes by itself: the server is full, loads, is a replica, can not write to its disk ...
+PASSING_CODES = (
+    "OOM LOADING BUSY READONLY MISCONF MASTERDOWN NOREPLICAS CLUSTERDOWN TRYAGAIN MOVED ASK "
+    "NOSCRIPT UNBLOCKED EXECABORT"
+).split()
+#: Errors of redis-py with one of these codes, which it cuts off.
+PASSING = (
+    exceptions.OutOfMemoryError,
+    exceptions.ReadOnlyError,
+    exceptions.NoScriptError,
+    exceptions.ExecAbortError,
+    exceptions.ClusterError,
+    exceptions.ClusterDownError,
+    exceptions.MasterDownError,
+    exceptions.MovedError,
+    exceptions.TryAgainError,
+)
+#: The end of what a script of ours says, and what servers say of a command of its own.
+AT = re.compile(r", at '([^']*)' of '(.*)'", re.S)
+COMMAND = re.compile(r"to run the '([^']+)' command")
+
+
+def refusal_of(error: BaseException, key: str) -> str | None:
+    """Say what a server has refused, and the cure; None where it is no refusal.
+
+    ``key`` is that of the queue, for errors that name none.
+    """
+    text = str(error)
+    if isinstance(error, (exceptions.AuthenticationError, exceptions.AuthorizationError)):
+        return f"Redis does not let this user in ({text}). See Q_CLUSTER['redis']."
+    if not isinstance(error, exceptions.ResponseError) or isinstance(error, PASSING):
+        return None
+    if text.split(" ", 1)[0] in PASSING_CODES:
+        return None
+    at = AT.search(text)
+    if isinstance(error, exceptions.NoPermissionError):
+        return not_permitted(text, at, key)
+    if text.startswith("WRONGTYPE"):
+        return wrong_type(at[2] if at else key)
+    if "unknown command" in text.lower():
+        return f"Redis does not know a command: {text}. The oldest that does is Redis 6.2."
+    return f"Redis refuses a command: {text}"
+
+
+def not_permitted(text: str, at: re.Match | None, key: str) -> str:
+    """Say which permission a user lacks."""
+    if re.search(r"\bkeys?\b", text[: at.start()] if at else text):
+        what, words = "this user may not use a key of the queue", f"~{name_of(key)}*"
+    elif "channel" in text:
+        what, words = "this user may not use the channel of schedules", "&django_q:*"
+    else:
+        named = COMMAND.search(text)
+        command = named[1].lower() if named else at[1] if at else "a command"
+        what, words = f"this user may not run '{command}'", f"+{command}"
+    return f"Redis: {what}. Add to its ACL: {words}"
+
+
+def wrong_type(key: str) -> str:
+    """Say which key holds what does not belong there."""
+    return (
+        f"Redis: the key '{key}' holds a value of the wrong type, which something else has put "
+        "there. Rename or delete it."
+    )
+
+
+def name_of(key: str) -> str:
+    """Cut the end off the key of a queue."""
+    return key.removesuffix("q")
