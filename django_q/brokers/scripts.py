@@ -16,7 +16,8 @@ class Script:
 
     def __init__(self, name: str, prelude: str = "shared") -> None:
         names = (prelude, name) if prelude else (name,)
-        self.text = "\n".join((FOLDER / f"{part}.lua").read_text() for part in names)
+        body = "\n".join(map(text_of, names))
+        self.text = text_of("frame").replace("-- THE SCRIPT", body)
         self.digest = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
     def command(self, keys: tuple, *args: Any) -> tuple:
@@ -33,6 +34,11 @@ class Script:
             return client.execute_command(*self.command(keys, *args), NEVER_DECODE=True)
         except NoScriptError:  # a server that was restarted, or told to forget its scripts
             return client.execute_command(*self.whole(keys, *args), NEVER_DECODE=True)
+
+
+def text_of(name: str) -> str:
+    """Read the text of a part of a script."""
+    return (FOLDER / f"{name}.lua").read_text()
 
 
 take = Script("take")

