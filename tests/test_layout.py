@@ -11,8 +11,8 @@ PACKAGE = Path(__file__).parent.parent / "django_q"
 
 #: From the ground up. A folder's name alone stands for what it holds and the list does not name.
 FLOORS = """
-__init__ compat redis_sentinel connections core_signing exceptions humanhash literals optional \
-    pickles waiting queues signals transactions
+__init__ compat redis_sentinel connections core_signing database_errors exceptions humanhash \
+    literals optional pickles waiting queues signals transactions
 conf recurrence
 signing package
 models migrations

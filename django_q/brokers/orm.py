@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
-from django.db import IntegrityError, connections, models, transaction
+from django.db import IntegrityError, connections, models
 
 from django_q.brokers.base import DEAD, FORGOTTEN, REMEMBERED, Broker, Delivery
 from django_q.brokers.heartbeats import Heartbeats
@@ -17,7 +17,7 @@ from django_q.brokers.set_back import Timekeeper
 from django_q.brokers.sqlite_table import SqliteTable
 from django_q.brokers.watches import Listening, Polling, WatchingFile
 from django_q.conf import Conf
-from django_q.models import Heartbeat, OrmQ
+from django_q.models import OrmQ
 
 #: By kind: how to speak to the table, and how to wait for a change of it.
 DATABASES = {
@@ -80,13 +80,12 @@ class ORM(Broker):
 
     def enqueue_once(self, payload: str | bytes, key: str) -> bool:
         """Add a row and a mark for its key, unless the mark is there; whether it did."""
-        mark = Heartbeat(key=self.mark(key), expires=self.table.expression(REMEMBERED))
         try:
-            with transaction.atomic(self.alias):
-                mark.save(using=self.alias, force_insert=True)
-                self.table.insert(text(payload))
+            self.table.insert_once(text(payload), self.mark(key), REMEMBERED)
         except IntegrityError:
-            return False
+            if self.heartbeats.rows(key=self.mark(key)).exists():
+                return False
+            raise  # it is about the row
         return True
 
     def forget(self, keys: Iterable[str]) -> None:

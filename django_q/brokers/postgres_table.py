@@ -8,7 +8,7 @@ from struct import Struct
 from typing import Any
 
 from django_q.brokers.prepared import Prepared, prepared
-from django_q.brokers.queue_table import ReturningTable, retried
+from django_q.brokers.queue_table import ReturningTable, doubted, retried
 
 #: What tells of added rows; a migration makes it.
 TRIGGER = "django_q_ormq_notify"
@@ -103,6 +103,7 @@ class PostgresTable(ReturningTable):
         return bool(self.fetch(sql, [TRIGGER, self.table]))
 
     @retried
+    @doubted
     def insert_many(self, payloads: list[str]) -> list[int]:
         """Add rows, all of them or none."""
         lock, parameters = self.time_in()

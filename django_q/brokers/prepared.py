@@ -10,6 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from django_q.connections import may_go_past_cursors
+from django_q.database_errors import in_doubt
 
 #: The format of a parameter: as the server keeps it, and with a length, so that nothing cuts it.
 BINARY = 1
@@ -45,8 +46,9 @@ class Prepared:
         """Run them on a connection of Django's, with parameters in the server's binary format.
 
         Text is in UTF-8. Returns the first column of the first row of each, as text. Raises
-        Django's error of the first; the others come to None where they failed. The whole is None
-        where nothing was run and the statements are to be run in the ordinary way.
+        Django's error of the first, or of its COMMIT; one of a connection that fails before that
+        is answered says that nobody knows. The others come to None where they failed. The whole
+        is None where nothing was run and the statements are to be run in the ordinary way.
         """
         if not may_go_past_cursors(connection):
             return None
@@ -65,6 +67,9 @@ class Prepared:
                     raise
                 self.uses[raw] = Use.REFUSED
                 return None
+            except BaseException:  # as of a time limit: what is on its way is not for the next
+                connection.close()
+                raise
         if raw.closed:  # it has failed behind the first, and what comes next shall not
             connection.close()
         return results
@@ -80,19 +85,48 @@ class Prepared:
         for (name, _), values in zip(self.statements, parameters, strict=True):
             raw.pgconn.send_query_prepared(name, values, [BINARY] * len(values))
             raw.pgconn.pipeline_sync()
-        results: list[Any] = []
+        replies: list[Any] = []
         try:
             yield from psycopg.generators.send(raw.pgconn)
             for _ in parameters:
-                results += yield from psycopg.generators.fetch_many(raw.pgconn)
-                yield from psycopg.generators.fetch_many(raw.pgconn)  # the end of its transaction
+                replies.append((yield from reply(psycopg, raw)))
             raw.pgconn.exit_pipeline_mode()
-        except psycopg.OperationalError:  # the connection has failed
-            if not results:
-                raise
-        check(psycopg, raw, results[0])
-        found = [each.get_value(0, 0) if is_good(psycopg, each) else None for each in results]
+        except psycopg.OperationalError as error:  # the connection has failed
+            if not replies:
+                raise psycopg.OperationalError(in_doubt(error)) from error
+        check(psycopg, raw, replies[0])
+        found = [each.get_value(0, 0) if is_good(psycopg, each) else None for each in replies]
         return found + [None] * (len(parameters) - len(found))
+
+
+def reply(psycopg: Any, raw: Any) -> Iterator[Any]:
+    """Read the reply to a statement, and behind it the end of the statement's transaction.
+
+    Returns the error of COMMIT where that is what failed: nothing was done then. Raises the error
+    of a connection that fails before it is known how the transaction has ended.
+    """
+    found = yield from next_result(psycopg, raw)
+    while True:
+        try:
+            end = yield from next_result(psycopg, raw)
+        except psycopg.OperationalError:
+            if is_good(psycopg, found):
+                raise
+            return found  # and hung up
+        if end.status == psycopg.pq.ExecStatus.PIPELINE_SYNC:
+            return found
+        if is_last_word(psycopg, end) and is_good(psycopg, found):  # it may come too late
+            error = psycopg.errors.error_from_result(end, encoding=raw.info.encoding)
+            raise psycopg.OperationalError(str(error))
+        found = end
+
+
+def next_result(psycopg: Any, raw: Any) -> Iterator[Any]:
+    """Read what the server says next."""
+    results = yield from psycopg.generators.fetch_many(raw.pgconn)
+    if not results:
+        raise psycopg.OperationalError("the connection is lost")
+    return results[-1]
 
 
 @lru_cache(maxsize=16)
@@ -120,6 +154,12 @@ def is_fit(psycopg: Any, raw: Any) -> bool:
 def is_good(psycopg: Any, result: Any) -> bool:
     """Whether a statement was run."""
     return result.status in (psycopg.pq.ExecStatus.COMMAND_OK, psycopg.pq.ExecStatus.TUPLES_OK)
+
+
+def is_last_word(psycopg: Any, result: Any) -> bool:
+    """Whether the server has ended the connection with these words."""
+    severity = psycopg.pq.DiagnosticField.SEVERITY_NONLOCALIZED
+    return result.error_field(severity) in (b"FATAL", b"PANIC")
 
 
 def check(psycopg: Any, raw: Any, result: Any) -> None:

@@ -15,18 +15,17 @@ from django.utils import timezone
 
 from django_q.brokers.base import Delivery
 from django_q.brokers.clock import expression_of_time_in, time_in
-from django_q.models import OrmQ
+from django_q.database_errors import in_doubt, is_conflict, is_silence
+from django_q.models import Heartbeat, OrmQ
 
 #: Seconds for which a statement is repeated while others have the database locked.
 LOCK_PATIENCE = 20
-#: What errors say that pass when the statement is tried again: SQLite, MySQL.
-PASSING = ("database is locked", "database table is locked", "Deadlock found", "try restarting")
 #: Ids in one statement; SQLite may allow no more than 999 values.
 CHUNK = 900
 
 
 def retried(method: Callable) -> Callable:
-    """Repeat a method while the database is locked; leave no connection behind that has failed."""
+    """Repeat a method that loses against others; leave no connection behind that has failed."""
 
     @functools.wraps(method)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -41,6 +40,28 @@ def retried(method: Callable) -> Callable:
             time.sleep(random.uniform(0.005, 0.05))
 
     return wrapper
+
+
+def doubted(method: Callable) -> Callable:
+    """Have an error say so after which nobody knows whether a row was added."""
+
+    @functools.wraps(method)
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        connection = self.connection
+        may_be_in_doubt = connection.connection is not None and not connection.in_atomic_block
+        try:
+            return method(self, *args, **kwargs)
+        except (OperationalError, InterfaceError) as error:
+            if may_be_in_doubt and is_silence(error) and not is_connected(connection):
+                raise OperationalError(in_doubt(error)) from error.__cause__
+            raise
+
+    return wrapper
+
+
+def is_connected(connection: Any) -> bool:
+    """Whether a connection has survived an error."""
+    return connection.connection is not None and connection.is_usable()
 
 
 class QueueTable:
@@ -67,7 +88,7 @@ class QueueTable:
         """
         if self.connection.in_atomic_block:
             return False
-        if any(text in str(error) for text in PASSING):
+        if is_conflict(error):
             return True
         self.connection.close_if_unusable_or_obsolete()
         return False
@@ -81,11 +102,21 @@ class QueueTable:
         return expression_of_time_in(self.alias, seconds)
 
     @retried
+    @doubted
     def insert(self, payload: str, delay: float = 0) -> int:
         """Add a row, and return its id."""
         return self.rows.create(key=self.key, payload=payload, lock=self.expression(delay)).pk
 
     @retried
+    def insert_once(self, payload: str, mark: str, seconds: float) -> None:
+        """Add a row and a mark that stays so long; ``IntegrityError`` where the mark is there."""
+        with transaction.atomic(self.alias):
+            row = Heartbeat(key=mark, expires=self.expression(seconds))
+            row.save(using=self.alias, force_insert=True)
+            self.insert(payload)
+
+    @retried
+    @doubted
     def insert_many(self, payloads: list[str]) -> list[int]:
         """Add rows, all of them or none."""
         rows = [OrmQ(key=self.key, payload=payload, lock=self.expression()) for payload in payloads]
@@ -213,6 +244,7 @@ class ReturningTable(QueueTable):
     NEXT = 'SELECT 1 FROM {table} WHERE "key" = %s AND "lock" IS NOT NULL LIMIT 1'
 
     @retried
+    @doubted
     def insert(self, payload: str, delay: float = 0) -> int:
         """Add a row, and return its id."""
         connection = self.connection  # to look it up takes as long as to ask SQLite something
