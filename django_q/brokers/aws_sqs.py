@@ -12,8 +12,8 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from django_q.brokers.base import Broker, Delivery
-from django_q.conf import Conf
-from django_q.exceptions import BrokerUnavailable
+from django_q.conf import Conf, logger
+from django_q.exceptions import BrokerUnavailable, brief
 from django_q.optional import optional
 from django_q.waiting import readable
 
@@ -110,14 +110,20 @@ class Sqs(Broker):
             VisibilityTimeout=lease(Conf.RETRY),
             **ASK,
         )
-        deliveries = []
-        for message in reply.get("Messages", []):
-            remaining = time_left(message, server_time(reply))
-            if remaining > 1:
-                self.extend([message["ReceiptHandle"]], remaining)
-            else:
-                deliveries.append(delivery(message))
-        return deliveries
+        now = server_time(reply)
+        messages = [message for message in reply.get("Messages") or () if has_receipt(message)]
+        early = {id(message): left for message in messages if (left := time_left(message, now)) > 1}
+        for message in messages:
+            if id(message) in early:
+                self._hide(message["ReceiptHandle"], early[id(message)])
+        return [delivery(message) for message in messages if id(message) not in early]
+
+    def _hide(self, receipt: str, seconds: float) -> None:
+        """Keep a message in the dark that is not due; where that fails it comes after its lease."""
+        try:
+            self.extend([receipt], seconds)
+        except (*self.errors, botocore_exceptions.ClientError) as error:
+            logger.debug("a delayed message comes again before it is due: %s", brief(error))
 
     def acknowledge(self, ack_id: str) -> bool:
         """End a delivery for good; False when the message is gone."""
@@ -138,8 +144,12 @@ class Sqs(Broker):
         return self.extend(ack_ids, delay)
 
     def bury(self, ack_id: str, payload: str | bytes) -> None:
-        """End a delivery, and keep its payload in the queue of the same name with "-dead"."""
-        self.connection.send_message(QueueUrl=self.dead_url, MessageBody=text(payload))
+        """End a delivery, and keep its payload in the queue of the same name with "-dead".
+
+        The service takes no message that is empty.
+        """
+        if payload:
+            self.connection.send_message(QueueUrl=self.dead_url, MessageBody=text(payload))
         self.acknowledge(ack_id)
 
     def dead_size(self) -> int:
@@ -264,17 +274,25 @@ def delayed(seconds: float) -> dict[str, Any]:
     return options
 
 
+def has_receipt(message: Any) -> bool:
+    """Whether a message can be acknowledged. One that can not would be run again and again."""
+    return isinstance(message, Mapping) and bool(message.get("ReceiptHandle"))
+
+
 def delay_of(message: Mapping[str, Any]) -> int:
-    """Tell by how many seconds a message was delayed, if that was too long for the service."""
-    attribute = message.get("MessageAttributes", {}).get(DELAY)
-    return int(attribute["StringValue"]) if attribute else 0
+    """Tell by how many seconds a message was delayed, if that was too long for the service.
+
+    Anybody who reaches the queue may have sent it: what can not be read is no delay.
+    """
+    attribute = entry(message.get("MessageAttributes"), DELAY)
+    return max(0, whole_number(entry(attribute, "StringValue")))
 
 
 def time_left(message: Mapping[str, Any], now: float) -> float:
     """Tell in how many seconds a message is due; ``now`` is the service's."""
-    sent = int(message["Attributes"]["SentTimestamp"]) / 1000
     delay = delay_of(message)
-    return min(sent + delay - now, LONGEST_LEASE) if delay else 0
+    sent = whole_number(entry(message.get("Attributes"), "SentTimestamp")) / 1000
+    return min(sent + delay - now, LONGEST_LEASE) if delay and sent else 0
 
 
 def delivery(message: Mapping[str, Any]) -> Delivery:
@@ -283,14 +301,30 @@ def delivery(message: Mapping[str, Any]) -> Delivery:
     To be received before it was due was no attempt.
     """
     too_early = max(0, ceil((delay_of(message) - LONGEST_DELAY) / LONGEST_LEASE))
-    received = int(message["Attributes"]["ApproximateReceiveCount"])
-    return Delivery(message["ReceiptHandle"], message["Body"], max(1, received - too_early))
+    received = whole_number(entry(message.get("Attributes"), "ApproximateReceiveCount"))
+    body = message.get("Body")
+    payload = body if isinstance(body, str) else ""
+    return Delivery(message["ReceiptHandle"], payload, max(1, received - too_early))
+
+
+def entry(table: Any, key: str) -> Any:
+    """Look up what a message says; None where it does not."""
+    return table.get(key) if isinstance(table, Mapping) else None
+
+
+def whole_number(text: Any) -> int:
+    """Read a number of seconds, of milliseconds, or of times; 0 for what is none."""
+    digits = text if isinstance(text, str) else ""
+    return int(digits) if digits.isdecimal() and digits.isascii() and len(digits) < 20 else 0
 
 
 def server_time(reply: Mapping[str, Any]) -> float:
-    """Read the clock of the service off its reply."""
-    date = reply["ResponseMetadata"]["HTTPHeaders"]["date"]
-    return parsedate_to_datetime(date).timestamp()
+    """Read the clock of the service off its reply; ours where it does not tell."""
+    headers = entry(reply.get("ResponseMetadata"), "HTTPHeaders")
+    try:
+        return parsedate_to_datetime(entry(headers, "date")).timestamp()
+    except (TypeError, ValueError):
+        return time.time()
 
 
 def lease(seconds: float) -> int:

@@ -124,6 +124,69 @@ def test_a_message_tells_when_it_is_due(message):
     assert aws_sqs.time_left(message(sent=1_000, delay=900_000), 1_900) == 43_200
 
 
+#: What anybody who reaches the queue can send along with a message: attributes named "delay".
+JUNK = {
+    "a word": {"DataType": "String", "StringValue": "soon"},
+    "nothing but spaces": {"DataType": "String", "StringValue": "   "},
+    "a fraction": {"DataType": "Number", "StringValue": "12.5"},
+    "a negative number": {"DataType": "Number", "StringValue": "-1000"},
+    "other digits": {"DataType": "String", "StringValue": "\u0661\u0662"},
+    "more digits than Python reads": {"DataType": "String", "StringValue": "9" * 5000},
+    "bytes": {"DataType": "Binary", "BinaryValue": b"\xff"},
+}
+
+
+def test_a_message_with_attributes_that_can_not_be_read_holds_up_no_other(broker):
+    for kind, attribute in JUNK.items():
+        broker.connection.send_message(
+            QueueUrl=broker.queue_url, MessageBody=kind, MessageAttributes={"delay": attribute}
+        )
+    broker.enqueue("good")
+
+    taken = broker.dequeue(10, wait=0)
+
+    assert sorted(payloads(taken)) == sorted([*JUNK, "good"])
+    assert {delivery.attempt for delivery in taken} == {1}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"Attributes": None},
+        {"Attributes": {"SentTimestamp": "yesterday", "ApproximateReceiveCount": "often"}},
+        {"Attributes": {"SentTimestamp": None, "ApproximateReceiveCount": []}},
+        {"MessageAttributes": "none"},
+        {"MessageAttributes": {"delay": None}},
+        {"MessageAttributes": {"delay": {"StringValue": 5000}}},
+    ],
+)
+def test_attributes_that_can_not_be_read_count_as_none(message, changes):
+    strange = message() | changes
+
+    assert aws_sqs.time_left(strange, 900) == 0
+    assert aws_sqs.delivery(strange) == ("receipt", "body", 1)
+
+
+def test_each_message_of_a_reply_is_judged_alone(broker, message, monkeypatch):
+    strange = [message() | {"ReceiptHandle": None}, message() | {"Body": None}, "no message at all"]
+    early = message(sent=4_000_000_000, delay=5000)
+    reply = {"Messages": [*strange, early, message()], "ResponseMetadata": {}}
+    monkeypatch.setattr(broker.connection, "receive_message", lambda **options: reply)
+
+    taken = broker.dequeue(10, wait=0)
+
+    assert taken == [("receipt", "", 1), ("receipt", "body", 1)]
+
+
+def test_an_empty_message_is_buried_though_the_service_keeps_none(broker):
+    broker.enqueue("a")
+    (delivery,) = broker.dequeue(wait=0)
+
+    broker.bury(delivery.ack_id, "")
+
+    assert broker.lock_size() == 0
+
+
 def test_a_message_can_be_buried(broker):
     broker.enqueue("a")
     (delivery,) = broker.dequeue(wait=0)
