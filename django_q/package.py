@@ -198,6 +198,8 @@ def checked(package: Any) -> TaskPackage:
         raise PackageError("The package's id must be a string of 1 to 32 characters.")
     if not isinstance(func, str) and not callable(func):
         raise PackageError(f"The package's func must be a name or callable, got {func!r}.")
+    if "stopped" in package:  # a predecessor has left it in the cache
+        raise PackageError("It is the result of a task, and no task.")
     if not isinstance(package.get("started"), datetime):
         raise PackageError("The package's started must be a datetime.")
     package["name"] = str(package["name"])

@@ -13,6 +13,7 @@ import time
 import zlib
 from base64 import urlsafe_b64encode
 from binascii import a2b_base64
+from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
@@ -29,6 +30,10 @@ from django_q.exceptions import PackageError, PackageTooLarge
 
 __all__ = ["BadSignature", "PackageTooLarge", "PickleSerializer", "SignedPackage"]
 
+#: Stands before a value that was signed as the result of a task. It is signed along, so that
+#: nothing else becomes a result, and no result something else. Who decodes base64, as the
+#: predecessors do, skips it; it has four characters because they count them to pad the value.
+RESULT = b"!!!!"
 #: The salt of Django Q 0.3, before it took the name of the cluster.
 LEGACY_SALT = "django_q.q"
 #: Turns URL-safe base64 into the usual one.
@@ -94,8 +99,8 @@ class SignedPackage:
     """Sign and serialize values with the cluster's name and the project's secret key."""
 
     @staticmethod
-    def dumps(obj: Any, compressed: bool | None = None) -> str:
-        """Make a payload of a value.
+    def dumps(obj: Any, compressed: bool | None = None, purpose: bytes = b"") -> str:
+        """Make a payload of a value. Only a result states its purpose: ``RESULT``.
 
         Raises what the serializer raises for a value it can not carry, and
         ``PackageTooLarge`` above ``Q_CLUSTER['max_package_size']``.
@@ -108,25 +113,44 @@ class SignedPackage:
             smaller = zlib.compress(data)
             if len(smaller) < len(data) - 1:
                 data, mark = smaller, b"."
-        value = mark + urlsafe_b64encode(data).rstrip(b"=") + b":" + timestamp(int(time.time()))
+        value = mark + purpose + urlsafe_b64encode(data).rstrip(b"=")
+        value += b":" + timestamp(int(time.time()))
         return (value + b":" + signing_key(Conf.PREFIX).signature(value)).decode()
 
     @staticmethod
-    def loads(payload: str | bytes) -> Any:
+    def loads(payload: str | bytes, read: Callable[[bytes], Any] | None = None) -> Any:
         """Read a payload whose signature holds, under the current key or a fallback.
 
-        Raises ``BadSignature`` when it does not, or ``PackageError`` when the value can not
-        be read although it does.
+        ``read`` takes the place of the serializer. Raises ``BadSignature`` when it does not hold,
+        or ``PackageError`` when the value can not be read although it does.
         """
-        data = unsigned(payload.encode() if isinstance(payload, str) else bytes(payload))
-        serializer = SERIALIZERS[Conf.SERIALIZER]
+        data = unsigned(as_bytes(payload))
+        read = read or SERIALIZERS[Conf.SERIALIZER].loads
         try:
-            return serializer.loads(data)
+            return read(data)
         except Exception as error:
             raise PackageError(
                 f"The package is signed by this project and can not be read as {Conf.SERIALIZER}: "
                 f"{error!r}. Does this cluster run the same code as the sender?"
             ) from error
+
+
+def as_bytes(payload: Any) -> bytes:
+    """Give the bytes of a payload. Raises ``BadSignature`` for what is neither text nor bytes."""
+    if isinstance(payload, str):
+        return payload.encode(errors="surrogatepass")
+    if isinstance(payload, (bytes, bytearray, memoryview)):
+        return bytes(payload)
+    raise BadSignature(f"A package must be text or bytes, got a {type(payload).__name__}.")
+
+
+def is_result(payload: Any) -> bool:
+    """Whether a payload says that it is the result of a task. Its signature tells if that is true.
+
+    It stands at the beginning, behind the dot of what is compressed.
+    """
+    mark = RESULT.decode() if isinstance(payload, str) else RESULT
+    return payload[: len(mark)] == mark or payload[1 : len(mark) + 1] == mark
 
 
 def unsigned(payload: bytes) -> bytes:

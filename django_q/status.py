@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import socket
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import override
 
+from django_q import heartbeat_shape as shape
 from django_q.brokers import Broker, get_broker
 from django_q.conf import Conf, logger
-from django_q.exceptions import PackageError
-from django_q.signing import BadSignature, SignedPackage
+from django_q.exceptions import PackageError, brief
+from django_q.signing import SignedPackage, is_result
 
 #: A cluster that has been silent this long is gone; seconds. An idle one beats every five.
 HEARTBEAT_TTL = 15
+
+#: A heartbeat older than this was put back by somebody, as the store drops it sooner; seconds.
+#: The clocks of hosts may differ by the rest.
+OLD = 60
 
 #: The states of a cluster in English, for where they travel without a language.
 STATES = {
@@ -73,12 +80,18 @@ class Stat(Status):
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
         # Behind the defaults, because those of the predecessors lack what is new here.
+        known = {each.name for each in fields(self)}
         self.__init__(state.get("pid", 0), state.get("cluster_id"))
-        vars(self).update(state)
+        vars(self).update({name: value for name, value in state.items() if name in known})
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Stat:
-        """Make a stat of what ``as_dict()`` gives, before or after it was JSON."""
+        """Make a stat of what ``as_dict()`` gives, before or after it was JSON.
+
+        Raises ``PackageError`` for what is none.
+        """
+        if "pid" not in values or "func" in values:
+            raise PackageError("It is no heartbeat.")
         known = {each.name for each in fields(cls)}
         stat = cls(**{name: value for name, value in values.items() if name in known})
         stat.status = STATES.get(stat.status, stat.status)
@@ -129,31 +142,61 @@ class Stat(Status):
         """Read the heartbeat of one cluster; a ``Status`` that has stopped when there is none."""
         cluster_id = pid if cluster_id is None else cluster_id
         payload = (broker or get_broker()).get_stat(Stat.get_key(cluster_id))
-        return (read(payload) if payload else None) or Status(pid, cluster_id)
+        stat = read(payload) if payload else None
+        is_its_own = stat is not None and str(stat.cluster_id) == str(cluster_id)
+        return stat if is_its_own else Status(pid, cluster_id)
 
     @staticmethod
     def get_all(broker: Broker | None = None) -> list[Stat]:
         """Read the heartbeats of all clusters that share our name, by host.
 
-        Those that can not be read, or are signed by somebody else, are left out.
+        Those that can not be read, are signed by somebody else, or are old are left out.
         """
         payloads = (broker or get_broker()).get_stats(f"{Conf.Q_STAT}:*") or []
-        stats = [stat for stat in map(read, payloads) if stat]
-        return sorted(stats, key=lambda stat: (stat.host, stat.queue, str(stat.cluster_id)))
+        stats = sorted((stat for stat in map(read, payloads) if stat), key=age, reverse=True)
+        latest = {str(stat.cluster_id): stat for stat in stats}  # each of them once
+        return sorted(latest.values(), key=lambda s: (s.host, s.queue, str(s.cluster_id)))
 
 
 def read(payload: str | bytes | None) -> Stat | None:
-    """Read a heartbeat; None when it is not one of ours."""
+    """Read a heartbeat; None when it is not one of ours, or an old one."""
     try:
-        value = SignedPackage.loads(payload or "")
-    except (BadSignature, PackageError) as error:
-        logger.debug("A heartbeat was passed over: %s", error)
+        if is_result(payload or ""):
+            raise PackageError("It is the result of a task.")
+        value = SignedPackage.loads(payload or "", unpickled if Conf.SERIALIZER != "json" else None)
+        stat = Stat.from_dict(value) if isinstance(value, dict) else value
+        shape.check(stat, Stat)
+    except Exception as error:  # there is no end to what may stand in the place of a heartbeat
+        logger.debug("A heartbeat was passed over: %s", brief(error))
         return None
-    if isinstance(value, dict):
-        return Stat.from_dict(value)
-    return value if isinstance(value, Stat) else None
+    if age(stat) > OLD:
+        tell_old(str(stat.cluster_id), stat.host)
+        return None
+    return stat
+
+
+def unpickled(data: bytes) -> Any:
+    """Unpickle a heartbeat, and nothing that is none."""
+    return shape.Reader(io.BytesIO(data)).load()
+
+
+def age(stat: Stat) -> float:
+    """Tell how many seconds ago a heartbeat was taken, by the clock of its host."""
+    return (datetime.now(stat.timestamp.tzinfo) - stat.timestamp).total_seconds()
+
+
+@lru_cache(maxsize=100)
+def tell_old(cluster_id: str, host: str) -> None:
+    """Say once that the heartbeat of a cluster is not believed."""
+    logger.warning(
+        "a heartbeat of cluster %s on %s is more than %s seconds old and is passed over: somebody "
+        "has put it back, or the clocks of that host and of this one differ",
+        cluster_id,
+        host,
+        OLD,
+    )
 
 
 def as_time(value: datetime | str | None) -> datetime | None:
-    """Take a time as it is, or as JSON has it."""
-    return parse_datetime(value) if isinstance(value, str) else value
+    """Take a time as it is, or as JSON has it. What is none stays, for who looks at it."""
+    return (parse_datetime(value) or value) if isinstance(value, str) else value

@@ -14,10 +14,11 @@ FLOORS = """
 __init__ compat redis_sentinel connections core_signing database_errors exceptions humanhash \
     literals optional pickles waiting queues signals transactions
 conf recurrence
-signing package
+heartbeat_shape signing package
 models migrations
 brokers.clock brokers.heartbeats brokers.waker brokers.base brokers brokers.__init__ brokers.shared
-status results.wait results.rows results.saving results.database results.cache results
+status results.wait results.rows results.saving results.database results.finished results.cache \
+    results
 lifecycle.timeout lifecycle.reporting lifecycle.surroundings lifecycle.hooks lifecycle.execution \
     lifecycle.collation lifecycle.completion lifecycle.recovery lifecycle.producer \
     lifecycle.inline lifecycle.composition lifecycle

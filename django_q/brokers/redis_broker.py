@@ -263,7 +263,7 @@ class Redis(Broker):
         """Give the heartbeats whose keys match, as ``django_q:default:cluster:*``."""
         found = scripts.stats.run(self.connection, (Conf.Q_STAT,))
         pairs = zip(found[0::2], found[1::2], strict=True)
-        return [value for key, value in pairs if fnmatchcase(key.decode(), pattern)]
+        return [each for key, each in pairs if fnmatchcase(key.decode(errors="replace"), pattern)]
 
     def _run(self, script: scripts.Script, *args: Any) -> Any:
         """Run a script on the keys of this queue."""

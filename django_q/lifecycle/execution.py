@@ -17,7 +17,7 @@ from django_q.lifecycle.reporting import error_reporter
 from django_q.lifecycle.timeout import Alarm
 from django_q.package import TaskPackage, checked, dotted_name, resolve_callable
 from django_q.signals import SENDER, post_execute_in_worker, pre_execute
-from django_q.signing import SERIALIZERS, BadSignature, SignedPackage
+from django_q.signing import SERIALIZERS, BadSignature, SignedPackage, is_result
 
 
 @dataclass
@@ -39,6 +39,8 @@ PLAIN = {
 def decode(ack_id: Any, payload: str | bytes) -> TaskPackage | Undecodable:
     """Read a payload as a package."""
     try:
+        if is_result(payload):
+            return Undecodable(ack_id, payload, "It is the result of a task, and no task.")
         return checked(SignedPackage.loads(payload))
     except (BadSignature, DjangoQError) as error:
         return Undecodable(ack_id, payload, str(error))

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from hashlib import md5
 from itertools import count
 from typing import Any
+from uuid import uuid4
 
 from django.core.cache import caches
-from django.utils.dateparse import parse_datetime
 
 from django_q.brokers.base import Broker
 from django_q.brokers.shared import shared_broker
@@ -23,12 +23,14 @@ from django_q.conf import Conf, logger
 from django_q.exceptions import brief, safe_repr
 from django_q.models import Task
 from django_q.package import TaskPackage, dotted_name
+from django_q.results import finished
 from django_q.results.rows import PICKLED, opened
 from django_q.results.saving import as_task
-from django_q.signing import BadSignature, SignedPackage
 
 #: Keys of a group that are read at a time.
 PAGE = 100
+#: Members of a group at most: a count above is none of ours, and would be read up to for ever.
+MOST = 10_000_000
 #: What a package has only while it runs.
 PASSING_KEYS = ("ack_id", "leased_until", "handed_back")
 
@@ -106,7 +108,9 @@ class Cached:
         self.cache.add(counter, 0, timeout)
         try:
             number = self.cache.incr(counter)
-        except ValueError:  # it went out of the cache just now
+        except Exception:  # it went out of the cache just now, or somebody has put junk there
+            self.cache.delete(counter)
+            self.cache.add(counter, 1, timeout)
             number = 1
         # Another took the number where the cache counts in two steps: then the next free one.
         while not self.cache.add(self.member_key(group_id, number), task_id, timeout):
@@ -115,20 +119,44 @@ class Cached:
 
     def result(self, task_id: str) -> tuple[Any] | None:
         """Find the result of a task, in a tuple because it may be None itself."""
-        package = self.load(self.cache.get(self.key(task_id)))
+        package = finished.read(self.get(self.key(task_id)), task_id)
         return (package["result"],) if package else None
 
     def fetch(self, task_id: str) -> Task | None:
         """Find a task; the Task is not saved."""
-        package = self.load(self.cache.get(self.key(task_id)))
+        package = finished.read(self.get(self.key(task_id)), task_id)
         return as_task(package) if package else None
 
     def packages(self, group_id: str) -> list[TaskPackage]:
         """List the finished packages of a group, in the order they came."""
-        keys = [self.key(task_id) for task_id in self.members(group_id)]
-        found = self.cache.get_many(keys)
-        packages = [self.load(found.get(key)) for key in keys]
+        keys = {task_id: self.key(task_id) for task_id in self.members(group_id)}
+        found = self.get_many(list(keys.values()))
+        packages = [finished.read(found.get(key), task_id) for task_id, key in keys.items()]
         return [package for package in packages if package]
+
+    def get(self, key: str) -> Any:
+        """Read a value; None for one that is not there, or that the cache itself can not read.
+
+        Raises what the cache raises where it is away: that is no reason to say that a task has
+        not ended.
+        """
+        try:
+            return self.cache.get(key)
+        except Exception:  # whatever its unpickling raises, or its server says of another type
+            self.ping()
+            return None
+
+    def get_many(self, keys: list[str]) -> dict[str, Any]:
+        """Read values, those that can be read."""
+        try:
+            return self.cache.get_many(keys)
+        except Exception:
+            self.ping()
+            return {key: self.get(key) for key in keys}
+
+    def ping(self) -> None:
+        """Read a key that nobody can have written. Raises what a cache raises that is away."""
+        self.cache.get(f"{self.list_key}:{uuid4().hex}")
 
     def members(self, group_id: str) -> list[str]:
         """List the ids of a group's tasks."""
@@ -137,8 +165,9 @@ class Cached:
 
     def inherited(self, group_id: str) -> list[str]:
         """List the ids of a group's tasks that clusters of a predecessor have done."""
-        keys = self.cache.get(self.inherited_key(group_id, "keys")) if is_safe(group_id) else None
-        return [key.removeprefix(f"{self.list_key}:") for key in keys or ()]
+        keys = self.get(self.inherited_key(group_id, "keys")) if is_safe(group_id) else None
+        keys = keys if isinstance(keys, (list, tuple)) else ()
+        return [key.removeprefix(f"{self.list_key}:") for key in keys if isinstance(key, str)]
 
     def inherited_key(self, group_id: str, name: str) -> str:
         """Name what the predecessors keep of a group: its "keys", an iterable's "args"."""
@@ -149,12 +178,13 @@ class Cached:
 
         Reads on behind the count until a page has none: the count may have been lost.
         """
-        known = self.cache.get(self.member_key(group_id, "count")) or 0
+        known = self.get(self.member_key(group_id, "count"))
+        known = known if isinstance(known, int) and known <= MOST else 0
         for start in count(1, PAGE):
             numbers = range(start, start + PAGE)
             keys = [self.member_key(group_id, number) for number in numbers]
-            found = self.cache.get_many(keys)
-            yield from ((key, found[key]) for key in keys if key in found)
+            found = self.get_many(keys)
+            yield from ((key, found[key]) for key in keys if isinstance(found.get(key), str))
             if not found and start > known:
                 return
 
@@ -184,21 +214,11 @@ class Cached:
         """Delete a result; whether it was there."""
         return self.cache.delete(self.key(task_id))
 
-    def load(self, value: str | None) -> TaskPackage | None:
-        """Read a value of the cache; None for one that is not there or not ours."""
-        try:
-            package = SignedPackage.loads(value) if value else None
-        except BadSignature:
-            return None
-        if package and isinstance(package["stopped"], str):  # the serializer is JSON
-            package["stopped"] = parse_datetime(package["stopped"])
-        return package
-
 
 def payload(package: TaskPackage) -> str:
     """Sign a finished package; what can not travel in it is replaced by text."""
     try:
-        return SignedPackage.dumps(unsealed(package))
+        return finished.write(unsealed(package))
     except Exception as error:
         logger.warning(
             "the result of '%s' (%s) is cached as text: %r",
@@ -213,7 +233,7 @@ def text_payload(package: TaskPackage) -> str:
     """Sign a finished package with its values as text."""
     value = unsealed(package)
     text = {key: safe_repr(value[key])[:10_000] for key in PICKLED}
-    return SignedPackage.dumps(
+    return finished.write(
         {**value, "func": dotted_name(package["func"]), "hook": None, "chain": None}
         | {"args": (text["args"],), "kwargs": {}, "result": text["result"]}
     )
@@ -231,4 +251,4 @@ def is_safe(name: str) -> bool:
 
 def digest(name: str) -> str:
     """Make a key of a name that may hold what keys may not."""
-    return md5(name.encode(), usedforsecurity=False).hexdigest()
+    return md5(name.encode(errors="surrogatepass"), usedforsecurity=False).hexdigest()

@@ -16,7 +16,9 @@ import redis
 from django_q.brokers import get_broker
 from django_q.brokers.redis_broker import Redis
 from django_q.conf import Conf
+from django_q.status import Stat
 from tests import servers
+from tests.heartbeats import make_stat
 from tests.servers import RedisServer
 
 
@@ -406,3 +408,14 @@ def test_a_clock_set_back_that_an_extension_meets_first_is_noticed(own_broker):
 
     assert payloads(own_broker.dequeue(9, wait=5)) == [b"lost"]
     assert own_broker.acknowledge(runs.ack_id) is True
+
+
+@pytest.mark.parametrize("member", ["wrong type", b"\xff\xfe", "", "django_q:test:cluster:gone"])
+def test_a_bad_member_of_the_index_of_heartbeats_hides_no_other(broker, member):
+    make_stat().save(broker)
+    broker.connection.rpush("wrong type", "x")
+    broker.connection.sadd(Conf.Q_STAT, member)
+
+    assert [stat.host for stat in Stat.get_all(broker)] == ["ant"]
+
+    broker.connection.delete("wrong type")

@@ -1,0 +1,111 @@
+"""What a heartbeat is made of.
+
+It is signed as a package is, because clusters of the predecessors read and write it so. Who reaches
+the broker can put a package in the place of a heartbeat, without any key. They are told apart by
+what they are made of, before anything in them is called.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable
+from datetime import datetime
+from types import NoneType
+from typing import Any
+from uuid import UUID
+
+from django.utils.functional import Promise
+
+from django_q.exceptions import PackageError
+
+#: What a pickled heartbeat may name: ours, and those of the predecessors with any Django.
+NAMED = frozenset(
+    {
+        ("django_q.status", "Stat"),
+        ("builtins", "str"),
+        ("datetime", "datetime"),
+        ("datetime", "timedelta"),
+        ("datetime", "timezone"),
+        ("uuid", "UUID"),
+        ("pytz", "_UTC"),
+        ("django.utils.functional", "_lazy_proxy_unpickle"),
+        ("django.utils.translation", "gettext"),
+        ("django.utils.translation", "ugettext"),
+    }
+)
+NUMBERS = (
+    *("pid", "reincarnations", "sentinel", "pusher", "monitor", "scheduler"),
+    *("pool_size", "task_q_size", "done_q_size"),
+)
+TEXTS = ("name", "queue", "host")
+#: Characters of a text at most.
+LONGEST = 1000
+#: Numbers are below.
+LARGEST = 2**31
+
+
+class Reader(pickle.Unpickler):
+    """Unpickles a heartbeat. Raises ``PackageError`` for what is none."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Import what a heartbeat is made of."""
+        if (module, name) not in NAMED:
+            raise PackageError(f"It is no heartbeat: it has a {module}.{name}.")
+        return super().find_class(module, name)
+
+
+def check(stat: Any, kind: type) -> None:
+    """Raise ``PackageError`` unless all values of a heartbeat are what they should be.
+
+    Texts are made printable: who reads them sits at a terminal.
+    """
+    if type(stat) is not kind:
+        raise PackageError(f"It is no heartbeat, but a {type(stat).__name__}.")
+    for name in NUMBERS:
+        demand(is_count(getattr(stat, name)), name)
+    for name in TEXTS:
+        setattr(stat, name, printable(getattr(stat, name), name))
+    demand(isinstance(stat.timestamp, datetime), "timestamp")
+    demand(isinstance(stat.tob, (datetime, NoneType)), "tob")
+    demand(isinstance(stat.status, (str, Promise)) and len(str(stat.status)) < LONGEST, "status")
+    if not isinstance(stat.cluster_id, UUID) and not is_count(stat.cluster_id):
+        stat.cluster_id = printable(stat.cluster_id, "cluster_id")
+    demand(is_list(stat.workers) and all(map(is_count, stat.workers)), "workers")
+    demand(is_list(stat.current), "current")
+    stat.current = [running(task) for task in stat.current]
+
+
+def running(task: Any) -> tuple[int, str, str, float]:
+    """Check what a heartbeat tells of a task that runs."""
+    demand(is_list(task) and len(task) == 4, "current")
+    pid, name, func, seconds = task
+    is_number = isinstance(seconds, (int, float)) and abs(seconds) < LARGEST
+    demand(is_count(pid) and is_number, "current")
+    return pid, printable(name, "current"), printable(func, "current"), seconds
+
+
+def demand(is_right: bool, name: str) -> None:
+    """Raise ``PackageError`` unless a value is right."""
+    if not is_right:
+        raise PackageError(f"It is no heartbeat: its {name} is not one.")
+
+
+def is_count(value: Any) -> bool:
+    """Whether a value is a number of processes or tasks, or of one process."""
+    return type(value) is int and 0 <= value < LARGEST
+
+
+def is_list(value: Any) -> bool:
+    """Whether a value is a plain list."""
+    return isinstance(value, (list, tuple))
+
+
+def printable(text: Any, name: str) -> str:
+    """Replace what a terminal may not take."""
+    demand(isinstance(text, str) and len(text) < LONGEST, name)
+    return text if text.isprintable() else "".join(characters(text))
+
+
+def characters(text: str) -> Iterable[str]:
+    """Give the characters of a text, with another for those that do not print."""
+    return (character if character.isprintable() else "?" for character in text)
