@@ -23,8 +23,8 @@ lifecycle.timeout lifecycle.reporting lifecycle.surroundings lifecycle.hooks lif
     lifecycle.collation lifecycle.completion lifecycle.recovery lifecycle.producer \
     lifecycle.inline lifecycle.composition lifecycle
 processes.farewell processes.patience processes.entry processes.slot processes.leases \
-    processes.leftovers processes.affinity processes.child processes.pusher processes.worker \
-    processes.monitor processes.scheduler processes.sentinel processes
+    processes.heartbeat processes.leftovers processes.affinity processes.child processes.pusher \
+    processes.worker processes.monitor processes.scheduler processes.sentinel processes
 pusher worker scheduler timeout utils terminal tasks cluster backend monitor monitor_terminal \
     admin checks apps legacy management
 """

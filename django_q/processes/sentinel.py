@@ -21,21 +21,19 @@ from django_q.brokers import get_broker, leased
 from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
 from django_q.connections import suit_sentinel
-from django_q.exceptions import brief
 from django_q.humanhash import humanize
 from django_q.processes import entry
 from django_q.processes.affinity import bind
 from django_q.processes.child import Child
 from django_q.processes.entry import Given
+from django_q.processes.heartbeat import Heartbeat
 from django_q.processes.leases import Leases
 from django_q.processes.leftovers import Leftovers
-from django_q.processes.patience import PATIENCE, patience
+from django_q.processes.patience import PATIENCE
 from django_q.processes.slot import Slots, State
 from django_q.queues import STOP, Flag, Queue
 from django_q.status import Stat
 
-#: Seconds between heartbeats of an idle cluster. One at work beats every GUARD_CYCLE.
-IDLE_BEAT = 5.0
 #: Seconds past its time limit after which a task is ended from outside.
 KILL_GRACE = 3.0
 #: Seconds that a pusher may take to end, and that a monitor gets for the last results.
@@ -97,8 +95,7 @@ class Sentinel:
         self.children: list[Child] = []
         self.leftovers = Leftovers(self.result_queue)
         self.leases = Leases(self.broker, self.slots)
-        self._next_beat = 0.0
-        self._seen = 0
+        self.heartbeat = Heartbeat(self.broker, self.stat)
         if start:
             self.start()
 
@@ -184,7 +181,7 @@ class Sentinel:
         now = time.monotonic()
         if now >= self.leases.due:
             self.leases.extend(now)
-        if now >= self._next_beat:
+        if now >= self.heartbeat.due:
             self.beat(now)
 
     def wait(self) -> None:
@@ -199,7 +196,7 @@ class Sentinel:
 
     def next_deadline(self) -> float:
         """Find when this process must look again, whatever happens."""
-        deadlines = [self._next_beat, self.leases.due]
+        deadlines = [self.heartbeat.due, self.leases.due]
         deadlines += [child.due for child in self.missing()]
         deadlines += [child.overdue_at(KILL_GRACE) for child in self.children]
         return min(deadlines)
@@ -236,7 +233,7 @@ class Sentinel:
             logger.info("recycled %s", child.name)
         else:
             self.reincarnations += 1
-            self._next_beat = 0.0
+            self.heartbeat.due = 0.0
             child.report("timeout" if timed_out else cause)
 
     def end_overdue(self) -> None:
@@ -264,18 +261,8 @@ class Sentinel:
         return bool(queued) or any(slot.state is State.BUSY for slot in self.slots)
 
     def beat(self, now: float) -> None:
-        """Save a heartbeat; an idle cluster does so less often."""
-        finished = self.slots.finished
-        idle = finished == self._seen and not self.is_busy() and not self.stopping
-        self._seen = finished
-        self._next_beat = now + (max(IDLE_BEAT, Conf.GUARD_CYCLE) if idle else Conf.GUARD_CYCLE)
-        try:
-            with patience():
-                self.stat().save(self.broker)
-        except Exception as error:
-            self.broker.close()
-            self._next_beat = time.monotonic() + IDLE_BEAT
-            logger.warning("the heartbeat could not be saved: %s", brief(error))
+        """Save a heartbeat."""
+        self.heartbeat.beat(now, self.slots.finished, self.is_busy() or self.stopping)
 
     def stat(self) -> Stat:
         """Take a snapshot of the cluster."""
@@ -306,7 +293,7 @@ class Sentinel:
         self.stopping = True
         logger.info("%s stopping cluster processes", self.name)
         until = time.monotonic() + Conf.STOP_TIMEOUT
-        self._next_beat = 0.0
+        self.heartbeat.due = 0.0
         self.event_out.set()
         self.await_end((entry.PUSHER, entry.SCHEDULER), min(until, time.monotonic() + PUSHER_GRACE))
         self.leftovers.drain(self.task_queue)
