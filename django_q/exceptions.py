@@ -26,6 +26,10 @@ class PackageTooLarge(PackageError):
     """Raised when a package is larger than ``Q_CLUSTER['max_package_size']``."""
 
 
+class UnknownOption(PackageError, AttributeError):
+    """Raised when an attribute of a call is set that is like an option and is none."""
+
+
 class Refused(DjangoQError):
     """Raised when a receiver of ``pre_enqueue`` fails over a task that a cluster enqueues."""
 

@@ -87,12 +87,15 @@ OPTIONS = frozenset(
 #: Options of a call that say where its package goes, and stay behind.
 WAYS = frozenset({"broker", "redis", "list_key", "on_commit"})
 KNOWN = OPTIONS | WAYS
+#: Options that may stand among the arguments of a function: those that did in a predecessor. A
+#: function of theirs may have an argument of the name of any other.
+BARE = KNOWN - {"max_attempts", "iter_position", "iter_group", "iter_name", "chain_options"}
 #: What a cluster of django-q2 does not do without in a package that has links in tow.
 CHAINED = {"group": None, "cached": False, "sync": False}
-
-
-#: Options that have to be numbers.
-NUMBERS = ("timeout", "max_attempts", "iter_count", "attempt", "leased_until")
+#: What is added while a task runs, and must not come with its package.
+RUNTIME = frozenset(
+    {"ack_id", "attempt", "leased_until", "handed_back", "collated", "result", "success", "stopped"}
+)
 
 
 def take_options(kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -104,9 +107,16 @@ def take_options(kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
     if not kwargs:
         return {}, {}
     rest = dict(kwargs)
-    options = {key: rest.pop(key) for key in KNOWN & rest.keys()}
-    options.update(rest.pop("q_options", None) or {})
+    options = {key: rest.pop(key) for key in BARE & rest.keys()}
+    options.update(options_in(rest.pop("q_options", None)))
     return options, rest
+
+
+def options_in(q_options: Any) -> Mapping[str, Any]:
+    """Take the value of ``q_options``. Raises ``PackageError`` for what is no dictionary."""
+    if not isinstance(q_options or {}, Mapping):
+        raise PackageError(f"q_options must be a dictionary of options, got {q_options!r:.100}.")
+    return q_options or {}
 
 
 def new_package(
@@ -205,18 +215,9 @@ def checked(package: Any) -> TaskPackage:
     package["name"] = str(package["name"])
     package["args"] = as_args(package.get("args"))
     kwargs = package["kwargs"] = package.get("kwargs") or {}
-    check_numbers(package)
     if type(kwargs) is not dict and not isinstance(kwargs, Mapping):
         raise PackageError(f"The package's kwargs must be a dict, got {type(kwargs).__name__}.")
     return package  # type: ignore[return-value]
-
-
-def check_numbers(package: Mapping[str, Any]) -> None:
-    """Raise ``PackageError`` unless the options that count or limit something are numbers."""
-    for key in NUMBERS:
-        value = package.get(key)
-        if value is not None and not isinstance(value, (int, float)):
-            raise PackageError(f"The package's {key} must be a number, got {value!r}.")
 
 
 def as_args(args: Any) -> tuple:

@@ -14,14 +14,14 @@ FLOORS = """
 __init__ compat redis_sentinel connections core_signing database_errors exceptions humanhash \
     literals optional pickles waiting queues signals transactions
 conf recurrence
-heartbeat_shape signing package
+heartbeat_shape signing package kinds options
 models migrations
 brokers.clock brokers.heartbeats brokers.waker brokers.base brokers brokers.__init__ brokers.shared
 status results.wait results.rows results.saving results.database results.finished results.cache \
     results
-lifecycle.timeout lifecycle.reporting lifecycle.surroundings lifecycle.hooks lifecycle.execution \
-    lifecycle.collation lifecycle.completion lifecycle.recovery lifecycle.producer \
-    lifecycle.inline lifecycle.composition lifecycle
+lifecycle.timeout lifecycle.reporting lifecycle.surroundings lifecycle.hooks lifecycle.invalid \
+    lifecycle.execution lifecycle.collation lifecycle.completion lifecycle.recovery \
+    lifecycle.producer lifecycle.inline lifecycle.composition lifecycle
 processes.farewell processes.patience processes.entry processes.slot processes.leases \
     processes.heartbeat processes.leftovers processes.affinity processes.child processes.pusher \
     processes.worker processes.monitor processes.scheduler processes.sentinel processes

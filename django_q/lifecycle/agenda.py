@@ -35,6 +35,7 @@ from django_q.lifecycle.inline import run_inline
 from django_q.lifecycle.producer import sealed, writes_to
 from django_q.models import Schedule, Task
 from django_q.models.schedule import aware, stored
+from django_q.options import normal
 from django_q.package import TaskPackage, derived_id, new_package
 from django_q.recurrence import CronUnavailable, Plan
 from django_q.results.saving import PASSING
@@ -312,7 +313,7 @@ def run_now(schedule: Schedule, broker: Broker | None = None) -> str:
     args, kwargs = schedule.call(datetime.now(UTC))
     options, kwargs = options_of(kwargs)
     package = marked(new_package(schedule.func, args, kwargs, options), schedule)
-    dispatch([package], {**options, "broker": broker})
+    dispatch([package], {**options, "broker": normal("broker", broker)})
     rows = Schedule.objects.using(router.db_for_write(Schedule))
     rows.filter(pk=schedule.pk).update(task=package["id"])
     return package["id"]

@@ -8,36 +8,44 @@ from typing import Any
 from django.db.models import QuerySet
 
 from django_q.brokers.base import Broker
+from django_q.exceptions import UnknownOption
+from django_q.kinds import items, near
 from django_q.lifecycle import composition
 from django_q.models import Task
+from django_q.package import BARE, KNOWN, options_in
 from django_q.results.reading import Reader, reader
 from django_q.results.wait import wait_for
 from django_q.transactions import check_wait
 
 
 class Option:
-    """An option of a task as an attribute; who sets it has to run the task anew."""
+    """An option of a call as an attribute; who sets it has to run the call anew."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
-    def __get__(self, task: AsyncTask | None, owner: type) -> Any:
-        if task is None:
+    def __get__(self, call: Call | None, owner: type) -> Any:
+        if call is None:
             return self
-        options = task.kwargs.get("q_options") or {}
-        return options.get(self.name, task.kwargs.get(self.name))
+        given = call.holder()
+        bare = given.get(self.name) if call.is_bare(self.name) else None
+        return (given.get("q_options") or {}).get(self.name, bare)
 
-    def __set__(self, task: AsyncTask, value: Any) -> None:
-        task.started = False
-        place = task.kwargs.get("q_options") or task.kwargs
-        place[self.name] = value
+    def __set__(self, call: Call, value: Any) -> None:
+        call.started = False
+        given = call.holder()
+        if not call.is_bare(self.name):
+            given["q_options"] = given.get("q_options") or {}
+            given["q_options"][self.name] = value
+        else:
+            (given.get("q_options") or given)[self.name] = value
 
 
-class AsyncTask:
-    """A call with its options, to be run one or more times.
+class Call:
+    """A call with its options as attributes. One that is misspelt is refused: it would be lost."""
 
-    Takes what ``async_task`` takes. Results are None until it has been run.
-    """
+    #: What calls have beside options.
+    id, started, func, args, kwargs, options = "", False, None, (), None, None
 
     broker = Option()
     sync = Option()
@@ -45,6 +53,36 @@ class AsyncTask:
     hook = Option()
     group = Option()
     cached = Option()
+    task_name = Option()
+    timeout = Option()
+    max_attempts = Option()
+    ack_failure = Option()
+    on_commit = Option()
+    chain = Option()
+    cluster = Option()
+    redis = Option()
+    list_key = Option()
+
+    def holder(self) -> dict[str, Any]:
+        """Give what holds the options."""
+        raise NotImplementedError
+
+    def is_bare(self, name: str) -> bool:
+        """Whether an option stands among the arguments of the function."""
+        return name in BARE
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        is_ours = type(self).__module__ == __name__  # others may have attributes of their own
+        if is_ours and not hasattr(self, name) and (hint := near(name, KNOWN)):
+            raise UnknownOption(f"A {type(self).__name__} has no option '{name}'. {hint}")
+        object.__setattr__(self, name, value)
+
+
+class AsyncTask(Call):
+    """A call with its options, to be run one or more times.
+
+    Takes what ``async_task`` takes. Results are None until it has been run.
+    """
 
     def __init__(self, func: str | Callable, *args: Any, **kwargs: Any) -> None:
         self.id = ""
@@ -53,7 +91,11 @@ class AsyncTask:
         self.args = args
         self.kwargs = kwargs
         if kwargs.get("q_options"):
-            self.kwargs["q_options"] = dict(kwargs["q_options"])
+            self.kwargs["q_options"] = dict(options_in(kwargs["q_options"]))
+
+    def holder(self) -> dict[str, Any]:
+        """Give what holds the options."""
+        return self.kwargs
 
     def run(self) -> str:
         """Submit the task and return its id."""
@@ -91,8 +133,10 @@ class AsyncTask:
         return reader(self.cached, self.broker)
 
 
-class Iter:
+class Iter(Call):
     """A function and the arguments it is to be called with, one task each."""
+
+    cached = sync = broker = None  # of each its own
 
     def __init__(
         self,
@@ -106,11 +150,15 @@ class Iter:
         self.id = ""
         self.started = False
         self.func = func
-        self.args = list(args or ())
+        self.args = list(items(() if args is None else args, "The arguments of the calls"))
         self.kwargs = dict(kwargs or {})
         self.cached = cached
         self.sync = sync
         self.broker = broker
+
+    def holder(self) -> dict[str, Any]:
+        """Give what holds the options."""
+        return self.kwargs
 
     def append(self, *args: Any) -> int:
         """Add the arguments of one more call, and return how many there are."""
@@ -144,8 +192,12 @@ class Iter:
         return reader(self.cached, self.broker)
 
 
-class Chain:
+class Chain(Call):
     """Calls that run one after the other, in a group."""
+
+    chain = group = cached = sync = broker = None  # of each its own
+    continue_on_failure = Option()
+    pass_result = Option()
 
     def __init__(
         self,
@@ -156,13 +208,21 @@ class Chain:
         broker: Broker | None = None,
         **options: Any,
     ) -> None:
-        self.chain = list(chain or ())
-        self.group = group or ""
+        self.chain = list(items(() if chain is None else chain, "A chain"))
+        self.group = "" if group is None else group
         self.cached = cached
         self.sync = sync
         self.broker = broker
         self.options = options  # further ones of async_chain
         self.started = False
+
+    def holder(self) -> dict[str, Any]:
+        """Give what holds the options."""
+        return self.options
+
+    def is_bare(self, name: str) -> bool:
+        """Whether an option stands beside the others: here each does."""
+        return True
 
     def append(self, func: str | Callable, *args: Any, **kwargs: Any) -> int:
         """Add a link, and return how many there are. The results of an earlier run are let go."""
@@ -201,7 +261,7 @@ class Chain:
             return None
         check_wait(self.group)
         wait_for(lambda: self.is_over() or None, wait or -1)
-        return in_order(self.reader.fetch_group(self.group, failures))
+        return in_order(self.reader.fetch_group(self.group, failures) or [])
 
     def is_over(self) -> bool:
         """Whether no link is left to run."""

@@ -15,10 +15,20 @@ from django_q.brokers.base import Broker
 from django_q.brokers.shared import shared_broker
 from django_q.conf import Conf, logger
 from django_q.exceptions import PackageError
+from django_q.kinds import items, near, shown
 from django_q.lifecycle.completion import complete
 from django_q.lifecycle.inline import run_inline
 from django_q.lifecycle.producer import submit, submit_when_committed
-from django_q.package import KNOWN, WAYS, TaskPackage, link_parts, new_package, take_options
+from django_q.options import FLAG, accept, normal, normal_options
+from django_q.package import (
+    KNOWN,
+    WAYS,
+    TaskPackage,
+    link_parts,
+    new_package,
+    options_in,
+    take_options,
+)
 
 #: Options that are those of a whole batch: its tasks are enqueued in one round trip.
 SHARED = WAYS | {"cluster", "sync"}
@@ -42,14 +52,26 @@ def own_options(kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
     """Split the keyword arguments of a call that is one of several with options in common."""
     options, rest = take_options(kwargs)
     for name in options.keys() - KNOWN:
-        warn_unknown(name)
-    return options, rest
+        warn_unknown(str(name))
+    return normal_options(options), rest
+
+
+def options_alone(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Take the keyword arguments of what has no arguments of a function beside its options."""
+    own = {name: value for name, value in kwargs.items() if name in KNOWN}
+    if misplaced := sorted(kwargs.keys() - KNOWN - {"q_options"}):
+        hint = near(misplaced[0], KNOWN)
+        raise PackageError(f"Expected options of tasks, got {', '.join(misplaced)}. {hint}".strip())
+    options, _ = options_of({"q_options": {**own, **options_in(kwargs.get("q_options"))}})
+    return options
 
 
 @lru_cache(maxsize=256)
 def warn_unknown(name: str) -> None:
     """Say once that an option does nothing."""
-    logger.warning("unknown option '%s' in q_options is ignored", name)
+    hint = near(name, KNOWN)
+    text = f"unknown option '%s' in q_options is ignored{hint and '. '}%s"
+    logger.warning(text, name, hint)
 
 
 def dispatch(packages: Sequence[TaskPackage], options: Mapping[str, Any]) -> None:
@@ -83,11 +105,9 @@ def send_call(func: str | Callable, args: Sequence[Any], kwargs: Mapping[str, An
 
 def send_batch(calls: Iterable[Any], options: Mapping[str, Any]) -> list[str]:
     """Send off many calls together, and return the ids of their tasks."""
-    options, rest = options_of(options)
-    if rest:
-        raise PackageError(f"Expected options of tasks, got {', '.join(sorted(rest))}.")
+    options = options_alone(options)
     now = timezone.now()
-    packages = [batched(call, options, now) for call in calls]
+    packages = [batched(call, options, now) for call in items(calls, "The calls of a batch")]
     dispatch(packages, options)
     return [package["id"] for package in packages]
 
@@ -105,11 +125,13 @@ def batched(call: Any, options: Mapping[str, Any], now: datetime) -> TaskPackage
 
 def send_chain(chain: Iterable[Any], options: Mapping[str, Any]) -> str:
     """Send off the first link of a chain with the others in tow, and return their group."""
-    options, rest = options_of(options)
-    settings = {key: True for key in CHAIN_SETTINGS if rest.pop(key, False)}
-    if rest:
-        raise PackageError(f"Expected options of tasks, got {', '.join(sorted(rest))}.")
-    links = list(chain)
+    given = dict(options)
+    asked = {key: normal(key, given.pop(key, None), FLAG) for key in CHAIN_SETTINGS}
+    settings = {key: True for key, value in asked.items() if value}
+    options = options_alone(given)
+    if isinstance(chain, Mapping):
+        raise PackageError(f"A chain must be a list of calls, got {shown(chain)}.")
+    links = list(items(chain, "A chain"))
     if not links:
         raise PackageError("A chain must have a link, got none.")
     options["chain_options"] = settings or options.get("chain_options")
@@ -121,10 +143,11 @@ def send_chain(chain: Iterable[Any], options: Mapping[str, Any]) -> str:
     return group
 
 
-def send_iterable(func: str | Callable, items: Iterable[Any], kwargs: Mapping[str, Any]) -> str:
+def send_iterable(func: str | Callable, values: Iterable[Any], kwargs: Mapping[str, Any]) -> str:
     """Send off a call for each item, and return the id of the task that collates their results."""
     options, kwargs = options_of(kwargs)
-    arguments = [item if isinstance(item, tuple) else (item,) for item in items]
+    each = items(values, "The arguments of the calls")
+    arguments = [item if isinstance(item, tuple) else (item,) for item in each]
     iterable = uuid4().hex
     if arguments:
         shared = item_options(options, iterable, len(arguments))
@@ -158,5 +181,5 @@ def item_options(options: Mapping[str, Any], iterable: str, count: int) -> dict[
 
 def finish(package: TaskPackage, options: Mapping[str, Any]) -> None:
     """Complete the task of an iterable that has no items."""
-    package.update(args=[], result=[], success=True, stopped=timezone.now())
+    accept(package).update(args=[], result=[], success=True, stopped=timezone.now())
     complete([package], options.get("broker"), submit)

@@ -12,9 +12,11 @@ from typing import Any
 from django.utils import timezone
 
 from django_q.conf import Conf, logger
-from django_q.exceptions import DjangoQError, safe_repr
+from django_q.exceptions import DjangoQError, PackageError, safe_repr
+from django_q.lifecycle.invalid import InvalidPackage, invalid
 from django_q.lifecycle.reporting import error_reporter
 from django_q.lifecycle.timeout import Alarm
+from django_q.options import accept
 from django_q.package import TaskPackage, checked, dotted_name, resolve_callable
 from django_q.signals import SENDER, post_execute_in_worker, pre_execute
 from django_q.signing import SERIALIZERS, BadSignature, SignedPackage, is_result
@@ -37,15 +39,21 @@ PLAIN = {
 
 
 def decode(ack_id: Any, payload: str | bytes) -> TaskPackage | Undecodable:
-    """Read a payload as a package."""
+    """Read a payload as a package; as an ``InvalidPackage`` where it can not be run."""
     try:
         if is_result(payload):
             return Undecodable(ack_id, payload, "It is the result of a task, and no task.")
-        return checked(SignedPackage.loads(payload))
+        value = SignedPackage.loads(payload)
     except (BadSignature, DjangoQError) as error:
         return Undecodable(ack_id, payload, str(error))
     except Exception as error:  # whatever junk provokes
         return Undecodable(ack_id, payload, f"It is no signed package: {safe_repr(error)}.")
+    try:
+        return accept(checked(value))
+    except Exception as error:
+        reason = str(error) if isinstance(error, DjangoQError) else safe_repr(error)
+        found = invalid(value, payload, reason)
+        return found or Undecodable(ack_id, payload, reason)  # type: ignore[return-value]
 
 
 def execute(package: TaskPackage, alarm: Alarm | None = None) -> BaseException | None:
@@ -56,6 +64,8 @@ def execute(package: TaskPackage, alarm: Alarm | None = None) -> BaseException |
     """
     func: Callable | str = package["func"]
     try:
+        if isinstance(package, InvalidPackage):
+            raise PackageError(package.reason)
         func = resolve_callable(func)
         if pre_execute.receivers:
             pre_execute.send(sender=SENDER, func=func, task=package)

@@ -14,7 +14,8 @@ from django_q.brokers.base import Broker
 from django_q.brokers.shared import shared_broker
 from django_q.conf import Conf, logger
 from django_q.exceptions import PackageError, Refused
-from django_q.package import TaskPackage, dotted_name, importable_name, link_parts
+from django_q.options import accept
+from django_q.package import TaskPackage, checked, dotted_name, importable_name, link_parts
 from django_q.signals import SENDER, pre_enqueue
 from django_q.signing import PackageTooLarge, SignedPackage
 from django_q.transactions import open_transaction, when_committed
@@ -110,9 +111,11 @@ def send(
 
 
 def signed(package: TaskPackage) -> str:
-    """Tell ``pre_enqueue``, then make the payload."""
+    """Tell ``pre_enqueue``, check what there is then, and make the payload."""
     if pre_enqueue.receivers:
         pre_enqueue.send(sender=SENDER, task=package)
+        checked(package)  # they may have made anything of it
+    accept(package)
     if Conf.SERIALIZER == "json":
         package = by_name(package)
     try:

@@ -273,12 +273,17 @@ class Schedule(models.Model):
     success.boolean = True
     success.short_description = _("success")
 
-    def last_run(self) -> str:
-        """Link to the last task in the admin; its id where it has not ended, or no admin is."""
+    def last_run(self) -> str | None:
+        """Link to the last task in the admin; its id where it has not ended, or no admin is.
+
+        None where it never ran.
+        """
+        if not self.task:
+            return None
         task = self.last_task()
         address = task_address(task.id, task.success) if task else ""
         if not address:
-            return str(task or self.task or "")
+            return str(task or self.task)
         return format_html('<a href="{}">{}</a>', address, task)
 
     last_run.short_description = _("last run")

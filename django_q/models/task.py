@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from django_q.kinds import group_id as named_group
+from django_q.kinds import task_id as named_task
 from django_q.models.values import ValueField
+
+
+@lru_cache(maxsize=1024)
+def clipped(text: str, column: str) -> str:
+    """Cut a text to what its column holds: a long name is no reason to lose a result."""
+    return str(text)[: Task._meta.get_field(column).max_length]
+
+
+def in_group(group_id: Any) -> models.QuerySet:
+    """Find the tasks of a group, whose name is cut in their rows where it is long."""
+    return Task.objects.filter(group=clipped(named_group(group_id), "group"))
 
 
 def any_value(verbose_name: Any) -> ValueField:
@@ -55,8 +69,9 @@ class Task(models.Model):
     @staticmethod
     def get_task(task_id: str) -> Task | None:
         """Find a task by its id or its name."""
+        task_id = named_task(task_id)
         by_id = Task.objects.filter(id=task_id).first() if len(task_id) == 32 else None
-        return by_id or Task.objects.filter(name=task_id).first()
+        return by_id or Task.objects.filter(name=clipped(task_id, "name")).first()
 
     @staticmethod
     def get_result(task_id: str) -> Any:
@@ -67,7 +82,7 @@ class Task(models.Model):
     @staticmethod
     def get_task_group(group_id: str, failures: bool = True) -> models.QuerySet:
         """Find the tasks of a group; with ``failures`` False only those that succeeded."""
-        tasks = Task.objects.filter(group=group_id)
+        tasks = in_group(group_id)
         return tasks if failures else tasks.filter(success=True)
 
     @staticmethod
@@ -78,13 +93,13 @@ class Task(models.Model):
     @staticmethod
     def get_group_count(group_id: str, failures: bool = False) -> int:
         """Count the tasks of a group that ended; with ``failures`` only those that failed."""
-        tasks = Task.objects.filter(group=group_id)
+        tasks = in_group(group_id)
         return (tasks.filter(success=False) if failures else tasks).count()
 
     @staticmethod
     def delete_group(group_id: str, objects: bool = False) -> Any:
         """Take the label off the tasks of a group; with ``objects`` delete the tasks."""
-        tasks = Task.objects.filter(group=group_id)
+        tasks = in_group(group_id)
         return tasks.delete() if objects else tasks.update(group=None)
 
     def group_result(self, failures: bool = False) -> models.QuerySet | None:

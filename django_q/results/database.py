@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from django_q.models import Task
+from django_q.models.task import clipped
 
 
 class Database:
@@ -45,4 +46,5 @@ def matching(task_id: str) -> QuerySet[Task]:
     """
     if len(task_id) == 32 and task_id.isalnum():
         return Task.objects.filter(id=task_id).order_by()
-    return Task.objects.filter(Q(id=task_id) | Q(name=task_id)).order_by("-stopped")
+    name = clipped(task_id, "name")
+    return Task.objects.filter(Q(id=task_id) | Q(name=name)).order_by("-stopped")

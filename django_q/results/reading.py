@@ -10,10 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import QuerySet
+
 from django_q.brokers.base import Broker
 from django_q.brokers.shared import shared_broker
 from django_q.conf import Conf
+from django_q.kinds import group_id as named_group
+from django_q.kinds import milliseconds
+from django_q.kinds import task_id as named_task
 from django_q.models import Task
+from django_q.options import COUNT, normal
 from django_q.results.cache import Cached
 from django_q.results.database import Database
 from django_q.results.wait import wait_for
@@ -28,6 +34,7 @@ class Reader:
 
     def result(self, task_id: str, wait: float = 0, default: Any = None) -> Any:
         """Return the result of a task, or the default."""
+        task_id, wait = named_task(task_id), milliseconds(wait)
         if wait:
             check_wait(task_id)
         found = wait_for(lambda: self.where.result(task_id), wait)
@@ -35,22 +42,25 @@ class Reader:
 
     def fetch(self, task_id: str, wait: float = 0) -> Task | None:
         """Return a finished task."""
+        task_id, wait = named_task(task_id), milliseconds(wait)
         if wait:
             check_wait(task_id)
         return wait_for(lambda: self.where.fetch(task_id), wait)
 
     def result_group(
         self, group_id: str, failures: bool = False, wait: float = 0, count: int | None = None
-    ) -> list[Any]:
+    ) -> list[Any] | None:
         """List the results of a group."""
+        group_id = named_group(group_id)
         return self.await_group(
             lambda: self.where.result_group(group_id, failures), group_id, wait, count
         )
 
     def fetch_group(
         self, group_id: str, failures: bool = True, wait: float = 0, count: int | None = None
-    ) -> Sequence[Task]:
+    ) -> Sequence[Task] | None:
         """Find the tasks of a group."""
+        group_id = named_group(group_id)
         return self.await_group(
             lambda: self.where.fetch_group(group_id, failures), group_id, wait, count
         )
@@ -58,26 +68,37 @@ class Reader:
     def await_group(
         self, look: Callable[[], Any], group_id: str, wait: float, count: int | None
     ) -> Any:
-        """Wait for a number of tasks, without limit unless one is set, or for the first; look."""
+        """Wait for a number of tasks, without limit unless one is set, or for the first; look.
+
+        None where there are none, as in the predecessors.
+        """
+        wait, count = milliseconds(wait), normal("count", count, COUNT)
         if wait or count:
             check_wait(group_id)
         if count is not None:
             wait_for(lambda: self.where.count_group(group_id) >= count or None, wait or -1)
         elif wait:
             wait_for(lambda: look() or None, wait)
-        return look()
+        found = look()
+        is_there = found.exists() if isinstance(found, QuerySet) else bool(found)
+        return found if is_there else None
 
 
 def reader(cached: bool | int | None = None, broker: Broker | None = None) -> Reader:
     """Choose where to look."""
     if Conf.CACHED if cached is None else cached:
-        return Reader(Cached.of(broker))
+        return cache_reader(broker)
     return Reader(Database())
 
 
 def cache_reader(broker: Broker | None = None) -> Reader:
     """Look in the cache."""
-    return Reader(Cached.of(broker))
+    return Reader(cached_by(broker))
+
+
+def cached_by(broker: Broker | None) -> Cached:
+    """Find the results in the cache that a broker's cluster keeps."""
+    return Cached.of(normal("broker", broker))
 
 
 def result(
@@ -114,8 +135,8 @@ def result_group(
     wait: float = 0,
     count: int | None = None,
     cached: bool | int | None = None,
-) -> list[Any]:
-    """List the results of a group's tasks that have ended.
+) -> list[Any] | None:
+    """List the results of a group's tasks that have ended; None where there are none.
 
     ``failures`` adds the texts of exceptions. With a ``count`` it waits until that many tasks
     have ended, successful or not, and without limit unless ``wait`` sets one. A ``wait`` alone
@@ -130,7 +151,7 @@ def result_group_cached(
     wait: float = 0,
     count: int | None = None,
     broker: Broker | None = None,
-) -> list[Any]:
+) -> list[Any] | None:
     """List the results of a group from the cache; see ``result_group``."""
     return cache_reader(broker).result_group(group_id, failures, wait, count)
 
@@ -141,10 +162,11 @@ def fetch_group(
     wait: float = 0,
     count: int | None = None,
     cached: bool | int | None = None,
-) -> Sequence[Task]:
+) -> Sequence[Task] | None:
     """Find the tasks of a group that have ended: a queryset, or a list from the cache.
 
-    ``failures`` set to False leaves those out. ``wait`` and ``count``: see ``result_group``.
+    None where there are none. ``failures`` set to False leaves those out. ``wait`` and ``count``:
+    see ``result_group``.
     """
     return reader(cached).fetch_group(group_id, failures, wait, count)
 
@@ -155,36 +177,36 @@ def fetch_group_cached(
     wait: float = 0,
     count: int | None = None,
     broker: Broker | None = None,
-) -> list[Task]:
+) -> list[Task] | None:
     """List the tasks of a group from the cache; see ``fetch_group``."""
     return cache_reader(broker).fetch_group(group_id, failures, wait, count)
 
 
 def count_group(group_id: str, failures: bool = False, cached: bool | int | None = None) -> int:
     """Count the tasks of a group that have ended; with ``failures`` only those that failed."""
-    return reader(cached).where.count_group(group_id, failures)
+    return reader(cached).where.count_group(named_group(group_id), failures)
 
 
 def count_group_cached(group_id: str, failures: bool = False, broker: Broker | None = None) -> int:
     """Count the tasks of a group in the cache; see ``count_group``."""
-    return Cached.of(broker).count_group(group_id, failures)
+    return cached_by(broker).count_group(named_group(group_id), failures)
 
 
 def delete_group(group_id: str, tasks: bool = False, cached: bool | int | None = None) -> Any:
     """Take the label off the tasks of a group; with ``tasks``, and from the cache, delete them."""
-    return reader(cached).where.delete_group(group_id, tasks)
+    return reader(cached).where.delete_group(named_group(group_id), tasks)
 
 
 def delete_group_cached(group_id: str, broker: Broker | None = None) -> None:
     """Delete a group and its results from the cache."""
-    Cached.of(broker).delete_group(group_id)
+    cached_by(broker).delete_group(named_group(group_id))
 
 
 def delete_cached(task_id: str, broker: Broker | None = None) -> bool:
     """Delete a result from the cache; whether it was there."""
-    return Cached.of(broker).delete(task_id)
+    return cached_by(broker).delete(named_task(task_id))
 
 
 def queue_size(broker: Broker | None = None) -> int:
     """Count the tasks that wait on a queue, without those that a cluster has taken."""
-    return (broker or shared_broker()).queue_size()
+    return (normal("broker", broker) or shared_broker()).queue_size()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -18,6 +17,7 @@ from django.utils import timezone
 from django_q.conf import Conf, logger
 from django_q.exceptions import brief, safe_repr
 from django_q.models import Success, Task
+from django_q.models.task import clipped
 from django_q.package import TaskPackage, dotted_name
 from django_q.results.rows import PICKLED, insert, opened
 
@@ -47,7 +47,8 @@ CLEARED = 1000
 
 def is_saved(package: TaskPackage) -> bool:
     """Whether a finished task gets a row: each failure does, a success where it is wanted."""
-    return not package["success"] or bool(package.get("save", Conf.SAVE_LIMIT >= 0))
+    asked = package.get("save")
+    return not package["success"] or (Conf.SAVE_LIMIT >= 0 if asked is None else bool(asked))
 
 
 def save(packages: Sequence[TaskPackage]) -> None:
@@ -187,12 +188,6 @@ def as_row(package: TaskPackage) -> dict[str, Any]:
         "success": package["success"],
         "attempt_count": package.get("attempt", 1),
     }
-
-
-@lru_cache(maxsize=1024)
-def clipped(text: str, column: str) -> str:
-    """Cut a text to what its column holds: a long name is no reason to lose a result."""
-    return str(text)[: Task._meta.get_field(column).max_length]
 
 
 def stored_time(moment: datetime) -> datetime:

@@ -87,7 +87,9 @@ def test_what_can_not_be_pickled_raises_at_the_call_and_is_named(broker, call, n
 
 
 def test_options_are_not_passed_to_the_function(broker):
-    async_task(echo, 1, hook="h", group="g", timeout=3, save=False, max_attempts=2, x=2)
+    async_task(
+        echo, 1, hook="h", group="g", timeout=3, save=False, q_options={"max_attempts": 2}, x=2
+    )
 
     package = sent(broker)
     assert (package["args"], package["kwargs"]) == ((1,), {"x": 2})
@@ -115,7 +117,7 @@ def test_an_unknown_option_is_ignored_and_said_once(broker, caplog):
         async_task(echo, q_options={"gruop": "a"})
 
     assert [record.message for record in caplog.records] == [
-        "unknown option 'gruop' in q_options is ignored"
+        "unknown option 'gruop' in q_options is ignored. Did you mean 'group'?"
     ]
 
 

@@ -233,7 +233,7 @@ def test_a_failed_task_is_tried_again_where_that_is_asked_for(broker, running_cl
     path = str(tmp_path / "runs")
 
     once = async_task("tests.tasks.raise_error")
-    task_id = async_task("tests.tasks.fail_until", path, 2, max_attempts=5)
+    task_id = async_task("tests.tasks.fail_until", path, 2, q_options={"max_attempts": 5})
 
     wait_until(lambda: (task := fetch(task_id)) and task.success, 15)
     assert fetch(task_id).attempt_count == 3
