@@ -20,8 +20,8 @@ from django_q.kinds import text
 from django_q.options import normal
 from django_q.package import OPTIONS, as_args, derived_id
 
-#: Keys of which a dictionary has one at least that is meant as a package.
-TELLING = frozenset({"id", "name", "func"})
+#: Keys of which a dictionary has one at least that is meant as a package. A heartbeat has none.
+TELLING = frozenset({"id", "func"})
 #: Never tried again: it would be as invalid the next time.
 FINAL = {"max_attempts": 1, "ack_failure": True}
 

@@ -22,6 +22,7 @@ from django_q.models import Failure, Success, Task
 from django_q.signing import PickleSerializer, SignedPackage
 from django_q.tasks import async_chain, async_iter, async_task, fetch, result
 from tests import tasks
+from tests.heartbeats import make_stat
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -287,3 +288,16 @@ def test_a_project_without_a_secret_key_is_told_so(broker, settings):
 
     with pytest.raises(ImproperlyConfigured, match="SECRET_KEY"):
         async_task("math.copysign", 2, -2)
+
+
+@pytest.mark.parametrize("serializer", ["pickle", "json"])
+def test_a_heartbeat_that_is_put_on_the_queue_is_no_task(broker, run_once, conf, serializer):
+    conf(serializer=serializer)
+    stat = make_stat()
+    stat.save(broker)
+    broker.enqueue(broker.get_stat(stat.key))
+
+    run_once(broker)
+
+    assert Task.objects.count() == 0
+    assert (broker.queue_size(), broker.lock_size(), broker.dead_size()) == (0, 0, 1)
