@@ -38,6 +38,10 @@ class BrokerUnavailable(DjangoQError):
     """Raised when a broker does not answer."""
 
 
+class BrokerRefuses(BrokerUnavailable):
+    """Raised when a broker's server does not permit what a cluster needs."""
+
+
 class StaleDelivery(DjangoQError):
     """Raised when a delivery is used after its lease has passed to another holder."""
 

@@ -16,15 +16,17 @@ __init__ compat redis_sentinel connections core_signing database_errors exceptio
 conf recurrence
 heartbeat_shape signing package kinds options
 models migrations
-brokers.clock brokers.heartbeats brokers.waker brokers.base brokers brokers.__init__ brokers.shared
+brokers.clock brokers.heartbeats brokers.waker brokers.base brokers brokers.__init__ \
+    brokers.shared
 status results.wait results.rows results.saving results.database results.finished results.cache \
     results
 lifecycle.timeout lifecycle.reporting lifecycle.surroundings lifecycle.hooks lifecycle.invalid \
     lifecycle.execution lifecycle.collation lifecycle.completion lifecycle.recovery \
     lifecycle.producer lifecycle.inline lifecycle.composition lifecycle
-processes.farewell processes.patience processes.entry processes.slot processes.leases \
-    processes.heartbeat processes.leftovers processes.affinity processes.child processes.pusher \
-    processes.worker processes.monitor processes.scheduler processes.sentinel processes
+processes.farewell processes.patience processes.failures processes.entry processes.slot \
+    processes.leases processes.heartbeat processes.leftovers processes.affinity processes.child \
+    processes.pusher processes.worker processes.monitor processes.scheduler processes.sentinel \
+    processes
 pusher worker scheduler timeout utils terminal tasks cluster backend monitor monitor_terminal \
     admin checks apps legacy management
 """

@@ -13,6 +13,7 @@ from django_q.brokers.heartbeats import Heartbeats
 from django_q.brokers.waker import Waker
 from django_q.conf import Conf
 from django_q.connections import redis_errors
+from django_q.exceptions import BrokerRefuses
 
 #: Seconds that ``dequeue`` waits unless told: who can not be woken gets an answer soon. When it is
 #: called again it looks anew, whatever it was told of meanwhile.
@@ -75,7 +76,13 @@ class Broker:
 
         A refusal is no outage: it lasts until somebody mends something. Nothing was changed.
         """
-        return None
+        return str(error) if isinstance(error, BrokerRefuses) else None
+
+    def prepare(self) -> None:
+        """Get ready to be taken from, when a cluster starts.
+
+        Raises ``BrokerRefuses`` when the server would refuse what a cluster needs.
+        """
 
     def __init__(self, list_key: str | None = None) -> None:
         #: Name of the queue.

@@ -22,17 +22,20 @@ from django_q.brokers import scripts
 from django_q.brokers.base import DEAD, FORGOTTEN, REMEMBERED, Broker, Delivery
 from django_q.brokers.redis_line import Line, line_to, wait_shortly
 from django_q.brokers.redis_waker import RedisWaker, publish
-from django_q.brokers.refusals import refusal_of
+from django_q.brokers.refusals import NEEDED, not_allowed, refusal_of, wrong_type
 from django_q.brokers.sending import Sender
 from django_q.brokers.waker import Waker
-from django_q.conf import Conf
+from django_q.conf import Conf, logger
 from django_q.connections import connect_redis
+from django_q.exceptions import BrokerRefuses
 from django_q.waiting import readable
 
 #: Seconds that one blocking command waits at most.
 PATIENCE = 30
 #: Values that one command pushes.
 CHUNK = 10_000
+#: Payloads that are looked at in one step for those that have no lease.
+PAGE = 1000
 #: What connections time out after, in seconds, unless the settings say so.
 TIMEOUTS = {"socket_connect_timeout": 5, "socket_timeout": 10}
 #: How often a command is repeated whose connection has failed, and seconds between: at most, first.
@@ -53,10 +56,32 @@ class Redis(Broker):
     tell_schedulers = staticmethod(publish)
     #: Until then, on the monotonic clock, there is nothing to take unless it is pushed.
     _look_at = 0.0
+    #: The last heartbeat's key that is in the index for sure.
+    _indexed = ""
 
     def refusal(self, error: BaseException) -> str | None:
         """Say what Redis has refused, a permission or a key of the wrong type, and the cure."""
-        return refusal_of(error, self.list_key)
+        return super().refusal(error) or refusal_of(error, self.list_key)
+
+    def prepare(self) -> None:
+        """Find out what the server would refuse, and put back what an earlier release has lost."""
+        commands, wrong = self._run(scripts.probe, *NEEDED)
+        told = [wrong_type(key.decode()) for key in wrong]
+        if commands:
+            told.append(not_allowed(command.decode() for command in commands))
+        if told:
+            raise BrokerRefuses(" ".join(told))
+        if count := self.restore():
+            logger.warning("%s payloads without a lease were put back on %s", count, self.list_key)
+
+    def restore(self) -> int:
+        """Put payloads back that have no lease; how many. No script of this release leaves any."""
+        cursor, count = b"0", 0
+        while True:
+            cursor, found = self._run(scripts.restore, cursor, micro(Conf.RETRY), PAGE)
+            count += found
+            if cursor == b"0":
+                return count
 
     def waker(self) -> Waker:
         """Make what wakes a scheduler."""
@@ -252,8 +277,9 @@ class Redis(Broker):
         lifetime = int(timeout * 1000)  # milliseconds
         # One command a heartbeat: only the first, or the first after a pause, finds no old one.
         old = client.execute_command("SET", key, value, "PX", lifetime, "GET", NEVER_DECODE=True)
-        if old is None:
+        if old is None or key != self._indexed:
             client.sadd(Conf.Q_STAT, key)
+            self._indexed = key
 
     def get_stat(self, key: str) -> bytes | None:
         """Give a heartbeat; None when it is past its time."""

@@ -7,6 +7,7 @@ script of ours adds the command and the key at which it was refused, see lua/fra
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from redis import exceptions
 
@@ -26,6 +27,26 @@ PASSING = (
     exceptions.MasterDownError,
     exceptions.MovedError,
     exceptions.TryAgainError,
+)
+#: Commands that a cluster must be allowed to run, in scripts, with arguments for lua/probe.lua.
+NEEDED = (
+    "EXISTS",
+    "GET",
+    "HDEL 0",
+    "HGET 0",
+    "HLEN",
+    "HMGET 0",
+    "HSET 0 0",
+    "LPUSH 0",
+    "LRANGE 0 0",
+    "LTRIM 0 -1",
+    "RPUSH 0",
+    "SET 0 0",
+    "ZADD 0 0",
+    "ZMSCORE 0",
+    "ZRANGE 0 0",
+    "ZRANGEBYSCORE 0 0",
+    "ZREM 0",
 )
 #: The end of what a script of ours says, and what servers say of a command of its own.
 AT = re.compile(r", at '([^']*)' of '(.*)'", re.S)
@@ -57,14 +78,22 @@ def refusal_of(error: BaseException, key: str) -> str | None:
 def not_permitted(text: str, at: re.Match | None, key: str) -> str:
     """Say which permission a user lacks."""
     if re.search(r"\bkeys?\b", text[: at.start()] if at else text):
-        what, words = "this user may not use a key of the queue", f"~{name_of(key)}*"
-    elif "channel" in text:
-        what, words = "this user may not use the channel of schedules", "&django_q:*"
-    else:
-        named = COMMAND.search(text)
-        command = named[1].lower() if named else at[1] if at else "a command"
-        what, words = f"this user may not run '{command}'", f"+{command}"
-    return f"Redis: {what}. Add to its ACL: {words}"
+        return lacking(f"use the keys of {key}", f"~{key.removesuffix('q')}*")
+    if "channel" in text:
+        return lacking("use the channel by which schedulers are told", "&django_q:*")
+    named = COMMAND.search(text)
+    return not_allowed([named[1].lower() if named else at[1] if at else "a command"])
+
+
+def not_allowed(commands: Iterable[str]) -> str:
+    """Say which commands a user may not run."""
+    commands = sorted(set(commands))
+    return lacking(f"run {', '.join(commands)}", " ".join(f"+{each}" for each in commands))
+
+
+def lacking(what: str, words: str) -> str:
+    """Say what a user may not do, and what its ACL lacks."""
+    return f"Redis: this user may not {what}. Add to its ACL: {words}"
 
 
 def wrong_type(key: str) -> str:
@@ -73,8 +102,3 @@ def wrong_type(key: str) -> str:
         f"Redis: the key '{key}' holds a value of the wrong type, which something else has put "
         "there. Rename or delete it."
     )
-
-
-def name_of(key: str) -> str:
-    """Cut the end off the key of a queue."""
-    return key.removesuffix("q")

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 from django_q.brokers import get_broker, leased
 from django_q.brokers.base import Broker, Delivery
 from django_q.conf import Conf, logger
-from django_q.exceptions import brief
 from django_q.processes.entry import say_ready
+from django_q.processes.failures import Failures
 from django_q.processes.slot import Slots
 from django_q.queues import Queue
 
@@ -162,19 +162,22 @@ def pusher(
     broker.wake_fd = event.fileno() if hasattr(event, "fileno") else None
     room = room or OneByOne()
     say_ready("pushing tasks")
-    pause = BACK_OFF[0]
+    failures = Failures(
+        broker,
+        "can not take tasks from the broker",
+        "the broker answers again, and tasks are taken",
+    )
+    pause, is_prepared = BACK_OFF[0], False
     while True:
         try:
+            if not is_prepared:
+                broker.prepare()
+                is_prepared = True
             push(task_queue, event, broker, room)
-            if pause > BACK_OFF[0]:
-                logger.info("the broker answers again")
+            failures.success()
             pause = BACK_OFF[0]
         except Exception as error:
-            logger.error(
-                "can not take tasks from the broker, trying again in %.1f seconds: %s",
-                pause,
-                brief(error),
-            )
+            failures.log(error, pause)
             broker.close()
             event.wait(pause)
             pause = min(pause * 2, BACK_OFF[1])
