@@ -98,8 +98,9 @@ def get_ids(
     broker: Broker | None = None, host: str | None = None, *, out: TextIO | None = None
 ) -> bool:
     """Print the id of each cluster in a line of its own; True when it is done."""
-    with reaching():
-        stats = report.on_host(Stat.get_all(chosen(broker)), host)
+    broker = chosen(broker)
+    with reaching(broker):
+        stats = report.on_host(Stat.get_all(broker), host)
     ids = "\n".join(str(stat.cluster_id) for stat in stats)
     say(ids or _("No clusters appear to be running."), out)
     return True

@@ -96,7 +96,7 @@ class Redis(Broker):
         """Push a payload; returns the length of the list, or the id of a delayed one."""
         if delay > 0:
             return self._delay(payload, micro(delay), micro(patience()))
-        return self._sender.send(("RPUSH", self.list_key, payload))
+        return self._send(("RPUSH", self.list_key, payload))
 
     @property
     def _sender(self) -> Sender:
@@ -109,9 +109,18 @@ class Redis(Broker):
     def _delay(self, *args: Any) -> bytes:
         """Put a payload among the leased ones."""
         try:
-            return self._sender.send(scripts.delay.command(self.keys, *args))
+            return self._send(scripts.delay.command(self.keys, *args))
         except NoScriptError:
-            return self._sender.send(scripts.delay.whole(self.keys, *args))
+            return self._send(scripts.delay.whole(self.keys, *args))
+
+    def _send(self, *commands: tuple) -> Any:
+        """Send what enqueues; the error of what is refused says how to mend it."""
+        try:
+            return self._sender.send(*commands)
+        except redis.ResponseError as error:
+            if refusal := self.refusal(error):
+                raise type(error)(f"{error}. {refusal}") from error
+            raise
 
     def enqueue_many(self, payloads: Iterable[str | bytes]) -> list:
         """Push payloads in one command, or in one transaction when they are many."""
@@ -119,7 +128,7 @@ class Redis(Broker):
         chunks = list(iter(lambda: list(islice(remaining, CHUNK)), []))
         if not chunks:
             return []
-        length = self._sender.send(*(("RPUSH", self.list_key, *chunk) for chunk in chunks))
+        length = self._send(*(("RPUSH", self.list_key, *chunk) for chunk in chunks))
         return list(range(length - sum(map(len, chunks)) + 1, length + 1))
 
     def enqueue_once(self, payload: str | bytes, key: str) -> bool:

@@ -12,6 +12,7 @@ from redis import RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from django_q.brokers.refusals import refusal_of
 from django_q.brokers.waker import OFTEN, SELDOM, Waker
 from django_q.conf import Conf, logger
 from django_q.connections import connect_redis
@@ -36,7 +37,8 @@ def publish() -> None:
     try:
         impatient_client().publish(redis_channel(), "")
     except (RedisError, OSError) as error:
-        logger.warning("the scheduler will notice a change later, as Redis is away: %s", error)
+        cause = refusal_of(error, redis_channel()) or f"Redis is away: {error}"
+        logger.warning("the scheduler will notice a change later, as %s", cause)
 
 
 def impatient_client() -> Any:
@@ -57,6 +59,7 @@ class RedisWaker(Waker):
     def __init__(self) -> None:
         self.subscription: Any = None
         self.next_try = 0.0  # monotonic
+        self.refusal: str | None = None  # which was logged
 
     @property
     def patience(self) -> float:
@@ -69,9 +72,20 @@ class RedisWaker(Waker):
             return
         self.next_try = time.monotonic() + AGAIN
         subscription = impatient_client().pubsub(ignore_subscribe_messages=True)
-        with contextlib.suppress(RedisError, OSError):
+        try:
             subscription.subscribe(redis_channel())
-            self.subscription = subscription
+            subscription.get_message(timeout=1)  # a refusal comes as the answer
+        except (RedisError, OSError) as error:
+            self.note(refusal_of(error, redis_channel()))
+            return
+        self.note(None)
+        self.subscription = subscription
+
+    def note(self, refusal: str | None) -> None:
+        """Log that changes are not heard of, once, where that is refused."""
+        if refusal and refusal != self.refusal:
+            logger.warning("changes of schedules are noticed within %d s: %s", OFTEN, refusal)
+        self.refusal = refusal
 
     def sources(self) -> list[Any]:
         """List the socket of the subscription."""

@@ -14,20 +14,21 @@ from redis import exceptions
 #: What passes by itself: the server is full, loads, is a replica, can not write to its disk ...
 PASSING_CODES = (
     "OOM LOADING BUSY READONLY MISCONF MASTERDOWN NOREPLICAS CLUSTERDOWN TRYAGAIN MOVED ASK "
-    "NOSCRIPT UNBLOCKED EXECABORT"
+    "NOSCRIPT UNBLOCKED"
 ).split()
 #: Errors of redis-py with one of these codes, which it cuts off.
 PASSING = (
     exceptions.OutOfMemoryError,
     exceptions.ReadOnlyError,
     exceptions.NoScriptError,
-    exceptions.ExecAbortError,
     exceptions.ClusterError,
     exceptions.ClusterDownError,
     exceptions.MasterDownError,
     exceptions.MovedError,
     exceptions.TryAgainError,
 )
+#: What begins the words below.
+NAMED = "Redis: "
 #: Commands that a cluster must be allowed to run, in scripts, with arguments for lua/probe.lua.
 NEEDED = (
     "EXISTS",
@@ -59,20 +60,24 @@ def refusal_of(error: BaseException, key: str) -> str | None:
     ``key`` is that of the queue, for errors that name none.
     """
     text = str(error)
+    if NAMED in text:
+        return text[text.index(NAMED) :]
     if isinstance(error, (exceptions.AuthenticationError, exceptions.AuthorizationError)):
-        return f"Redis does not let this user in ({text}). See Q_CLUSTER['redis']."
+        return f"{NAMED}this user is not let in ({text}). See Q_CLUSTER['redis']."
     if not isinstance(error, exceptions.ResponseError) or isinstance(error, PASSING):
         return None
     if text.split(" ", 1)[0] in PASSING_CODES:
         return None
     at = AT.search(text)
-    if isinstance(error, exceptions.NoPermissionError):
+    if isinstance(error, exceptions.NoPermissionError) or "NOPERM" in text:
         return not_permitted(text, at, key)
     if text.startswith("WRONGTYPE"):
         return wrong_type(at[2] if at else key)
+    if isinstance(error, exceptions.ExecAbortError):
+        return None  # for a reason that is told with another command
     if "unknown command" in text.lower():
-        return f"Redis does not know a command: {text}. The oldest that does is Redis 6.2."
-    return f"Redis refuses a command: {text}"
+        return f"{NAMED}{text.strip()}. Redis 6.2 is the oldest that knows all commands."
+    return f"{NAMED}a command is refused: {text}"
 
 
 def not_permitted(text: str, at: re.Match | None, key: str) -> str:
@@ -93,12 +98,12 @@ def not_allowed(commands: Iterable[str]) -> str:
 
 def lacking(what: str, words: str) -> str:
     """Say what a user may not do, and what its ACL lacks."""
-    return f"Redis: this user may not {what}. Add to its ACL: {words}"
+    return f"{NAMED}this user may not {what}. Add to its ACL: {words}"
 
 
 def wrong_type(key: str) -> str:
     """Say which key holds what does not belong there."""
     return (
-        f"Redis: the key '{key}' holds a value of the wrong type, which something else has put "
+        f"{NAMED}the key '{key}' holds a value of the wrong type, which something else has put "
         "there. Rename or delete it."
     )

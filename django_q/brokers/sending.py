@@ -48,11 +48,13 @@ class Sender:
         if not self.is_plain:
             return leave_to(self.client, commands)
         if len(commands) == 1:
-            return self.send_all(commands)[0]
-        results = self.send_all((("MULTI",), *commands, ("EXEC",)))[-1]
-        for error in filter(lambda result: isinstance(result, Exception), results):
-            raise error
-        return results[-1]
+            (reply,) = self.send_all(commands)
+            return succeeded([reply])
+        begun, *replies, results = self.send_all((("MULTI",), *commands, ("EXEC",)))
+        if isinstance(begun, Exception):  # the server has run each command on its own
+            return succeeded(replies)
+        succeeded(replies)
+        return succeeded(results if isinstance(results, list) else [results])
 
     def send_all(self, commands: tuple[tuple, ...]) -> list:
         """Send commands on a connection, and give their replies."""
@@ -131,13 +133,32 @@ def attempt(connection: Any, commands: tuple[tuple, ...]) -> Callable[[], list]:
         connection.connect()
         connection.send_packed_command(packed)
         try:
-            return [connection.read_response(disable_decoding=True) for _ in commands]
+            replies = [reply_on(connection) for _ in commands]
         except SILENCE as error:
             if is_answer(error):
                 raise
             raise Unanswered from error
+        if isinstance(replies[-1], Exception):
+            connection.disconnect()  # a transaction may be left open on it
+        return replies
 
     return run
+
+
+def reply_on(connection: Any) -> Any:
+    """Read a reply, which may be an error: those behind it are on their way."""
+    try:
+        return connection.read_response(disable_decoding=True)
+    except redis.ResponseError as error:
+        return error
+
+
+def succeeded(replies: list) -> Any:
+    """Give the last reply. Raises the first error among them."""
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise reply
+    return replies[-1]
 
 
 def is_answer(error: Exception) -> bool:

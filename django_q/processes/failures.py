@@ -12,7 +12,7 @@ from django_q.exceptions import brief
 class Failures:
     """Logs failures of a step: an outage at each try, what a server refuses once, and the end."""
 
-    def __init__(self, broker: Broker, step: str, end: str, level: int = logging.ERROR) -> None:
+    def __init__(self, broker: Broker, step: str, end: str, level: int = logging.WARNING) -> None:
         self.broker = broker
         self.step, self.end = step, end
         self.level = level

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 
 from django_q.brokers.base import Broker
-from django_q.conf import Conf, logger
-from django_q.exceptions import brief
+from django_q.conf import Conf
+from django_q.processes.failures import Failures
 from django_q.processes.patience import patience
 from django_q.status import Stat
 
@@ -22,6 +22,8 @@ class Heartbeat:
         self.broker, self.snapshot = broker, snapshot
         self.due = 0.0  # monotonic; when to save the next one
         self._finished = 0  # deliveries finished when the last one was saved
+        texts = "the heartbeat could not be saved", "heartbeats are saved again"
+        self._failures = Failures(broker, *texts)
 
     def beat(self, now: float, finished: int, busy: bool) -> None:
         """Save a snapshot; an idle cluster does so less often."""
@@ -31,7 +33,8 @@ class Heartbeat:
         try:
             with patience():
                 self.snapshot().save(self.broker)
+            self._failures.success()
         except Exception as error:
             self.broker.close()
             self.due = time.monotonic() + IDLE_BEAT
-            logger.warning("the heartbeat could not be saved: %s", brief(error))
+            self._failures.log(error, IDLE_BEAT)

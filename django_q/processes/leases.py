@@ -11,8 +11,8 @@ import time
 from typing import Any
 
 from django_q.brokers.base import Broker
-from django_q.conf import Conf, logger
-from django_q.exceptions import brief
+from django_q.conf import Conf
+from django_q.processes.failures import Failures
 from django_q.processes.patience import patience
 from django_q.processes.slot import Slot, Slots
 
@@ -28,6 +28,8 @@ class Leases:
     def __init__(self, broker: Broker, slots: Slots) -> None:
         self.broker, self.slots = broker, slots
         self.due = 0.0  # monotonic; when to extend next
+        texts = "leases could not be extended", "leases are extended again"
+        self.failures = Failures(broker, *texts)
 
     def extend(self, now: float) -> None:
         """Extend what has been in hand for a while."""
@@ -39,10 +41,11 @@ class Leases:
         try:
             with patience():
                 self.broker.extend(receipts, Conf.RETRY)
+            self.failures.success()
         except Exception as error:
             self.broker.close()
             self.due = time.monotonic() + LOOK * Conf.RETRY  # it may have taken long
-            logger.warning("leases could not be extended, trying again: %s", brief(error))
+            self.failures.log(error, LOOK * Conf.RETRY)
 
 
 def held(slot: Slot, before: float) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import time
@@ -166,6 +167,7 @@ def pusher(
         broker,
         "can not take tasks from the broker",
         "the broker answers again, and tasks are taken",
+        logging.ERROR,
     )
     pause, is_prepared = BACK_OFF[0], False
     while True:

@@ -45,18 +45,19 @@ def scheduler_of_cluster(event: Any, broker: Broker | None = None) -> None:
     waker = waker_for(agenda.broker, agenda.alias)
     watch = Watch(agenda, event.is_set)
     say_ready("scheduling")
-    pause = BACK_OFF[0]
+    pause, refusal = BACK_OFF[0], None
     while not event.is_set():
         try:
             waker.listen()
             seconds = min(watch.enqueue_due(), waker.patience)
             if seconds > OFTEN:  # to open a connection takes longer than to look
                 connections.close_old()
-            if pause > BACK_OFF[0] and not watch.left_alone:
+            if (pause > BACK_OFF[0] or refusal) and not watch.left_alone:
                 logger.info("schedules are read again")
+                refusal = None
             pause = BACK_OFF[0]
         except Exception as error:
-            report(error, pause, isinstance(error, agenda.away))
+            refusal = report(error, pause, agenda, refusal)
             agenda.close()
             waker.close()
             connections.close_all()
@@ -67,15 +68,23 @@ def scheduler_of_cluster(event: Any, broker: Broker | None = None) -> None:
     agenda.close()
 
 
-def report(error: Exception, pause: float, is_outage: bool) -> None:
-    """Log what stopped a look at the schedules, with a traceback where it is no outage."""
-    logger.error(
-        "can not enqueue what is due, trying again in %.1f seconds: %s: %s",
-        pause,
-        type(error).__name__,
-        error,
-        exc_info=not is_outage,
-    )
+def report(error: Exception, pause: float, agenda: Agenda, told: str | None) -> str | None:
+    """Log what stopped a look at the schedules, with a traceback where it is no outage.
+
+    What the broker's server refuses is returned, and logged unless it was told before.
+    """
+    refusal = agenda.broker.refusal(error)
+    if refusal is None:
+        logger.error(
+            "can not enqueue what is due, trying again in %.1f seconds: %s: %s",
+            pause,
+            type(error).__name__,
+            error,
+            exc_info=not isinstance(error, agenda.away),
+        )
+    elif refusal != told:
+        logger.error("can not enqueue what is due until that is mended: %s", refusal)
+    return refusal
 
 
 def rest(event: Any, waker: Waker, seconds: float) -> bool:

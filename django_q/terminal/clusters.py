@@ -165,7 +165,7 @@ class ClusterScreen(Screen):
 
     def content(self, width: int) -> tuple[list[Row], list[Row]]:
         """Make the rows of clusters, and the bar. Raises BrokerUnavailable."""
-        with reaching():
+        with reaching(self.broker):
             self.stats = Stat.get_all(self.broker)
             figures = self.gauge.read()
         return rows(self.stats, width >= WIDE), bar(figures)

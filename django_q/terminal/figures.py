@@ -109,11 +109,13 @@ def shown(number: int | None) -> str:
 
 
 @contextmanager
-def reaching() -> Iterator[None]:
+def reaching(broker: Broker | None = None) -> Iterator[None]:
     """Talk to a broker; what its driver raises becomes BrokerUnavailable, in words for people."""
     try:
         yield
     except redis_errors() as error:
+        if broker and (refusal := broker.refusal(error)):
+            raise BrokerUnavailable(refusal) from error
         text = _("Can not connect to Redis server.")
         raise BrokerUnavailable(f"{text} {error}") from error
     except Exception as error:  # each driver has errors of its own

@@ -37,7 +37,7 @@ class Look:
     @classmethod
     def take(cls, broker: Broker) -> Look:
         """Look now. Raises BrokerUnavailable."""
-        with reaching():
+        with reaching(broker):
             stats = Stat.get_all(broker)
             return cls(broker.queue_size(), [stat for stat in stats if serves(stat)])
 

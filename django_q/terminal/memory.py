@@ -150,7 +150,7 @@ class MemoryScreen(Screen):
 
     def content(self, width: int) -> tuple[list[Row], list[Row]]:
         """Make the rows of clusters, and what was lowest. Raises BrokerUnavailable."""
-        with reaching():
+        with reaching(self.broker):
             stats = Stat.get_all(self.broker)
         memory = Memory.measure()
         self.lowest.note(memory.percent)

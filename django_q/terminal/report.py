@@ -35,7 +35,7 @@ def collect(broker: Broker, host: str | None = None) -> dict[str, Any]:
 
     Numbers of a database that does not answer are None. Raises BrokerUnavailable.
     """
-    with reaching():
+    with reaching(broker):
         return {
             "version": __version__,
             "name": Conf.PREFIX,
