@@ -11,9 +11,7 @@ import signal
 import socket
 import time
 import uuid
-from collections.abc import Iterator
 from multiprocessing.connection import wait
-from types import FrameType
 from typing import Any
 
 from django_q.brokers import get_broker
@@ -21,19 +19,23 @@ from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
 from django_q.connections import close_old as close_old_django_connections
 from django_q.humanhash import humanize
-from django_q.processes import entry
+from django_q.processes import entry, unix_signals
 from django_q.processes.affinity import set_cpu_affinity
+from django_q.processes.log_writer import LogProcess
 from django_q.processes.monitor import monitor
+from django_q.processes.patched import refuse_patched
 from django_q.processes.patience import patience
 from django_q.processes.pusher import pusher
 from django_q.processes.scheduler import scheduler
 from django_q.processes.sentinel import Sentinel
+from django_q.processes.sentinel_process import LOOK, LOOK_AT_STOP, SentinelProcess
 from django_q.processes.worker import rss_check, worker
 from django_q.queues import Flag
 from django_q.results.cache import save as save_cached
 from django_q.results.saving import save_task
 from django_q.status import Stat, Status
 from django_q.utils import localtime
+from django_q.waiting import readable
 
 __all__ = [
     "Cluster",
@@ -71,13 +73,18 @@ class Cluster:
         self.pid = os.getpid()
         self.host = socket.gethostname()
         self.timeout: float | None = Conf.TIMEOUT
-        self.sentinel: Any = None
         self._leash = Flag()
         self._stopped_at = -math.inf  # monotonic; when a Unix signal asked for a stop
-        self._death = -1  # descriptor that is readable when the sentinel has ended
+        self._guard = SentinelProcess()
+        self._due, self._pause = 0.0, BACK_OFF[0]  # monotonic; when another sentinel starts
         self.start_event: Flag | None = None
         self.stop_event: Flag | None = None
         self.abort_event: Flag | None = None
+
+    @property
+    def sentinel(self) -> Any:
+        """The sentinel's process; None before there is one."""
+        return self._guard.process
 
     @property
     def list_key(self) -> str:
@@ -89,32 +96,33 @@ class Cluster:
 
         Raises ``RuntimeError`` when the sentinel ends before that.
         """
-        logger.info("Q Cluster %s [%s] starting.", self.name, self.pid)
-        self.stop_event, self.start_event, self.abort_event = Flag(), Flag(), Flag()
-        self.spawn_sentinel()
+        refuse_patched()
+        self.begin()
+        while not self.start_event.wait(0.1):
+            if self.has_stopped:
+                self._guard.note_end()
+                raise self.early_end()
         logger.info("Q Cluster %s [%s] running.", self.name, self.pid)
         return self.pid
 
+    def begin(self) -> None:
+        """Start the sentinel, and do not wait for it."""
+        logger.info("Q Cluster %s [%s] starting.", self.name, self.pid)
+        self.stop_event, self.start_event, self.abort_event = Flag(), Flag(), Flag()
+        self._guard = SentinelProcess()
+        self.spawn_sentinel()
+
     def spawn_sentinel(self) -> None:
-        """Start the sentinel's process and wait until its cluster runs."""
+        """Start the sentinel's process."""
         events = (self.stop_event, self.start_event, self.abort_event)
-        self.broker.close()
-        self.sentinel = entry.spawn(
-            "django_q.processes.sentinel.sentinel",
-            (*events, self.cluster_id, self.timeout),
-            entry.SENTINEL,
-            self._leash,
-            late=(self.broker,),
+        self._guard.spawn(events, self.cluster_id, self.timeout, self.broker, self._leash)
+
+    def early_end(self) -> RuntimeError:
+        """Make the error that tells of a sentinel which ended before its cluster ran."""
+        return RuntimeError(
+            f"The sentinel ended with code {self.sentinel.exitcode} before its cluster "
+            "ran; what it logged says why."
         )
-        if self._death >= 0:
-            os.close(self._death)
-        self._death = entry.death_of(self.sentinel)
-        while not self.start_event.wait(0.1):
-            if not self.sentinel.is_alive():
-                raise RuntimeError(
-                    f"The sentinel ended with code {self.sentinel.exitcode} before its cluster "
-                    "ran; what it logged says why."
-                )
 
     def stop(self) -> bool:
         """Stop the cluster and wait for it; False when it does not run."""
@@ -122,7 +130,12 @@ class Cluster:
             return False
         logger.info("Q Cluster %s [%s] stopping.", self.name, self.pid)
         self.stop_event.set()
-        self.sentinel.join()
+        self._guard.note_stop()
+        while self.is_alive:
+            readable([self._guard.death], LOOK_AT_STOP)
+            self._guard.end_frozen()
+        self._guard.note_end()
+        self._guard.end_members(lambda: None)
         logger.info("Q Cluster %s [%s] has stopped.", self.name, self.pid)
         return True
 
@@ -138,30 +151,60 @@ class Cluster:
         With ``until_empty`` it stops when no task is left. With ``then_exit`` this process has
         nothing else to do, and a signal that comes when all is done does not make that a failure.
         """
+        refuse_patched()
         arrived: queue.SimpleQueue[int] = queue.SimpleQueue()
-        with contextlib.suppress(Exception), patience():
-            self.broker.ping()  # what that loads is loaded once, for all processes
-        gc.collect()
-        entry.share_memory()
-        with unix_signals(arrived) as wake:
-            self.start()
-            pause = BACK_OFF[0]
-            while True:
-                ready = wait([self._death, wake], 0.2 if until_empty else None)
-                if wake in ready:
-                    wake.recv(64)
-                    self.obey(arrived)
-                if self._death in ready:
-                    if self.stop_event.is_set():
-                        break
-                    pause = self.replace_sentinel(pause)
-                if until_empty and self.is_done():
-                    self.stop_event.set()
-            if then_exit:  # Python lets go of handlers before its process ends
-                signal.pthread_sigmask(signal.SIG_BLOCK, entry.STOPS)
-        self.sentinel.join()
-        logger.info("Q Cluster %s [%s] has stopped.", self.name, self.pid)
+        with unix_signals.collected(arrived) as wake:
+            with contextlib.suppress(Exception), patience():
+                self.broker.ping()  # what that loads is loaded once, for all processes
+            gc.collect()
+            entry.share_memory()
+            if not arrived.empty():  # before there was anything to stop
+                return 0
+            with LogProcess(self._leash) as log:
+                self.begin()
+                self.attend(log, wake, arrived, until_empty)
+                if then_exit:  # Python lets go of handlers before its process ends
+                    signal.pthread_sigmask(signal.SIG_BLOCK, entry.STOPS)
+                logger.info("Q Cluster %s [%s] has stopped.", self.name, self.pid)
         return 0
+
+    def attend(
+        self,
+        log: LogProcess,
+        wake: socket.socket,
+        arrived: queue.SimpleQueue[int],
+        until_empty: bool,
+    ) -> None:
+        """See to the sentinel, and to what is asked of this process, until both are done."""
+        began, has_run = self.start_event, False
+        while not (self.has_stopped and self.stop_event.is_set()):
+            sources = [wake, *log.sources]
+            sources += [self._guard.death] if self.is_alive else []
+            sources += [] if has_run else [began]
+            wait(sources, self.until_next_look(log, until_empty))
+            self.hear(wake, arrived)
+            log.tend()
+            if not has_run and began.is_set():
+                has_run = True
+                logger.info("Q Cluster %s [%s] running.", self.name, self.pid)
+            self.tend(has_run)
+            if until_empty and has_run and self.is_done():
+                self.stop_event.set()
+        self._guard.note_end()
+        self._guard.end_members(lambda: self.hear(wake, arrived))
+
+    def until_next_look(self, log: LogProcess, until_empty: bool) -> float:
+        """Tell for how many seconds nothing has to be looked at unasked."""
+        now = time.monotonic()
+        due = min(log.due, math.inf if self.is_alive else self._due)
+        look = LOOK_AT_STOP if self.stop_event.is_set() or until_empty else LOOK
+        return max(0.0, min(due - now, look))
+
+    def hear(self, wake: socket.socket, arrived: queue.SimpleQueue[int]) -> None:
+        """See to the Unix signals that have come."""
+        with contextlib.suppress(BlockingIOError):
+            wake.recv(64, socket.MSG_DONTWAIT)
+        self.obey(arrived)
 
     def obey(self, arrived: queue.SimpleQueue[int]) -> None:
         """Stop at the first Unix signal, and at once at the second.
@@ -176,25 +219,49 @@ class Cluster:
             if self._stopped_at > -math.inf:
                 logger.warning("Q Cluster %s got %s again: it stops at once.", self.name, name)
                 self.abort()
+                self._guard.note_abort()
             else:
                 logger.info("Q Cluster %s [%s] stopping after %s.", self.name, self.pid, name)
                 self._stopped_at = time.monotonic()
                 self.stop_event.set()
 
-    def replace_sentinel(self, pause: float) -> float:
-        """Start another sentinel after ``pause`` seconds; how long the next one would wait."""
+    def tend(self, has_run: bool) -> None:
+        """Start another sentinel where this one has ended, and end it where it stands still."""
+        if self.stop_event.is_set():
+            self._guard.note_stop()
+        if self.is_alive:
+            self._guard.end_frozen()
+        elif self.stop_event.is_set():
+            return
+        elif self._guard.death >= 0:
+            self._guard.note_end()
+            if not has_run:
+                raise self.early_end()
+            self.put_off_sentinel()
+        elif time.monotonic() >= self._due:
+            self.replace_sentinel()
+
+    def put_off_sentinel(self) -> None:
+        """Say that the sentinel has ended, and when the next one starts: later each time."""
+        if time.monotonic() - self._guard.born > BACK_OFF[1]:
+            self._pause = BACK_OFF[0]
         logger.critical(
             "the sentinel ended with code %s; another starts in %.1f seconds",
             self.sentinel.exitcode,
-            pause,
+            self._pause,
         )
-        self.stop_event.wait(pause)
+        self._due = time.monotonic() + self._pause
+        self._pause = min(self._pause * 2, BACK_OFF[1])
+
+    def replace_sentinel(self) -> None:
+        """Start another sentinel."""
         try:
             self.start_event = Flag()
             self.spawn_sentinel()
-        except (RuntimeError, OSError, EOFError) as error:
+        except (OSError, EOFError) as error:
+            self._due = time.monotonic() + self._pause
+            self._pause = min(self._pause * 2, BACK_OFF[1])
             logger.critical("the sentinel can not be started: %s", error)
-        return min(pause * 2, BACK_OFF[1])
 
     def is_done(self) -> bool:
         """Whether nothing is queued and nothing runs, as far as can be told now."""
@@ -219,7 +286,7 @@ class Cluster:
     @property
     def is_alive(self) -> bool:
         """Whether the sentinel lives."""
-        return self.sentinel is not None and self.sentinel.is_alive()
+        return self._guard.is_alive
 
     @property
     def is_starting(self) -> bool:
@@ -240,28 +307,3 @@ class Cluster:
     def has_stopped(self) -> bool:
         """Whether the cluster does not run."""
         return not self.is_alive
-
-
-@contextlib.contextmanager
-def unix_signals(arrived: queue.SimpleQueue[int]) -> Iterator[socket.socket]:
-    """Collect SIGTERM and SIGINT while the block runs; gives a socket that then is readable.
-
-    The handler does no more than note the number: anything else could wait for what it
-    interrupted.
-    """
-    reader, writer = socket.socketpair()
-    writer.setblocking(False)
-
-    def note(signum: int, frame: FrameType | None) -> None:
-        arrived.put(signum)
-        with contextlib.suppress(OSError):
-            writer.send(b"1")
-
-    previous = {number: signal.signal(number, note) for number in entry.STOPS}
-    try:
-        yield reader
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-        reader.close()
-        writer.close()

@@ -141,9 +141,10 @@ class Flag:
         return self.reader.fileno()
 
     def close(self) -> None:
-        """Let go of both ends in this process."""
-        self.reader.close()
-        self.writer.close()
+        """Let go of both ends in this process; there are none where they could not be made."""
+        if "reader" in vars(self):
+            self.reader.close()
+            self.writer.close()
 
     def __del__(self) -> None:
         self.close()
@@ -324,10 +325,10 @@ class Queue:
         return self.reader.fileno()
 
     def close(self) -> None:
-        """Let go of both ends in this process."""
-        self.writer.close()
-        self.reader.close()
-        self.count.close()
+        """Let go of both ends in this process, and of what there is where one could not be made."""
+        for name in ("writer", "reader", "count"):
+            if name in vars(self):
+                getattr(self, name).close()
 
     def __del__(self) -> None:
         self.close()

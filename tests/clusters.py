@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,11 @@ from tests.servers import wait_until, workspace
 
 class RunningCluster:
     """``manage.py qcluster`` as a process, with the settings of the tests and some options."""
+
+    #: What runs the command.
+    program: Sequence[str] = (sys.executable, "-m", "django", "qcluster")
+    #: What its process does before it is one of Python.
+    prepare: Callable[[], Any] | None = None
 
     def __init__(self, *arguments: str, **options: Any) -> None:
         options.setdefault("workers", 2)
@@ -39,14 +44,19 @@ class RunningCluster:
         """Start the process, which writes into its log file."""
         with open(self.log_file, "wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "django", "qcluster", *arguments],
+                [*self.program, *arguments],
                 env={**os.environ, **environment},
-                stdout=log,
-                stderr=log,
+                stdout=self.output(log),
+                stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
+                preexec_fn=self.prepare,
             )
         self.pid = self.process.pid
         self.members: set[psutil.Process] = set()
+
+    def output(self, log: Any) -> Any:
+        """Choose where it writes."""
+        return log
 
     def log(self) -> str:
         """Read what it has logged."""

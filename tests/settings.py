@@ -70,6 +70,24 @@ def fail(signum: int, frame: object) -> None:
 if os.environ.get("DJANGO_Q_TEST_FAILS"):
     signal.signal(signal.SIGUSR1, fail)
 
+if os.environ.get("DJANGO_Q_TEST_IGNORES_CHILDREN"):
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+
+if os.environ.get("DJANGO_Q_TEST_HANDLER"):
+    LOGGING = {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {"no_pusher": {"()": "tests.handlers.NoPusher"}},
+        "handlers": {
+            "tried": {"class": os.environ["DJANGO_Q_TEST_HANDLER"], "filters": ["no_pusher"]},
+            "console": {"class": "logging.StreamHandler"},
+        },
+        "loggers": {
+            "django-q": {"handlers": ["tried"], "level": "INFO", "propagate": False},
+            "tests": {"handlers": ["console"], "level": "INFO"},
+        },
+    }
+
 SECRET_KEY = "only for tests"
 ROOT_URLCONF = "tests.urls"
 USE_TZ = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -99,6 +100,12 @@ def log_statement() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     return len(connection.queries)
+
+
+def close_streams() -> None:
+    """Leave nothing to write to."""
+    sys.stdout.close()
+    sys.stderr.close()
 
 
 def unpicklable() -> Any:

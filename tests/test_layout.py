@@ -23,9 +23,11 @@ status results.wait results.rows results.saving results.database results.finishe
 lifecycle.timeout lifecycle.reporting lifecycle.surroundings lifecycle.hooks lifecycle.invalid \
     lifecycle.execution lifecycle.collation lifecycle.completion lifecycle.recovery \
     lifecycle.producer lifecycle.inline lifecycle.composition lifecycle
-processes.farewell processes.patience processes.failures processes.entry processes.slot \
-    processes.leases processes.heartbeat processes.leftovers processes.affinity processes.child \
-    processes.pusher processes.worker processes.monitor processes.scheduler processes.sentinel \
+processes.farewell processes.patience processes.unix_signals processes.patched processes.limits \
+    processes.pulse processes.board processes.records processes.log_queue processes.failures \
+    processes.entry processes.slot processes.leases processes.heartbeat processes.leftovers \
+    processes.affinity processes.child processes.log_writer processes.pusher processes.worker \
+    processes.monitor processes.scheduler processes.sentinel_process processes.sentinel \
     processes
 pusher worker scheduler timeout utils terminal tasks cluster backend monitor monitor_terminal \
     admin checks apps legacy management

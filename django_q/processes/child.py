@@ -15,6 +15,7 @@ from django_q.conf import logger
 from django_q.lifecycle.recovery import Abandoned
 from django_q.optional import prometheus_multiprocess
 from django_q.processes.entry import death_of
+from django_q.processes.pulse import Pulse, Silence, limit
 from django_q.processes.slot import Slot, State
 from django_q.waiting import readable
 
@@ -42,6 +43,11 @@ class Child:
     timed_out: bool = False  # it was killed for its task's time limit
     retired: bool = False  # it shall end, and nobody takes its place
     stopped: bool = False  # it was killed because the cluster had to stop
+    frozen: float = 0.0  # seconds for which it had stood still when it was killed for that
+    pulse: Pulse | None = None  # of a process that has no slot
+
+    def __post_init__(self) -> None:
+        self.silence = Silence(self.pulse) if self.pulse else None
 
     @property
     def name(self) -> str:
@@ -57,15 +63,17 @@ class Child:
             process.kill()  # nobody would hear of its end
             process.join()
             raise
-        self.is_running, self.timed_out = True, False
+        self.is_running, self.timed_out, self.frozen = True, False, 0.0
 
     def has_ended(self) -> bool:
         """Whether the process has ended.
 
-        One whose fork server was killed passes for dead, and would go on beside its successor.
+        The kernel says so also where somebody else has taken its exit code. One whose fork server
+        was killed passes for dead, and would go on beside its successor.
         """
-        if self.process.is_alive():
+        if not readable([self.death], 0) and self.process.is_alive():
             return False
+        self.process.join(LAST_BREATH)
         if hasattr(signal, "pidfd_send_signal"):
             with contextlib.suppress(OSError):
                 signal.pidfd_send_signal(self.death, signal.SIGKILL)
@@ -89,6 +97,8 @@ class Child:
         self.is_running = False
         if self.slot:
             self.slot.reset()
+        if self.pulse:
+            self.pulse.stop()
         if prometheus_multiprocess and self.number:
             with contextlib.suppress(OSError):  # of its files another may have taken care
                 prometheus_multiprocess.mark_process_dead(self.process.pid)
@@ -121,11 +131,13 @@ class Child:
 
     def cause(self) -> str:
         """Say how the process ended."""
+        if self.frozen:
+            return f"standing still for {self.frozen:.1f} seconds"
         code = self.process.exitcode
         if code is not None and code < 0:
             name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
             return f"death by {name}{' (out of memory?)' if name == 'SIGKILL' else ''}"
-        return f"its exit with code {code}"
+        return "its end" if code is None else f"its exit with code {code}"
 
     def report(self, cause: str) -> None:
         """Log that the process ended unasked."""
@@ -161,6 +173,14 @@ class Child:
             stopped=self.stopped,
             unread=not hand.is_read,
         )
+
+    def end_frozen(self, now: float, step: float) -> None:
+        """Kill a process that has shown no sign of life for too long."""
+        if self.silence and self.is_running and not self.frozen:
+            seconds = self.silence.look(now, step)
+            if seconds > limit():
+                self.frozen = seconds
+                self.process.kill()
 
     def overdue_at(self, grace: float) -> float:
         """Tell when a worker has ignored the limit of its task, or of its end; monotonic."""

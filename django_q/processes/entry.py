@@ -26,20 +26,25 @@ from django_q import connections
 from django_q.conf import Conf, logger
 from django_q.optional import setproctitle
 from django_q.package import resolve
+from django_q.processes import log_queue
 from django_q.processes.farewell import limit_farewell
+from django_q.processes.log_queue import LogQueue, Sender
+from django_q.processes.pulse import Pulse
+from django_q.processes.unix_signals import STOPS, hear_of_children, unblock
 from django_q.queues import Flag
 
 #: Names of processes; also in their titles.
-SENTINEL, PUSHER, WORKER, MONITOR, SCHEDULER = (
+SENTINEL, PUSHER, WORKER, MONITOR, SCHEDULER, LOGGER = (
     "sentinel",
     "pusher",
     "worker",
     "monitor",
     "scheduler",
+    "logger",
 )
 
-#: Unix signals that stop a cluster.
-STOPS = (signal.SIGINT, signal.SIGTERM)
+#: Those of which a sentinel has one each.
+SINGLE = (PUSHER, MONITOR, SCHEDULER)
 
 
 def context() -> BaseContext:
@@ -50,12 +55,19 @@ def context() -> BaseContext:
 
 
 def spawn(
-    path: str, args: tuple, name: str, leash: Flag, daemon: bool = False, late: tuple = ()
+    path: str,
+    args: tuple,
+    name: str,
+    leash: Flag,
+    daemon: bool = False,
+    late: tuple = (),
+    pulse: Pulse | None = None,
 ) -> Any:
     """Start a process whose body is the function at a dotted path.
 
     It hangs on ``leash``, whose writing end nobody else may hold. ``late`` holds further
-    arguments, whose classes need Django before they can be read.
+    arguments, whose classes need Django before they can be read. ``pulse`` is what it shows by
+    a thread that it lives.
     """
     connections.close_all()
     birth = Birth(
@@ -65,6 +77,8 @@ def spawn(
         leash,
         os.environ.get("Q_CLUSTER_NAME"),
         logs_to_terminal(),
+        Sender.own.log if Sender.own and name != LOGGER else None,
+        pulse,
     )
     process = context().Process(target=birth, name=name, daemon=daemon)
     with held_back():
@@ -90,10 +104,19 @@ class Birth:
     """What a process needs to begin; called in the child."""
 
     def __init__(
-        self, path: str, args: tuple, late: bytes, leash: Flag, cluster: str | None, logs: bool
+        self,
+        path: str,
+        args: tuple,
+        late: bytes,
+        leash: Flag,
+        cluster: str | None,
+        logs: bool,
+        log: LogQueue | None,
+        pulse: Pulse | None,
     ) -> None:
         self.path, self.args, self.late = path, args, late
         self.leash, self.cluster, self.logs = leash, cluster, logs
+        self.log, self.pulse = log, pulse
 
     def __call__(self) -> None:
         Leash.take(self.leash)
@@ -106,16 +129,36 @@ class Birth:
         (connections.suit_tasks if is_worker else connections.suit_cluster)()
         if self.logs:
             log_to_terminal()
+        self.send_log(is_worker)
         ignore_unix_signals()
+        hear_of_children()
+        unblock()
         retitle("")
-        body: Callable = resolve(self.path)
-        args = [self.leash if each is Given.LEASH else each for each in self.args]
+        if self.pulse:
+            self.pulse.keep()
         try:
-            body(*args, *pickle.loads(self.late))
+            self.run()
         finally:
             limit_farewell()
             # Python lets go of handlers before its process ends.
             signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+
+    def run(self) -> None:
+        """Run the body. What it raises is logged here: Python would write to a stream, and wait."""
+        body: Callable = resolve(self.path)
+        args = [self.leash if each is Given.LEASH else each for each in self.args]
+        try:
+            body(*args, *pickle.loads(self.late))
+        except Exception:
+            logger.critical("%s has failed", multiprocessing.current_process().name, exc_info=True)
+            sys.exit(1)
+
+    def send_log(self, is_worker: bool) -> None:
+        """Have the logger's process call handlers; the sentinel does not even wait for room."""
+        log_queue.send_nothing()  # of what a fork has copied
+        if self.log:
+            is_patient = multiprocessing.current_process().name != SENTINEL
+            (log_queue.send_own if is_worker else log_queue.send_all)(self.log, is_patient)
 
 
 class Leash:
@@ -125,6 +168,7 @@ class Leash:
     """
 
     own: Flag | None = None  # of this process
+    is_handed_on = False  # whether a process of the cluster is being started
 
     @classmethod
     def take(cls, leash: Flag) -> None:
@@ -181,9 +225,11 @@ def held_back() -> Iterator[None]:
     that it has started would pass for dead.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    Leash.is_handed_on = True
     try:
         yield
     finally:
+        Leash.is_handed_on = False
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
@@ -195,15 +241,17 @@ def ignore_unix_signals() -> None:
     for number in STOPS:
         signal.signal(number, pass_over)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
-    os.register_at_fork(after_in_child=restore_unix_signals)
+    os.register_at_fork(after_in_child=leave_cluster)
 
 
 def pass_over(signum: int, frame: FrameType | None) -> None:
     """Do nothing about a Unix signal: the cluster gets it too, and stops this process."""
 
 
-def restore_unix_signals() -> None:
-    """Let the children that a task forks be ended as usual."""
+def leave_cluster() -> None:
+    """Let the children that a task forks be ended as usual, and write their own log."""
+    if not Leash.is_handed_on:
+        log_queue.leave()
     if signal.getsignal(signal.SIGTERM) is pass_over:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -25,12 +25,14 @@ def limit_farewell() -> None:
 
 def leave(signum: int, frame: FrameType | None) -> None:
     """End without what still runs; the handler of a Unix signal."""
-    logger.warning(
-        "%s ends without what was left running in it: %s",
-        multiprocessing.current_process().name,
-        ", ".join(left_running()) or "nothing that Python knows of",
-    )
-    os._exit(0)
+    try:
+        logger.warning(
+            "%s ends without what was left running in it: %s",
+            multiprocessing.current_process().name,
+            ", ".join(left_running()) or "nothing that Python knows of",
+        )
+    finally:
+        os._exit(0)
 
 
 def left_running() -> list[str]:

@@ -24,15 +24,19 @@ from django_q.connections import suit_sentinel
 from django_q.humanhash import humanize
 from django_q.processes import entry
 from django_q.processes.affinity import bind
+from django_q.processes.board import Board
 from django_q.processes.child import Child
 from django_q.processes.entry import Given
 from django_q.processes.heartbeat import Heartbeat
 from django_q.processes.leases import Leases
 from django_q.processes.leftovers import Leftovers
+from django_q.processes.limits import is_short_of_files, shortage
+from django_q.processes.log_queue import Sender
+from django_q.processes.log_writer import LogProcess
 from django_q.processes.patience import PATIENCE
+from django_q.processes.pulse import Pulse, limit
 from django_q.processes.slot import Slots, State
 from django_q.queues import STOP, Flag, Queue
-from django_q.status import Stat
 
 #: Seconds past its time limit after which a task is ended from outside.
 KILL_GRACE = 3.0
@@ -48,18 +52,24 @@ def sentinel(
     abort_event: Flag,
     cluster_id: UUID,
     timeout: float | None,
+    board: Board,
     broker: Broker | None,
 ) -> None:
     """Run a cluster until ``stop_event``: the body of the sentinel's process."""
     entry.share_memory()
     suit_sentinel(PATIENCE)
     signal.signal(signal.SIGTERM, lambda signum, frame: stop_event.set())
-    guard = Sentinel(stop_event, start_event, cluster_id, broker, timeout, start=False)
-    guard.abort_event = abort_event
     try:
+        guard = Sentinel(stop_event, start_event, cluster_id, broker, timeout, start=False)
+        guard.abort_event, guard.board = abort_event, board
+        if Sender.own is None:  # the main process does something else, and has no logger for us
+            guard.start_logger()
         guard.start()
-    except BaseException:
-        logger.critical("the sentinel has failed", exc_info=True)
+    except BaseException as error:
+        if is_short_of_files(error):
+            logger.critical(shortage())
+        else:
+            logger.critical("the sentinel has failed", exc_info=True)
         # As if it was killed: Python would wait for the children, and they wait for its end.
         os._exit(1)
 
@@ -84,6 +94,8 @@ class Sentinel:
         self.broker = leased(broker or get_broker())
         self.stop_event, self.start_event = stop_event, start_event
         self.abort_event: Any = Flag()
+        self.board: Board | None = None
+        self.logger: LogProcess | None = None
         self.event_out = Flag()  # the leash of the processes
         self.timeout = timeout
         self.tob = timezone.now()
@@ -95,7 +107,8 @@ class Sentinel:
         self.children: list[Child] = []
         self.leftovers = Leftovers(self.result_queue)
         self.leases = Leases(self.broker, self.slots)
-        self.heartbeat = Heartbeat(self.broker, self.stat)
+        self.heartbeat = Heartbeat(self.broker, self)
+        self._next_look = 0.0  # monotonic; at the pulses
         if start:
             self.start()
 
@@ -134,13 +147,18 @@ class Sentinel:
         """Find the process of a role that one process has."""
         return next((child.process for child in self.children if child.role == role), None)
 
+    def start_logger(self) -> None:
+        """Start the logger of this cluster."""
+        self.logger = LogProcess(self.event_out, self.task_queue, self.result_queue)
+        self.logger.start()
+
     def spawn_cluster(self) -> None:
         """Start all processes: first what takes results, last what brings tasks."""
-        self.children = [Child(entry.MONITOR)]
+        self.children = [Child(entry.MONITOR, pulse=Pulse())]
         self.children += [Child(entry.WORKER, slot, n) for n, slot in enumerate(self.slots, 1)]
         if Conf.SCHEDULER:
-            self.children.append(Child(entry.SCHEDULER))
-        self.children.append(Child(entry.PUSHER))
+            self.children.append(Child(entry.SCHEDULER, pulse=Pulse()))
+        self.children.append(Child(entry.PUSHER, pulse=Pulse()))
         for child in self.children:
             self.spawn(child)
 
@@ -163,20 +181,35 @@ class Sentinel:
         daemon = child.role != entry.WORKER or Conf.DAEMONIZE_WORKERS
         path = f"django_q.processes.{body}"
         try:
-            child.begin(entry.spawn(path, args, child.name, self.event_out, daemon, late))
+            child.begin(
+                entry.spawn(path, args, child.name, self.event_out, daemon, late, child.pulse)
+            )
         except (OSError, EOFError) as error:  # no memory, too many processes, no fork server
             child.fail_to_begin(error)
             return
+        self.show(child)
         if child.number:
             bind(Conf.CPU_AFFINITY, child.process.pid, child.number - 1)
+
+    def show(self, child: Child) -> None:
+        """Show the main process what there is, should this one stand still."""
+        if self.board:
+            self.board.pulse.beat()
+            index = self.children.index(child)
+            self.board.pids[index] = child.process.pid if child.is_running else 0
 
     # One round of guarding.
 
     def tend(self) -> None:
         """Wait for something to happen, and see to it."""
         self.wait()
+        if self.board:
+            self.board.pulse.beat()
         self.reap()
         self.end_overdue()
+        self.end_frozen()
+        if self.logger:
+            self.logger.tend()
         self.leftovers.pass_on()
         now = time.monotonic()
         if now >= self.leases.due:
@@ -187,6 +220,7 @@ class Sentinel:
     def wait(self) -> None:
         """Wait until a process ends, someone wants a stop, or the next deadline."""
         sources: list[Any] = [child.death for child in self.children if child.is_running]
+        sources += self.logger.sources if self.logger else []
         events = [self.abort_event] if self.stopping else [self.stop_event, *entry.leash()]
         waitable = [event for event in events if hasattr(event, "fileno") and not event.is_set()]
         timeout = max(0.0, self.next_deadline() - time.monotonic())
@@ -196,7 +230,8 @@ class Sentinel:
 
     def next_deadline(self) -> float:
         """Find when this process must look again, whatever happens."""
-        deadlines = [self.heartbeat.due, self.leases.due]
+        deadlines = [self.heartbeat.due, self.leases.due, self._next_look]
+        deadlines += [self.logger.due] if self.logger else []
         deadlines += [child.due for child in self.missing()]
         deadlines += [child.overdue_at(KILL_GRACE) for child in self.children]
         return min(deadlines)
@@ -227,8 +262,9 @@ class Sentinel:
             self.leftovers.add(abandoned)
         timed_out = child.ran_out_of_time
         child.end()
-        if self.stopping and child.process.exitcode == 0:
-            logger.debug("%s stopped", child.name)
+        self.show(child)
+        if child.stopped or (self.stopping and child.process.exitcode == 0):
+            logger.debug("%s stopped", child.name)  # that it was killed was said
         elif ending is State.RECYCLED:
             logger.info("recycled %s", child.name)
         else:
@@ -243,6 +279,14 @@ class Sentinel:
             if now >= child.overdue_at(KILL_GRACE):
                 child.timed_out = child.state is State.BUSY
                 child.process.kill()
+
+    def end_frozen(self) -> None:
+        """Kill processes that stand still: others take their places."""
+        now, step = time.monotonic(), limit() / 4
+        if now >= self._next_look:
+            self._next_look = now + step
+            for child in self.children:
+                child.end_frozen(now, 2 * step)
 
     # What it says about itself.
 
@@ -264,28 +308,6 @@ class Sentinel:
         """Save a heartbeat."""
         self.heartbeat.beat(now, self.slots.finished, self.is_busy() or self.stopping)
 
-    def stat(self) -> Stat:
-        """Take a snapshot of the cluster."""
-        now = time.monotonic()
-        return Stat(
-            self.parent_pid,
-            self.cluster_id,
-            name=self.cluster_name,
-            queue=Conf.CLUSTER_NAME,
-            status=self.status(),
-            tob=self.tob,
-            reincarnations=self.reincarnations,
-            sentinel=self.pid,
-            pusher=pid(self.pusher),
-            monitor=pid(self.monitor),
-            scheduler=pid(self.scheduler),
-            workers=[pid(process) for process in self.pool],
-            pool_size=self.pool_size,
-            task_q_size=self.task_queue.qsize(),
-            done_q_size=self.result_queue.qsize(),
-            current=[running for child in self.children if (running := child.current(now))],
-        )
-
     # The end.
 
     def stop(self) -> None:
@@ -304,6 +326,8 @@ class Sentinel:
         self.await_end((entry.MONITOR,), max(until, time.monotonic() + MONITOR_GRACE))
         self.beat(time.monotonic())
         self.broker.close()
+        if self.logger:
+            self.logger.close()
 
     def await_end(self, roles: Iterable[str], until: float) -> None:
         """Guard until the processes of these roles have ended, and all is passed on.
@@ -327,8 +351,3 @@ class Sentinel:
                 child.process.join()
         self.reap()
         self.leftovers.pass_on()
-
-
-def pid(process: Any) -> int:
-    """The pid of a process; 0 where there is none."""
-    return (process.pid or 0) if process else 0

@@ -16,7 +16,9 @@ from django_q.cluster import Cluster
 from django_q.conf import Conf
 from django_q.exceptions import BrokerUnavailable
 from django_q.processes.entry import log_to_terminal
+from django_q.processes.limits import is_short_of_files, shortage
 from django_q.processes.patience import patience
+from django_q.processes.unix_signals import exit_at_once
 
 
 class Command(BaseCommand):
@@ -43,6 +45,8 @@ class Command(BaseCommand):
                 "A cluster needs Unix sockets, which this system does not have. On Windows, run it "
                 "in WSL or in a container; tasks can be enqueued from anywhere."
             )
+        if self._called_from_command_line:
+            exit_at_once()  # until there is a cluster to stop
         if options["cluster_name"]:
             # In the environment too, for the processes that do not inherit this one's memory.
             os.environ["Q_CLUSTER_NAME"] = options["cluster_name"]
@@ -51,8 +55,15 @@ class Command(BaseCommand):
         # The database may come later, and the cluster waits for it.
         with contextlib.suppress(DatabaseError, BrokerUnavailable), patience():
             self.check_migrations()
-        code = Cluster().run(
-            until_empty=options["run_once"], then_exit=self._called_from_command_line
-        )
+        try:
+            code = Cluster().run(
+                until_empty=options["run_once"], then_exit=self._called_from_command_line
+            )
+        except RuntimeError as error:
+            raise CommandError(str(error)) from error
+        except OSError as error:
+            if is_short_of_files(error):
+                raise CommandError(shortage()) from error
+            raise
         if code:
             sys.exit(code)

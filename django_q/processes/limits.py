@@ -1,0 +1,22 @@
+"""What a process lacks that can not go on: said in words, where a traceback would say nothing."""
+
+from __future__ import annotations
+
+import errno
+
+from django_q.conf import Conf
+from django_q.optional import resource
+
+
+def is_short_of_files(error: BaseException) -> bool:
+    """Whether an error comes of too many open files."""
+    return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+
+
+def shortage() -> str:
+    """Say that a cluster can not open the files it needs, and what to do."""
+    limit = f" of {resource.getrlimit(resource.RLIMIT_NOFILE)[0]}" if resource else ""
+    return (
+        f"A cluster of {Conf.WORKERS} workers can not open the files it needs: the limit of this "
+        f"process{limit} is used up. Raise it, as with 'ulimit -n' or LimitNOFILE= of systemd."
+    )

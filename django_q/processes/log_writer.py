@@ -1,0 +1,161 @@
+"""The logger's process: it calls the handlers of the project, for all processes of a cluster."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import time
+from typing import Any
+
+from django_q import connections
+from django_q.conf import logger
+from django_q.processes import entry, log_queue
+from django_q.processes.child import Child
+from django_q.processes.log_queue import LogQueue
+from django_q.processes.records import unpacked
+from django_q.queues import Flag, Queue
+from django_q.waiting import readable
+
+#: Seconds between two tries to say what is missing: at first, and at most.
+PAUSE = (1.0, 60.0)
+#: Seconds that the last lines get while none of them is written, and altogether.
+LAST_LINES, AT_MOST = 0.5, 10.0
+
+
+def write_log(log: LogQueue, *queues: Queue) -> None:
+    """Write what the others send until all of them are gone: the body of the process.
+
+    The last writer to go ends a queue, so this process must not count as one: neither of its own
+    nor of ``queues``, which a fork has copied.
+    """
+    for each in (log.records, *queues):
+        each.writer.close()
+    writer = Writer(log)
+    logging.Handler.handleError = writer.handle_error  # type: ignore[method-assign, assignment]
+    while True:
+        try:
+            items = log.records.get_many(timeout=writer.patience())
+        except queue.Empty:
+            items = []
+        except EOFError:
+            break
+        for fields in items:
+            writer.write(fields)
+        writer.tell()
+
+
+class Writer:
+    """Calls handlers; whatever they do costs a line and no more."""
+
+    def __init__(self, log: LogQueue) -> None:
+        self.log = log
+        self.failed = False  # whether a handler has failed over the latest line
+        self.due = 0.0  # monotonic; when to tell next what is missing
+        self.pause = PAUSE[0]
+        self.print_error = logging.Handler.handleError
+
+    def write(self, fields: dict[str, Any]) -> None:
+        """Give a record to the handlers of its logger, through filters and levels."""
+        self.failed = False
+        try:
+            connections.close_old()  # a handler may write to a database
+            record = unpacked(fields)
+            logging.getLogger(record.name).handle(record)
+        except BaseException:  # a handler may raise what it likes
+            self.failed = True
+        if self.failed:
+            connections.close_all()
+            self.log.lost.add(1)
+
+    def handle_error(self, handler: logging.Handler, record: logging.LogRecord) -> None:
+        """Note that a handler has failed, in place of ``Handler.handleError``."""
+        self.failed = True
+        with contextlib.suppress(BaseException):  # as where the standard error is closed
+            self.print_error(handler, record)
+
+    def patience(self) -> float | None:
+        """Tell for how many seconds to wait; None for any number."""
+        return max(0.0, self.due - time.monotonic()) if self.log.lost.value() else None
+
+    def tell(self) -> None:
+        """Say how many lines are missing, once handlers work again."""
+        count = self.log.lost.value()
+        if not count or time.monotonic() < self.due:
+            return
+        self.failed = False
+        try:
+            logger.warning("%s log lines could not be written", count)
+        except BaseException:
+            self.failed = True
+        if not self.failed:
+            self.log.lost.add(-count)
+        self.pause = min(self.pause * 2, PAUSE[1]) if self.failed else PAUSE[0]
+        self.due = time.monotonic() + self.pause
+
+
+class LogProcess:
+    """The logger's process, in the care of the one that has started it."""
+
+    def __init__(self, leash: Flag, *queues: Queue) -> None:
+        self.leash, self.queues = leash, queues
+        self.log = LogQueue()
+        self.child = Child(entry.LOGGER)
+
+    def __enter__(self) -> LogProcess:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start the process, and send to it what this process logs from now on."""
+        self.spawn()
+        log_queue.send_all(self.log, patient=False)
+
+    def spawn(self) -> None:
+        """Start the process."""
+        path = "django_q.processes.log_writer.write_log"
+        args = (self.log, *self.queues)
+        try:
+            self.child.begin(entry.spawn(path, args, self.child.name, self.leash, daemon=True))
+        except (OSError, EOFError) as error:
+            self.child.fail_to_begin(error)
+
+    @property
+    def sources(self) -> list[Any]:
+        """What becomes readable when the process has ended."""
+        return [self.child.death] if self.child.is_running else []
+
+    @property
+    def due(self) -> float:
+        """When this has to be looked at whatever happens, monotonic."""
+        return float("inf") if self.child.is_running else self.child.due
+
+    def tend(self) -> None:
+        """Start another process where this one has ended."""
+        if self.child.is_running and self.child.has_ended():
+            cause = self.child.cause()
+            self.child.end()
+            self.child.report(cause)
+        if not self.child.is_running and time.monotonic() >= self.child.due:
+            self.spawn()
+
+    def close(self) -> None:
+        """Have the last lines written, which may not take long, and end the process."""
+        log_queue.send_nothing()
+        self.log.records.writer.close()
+        if self.child.is_running:
+            self.await_last_lines()
+            self.child.process.kill()
+            self.child.process.join()
+            self.child.end()
+
+    def await_last_lines(self) -> None:
+        """Wait until the process has ended, as long as it goes on writing."""
+        until, waiting = time.monotonic() + AT_MOST, -1
+        while waiting != (left := self.log.records.qsize()) and time.monotonic() < until:
+            waiting = left
+            if readable([self.child.death], LAST_LINES):
+                break

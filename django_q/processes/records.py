@@ -1,0 +1,155 @@
+"""Log records on their way to another process: plain values, and tracebacks that are made again."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+from django_q.exceptions import safe_repr
+
+#: What travels as it is. Everything else is pickled on its own, and is its ``repr`` where it can
+#: not be read again.
+PLAIN = frozenset({str, int, float, bool, type(None)})
+#: Errors of a chain, and frames of a traceback, that travel.
+MOST_ERRORS, MOST_FRAMES = 10, 100
+#: Raised where a frame is wanted that stands somewhere else.
+HERE = compile("raise error", "", "exec")
+
+
+@dataclass
+class PackedValue:
+    """A value that may be impossible to read where it arrives."""
+
+    data: bytes
+    text: str  # its repr
+
+    def unpacked(self) -> Any:
+        """Read the value; its ``repr`` where it can not be read."""
+        try:
+            return pickle.loads(self.data)
+        except Exception:
+            return self.text
+
+
+@dataclass
+class PackedError:
+    """An exception with what ``pickle`` leaves out of one."""
+
+    value: Any
+    kind: tuple[str, str]  # module and name of its class
+    text: str
+    frames: list[tuple[str, int, str, str]] = field(
+        default_factory=list
+    )  # file, line, name, module
+    cause: PackedError | None = None
+    context: PackedError | None = None
+    suppress_context: bool = False
+
+    def unpacked(self) -> BaseException:
+        """Make the exception again; one of the same name where its class can not be had."""
+        error = unpacked_value(self.value)
+        if not isinstance(error, BaseException):
+            module, name = self.kind
+            error = type(name, (Exception,), {"__module__": module})(self.text)
+        error.__cause__ = self.cause.unpacked() if self.cause else None
+        error.__context__ = self.context.unpacked() if self.context else None
+        error.__suppress_context__ = self.suppress_context
+        return error.with_traceback(traceback_of(self.frames))
+
+
+def packed(record: logging.LogRecord) -> dict[str, Any]:
+    """Make a dictionary of a record, which any process can read."""
+    fields = dict(record.__dict__)
+    if not is_plain(fields["args"]) or type(fields["msg"]) is not str:
+        fields["msg"], fields["args"] = text_of(record), None
+    if error := fields.get("exc_info"):
+        fields["exc_info"] = packed_error(error[1]) if error[1] is not None else None
+    for name, value in fields.items():
+        if type(value) not in PLAIN and name not in ("args", "exc_info"):
+            fields[name] = packed_value(value)
+    return fields
+
+
+def unpacked(fields: dict[str, Any]) -> logging.LogRecord:
+    """Make a record again."""
+    fields = {name: unpacked_value(value) for name, value in fields.items()}
+    if isinstance(fields["exc_info"], PackedError):
+        error = fields["exc_info"].unpacked()
+        fields["exc_info"] = (type(error), error, error.__traceback__)
+    return logging.makeLogRecord(fields)
+
+
+def is_plain(args: Any) -> bool:
+    """Whether the arguments of a message can travel as they are."""
+    if isinstance(args, dict):
+        args = (*args, *args.values())
+    return args is None or all(type(each) in PLAIN for each in args)
+
+
+def text_of(record: logging.LogRecord) -> str:
+    """Format a message, also one that does not fit its arguments."""
+    try:
+        return record.getMessage()
+    except Exception:
+        return f"{safe_repr(record.msg)} {safe_repr(record.args)}"
+
+
+def packed_value(value: Any) -> Any:
+    """Pickle a value on its own, so that one which can not be read spoils no record."""
+    text = safe_repr(value)
+    try:
+        return PackedValue(pickle.dumps(value, pickle.HIGHEST_PROTOCOL), text)
+    except Exception:
+        return text
+
+
+def unpacked_value(value: Any) -> Any:
+    """Read what was packed."""
+    return value.unpacked() if type(value) is PackedValue else value
+
+
+def packed_error(error: BaseException | None, depth: int = 0) -> PackedError | None:
+    """Make plain values of an exception, of its traceback, and of those that it came of."""
+    if error is None or depth > MOST_ERRORS:
+        return None
+    kind = type(error)
+    text = safe_repr(error)
+    with suppress(Exception):
+        text = str(error)
+    return PackedError(
+        packed_value(error),
+        (kind.__module__, kind.__qualname__),
+        text,
+        frames_of(error.__traceback__),
+        packed_error(error.__cause__, depth + 1),
+        packed_error(error.__context__, depth + 1),
+        error.__suppress_context__,
+    )
+
+
+def frames_of(trace: TracebackType | None) -> list[tuple[str, int, str, str]]:
+    """List the file, line, function and module of each step of a traceback, the last ones."""
+    frames = []
+    while trace:
+        code, module = trace.tb_frame.f_code, str(trace.tb_frame.f_globals.get("__name__"))
+        frames.append((code.co_filename, trace.tb_lineno or 0, code.co_name, module))
+        trace = trace.tb_next
+    return frames[-MOST_FRAMES:]
+
+
+def traceback_of(frames: list[tuple[str, int, str, str]]) -> TracebackType | None:
+    """Make a traceback that leads through these places, with no variables in it."""
+    trace = None
+    for file, line, name, module in reversed(frames):
+        code = HERE.replace(co_filename=file, co_name=name, co_firstlineno=max(1, line))
+        try:
+            exec(code, {"__name__": module, "__file__": file, "error": LookupError()})
+        except LookupError as raised:
+            frame = raised.__traceback__.tb_next.tb_frame  # type: ignore[union-attr]
+            # The number of no instruction, so that nobody underlines what stands there in HERE.
+            trace = TracebackType(trace, frame, -1, line)
+    return trace
