@@ -1,8 +1,15 @@
 """The Django app."""
 
+import multiprocessing
+import sys
+
 from django.apps import AppConfig
 
 from django_q.conf import Conf
+from django_q.processes.unix_signals import exit_at_once
+
+if sys.argv[1:2] == ["qcluster"] and multiprocessing.parent_process() is None:
+    exit_at_once()  # for the rest of the time that Django needs until there is a cluster
 
 
 class DjangoQConfig(AppConfig):

@@ -195,13 +195,20 @@ class Desk:
         while True:
             patience = max(GLANCE, LOOK * Conf.RETRY)
             time.sleep(patience)
-            with self.lock:
-                if time.monotonic() - self.busy_since > patience:
-                    while isinstance(self.result_queue, Queue) and self.hold_arrivals():
-                        pass
-                    self.extend()
-                    connections.close_all()  # those of this thread
-                    self.complain()
+            try:
+                with self.lock:
+                    self.keep_leases(patience)
+            except BaseException as error:  # nobody would look after leases any more
+                logger.error("leases are kept on, after %s", brief(error))
+
+    def keep_leases(self, patience: float) -> None:
+        """Keep leases from ending where the group has taken so many seconds."""
+        if time.monotonic() - self.busy_since > patience:
+            while isinstance(self.result_queue, Queue) and self.hold_arrivals():
+                pass
+            self.extend()
+            connections.close_all()  # those of this thread
+            self.complain()
 
     def complain(self) -> None:
         """Say what keeps results waiting, half as often each time."""

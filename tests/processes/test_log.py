@@ -102,7 +102,7 @@ def test_nobody_waits_for_a_pipe_that_is_full(broker, piped, tmp_path, method):
     cluster.processes()
     cluster.terminate()
     assert cluster.process.wait(20) == 0
-    assert cluster.leftovers() == []
+    wait_until(lambda: cluster.leftovers() == [], 10)
 
 
 def test_what_could_not_be_written_is_counted_and_said(broker, piped):
@@ -150,7 +150,7 @@ def test_a_cluster_stops_while_a_handler_waits(broker, handled, tmp_path):
     cluster.terminate()
 
     assert cluster.process.wait(20) == 0
-    assert cluster.leftovers() == []
+    wait_until(lambda: cluster.leftovers() == [], 10)
     assert broker.queue_size() == 1
 
 
