@@ -6,6 +6,7 @@ behind a dot when it is compressed, then a timestamp and a signature, with colon
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import json
 import pickle
@@ -73,7 +74,8 @@ class JSONSerializer:
         if isinstance(obj, dict):
             for key in JSONSerializer.TIMES:
                 if isinstance(obj.get(key), str):
-                    obj[key] = parse_datetime(obj[key])
+                    with contextlib.suppress(ValueError):  # it is no time, and stays text
+                        obj[key] = parse_datetime(obj[key])
             if isinstance(obj.get("args"), list):
                 obj["args"] = tuple(obj["args"])
         return obj

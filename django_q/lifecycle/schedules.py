@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.db import IntegrityError, router, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.functional import Promise
 
 from django_q.exceptions import PackageError
+from django_q.kinds import number
 from django_q.models import Schedule
+from django_q.models.words import schedule_type
+from django_q.options import LABEL, Kind, checked_function, normal, normal_kwargs
 from django_q.package import importable_name
 from django_q.results.saving import stored_time
 
@@ -34,10 +39,12 @@ def make_schedule(
     update: bool = False,
 ) -> Schedule:
     """Save a schedule with these fields, or update the one that has its name."""
+    kwargs = normal_kwargs(kwargs)
+    fields = normal_fields(fields)
     values = {
         **fields,
-        "func": importable_name(func, "The function of a schedule"),
-        "hook": fields["hook"] and importable_name(fields["hook"], "The hook of a schedule"),
+        "func": named(func, "The function of a schedule"),
+        "hook": fields["hook"] and named(fields["hook"], "The hook of a schedule"),
         "args": as_text(args, dict(enumerate(args, 1))),
         "kwargs": as_text(kwargs, kwargs),
     }
@@ -53,6 +60,49 @@ def make_schedule(
         schedule.full_clean()
         schedule.save()
     return only_one(schedule) if update else schedule
+
+
+def normal_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Make what can mean one thing that. What means none is left to validation."""
+    return {
+        **fields,
+        "name": normal("name", fields.get("name"), LABEL, "The name of a schedule"),
+        "cluster": normal("cluster", fields.get("cluster")),
+        "schedule_type": schedule_type(fields.get("schedule_type")),
+        "minutes": as_integer(fields.get("minutes"), timedelta(minutes=1)),
+        "repeats": as_integer(fields.get("repeats")),
+        "next_run": normal("next_run", fields.get("next_run"), TIME),
+    }
+
+
+def named(func: Any, what: str) -> str:
+    """Name a function by the path it can be imported by."""
+    return importable_name(checked_function(func, what), what)
+
+
+def due_time(value: Any) -> datetime:
+    """Take a time; a date is its midnight."""
+    if isinstance(value, (str, Promise)):
+        text = str(value).strip()
+        value = parse_datetime(text) or parse_date(text)
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time())
+    return stored_time(value)
+
+
+#: When a schedule is due first.
+TIME = Kind("a time such as '2030-01-01 10:00', a datetime or a date", due_time)
+
+
+def as_integer(value: Any, unit: timedelta | None = None) -> Any:
+    """Read digits as a number, and a span of time as its units; the rest stays as it is."""
+    if isinstance(value, timedelta) and unit:
+        value = value / unit
+    try:
+        found = number(value)
+    except (TypeError, ValueError, OverflowError):
+        return value
+    return found if isinstance(found, int) else value
 
 
 def same_name(name: str | None) -> QuerySet[Schedule]:

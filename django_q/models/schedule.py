@@ -19,11 +19,14 @@ from django_q.models import literals
 from django_q.models.task import Task
 from django_q.models.validators import (
     validate_args,
+    validate_call,
     validate_cron,
     validate_kwarg,
     validate_kwargs,
     validate_time_zone,
 )
+from django_q.models.words import schedule_type
+from django_q.package import options_in
 
 
 class Schedule(models.Model):
@@ -176,12 +179,19 @@ class Schedule(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save; a new cron schedule is due when its expression says so."""
+        self.schedule_type = schedule_type(self.schedule_type)
         if self._state.adding and self.schedule_type == self.CRON and self.cron:
             self.next_run = self.calculate_next_run(timezone.now())
         super().save(*args, **kwargs)
 
+    def clean_fields(self, exclude: Any = None) -> None:
+        """Validate each field, with the type by its code."""
+        self.schedule_type = schedule_type(self.schedule_type)
+        super().clean_fields(exclude=exclude)
+
     def clean(self) -> None:
-        """Raise ValidationError where the type lacks the value it needs."""
+        """Raise ValidationError where the type lacks the value it needs, or no task can be made."""
+        validate_call(self.func, self.hook, self.kwargs)
         if self.schedule_type == self.CRON and not self.cron:
             raise ValidationError({"cron": _("The type Cron needs a cron expression.")})
         if self.schedule_type == self.MINUTES and not self.minutes:
@@ -195,7 +205,7 @@ class Schedule(models.Model):
     def rule(self, due: datetime) -> recurrence.Rule:
         """Make the rule that ``due`` is a due time of."""
         return recurrence.Rule(
-            kind=self.schedule_type,
+            kind=schedule_type(self.schedule_type),
             zone=self.zone,
             anchor=aware(self.anchor or due),
             minutes=self.minutes,
@@ -235,7 +245,7 @@ class Schedule(models.Model):
         Raises ValueError when they can not be read.
         """
         args, kwargs = literals.parse_args(self.args), literals.parse_kwargs(self.kwargs)
-        options = dict(kwargs.pop("q_options", None) or {})
+        options = dict(options_in(kwargs.pop("q_options", None)))
         own = {"hook": self.hook, "cluster": self.cluster}
         options |= {key: value for key, value in own.items() if value}
         if "group" not in kwargs:

@@ -6,7 +6,9 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from django_q import recurrence
+from django_q.exceptions import PackageError
 from django_q.models import literals
+from django_q.options import checked_function, normal_kwargs
 
 
 def validate_cron(value: str) -> None:
@@ -52,3 +54,18 @@ def validate_kwargs(value: str) -> None:
         literals.parse_kwargs(value)
     except ValueError as error:
         raise ValidationError(str(error), code="kwargs") from error
+
+
+def validate_call(func: str, hook: str | None, kwargs: str | None) -> None:
+    """Raise ValidationError unless a task can be made of these, with the options among them."""
+    try:
+        field = "func"
+        checked_function(func or "func", "The function of a schedule")
+        field = "hook"
+        checked_function(hook or "hook", "The hook of a schedule")
+        field = "kwargs"
+        normal_kwargs(literals.parse_kwargs(kwargs))
+    except PackageError as error:
+        raise ValidationError({field: str(error)}, code=field) from error
+    except ValueError:  # the field's own validator says so
+        return

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import threading
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone as django_timezone
+from django.utils.functional import lazystr
 from django.utils.timezone import now
 
 from django_q.exceptions import PackageError
 from django_q.lifecycle import schedules
-from django_q.models import Schedule
-from django_q.tasks import schedule
+from django_q.lifecycle.agenda import Agenda
+from django_q.models import Schedule, literals
+from django_q.models.words import schedule_type
+from django_q.tasks import run_now, schedule
 from tests.tasks import Calculator, echo, hook, multiply
 
 pytestmark = pytest.mark.django_db
@@ -263,3 +268,136 @@ def test_naive_times_are_of_the_projects_zone(settings):
     assert schedule(echo, next_run=naive).next_run == datetime(
         2999, 5, 5, 9, tzinfo=ZoneInfo("Europe/Amsterdam")
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "local"),
+    [
+        ("2030-01-01 10:00", "2030-01-01 10:00"),
+        ("2030-01-01T10:00:30", "2030-01-01 10:00"),
+        ("2030-01-01", "2030-01-01 00:00"),
+        (lazystr("2030-01-01 10:00"), "2030-01-01 10:00"),
+        (date(2030, 1, 1), "2030-01-01 00:00"),
+        (datetime(2030, 1, 1, 10), "2030-01-01 10:00"),
+        ("2030-01-01 10:00+00:00", "2030-01-01 11:00"),
+    ],
+)
+def test_a_time_may_be_text_or_a_date(given, local):
+    with django_timezone.override("Europe/Amsterdam"):
+        made = schedule(echo, name="a", next_run=given)
+        made.refresh_from_db()
+        found = django_timezone.localtime(made.next_run).strftime("%Y-%m-%d %H:%M")
+        again = schedule(echo, name="a", next_run=given, update=True)
+
+    assert found == local
+    assert again.next_run == made.next_run
+
+
+@pytest.mark.parametrize("given", ["soon", "2030-13-01", "", 5, timedelta(1), ["2030-01-01"]])
+def test_what_is_no_time_is_refused(given):
+    with pytest.raises(PackageError, match="must be a time such as"):
+        schedule(echo, next_run=given)
+
+
+@pytest.mark.parametrize("word", ["DAILY", "daily", "Daily", "d", "D"])
+def test_a_type_may_be_a_word(word):
+    made = schedule(echo, schedule_type=word)
+    assert made.schedule_type == Schedule.DAILY
+    assert made.calculate_next_run() - made.next_run == timedelta(days=1)
+
+    saved = Schedule(func="f", schedule_type=word)
+    saved.full_clean()
+    assert saved.schedule_type == Schedule.DAILY
+    assert Schedule.objects.create(func="f", schedule_type=word).schedule_type == Schedule.DAILY
+
+
+def test_every_type_has_its_word():
+    for code, label in Schedule.TYPE:
+        assert schedule_type(str(label).upper()) == schedule_type(code.lower()) == code
+    assert schedule_type("BI-WEEKLY") == Schedule.BIWEEKLY
+
+
+def test_numbers_and_names_may_be_text():
+    made = schedule(echo, name=5, minutes="5", repeats="3", cluster=lazystr("test"))
+    schedule(echo, name="5", minutes="5", repeats="9", update=True, cluster="test")
+    made.refresh_from_db()
+
+    assert (made.name, made.minutes, made.repeats, made.cluster) == ("5", 5, 3, "test")
+    assert schedule(echo, minutes=timedelta(minutes=5)).minutes == 5
+
+
+def test_options_of_a_schedule_are_written_as_what_they_mean(broker):
+    made = schedule(
+        echo,
+        x=1,
+        timeout=timedelta(minutes=1),
+        q_options={"group": UUID(int=5), "max_attempts": Decimal(3)},
+    )
+
+    options = literals.parse_kwargs(made.kwargs)
+    assert options["timeout"] == 60
+    assert options["q_options"] == {"group": str(UUID(int=5)), "max_attempts": 3}
+    run_now(made, broker)
+    assert broker.queue_size() == 1
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: schedule(None),
+        lambda: schedule(3),
+        lambda: schedule("a:b"),
+        lambda: schedule(""),
+        lambda: schedule(echo, hook=3),
+        lambda: schedule(echo, hook="a:b"),
+        lambda: schedule(echo, timeout="soon"),
+        lambda: schedule(echo, name=["a"]),
+        lambda: schedule(echo, cluster=["a"]),
+        lambda: schedule(echo, q_options={"timeout": "soon"}),
+        lambda: schedule(echo, q_options={"group": ["a"]}),
+        lambda: schedule(echo, q_options={"chain": [("f", 1, 2, 3)]}),
+        lambda: schedule(echo, q_options={"broker": "default"}),
+        lambda: schedule(echo, q_options="group"),
+    ],
+)
+def test_a_schedule_that_could_make_no_task_is_refused(call):
+    with pytest.raises(PackageError, match="must be"):
+        call()
+
+    assert Schedule.objects.count() == 0
+
+
+WRONG = [
+    {"kwargs": "q_options={'timeout': 'soon'}"},
+    {"kwargs": "timeout='soon'"},
+    {"kwargs": "q_options={'group': ['a']}"},
+    {"kwargs": "q_options=5"},
+    {"kwargs": "{'q_options': {'chain': [3]}}"},
+    {"func": "a:b"},
+    {"hook": "a:b"},
+]
+
+
+@pytest.mark.parametrize("fields", WRONG)
+def test_the_text_of_a_schedule_is_validated(fields):
+    made = Schedule(**{"func": "tests.tasks.echo", **fields})
+
+    with pytest.raises(ValidationError) as caught:
+        made.full_clean()
+    assert set(caught.value.message_dict) == set(fields)
+
+
+@pytest.mark.parametrize("fields", WRONG)
+def test_a_schedule_that_was_saved_without_that_is_stopped_with_the_reason(broker, fields):
+    now = django_timezone.now()
+    values = {"func": "tests.tasks.echo", "next_run": now - timedelta(minutes=1), **fields}
+    made = Schedule.objects.create(schedule_type=Schedule.DAILY, **values)
+
+    Agenda(broker).serve(made, now)
+
+    made.refresh_from_db()
+    assert made.paused
+    assert "must be" in made.error
+    assert broker.queue_size() == 0
+    with pytest.raises(PackageError, match="must be"):
+        run_now(made, broker)
