@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import partial
 from hashlib import md5
 from importlib import import_module
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, TypedDict
 
 from django.utils import timezone
@@ -283,17 +283,41 @@ def dotted_name(func: Any) -> str:
     return f"{module}.{named.__qualname__}" if module else named.__qualname__
 
 
+def recorded_name(func: Any) -> str:
+    """Name a callable so that the name is a dotted path only where it leads to the very same.
+
+    A method of an instance is ``shop.Order().send``, an instance ``shop.Sender()``.
+    """
+    if isinstance(func, (str, FunctionType, type)):
+        return dotted_name(func)
+    if isinstance(func, partial):
+        return f"functools.partial({recorded_name(func.func)})"
+    owner, path = getattr(func, "__self__", None), dotted_name(func)
+    if isinstance(owner, type):  # a class method, which a subclass may have inherited
+        return f"{dotted_name(owner)}.{func.__name__}"
+    if leads_to(path, func):
+        return path
+    if owner is None or isinstance(owner, ModuleType):
+        return f"{path}()"
+    return f"{dotted_name(type(owner))}().{func.__name__}"
+
+
+def leads_to(path: str, func: Any) -> bool:
+    """Whether a callable is found by a path."""
+    try:
+        return bool(resolve(path) == func)
+    except Exception:  # whatever a module or an object does
+        return False
+
+
 def importable_name(func: Any, what: str) -> str:
     """Name a callable by the path it can be imported by; a name stays as it is.
 
     Raises ``PackageError`` where there is none. ``what`` says what it is for.
     """
     path = dotted_name(func)
-    try:
-        if isinstance(func, str) or resolve(path) == func:
-            return path
-    except (ImportError, AttributeError, ValueError):
-        pass
+    if isinstance(func, str) or leads_to(path, func):
+        return path
     raise PackageError(
         f"{what} must be importable by name, and '{path}' is not: "
         "define it at the top of a module, or pass its dotted path."

@@ -200,6 +200,28 @@ class Calculator:
         return x + y
 
 
+class Counter:
+    """Has a class method, for those that inherit it as well."""
+
+    step = 1
+
+    @classmethod
+    def made(cls, number: int) -> int:
+        """Fail, naming the class."""
+        raise ValueError(f"{cls.__name__} {cls.step * number}")
+
+
+class FastCounter(Counter):
+    """Inherits it."""
+
+    step = 2
+
+
+def large() -> str:
+    """Return what is larger than a small package may be."""
+    return "x" * 5000
+
+
 #: Results that hooks of this process have seen.
 hooked: list = []
 

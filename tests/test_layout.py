@@ -22,7 +22,7 @@ status results.wait results.rows results.saving results.database results.finishe
     results
 lifecycle.timeout lifecycle.reporting lifecycle.surroundings lifecycle.hooks lifecycle.invalid \
     lifecycle.execution lifecycle.collation lifecycle.completion lifecycle.recovery \
-    lifecycle.producer lifecycle.inline lifecycle.composition lifecycle
+    lifecycle.producer lifecycle.inline lifecycle.composition lifecycle.resubmission lifecycle
 processes.farewell processes.patience processes.unix_signals processes.patched processes.limits \
     processes.pulse processes.board processes.records processes.log_queue processes.failures \
     processes.entry processes.slot processes.leases processes.heartbeat processes.leftovers \

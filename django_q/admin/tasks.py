@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db import IntegrityError, router, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import capfirst
@@ -19,23 +20,11 @@ from django_q.admin.listing import (
     LightList,
     with_small,
 )
+from django_q.conf import logger
+from django_q.lifecycle.resubmission import resubmit
 from django_q.models import Task, preview
-from django_q.tasks import async_task
 
 TASK_ID = re.compile(r"[0-9a-f]{32}")
-
-
-def resubmit(task: Task) -> str:
-    """Enqueue the call of a task once more, with its hook, group and cluster.
-
-    Raises ValueError when its arguments can not be read any more.
-    """
-    args, kwargs = task.args or (), task.kwargs or {}
-    # What can not be unpickled is left as the text of the column.
-    if not isinstance(args, (tuple, list)) or not isinstance(kwargs, dict):
-        raise ValueError(_("Its arguments can not be read any more."))
-    options = {"hook": task.hook, "group": task.group, "cluster": task.cluster}
-    return async_task(task.func, *args, **kwargs, q_options=options)
 
 
 class EndedTaskAdmin(LightList, admin.ModelAdmin):
@@ -101,7 +90,8 @@ class EndedTaskAdmin(LightList, admin.ModelAdmin):
         done = 0
         for task in queryset.defer(None):
             try:
-                new_id = resubmit(task)
+                with transaction.atomic(using=router.db_for_write(Task)):  # the form's goes on
+                    new_id = resubmit(task)
             except Exception as error:  # the broker's, or that of an argument's class
                 text = _("%(task)s was not resubmitted: %(error)s")
                 messages.error(request, text % {"task": task, "error": error})
@@ -173,4 +163,8 @@ class FailAdmin(EndedTaskAdmin):
     def resubmitted(self, request: HttpRequest, task: Task, new_id: str) -> None:
         """Delete the failure: the new task tells what became of it."""
         self.log_change(request, task, f"Resubmitted as {new_id}.")
-        task.delete()
+        try:
+            with transaction.atomic(using=router.db_for_write(Task)):
+                task.delete()
+        except IntegrityError as error:  # something of the project's refers to it
+            logger.warning("failure %s was resubmitted and is kept: %s", task.pk, error)

@@ -206,7 +206,7 @@ def pass_on(link: TaskPackage, submit: Callable[[TaskPackage], Any]) -> list[Tas
     except (PackageError, Refused) as error:
         outcome = {"success": False, "result": describe(error), "stopped": timezone.now()}
         if isinstance(error, PackageError):  # the arguments can be what does not travel
-            outcome |= {"args": (), "kwargs": {}}
+            outcome |= {"args": None, "kwargs": None}  # they were lost, and are not none
         failed: TaskPackage = {**link, **outcome}  # type: ignore
         save([failed], None)
         announce([failed])

@@ -22,7 +22,7 @@ from django_q.lifecycle.execution import Undecodable, decode, execute, safe_repr
 from django_q.lifecycle.surroundings import Surroundings
 from django_q.lifecycle.timeout import Alarm
 from django_q.optional import psutil, resource
-from django_q.package import TaskPackage, dotted_name
+from django_q.package import TaskPackage, dotted_name, recorded_name
 from django_q.processes.entry import leash, retitle, say_ready
 from django_q.processes.farewell import FAREWELL
 from django_q.processes.leases import LEFT_AT_START
@@ -245,7 +245,8 @@ def sealed(result: Any) -> Any:
     """
     if isinstance(result, Undecodable):
         return result
-    result["func"] = dotted_name(result["func"])
+    result = {**result}  # a receiver may have kept the package
+    result["func"] = recorded_name(result["func"])
     for key in PICKLED:
         result[key] = pickled(result[key])
     for key in ("hook", "chain"):

@@ -18,7 +18,7 @@ from django_q.conf import Conf, logger
 from django_q.exceptions import brief, safe_repr
 from django_q.models import Success, Task
 from django_q.models.task import clipped
-from django_q.package import TaskPackage, dotted_name
+from django_q.package import TaskPackage, recorded_name
 from django_q.results.rows import PICKLED, insert, opened
 
 #: Errors that pass: the database is away, or busy. What failed may be tried again.
@@ -176,8 +176,8 @@ def as_row(package: TaskPackage) -> dict[str, Any]:
     return {
         "id": package["id"],
         "name": clipped(package["name"], "name"),
-        "func": clipped(dotted_name(package["func"]), "func"),
-        "hook": clipped(dotted_name(hook), "hook") if hook else None,
+        "func": clipped(recorded_name(package["func"]), "func"),
+        "hook": clipped(recorded_name(hook), "hook") if hook else None,
         "args": package["args"],
         "kwargs": package["kwargs"],
         "result": package["result"],
