@@ -14,6 +14,24 @@ def safe_repr(value: object) -> str:
         return f"<{type(value).__module__}.{type(value).__qualname__}>"
 
 
+def one_line(value: object, longest: int = 100) -> str:
+    """Quote a value in an error: its ``repr``, cut to a part of a line."""
+    # Only the beginning of a text is looked at, as it may have megabytes.
+    text = safe_repr(value[: longest + 1] if isinstance(value, (str, bytes)) else value)
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
+
+
+def in_short(error: BaseException, longest: int = 500) -> str:
+    """Say what an error says, as a column of any database takes it: without megabytes or NUL."""
+    try:
+        text = str(error)
+    except Exception:
+        text = f"its text can not be made: {safe_repr(error)}"
+    if len(text) > longest:
+        text = f"{text[: longest - 3]}..."
+    return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
+
+
 class DjangoQError(Exception):
     """Raised when django_q can not do what it was asked to; the base of all its errors."""
 

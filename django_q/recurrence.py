@@ -8,6 +8,7 @@ off stands for the month's last day, and the steps after it are counted from the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone, tzinfo
@@ -16,7 +17,7 @@ from itertools import count, islice, takewhile
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from django_q.exceptions import DjangoQError
+from django_q.exceptions import DjangoQError, one_line
 from django_q.optional import croniter
 
 ONCE = "O"
@@ -50,12 +51,16 @@ GRACE = timedelta(minutes=1)
 #: No clock change has moved a clock further back in our time than this.
 LONGEST_FOLD = timedelta(hours=3)
 SURROUNDINGS = (-LONGEST_FOLD, timedelta(0), LONGEST_FOLD)
-#: How far to look back for the latest due time, before looking from the oldest one on.
-LOOK_BACK = (timedelta(hours=1), timedelta(days=1), timedelta(days=32), timedelta(days=366))
+#: Characters of a cron expression that is read at most, as of the column.
+LONGEST_CRON = 100
+#: Years in which a cron expression must have a due time: all that can stand in it.
+YEARS = 130
+#: What croniter rolls anew each time it reads an expression: ``R``, ``R(1-5)``, ``R/10``.
+RANDOM = re.compile(r"(?:^|[\s,])r(?:$|[\s,(/])", re.IGNORECASE)
 INSTANT = timedelta(microseconds=1)
 SECOND = timedelta(seconds=1)
 UTC = timezone.utc
-LAST = datetime.max.replace(tzinfo=UTC)
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 class RecurrenceError(DjangoQError, ValueError):
@@ -87,7 +92,7 @@ class Rule:
         due = due.astimezone(UTC)
         try:
             return self if next_due(self, due - INSTANT) == due else replace(self, anchor=due)
-        except RecurrenceError:
+        except (RecurrenceError, OverflowError):
             return replace(self, anchor=due)
 
 
@@ -109,7 +114,8 @@ def time_zone(name: str) -> tzinfo:
     # OSError where the name is that of a folder of zones.
     except (KeyError, ValueError, TypeError, OSError) as error:
         raise RecurrenceError(
-            f"A time zone must have a name such as 'Europe/Amsterdam'; {name!r} is not known here."
+            "A time zone must have a name such as 'Europe/Amsterdam'; "
+            f"{one_line(name)} is not known here."
         ) from error
 
 
@@ -147,12 +153,14 @@ def series(rule: Rule, due: datetime) -> Iterator[datetime]:
 
 def latest(rule: Rule, due: datetime, now: datetime) -> datetime:
     """Find the last due time up to ``now``, without walking through all since ``due``."""
-    for span in LOOK_BACK:
-        if now - span <= due:
-            break
-        start = next_due(rule, now - span)
-        if start is not None and start <= now:
-            return last_until(rule, start, now)
+    end = now
+    while end - due > SECOND:
+        middle = due + (end - due) / 2
+        following = next_due(rule, middle)
+        if following is None or following > now:
+            end = middle
+        else:
+            due = following
     return last_until(rule, due, now)
 
 
@@ -222,16 +230,17 @@ def shifted(start: datetime, unit: str, number: int) -> datetime:
         raise OverflowError(str(error)) from error
 
 
-def next_cron(rule: Rule, moment: datetime) -> datetime:
-    """Follow a cron expression."""
+def next_cron(rule: Rule, moment: datetime) -> datetime | None:
+    """Follow a cron expression; None where its years are over."""
     expression = rule.cron or ""
     if runs_every_hour(expression):
         return next_of_each_hour(expression, rule.zone, moment)
     walls = cron_walls(expression, wall(moment, rule.zone))
-    return next(time for time in (instant(step, rule.zone) for step in walls) if time > moment)
+    times = (instant(step, rule.zone) for step in walls)
+    return next((time for time in times if time > moment), None)
 
 
-def next_of_each_hour(expression: str, zone: tzinfo, moment: datetime) -> datetime:
+def next_of_each_hour(expression: str, zone: tzinfo, moment: datetime) -> datetime | None:
     """Follow an expression that names no hour.
 
     It means elapsed time, as with cron itself: an hour that a night repeats has its runs twice,
@@ -245,12 +254,17 @@ def next_of_each_hour(expression: str, zone: tzinfo, moment: datetime) -> dateti
         best = min([time for time in times if time > moment] + [best or LAST])
         if step > local and times and times[0] >= best:
             return best
-    raise OverflowError
+    return best
 
 
+@lru_cache(maxsize=256)
 def check_cron(expression: str) -> None:
-    """Raise ``RecurrenceError`` unless the expression names a time that will come."""
-    next(cron_walls(expression, datetime(2000, 1, 1)))
+    """Raise ``RecurrenceError`` unless the expression names a time, which may have passed."""
+    times = read_cron(expression, datetime(1970, 1, 1))
+    try:
+        times.get_next()
+    except ValueError as error:
+        raise RecurrenceError(f"{one_line(expression)} names no time that will come.") from error
 
 
 @lru_cache(maxsize=256)
@@ -263,23 +277,38 @@ def read_cron(expression: str, start: datetime | None = None) -> croniter.cronit
     """Parse a cron expression. Raises ``RecurrenceError``."""
     if croniter is None:
         raise CronUnavailable("Cron schedules need the package croniter: pip install croniter")
+    example = f"A cron expression must look like '0 9 * * 1-5', got {one_line(expression)}"
+    if not isinstance(expression, str) or len(expression) > LONGEST_CRON:
+        raise RecurrenceError(f"{example}. It is a text of {LONGEST_CRON} characters at most.")
+    if RANDOM.search(expression):
+        raise RecurrenceError(
+            f"{example}. With R it would be due at another time whenever somebody looks: "
+            "write a number that you have drawn."
+        )
     try:
-        return croniter.croniter(expression, start, ret_type=datetime)
+        return croniter.croniter(
+            expression, start, ret_type=datetime, max_years_between_matches=YEARS
+        )
     # croniter's own errors are ValueErrors; others come from texts nobody would write.
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
-        raise RecurrenceError(
-            f"A cron expression must look like '0 9 * * 1-5', got {expression!r}: {error}"
-        ) from error
+        raise RecurrenceError(f"{example}: {error}") from error
 
 
 def cron_walls(expression: str, start: datetime) -> Iterator[datetime]:
-    """List the wall-clock times after ``start`` that an expression names."""
-    times = read_cron(expression, start)
+    """List the wall-clock times after ``start`` that an expression names, to the last of them."""
+    # All of them are whole seconds, and croniter counts in numbers that lose fractions of one.
+    times = read_cron(expression, start.replace(microsecond=0))
     while True:
         try:
-            yield times.get_next()
+            step = times.get_next()
+        except croniter.CroniterBadDateError:
+            check_cron(expression)
+            return
         except ValueError as error:
-            raise RecurrenceError(f"{expression!r} names no time that will come.") from error
+            raise RecurrenceError(
+                f"{one_line(expression)} names no time that will come."
+            ) from error
+        yield step
 
 
 def wall(moment: datetime, zone: tzinfo) -> datetime:

@@ -164,7 +164,7 @@ def schedule(
     a new schedule and for one whose rule changes (type, minutes, cron or time zone);
     ``time_zone``, ``catch_up``, ``overlap`` and ``paused`` stay as they are unless given.
     """
-    kind = schedule_type or (cron and Schedule.CRON) or (minutes and Schedule.MINUTES)
+    kind = schedule_type or (cron and Schedule.CRON) or (minutes is not None and Schedule.MINUTES)
     fields = {
         "name": name,
         "hook": hook,

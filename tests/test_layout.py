@@ -11,18 +11,18 @@ PACKAGE = Path(__file__).parent.parent / "django_q"
 
 #: From the ground up. A folder's name alone stands for what it holds and the list does not name.
 FLOORS = """
-__init__ compat redis_sentinel connections core_signing database_errors exceptions humanhash \
-    literals optional pickles waiting queues signals transactions
+__init__ clock compat redis_sentinel connections core_signing database_errors exceptions \
+    humanhash literals optional pickles waiting queues signals transactions
 conf recurrence
 heartbeat_shape signing package kinds options
 models migrations
-brokers.clock brokers.heartbeats brokers.waker brokers.base brokers brokers.__init__ \
-    brokers.shared
+brokers.heartbeats brokers.waker brokers.base brokers brokers.__init__ brokers.shared
 status results.wait results.rows results.saving results.database results.finished results.cache \
     results
 lifecycle.timeout lifecycle.reporting lifecycle.surroundings lifecycle.hooks lifecycle.invalid \
     lifecycle.execution lifecycle.collation lifecycle.completion lifecycle.recovery \
-    lifecycle.producer lifecycle.inline lifecycle.composition lifecycle.resubmission lifecycle
+    lifecycle.producer lifecycle.inline lifecycle.composition lifecycle.reading \
+    lifecycle.resubmission lifecycle
 processes.farewell processes.patience processes.unix_signals processes.patched processes.limits \
     processes.pulse processes.board processes.records processes.log_queue processes.failures \
     processes.entry processes.slot processes.leases processes.heartbeat processes.leftovers \

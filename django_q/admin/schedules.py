@@ -11,7 +11,6 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
@@ -41,7 +40,7 @@ def pause(schedule: Schedule) -> None:
 def resume(schedule: Schedule) -> None:
     """Resume a schedule."""
     schedule.resume()
-    schedule.save(update_fields=["paused", "error", "claimed", "next_run", "anchor"])
+    schedule.save(update_fields=["paused", "error", "claimed", "next_run", "anchor", "repeats"])
 
 
 class ScheduleForm(forms.ModelForm):
@@ -127,8 +126,6 @@ class ScheduleAdmin(ReadableList, admin.ModelAdmin):
         changed = {name for name in TIMING if getattr(obj, name) != form.initial.get(name)}
         if change and changed:
             obj.anchor = obj.claimed = obj.error = None
-            if obj.schedule_type == Schedule.CRON and "next_run" not in changed:
-                obj.next_run = obj.calculate_next_run(timezone.now())
         if form.initial.get("paused") and not obj.paused:
             obj.resume()
         super().save_model(request, obj, form, change)

@@ -14,7 +14,7 @@ from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from django_q.brokers.base import Delivery
-from django_q.brokers.clock import expression_of_time_in, time_in
+from django_q.clock import expression_of_time_in, time_in
 from django_q.database_errors import in_doubt, is_conflict, is_silence
 from django_q.models import Heartbeat, OrmQ
 

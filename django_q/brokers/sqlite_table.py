@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db import OperationalError
 
-from django_q.brokers.clock import time_in
 from django_q.brokers.queue_table import ReturningTable, retried
+from django_q.clock import time_in
 from django_q.connections import may_go_past_cursors
 
 #: Value of ``PRAGMA synchronous``: who syncs less stays at that.

@@ -17,24 +17,26 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 from django.db import connections, router, transaction
 from django.db.models import Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models.expressions import RawSQL
 
 from django_q.brokers import get_broker, leased
 from django_q.brokers.base import Broker
 from django_q.brokers.queue_table import fetched
+from django_q.clock import expression_of_time_in
 from django_q.conf import Conf, logger
-from django_q.exceptions import DjangoQError, PackageError, Refused
+from django_q.exceptions import DjangoQError, PackageError, Refused, in_short
 from django_q.lifecycle.composition import dispatch, options_of
 from django_q.lifecycle.inline import run_inline
 from django_q.lifecycle.producer import sealed, writes_to
+from django_q.lifecycle.reading import BROKEN, readable
 from django_q.models import Schedule, Task
-from django_q.models.schedule import aware, stored
+from django_q.models.times import aware, stored
 from django_q.options import normal
 from django_q.package import TaskPackage, derived_id, new_package
 from django_q.recurrence import CronUnavailable, Plan
@@ -100,6 +102,13 @@ class Agenda:
         rows = Schedule.objects.using(self.alias).filter(own, paused=False, next_run__isnull=False)
         return rows.exclude(repeats=0).order_by("next_run", "pk")
 
+    def first(self, limit: int, left_alone: Collection[int] = ()) -> list[Schedule]:
+        """Read the schedules that are due first, each with the time as ``read_at``."""
+        rows = self.active().annotate(read_at=self.time_in())
+        if left_alone:
+            rows = rows.exclude(pk__in=list(left_alone))
+        return readable(rows, limit, self.pause)
+
     def serve(self, schedule: Schedule, now: datetime) -> list[str] | None:
         """Enqueue what is due of a schedule, advance it, and return the ids of the tasks.
 
@@ -110,8 +119,7 @@ class Agenda:
             errand = self.overlapless(prepare(schedule, now))
             return errand.ids if self.carry_out(errand) else None
         except Unusable as error:
-            self.disable(schedule, error)
-            return []
+            return [] if self.pause(schedule, error) else None
 
     def overlapless(self, errand: Errand) -> Errand:
         """Leave the run out that would overlap with the one before, where that is asked for."""
@@ -147,7 +155,7 @@ class Agenda:
     ) -> bool:
         """Claim, enqueue and advance; False where the claim was not got, or not long enough."""
         until = time.monotonic() + HOLD
-        if not self.unclaimed(errand.schedule).update(claimed=Now() + timedelta(seconds=HOLD)):
+        if not self.unclaimed(errand.schedule).update(claimed=self.time_in(HOLD)):
             return False
         rows = self.unchanged(errand.schedule)
         try:
@@ -166,15 +174,20 @@ class Agenda:
             broker.forget(errand.ids)
         return True
 
+    def time_in(self, seconds: float = 0) -> RawSQL:
+        """Make the time in ``seconds`` from now, by the clock of the database."""
+        return expression_of_time_in(self.alias, seconds)
+
     def unchanged(self, schedule: Schedule) -> QuerySet[Schedule]:
         """Find the schedule if it is still at the due time that was read."""
-        rows = Schedule.objects.using(self.alias)
-        return rows.filter(pk=schedule.pk, next_run=schedule.next_run)
+        rows = Schedule.objects.using(self.alias).filter(pk=schedule.pk)
+        # No due time was read where there is one that can not be.
+        return rows if schedule.next_run is None else rows.filter(next_run=schedule.next_run)
 
     def unclaimed(self, schedule: Schedule) -> QuerySet[Schedule]:
         """Find the schedule if it is as it was read, and nobody has it in hand."""
         # By the clock of the database: schedulers on several hosts must agree.
-        is_free = Q(claimed=None) | Q(claimed__lte=Now())
+        is_free = Q(claimed=None) | Q(claimed__lte=self.time_in())
         same = {"task": schedule.task, "repeats": schedule.repeats, "paused": False}
         return self.unchanged(schedule).filter(is_free, **same)
 
@@ -187,27 +200,32 @@ class Agenda:
         if next_run is not None:
             values |= {"next_run": stored(next_run), "anchor": stored(errand.plan.anchor)}
             values["repeats"] = runs_left(schedule, len(errand.packages))
+        is_endless = schedule.repeats < 0
         with transaction.atomic(self.alias, savepoint=False):
             if not rows.update(**values):
                 return False
-            if next_run is None and schedule.repeats < 0:
+            # Only these: another rule that is over stays, so that deploying it again is no change.
+            if next_run is None and schedule.schedule_type == Schedule.ONCE and is_endless:
                 Schedule.objects.using(self.alias).filter(pk=schedule.pk).delete()
         return True
 
-    def disable(self, schedule: Schedule, error: Exception) -> None:
-        """Pause a schedule that can not be understood, and keep the reason."""
-        rows = self.unchanged(schedule).filter(paused=False)
-        if rows.update(paused=True, claimed=None, error=str(error)):
-            logger.error(
-                "schedule %s [%s] is paused until it is put right: %s",
-                schedule.pk,
-                schedule.func,
-                error,
-            )
+    def pause(self, schedule: Schedule, error: Exception) -> bool:
+        """Pause a schedule that can not be understood, and keep the reason; whether it did."""
+        rows, reason = self.unchanged(schedule).filter(paused=False), in_short(error)
+        if not rows.update(paused=True, claimed=None, error=reason):
+            return False
+        logger.error(
+            "schedule %s [%s] is paused until it is put right: %s",
+            schedule.pk,
+            schedule.func,
+            reason,
+        )
+        return True
 
     def note(self, schedule: Schedule, error: Exception) -> None:
         """Keep the reason why a schedule can not run for now."""
-        self.unchanged(schedule).update(error=f"{type(error).__name__}: {error}")
+        reason = f"{type(error).__name__}: {in_short(error)}"
+        self.unchanged(schedule).update(error=reason)
 
     def broker_for(self, package: TaskPackage) -> Broker:
         """Find the broker for the queue that a package is meant for."""
@@ -234,9 +252,9 @@ def prepare(schedule: Schedule, now: datetime) -> Errand:
         errand = Errand(schedule, plan, [new_task(schedule, run) for run in plan.runs])
     except CronUnavailable as error:
         raise NotReady(str(error)) from error
-    except (ValueError, TypeError) as error:
-        raise Unusable(str(error)) from error
-    if len(plan.runs) == AT_ONCE and plan.next_run <= now:
+    except BROKEN as error:
+        raise Unusable(in_short(error)) from error
+    if len(plan.runs) == AT_ONCE and plan.next_run and plan.next_run <= now:
         logger.warning(
             "schedule %s [%s] has missed more than %s runs; the others follow",
             schedule.pk,
@@ -301,8 +319,8 @@ def has_ended(schedule: Schedule, broker: Broker) -> bool:
 
 
 def is_due(schedule: Schedule, now: datetime) -> bool:
-    """Whether a due time has come."""
-    return aware(schedule.next_run) <= now
+    """Whether a due time has come, or can not be read and is to be seen to."""
+    return schedule.next_run is None or aware(schedule.next_run) <= now
 
 
 def run_now(schedule: Schedule, broker: Broker | None = None) -> str:
@@ -310,7 +328,7 @@ def run_now(schedule: Schedule, broker: Broker | None = None) -> str:
 
     Inside a transaction when it commits. Raises ValueError where the arguments can not be read.
     """
-    args, kwargs = schedule.call(datetime.now(UTC))
+    args, kwargs = schedule.call(schedule.now)
     options, kwargs = options_of(kwargs)
     package = marked(new_package(schedule.func, args, kwargs, options), schedule)
     dispatch([package], {**options, "broker": normal("broker", broker)})

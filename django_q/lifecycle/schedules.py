@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.db import IntegrityError, router, transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.functional import Promise
 
-from django_q.exceptions import PackageError
+from django_q.clock import now_in
+from django_q.exceptions import PackageError, one_line
 from django_q.kinds import number
 from django_q.models import Schedule
+from django_q.models.literals import LONGEST, parse_args
+from django_q.models.times import stored
+from django_q.models.timing import RULE
 from django_q.models.words import schedule_type
 from django_q.options import LABEL, Kind, checked_function, normal, normal_kwargs
 from django_q.package import importable_name
 from django_q.results.saving import stored_time
 
-#: What says when a schedule is due.
-RULE = ("schedule_type", "minutes", "cron", "time_zone")
 #: What says what it calls.
 CALL = ("func", "args", "kwargs", "hook", "cluster", "intended_date_kwarg")
 #: What changes as it runs.
@@ -56,7 +56,7 @@ def make_schedule(
         if same_name(fields.get("name")).exists():
             raise IntegrityError("A schedule with the same name already exists.")
         schedule = Schedule(**{key: value for key, value in values.items() if value is not None})
-        schedule.next_run = stored_time(fields.get("next_run") or timezone.now())
+        schedule.next_run = first_run(fields.get("next_run"))
         schedule.full_clean()
         schedule.save()
     return only_one(schedule) if update else schedule
@@ -135,15 +135,17 @@ def restart(schedule: Schedule, values: Mapping[str, Any]) -> None:
     """Let a schedule begin anew, as its rule is another."""
     schedule.anchor = schedule.claimed = None
     schedule.repeats = -1 if values["repeats"] is None else values["repeats"]
-    schedule.next_run = stored_time(values["next_run"] or timezone.now())
-    if schedule.schedule_type == Schedule.CRON:
-        schedule.full_clean()
-        schedule.next_run = schedule.calculate_next_run(stored_time(timezone.now()))
+    schedule.next_run = first_run(values["next_run"])
+
+
+def first_run(given: datetime | None) -> datetime:
+    """Tell from when on a schedule runs: now, unless given."""
+    return stored_time(given) if given else stored(now_in(router.db_for_write(Schedule)))
 
 
 def reschedule(schedule: Schedule, next_run: datetime) -> None:
     """Move the run of a schedule that runs once, unless it is in the past."""
-    if stored_time(next_run) > stored_time(timezone.now()):
+    if stored_time(next_run) > first_run(None):
         schedule.next_run = stored_time(next_run)
 
 
@@ -161,14 +163,22 @@ def as_text(value: Sequence[Any] | Mapping[str, Any], parts: Mapping[Any, Any]) 
         if not is_literal(part):
             raise PackageError(
                 f"Argument {key!r} ({type(part).__name__}) of a schedule must be a Python literal, "
-                f"such as text, numbers, lists and dictionaries of them; got {part!r}."
+                f"such as text, numbers, lists and dictionaries of them; got {one_line(part)}."
             )
-    return str(value)
+    text = str(value)
+    if len(text) > LONGEST:
+        raise PackageError(
+            f"The arguments of a schedule must have {LONGEST} characters at most when they are "
+            f"written down; got {len(text)}. Keep them elsewhere, and pass what they are found by."
+        )
+    return text
 
 
 def is_literal(value: Any) -> bool:
     """Whether a value can be written in Python and read again as the same."""
     try:
-        return ast.literal_eval(repr(value)) == value
+        text = repr(value)
+        # What is too long is refused as that, by the text of all.
+        return len(text) > LONGEST or parse_args(f"({text},)") == (value,)
     except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
         return False

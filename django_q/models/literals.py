@@ -4,7 +4,24 @@ from __future__ import annotations
 
 import ast
 import keyword
+import re
 from typing import Any
+
+from django_q.exceptions import one_line
+
+#: Characters of a text that is read at most.
+LONGEST = 64 * 1024
+#: Brackets inside brackets at most, and characters between two commas or brackets when each text,
+#: name and number is one: what Python's parser goes into deeper can end the process.
+DEEPEST, WIDEST = 100, 40
+#: What a text is made of: literal texts with their prefix, comments, ends of lines, other space.
+PART = re.compile(
+    r"""(?P<prefix>\w{0,3})(?P<text>'''(?:\\.|[^\\])*?'''|"{3}(?:\\.|[^\\])*?"{3}"""
+    r"""|'(?:\\.|[^'\\\r\n])*'|"(?:\\.|[^"\\\r\n])*")"""
+    r"""|(?P<comment>\#[^\r\n]*)|(?P<space>(?:\\?[\r\n]|[^\S\r\n])+)""",
+    re.DOTALL,
+)
+PREFIXES = ("", "b", "r", "u", "br", "rb")
 
 
 def parse_args(text: str | None) -> tuple:
@@ -12,7 +29,8 @@ def parse_args(text: str | None) -> tuple:
 
     Raises ValueError when the text is anything but literals.
     """
-    if not (text or "").strip():
+    text = on_one_line(text, "args")
+    if not text:
         return ()
     value = literal(text, "args")
     return value if isinstance(value, tuple) else (value,)
@@ -23,20 +41,22 @@ def parse_kwargs(text: str | None) -> dict[str, Any]:
 
     Raises ValueError when the text is anything but literals.
     """
-    if not (text or "").strip():
+    text = on_one_line(text, "kwargs")
+    if not text:
         return {}
-    if text.lstrip().startswith("{"):
+    if text.startswith("{"):
         value = literal(text, "kwargs")
         if isinstance(value, dict) and all(isinstance(key, str) for key in value):
             return value
-        raise ValueError(f"kwargs must be a dictionary whose keys are strings, got {text!r}.")
+        got = one_line(text)
+        raise ValueError(f"kwargs must be a dictionary whose keys are strings, got {got}.")
     return keywords(text)
 
 
 def keywords(text: str) -> dict[str, Any]:
     """Read ``a=1, b='two'``, as it stands between the parentheses of a call."""
     try:
-        call = ast.parse(f"f({text.strip()})", mode="eval").body
+        call = ast.parse(f"f({text})", mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
         raise refused(text, "kwargs", "a=1, b='two'") from error
     named = isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
@@ -48,14 +68,50 @@ def keywords(text: str) -> dict[str, Any]:
 def literal(source: str | ast.expr, what: str, text: str | None = None) -> Any:
     """Read one Python literal, or raise ValueError that shows the text it came from."""
     try:
-        return ast.literal_eval(source.strip() if isinstance(source, str) else source)
+        return ast.literal_eval(source)
     except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError) as error:
         raise refused(text or source, what, "1, 'two', [3, 4.5], None") from error
 
 
 def refused(text: Any, what: str, example: str) -> ValueError:
     """Say what was expected."""
-    return ValueError(f"{what} must be Python literals such as {example}; got {text!r}.")
+    return ValueError(f"{what} must be Python literals such as {example}; got {one_line(text)}.")
+
+
+def on_one_line(text: str | None, what: str) -> str:
+    """Join the lines of a text that is about to be parsed, without comments.
+
+    Raises ValueError where it is longer or deeper than a parser may be given.
+    """
+    text = (text or "").strip()
+    if len(text) > LONGEST:
+        raise ValueError(
+            f"{what} must have {LONGEST} characters at most; got {len(text)}: {one_line(text)}."
+        )
+    joined, bare = [], []  # as it is parsed; with texts left out
+    end = 0
+    for part in PART.finditer(text):
+        if part["text"] and part["prefix"].lower() not in PREFIXES:
+            raise refused(text, what, "1, 'two', [3, 4.5], None")
+        between = text[end : part.start()]
+        joined += between, part[0] if part["text"] else " "
+        bare += between, "" if part["text"] else " "
+        end = part.end()
+    check_depth("".join((*bare, text[end:])), what, text)
+    return "".join((*joined, text[end:])).strip()
+
+
+def check_depth(bare: str, what: str, text: str) -> None:
+    """Raise ValueError unless a text, without its literal texts, is as flat as literals are."""
+    depth = deepest = 0
+    for bracket in re.findall(r"[\[({})\]]", bare):
+        depth += 1 if bracket in "[({" else -1
+        deepest = max(deepest, depth)
+    flat = re.sub(r"\w+", "w", re.sub(r"\s+", " ", bare))
+    widest = max(map(len, re.split(r"[\[({})\],:=]", flat)))
+    calls = len(re.findall(r"[\])}w] ?[\[({]", flat)) - flat.count("w()")
+    if deepest > DEEPEST or widest > WIDEST or calls > DEEPEST:
+        raise refused(text, what, "1, 'two', [3, 4.5], None, without a hundred brackets in another")
 
 
 def is_name(text: Any) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime, tzinfo
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.urls import NoReverseMatch, reverse
@@ -14,9 +14,11 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from django_q import recurrence
+from django_q.clock import now_in
 from django_q.conf import Conf
-from django_q.models import literals
+from django_q.models import literals, timing
 from django_q.models.task import Task
+from django_q.models.times import aware, storable, stored
 from django_q.models.validators import (
     validate_args,
     validate_call,
@@ -167,6 +169,8 @@ class Schedule(models.Model):
     #: Id of the task that ended last, where the next one waits for that.
     ended = models.CharField(max_length=32, null=True, editable=False)
 
+    objects = timing.ScheduleQuerySet.as_manager()
+
     class Meta:
         app_label = "django_q"
         verbose_name = _("scheduled task")
@@ -178,10 +182,15 @@ class Schedule(models.Model):
         return self.func
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save; a new cron schedule is due when its expression says so."""
+        """Save; a cron expression that is new or another says when it is due.
+
+        ``next_run`` is the first time from which a new expression counts. Raises
+        ``RecurrenceError`` where the rule is new and can not be followed.
+        """
         self.schedule_type = schedule_type(self.schedule_type)
-        if self._state.adding and self.schedule_type == self.CRON and self.cron:
-            self.next_run = self.calculate_next_run(timezone.now())
+        using, fields = kwargs.get("using"), kwargs.get("update_fields")
+        if (fields := timing.follow_rule(self, using, fields)) is not None:
+            kwargs["update_fields"] = fields
         super().save(*args, **kwargs)
 
     def clean_fields(self, exclude: Any = None) -> None:
@@ -190,12 +199,36 @@ class Schedule(models.Model):
         super().clean_fields(exclude=exclude)
 
     def clean(self) -> None:
-        """Raise ValidationError where the type lacks the value it needs, or no task can be made."""
+        """Raise ValidationError where the type lacks a value or is over, or no task can be made."""
         validate_call(self.func, self.hook, self.kwargs)
         if self.schedule_type == self.CRON and not self.cron:
             raise ValidationError({"cron": _("The type Cron needs a cron expression.")})
         if self.schedule_type == self.MINUTES and not self.minutes:
             raise ValidationError({"minutes": _("The type Minutes needs a number above 0.")})
+        before = timing.kept(self)
+        if before and not timing.has_another_rule(self, before):
+            return  # one that is over stays as it was
+        try:
+            timing.check(self)
+        except recurrence.RecurrenceError as error:
+            raise ValidationError({"minutes": str(error)}) from error
+        if self.schedule_type == self.CRON:
+            self.clean_cron()
+
+    def clean_cron(self) -> None:
+        """Raise ValidationError for an expression whose years are over."""
+        with contextlib.suppress(recurrence.RecurrenceError):
+            recurrence.check_cron(self.cron)
+            self.zone  # noqa: B018 - it has an error of its own
+            try:
+                timing.first_due(self, self.next_run, self.now)
+            except recurrence.RecurrenceError as error:
+                raise ValidationError({"cron": str(error)}) from error
+
+    @property
+    def now(self) -> datetime:
+        """The time, by the clock of the database that it is in."""
+        return now_in(timing.alias_of(self))
 
     @property
     def zone(self) -> tzinfo:
@@ -217,7 +250,7 @@ class Schedule(models.Model):
 
         Raises ``RecurrenceError`` when the schedule can not be understood.
         """
-        due = next_run or self.next_run or timezone.now()
+        due = next_run or self.next_run or self.now
         following = storable(self.rule(due), recurrence.next_due(self.rule(due), aware(due)), due)
         return stored(following)
 
@@ -233,7 +266,7 @@ class Schedule(models.Model):
         plan = recurrence.due_times(
             rule,
             due,
-            aware(now or timezone.now()),
+            aware(now or self.now),
             catch_up=self.catch_up or Conf.CATCH_UP,
             limit=limit,
         )
@@ -264,12 +297,14 @@ class Schedule(models.Model):
         Raises ``RecurrenceError`` when the schedule can not be understood.
         """
         self.paused, self.error, self.claimed = False, None, None
-        moment = aware(now or timezone.now())
+        moment = aware(now or self.now)
         if self.schedule_type != self.ONCE and self.next_run and aware(self.next_run) <= moment:
             rule = self.rule(self.next_run)
-            following = recurrence.next_due(rule, moment)
-            self.next_run = stored(storable(rule, following, moment))
-            self.anchor = stored(rule.anchor)
+            following = storable(rule, recurrence.next_due(rule, moment), moment)
+            if following is None:
+                self.repeats = 0  # it is over
+                return
+            self.next_run, self.anchor = stored(following), stored(rule.anchor)
 
     def last_task(self) -> Task | None:
         """Find the task that was enqueued last, when it has ended and was saved."""
@@ -297,30 +332,6 @@ class Schedule(models.Model):
         return format_html('<a href="{}">{}</a>', address, task)
 
     last_run.short_description = _("last run")
-
-
-def aware(moment: datetime) -> datetime:
-    """Read a time as the database gives it: without a zone where ``USE_TZ`` is False."""
-    known = timezone.make_aware(moment) if timezone.is_naive(moment) else moment
-    return known.astimezone(recurrence.UTC)
-
-
-def stored(moment: datetime | None) -> datetime | None:
-    """Turn a time into what the database keeps."""
-    if moment is None or settings.USE_TZ:
-        return moment
-    return timezone.make_naive(moment).replace(fold=0)  # which no database keeps
-
-
-def storable(rule: recurrence.Rule, moment: datetime | None, due: datetime) -> datetime | None:
-    """Find the first due time from ``moment`` on that is later than ``due`` when read again.
-
-    Without ``USE_TZ`` the second pass of an hour that a night repeats can not be told from the
-    first, and a schedule would be due again and again until it is over.
-    """
-    while moment is not None and aware(stored(moment)) <= aware(due):
-        moment = recurrence.next_due(rule, moment)
-    return moment
 
 
 def task_address(task_id: str, success: bool) -> str:

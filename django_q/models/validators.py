@@ -12,7 +12,7 @@ from django_q.options import checked_function, normal_kwargs
 
 
 def validate_cron(value: str) -> None:
-    """Raise ValidationError unless the expression names a time that will come.
+    """Raise ValidationError unless the expression names a time; it may have passed.
 
     Raises ImportError where croniter is not installed.
     """
@@ -28,7 +28,7 @@ def validate_kwarg(value: str) -> None:
         raise ValidationError(
             _("'%(value)s' can not be the name of an argument."),
             code="kwarg",
-            params={"value": value},
+            params={"value": str(value)[:100]},
         )
 
 

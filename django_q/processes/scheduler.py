@@ -6,10 +6,10 @@ import math
 import multiprocessing
 import time
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
-from django_q import connections
+from django_q import connections, recurrence
 from django_q.brokers import get_broker, leased
 from django_q.brokers.base import Broker
 from django_q.brokers.shared import shared_broker
@@ -18,7 +18,7 @@ from django_q.conf import logger
 from django_q.lifecycle.agenda import Agenda, is_due
 from django_q.lifecycle.waking import waker_for
 from django_q.models import Schedule
-from django_q.models.schedule import aware
+from django_q.models.times import aware
 from django_q.processes.entry import say_ready
 from django_q.waiting import readable
 
@@ -109,8 +109,9 @@ class Watch:
     def enqueue_due(self) -> float:
         """Enqueue all that is due, and tell in how many seconds there may be more to do."""
         while not self.is_over():
-            now = datetime.now(timezone.utc)
             schedules = self.look()
+            # By the clock of the database, which all hosts share.
+            now = aware(schedules[0].read_at) if schedules else recurrence.FIRST
             due = [schedule for schedule in schedules if is_due(schedule, now)]
             if not due:
                 return self.seconds_until(schedules[:1], now)
@@ -125,10 +126,7 @@ class Watch:
         self.left_alone = {pk: until for pk, until in self.left_alone.items() if until > now}
         if self.agenda.is_empty():
             return []
-        schedules = self.agenda.active()
-        if self.left_alone:
-            schedules = schedules.exclude(pk__in=list(self.left_alone))
-        return list(schedules[:BATCH])
+        return self.agenda.first(BATCH, self.left_alone)
 
     def attend(self, schedule: Schedule, now: datetime) -> None:
         """See to a schedule that is due; one that fails keeps no other from running."""

@@ -89,6 +89,8 @@ def test_functions_are_stored_by_name():
         (lambda: schedule(echo, x=float("nan")), r"Argument 'x' \(float\)"),
         (lambda: schedule(echo, q_options={"hook": hook}), "Argument 'q_options'"),
         (lambda: schedule(echo, update=True), "updated by its name"),
+        (lambda: schedule(echo, "x" * 66_000), "65536 characters at most"),
+        (lambda: schedule(echo, *range(20_000)), "65536 characters at most"),
     ],
 )
 def test_what_can_not_be_written_down_is_named(call, message):
@@ -104,6 +106,10 @@ def test_what_can_not_be_written_down_is_named(call, message):
         {"cron": "61 * * * *"},
         {"schedule_type": Schedule.CRON},
         {"schedule_type": Schedule.MINUTES},
+        {"minutes": 0},
+        {"minutes": -5},
+        {"minutes": 10**9},
+        {"cron": "R 9 * * *"},
         {"schedule_type": "X"},
         {"intended_date_kwarg": "not a name"},
         {"time_zone": "Europe/Nowhere"},

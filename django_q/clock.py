@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import connections, models
 from django.db.models.expressions import RawSQL
-from django.utils.timezone import get_default_timezone, now
+from django.utils.timezone import get_default_timezone, is_naive, now
 
 
 def time_in(connection: Any, seconds: float = 0) -> tuple[str, list]:
@@ -22,6 +22,20 @@ def time_in(connection: Any, seconds: float = 0) -> tuple[str, list]:
 def expression_of_time_in(alias: str, seconds: float = 0) -> RawSQL:
     """Make the time in ``seconds`` from now for a queryset."""
     return RawSQL(*time_in(connections[alias], seconds), output_field=models.DateTimeField())
+
+
+def now_in(alias: str) -> datetime:
+    """Tell the time in UTC, by the clock of a database."""
+    connection = connections[alias]
+    if connection.vendor not in BY_VENDOR:
+        return now().astimezone(timezone.utc)
+    sql, parameters = time_in(connection)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {sql}", parameters)
+        moment = cursor.fetchone()[0]
+    if is_naive(moment):
+        moment = moment.replace(tzinfo=connection.timezone or get_default_timezone())
+    return moment.astimezone(timezone.utc)
 
 
 def here(connection: Any, seconds: float) -> tuple[str, list]:
