@@ -5,7 +5,7 @@ E001    ``Q_CLUSTER``, or an entry of ``ALT_CLUSTERS``, is not a dictionary
 E002    an option has a value of the wrong type
 E003    a number is out of range
 E004    an option takes one of a few values, and this is none of them
-E005    a database, cache, broker class or time zone that is named is not there
+E005    a database, cache, broker class, error reporter or time zone that is named is not there
 E006    a broker that was left out is asked for
 W001    an unknown option
 W002    ``retry`` is not greater than ``timeout``

@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -18,6 +20,7 @@ from django_q import recurrence
 from django_q.checks.messages import Messages, no_effect, not_there
 from django_q.conf import RENAMED, Settings
 from django_q.connections import connect_redis
+from django_q.lifecycle.reporting import GROUP, NoReporter, entry_point
 from django_q.signing import SERIALIZERS
 
 #: Types by attribute of Conf.
@@ -185,6 +188,24 @@ def check_sqs(option: str, options: Mapping[str, Any]) -> Messages:
         yield Error(text, id="django_q.E003")
 
 
+def check_reporters(option: str, reporters: Mapping[str, Any]) -> Messages:
+    """Check that each reporter is provided by a package, and gets named arguments."""
+    for name, arguments in reporters.items():
+        where = f"{option}[{name!r}]"
+        if not isinstance(arguments, Mapping):
+            text = f"{where} must be a dictionary of arguments; got a {type(arguments).__name__}."
+            yield Error(text, id="django_q.E002")
+        try:
+            module = entry_point(str(name)).module.partition(".")[0]
+        except NoReporter:
+            yield not_there(where, str(name), "error reporter", entry_points(group=GROUP).names)
+        else:
+            if find_spec(module) is None:
+                package = module.replace("_", "-")
+                text = f"{where} needs the package {package}, which is not installed."
+                yield Warning(text, hint=f"pip install {package}", id="django_q.W007")
+
+
 def check_time_zone(option: str, name: str) -> Messages:
     """Check that a time zone is known."""
     try:
@@ -202,4 +223,5 @@ NAMES: dict[str, Callable[[str, Any], Messages]] = {
     "REDIS": check_redis,
     "SQS": check_sqs,
     "TIME_ZONE": check_time_zone,
+    "ERROR_REPORTER": check_reporters,
 }

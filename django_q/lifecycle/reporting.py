@@ -7,12 +7,17 @@ arguments that ``Q_CLUSTER['error_reporter']`` gives for their name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from django_q.conf import Conf, logger
+from django_q.exceptions import DjangoQError
 
 GROUP = "djangoq.errorreporters"
+
+
+class NoReporter(DjangoQError, LookupError):
+    """Raised when no package that is installed provides an error reporter."""
 
 
 class ErrorReporter:
@@ -35,13 +40,26 @@ def load_reporters(options: Mapping[str, Mapping[str, Any]]) -> ErrorReporter:
     reporters = []
     for name, kwargs in options.items():
         try:
-            (point,) = entry_points(group=GROUP, name=name)
-            reporters.append(point.load()(**kwargs))
+            reporters.append(entry_point(name).load()(**(kwargs or {})))
+        except (NoReporter, ModuleNotFoundError) as error:
+            logger.error("error reporter '%s' hears of nothing: %s", name, error)
         except Exception:
             logger.exception(
                 "error reporter '%s' (entry point group %s) failed to load", name, GROUP
             )
     return ErrorReporter(reporters)
+
+
+def entry_point(name: str) -> EntryPoint:
+    """Find the reporter of a name: the first, where several packages provide one.
+
+    Raises ``NoReporter``.
+    """
+    for point in entry_points(group=GROUP, name=name):
+        return point
+    raise NoReporter(
+        f"No package that is installed provides it, by an entry point of the group {GROUP!r}."
+    )
 
 
 class _Lazy:
