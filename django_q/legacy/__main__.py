@@ -3,22 +3,24 @@
 import argparse
 import contextlib
 import difflib
+import errno
 import io
 import os
-import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from django_q.legacy.translation import Translation, translate
+from django_q.legacy.apart import translate_apart
+from django_q.legacy.translation import Translation
 
 DESCRIPTION = """\
 Rewrite source written for Django Q 0.x: the name 'async', reserved since Python 3.7, becomes
 'async_task'. Imports, calls and attributes of django_q and django_q.tasks are changed; every other
 byte of a file is kept. A file that uses 'async' for something else, or that would not compile
 afterwards, is reported and left as it is. Directories are searched for *.py and *.pyw, but not
-hidden ones and virtual environments.
+hidden ones and virtual environments. A link that leads out of a directory is left as it is.
 """
 EPILOG = """\
 exit status:
@@ -28,6 +30,8 @@ exit status:
 """
 SUFFIXES = (".py", ".pyw")
 SKIPPED = ("__pycache__", "node_modules")
+#: How a file is opened: not by a link, without waiting; not every system knows of that.
+CAREFULLY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 OK, WOULD_CHANGE, FAILED = 0, 1, 2
 
@@ -35,7 +39,8 @@ OK, WOULD_CHANGE, FAILED = 0, 1, 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     options = parser().parse_args(arguments)
-    return max((run(path, options.action) for path in files(options.paths)), default=OK)
+    found = files(options.paths)
+    return max((run(path, real, options.action) for path, real in found), default=OK)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -59,22 +64,39 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def files(paths: Sequence[Path]) -> Iterator[Path]:
-    """Yield each file once; directories give their Python files."""
+def files(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+    """Yield each file once, with where it really is; directories give their Python files."""
     seen = set()
-    for file in (file for path in paths for file in walk(path)):
-        if (real := os.path.realpath(file)) not in seen:
+    for file, real in (found for path in paths for found in walk(path)):
+        if real not in seen:
             seen.add(real)
-            yield file
+            yield file, real
 
 
-def walk(path: Path) -> Iterator[Path]:
-    if not path.is_dir():
-        yield path
+def walk(path: Path) -> Iterator[tuple[Path, Path]]:
+    """Find the Python files of a tree, and say which of them are not really in it."""
+    root = real_path(path)
+    if not root.is_dir():
+        yield path, root
         return
     for folder, folders, names in os.walk(path):
         folders[:] = sorted(name for name in folders if is_searched(Path(folder, name)))
-        yield from (Path(folder, name) for name in sorted(names) if name.endswith(SUFFIXES))
+        for file in (Path(folder, name) for name in sorted(names) if name.endswith(SUFFIXES)):
+            real = real_path(file)
+            if not real.is_relative_to(root):
+                say_left(file, "a link out of the tree")
+            elif os.path.lexists(real) and not real.is_file():
+                say_left(file, "no regular file")
+            else:
+                yield file, real
+
+
+def real_path(path: Path) -> Path:
+    return Path(os.path.realpath(path))
+
+
+def say_left(path: Path, what: str) -> None:
+    print(f"{printable(path)}: it is {what}, and is left as it is", file=sys.stderr)
 
 
 def is_searched(folder: Path) -> bool:
@@ -83,27 +105,36 @@ def is_searched(folder: Path) -> bool:
     return not (folder / "pyvenv.cfg").exists()
 
 
-def run(path: Path, action: str) -> int:
+def run(path: Path, real: Path, action: str) -> int:
     """Do what is asked with one file; return an exit status."""
     try:
-        data = path.read_bytes()
-        translation = translate(data, str(path))
+        data = read(real)
+        translation = translate_apart(data, str(path))
         for line, text in (*translation.problems, *translation.remarks):
             print(f"{printable(path)}:{line}: {text}", file=sys.stderr)
         if translation.problems:
             return FAILED
-        return act(path, action, data, translation) if translation.has_changed else OK
+        return act(path, real, action, translation) if translation.has_changed else OK
     except OSError as error:
         print(f"{printable(path)}: {error.strerror or error}", file=sys.stderr)
         return FAILED
 
 
-def act(path: Path, action: str, data: bytes, translation: Translation) -> int:
+def read(real: Path) -> bytes:
+    """Read a regular file. Others are not even opened: a device may do something then."""
+    if not stat.S_ISREG(os.stat(real).st_mode):
+        raise OSError(errno.EINVAL, "It is no regular file")
+    # For what somebody has put in its place meanwhile.
+    with open(os.open(real, os.O_RDONLY | CAREFULLY), "rb") as file:
+        return file.read()
+
+
+def act(path: Path, real: Path, action: str, translation: Translation) -> int:
     count = "1 name" if translation.count == 1 else f"{translation.count} names"
     if action == "diff":
-        show_diff(path, data, translation.data)
+        show_diff(path, read(real), translation.data)
     elif action == "write":
-        write(path, translation.data)
+        write(real, translation.data)
         print(f"rewrote {printable(path)} ({count})")
     else:
         print(f"would rewrite {printable(path)} ({count})")
@@ -131,29 +162,40 @@ def lines(data: bytes) -> list[bytes]:
     return io.BytesIO(data).readlines()
 
 
-def write(path: Path, data: bytes) -> None:
-    """Replace a file in one step, keeping its mode and owner; a link keeps being one."""
-    real = Path(os.path.realpath(path))
-    descriptor, temporary = tempfile.mkstemp(dir=real.parent, prefix=f".{real.name}.")
+def write(real: Path, data: bytes) -> None:
+    """Replace a file in one step, keeping its owner and its permissions."""
+    descriptor, temporary = tempfile.mkstemp(dir=real.parent, prefix=".django_q.")
     try:
         with open(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(descriptor)
-        shutil.copymode(real, temporary)
-        copy_owner(real, temporary)
+        copy_permissions(real, temporary)
         os.replace(temporary, real)
     except BaseException:
         os.unlink(temporary)
         raise
 
 
-def copy_owner(source: Path, target: str) -> None:
+def copy_permissions(source: Path, target: str) -> None:
+    """Give a file the owner, the access lists and the mode of another.
+
+    In this order, as a change of owner takes the set-uid bits away. They stay away where the
+    owner can not be kept: they would let others run it as somebody else.
+    """
+    stats = source.stat()
+    mode = stat.S_IMODE(stats.st_mode)
     if hasattr(os, "chown"):
-        stats = source.stat()
-        # Only root may give files away; everyone else owns what they write, as ever.
-        with contextlib.suppress(PermissionError):
+        try:
             os.chown(target, stats.st_uid, stats.st_gid)
+        except PermissionError:  # only root may give files away
+            if (os.stat(target).st_uid, os.stat(target).st_gid) != (stats.st_uid, stats.st_gid):
+                mode &= ~(stat.S_ISUID | stat.S_ISGID)
+    if hasattr(os, "listxattr"):
+        for name in os.listxattr(source):
+            with contextlib.suppress(OSError):
+                os.setxattr(target, name, os.getxattr(source, name))
+    os.chmod(target, mode)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """``python -m django_q.legacy``."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -111,6 +112,135 @@ def test_writing_keeps_mode_and_links_and_leaves_nothing_behind(project: Path) -
     assert script.read_bytes() == NEW
     assert script.stat().st_mode & 0o777 == 0o754
     assert sorted(path.name for path in project.iterdir() if path.is_file()) == ["new.py", "old.py"]
+
+
+def test_a_link_out_of_the_tree_is_left_as_it_is(
+    project: Path, tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture
+) -> None:
+    outside = tmp_path_factory.mktemp("outside") / "old.py"
+    outside.write_bytes(OLD)
+    beside = project.parent / f"{project.name}-beside.py"
+    beside.write_bytes(OLD)
+    (project / "out.py").symlink_to(outside)
+    (project / "shop" / "beside.py").symlink_to(beside)
+    (project / "folder").symlink_to(outside.parent)
+
+    assert main(["--write", str(project)]) == 0
+
+    assert outside.read_bytes() == beside.read_bytes() == OLD
+    assert f"{project / 'out.py'}: it is a link out of the tree" in capsys.readouterr().err
+    assert (project / "out.py").is_symlink()
+
+
+def test_a_link_within_the_tree_is_followed(project: Path) -> None:
+    (project / "shop" / "link.py").symlink_to("../old.py")
+
+    main(["--write", str(project)])
+
+    assert (project / "shop" / "link.py").is_symlink()
+    assert (project / "old.py").read_bytes() == NEW
+
+
+@pytest.mark.parametrize("action", ["--write", "--check", "--diff"])
+def test_what_is_no_regular_file_is_not_opened(
+    project: Path, action: str, capfd: pytest.CaptureFixture
+) -> None:
+    os.mkfifo(project / "pipe.py")
+    (project / "device.py").symlink_to("/dev/zero")
+    (project / "folder.py").mkdir()
+
+    assert main([action, str(project)]) in (0, 1)
+    assert main([action, str(project / "pipe.py"), str(project / "device.py")]) == 2
+
+    errors = capfd.readouterr().err
+    assert f"{project / 'pipe.py'}: it is no regular file" in errors
+    assert f"{project / 'device.py'}: it is a link out of the tree" in errors
+    assert f"{project / 'pipe.py'}: It is no regular file" in errors
+
+
+@pytest.mark.parametrize("mode", [0o4755, 0o2755, 0o6711, 0o1640, 0o400])
+def test_writing_keeps_all_of_the_mode(project: Path, mode: int) -> None:
+    script = project / "old.py"
+    script.chmod(mode)
+
+    main(["--write", str(script)])
+
+    assert script.read_bytes() == NEW
+    assert script.stat().st_mode & 0o7777 == mode
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_writing_keeps_the_owner_and_then_the_set_uid_bit(project: Path) -> None:
+    script = project / "old.py"
+    os.chown(script, 12345, 54321)
+    script.chmod(0o4755)
+
+    main(["--write", str(script)])
+
+    stats = script.stat()
+    assert (stats.st_uid, stats.st_gid, stats.st_mode & 0o7777) == (12345, 54321, 0o4755)
+
+
+def test_the_set_uid_bit_goes_with_the_owner_where_that_can_not_be_kept(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(target: str, user: int, group: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    script = project / "old.py"
+    os.chown(script, 12345, 54321) if os.geteuid() == 0 else None
+    script.chmod(0o4755)
+    monkeypatch.setattr(os, "chown", refuse)
+
+    main(["--write", str(script)])
+
+    kept = script.stat().st_uid == 12345 or os.geteuid() != 0
+    assert script.stat().st_mode & 0o7777 == (0o4755 if kept else 0o755)
+
+
+def test_the_longest_name_is_rewritten(project: Path) -> None:
+    path = project / ("n" * 252 + ".py")
+    path.write_bytes(OLD)
+
+    assert main(["--write", str(path)]) == 0
+
+    assert path.read_bytes() == NEW
+
+
+DEEP = {
+    "a sum": "x = async" + "+1" * 100_000,
+    "attributes": "x = async" + ".a" * 100_000,
+    "calls": "x = async" + "()" * 100_000,
+    "brackets": "x = " + "(" * 100_000 + "async",
+    "signs": "x = " + "-" * 100_000 + "async",
+    "branches": "if async: pass\n" + "elif x: pass\n" * 10_000,
+}
+
+
+@pytest.mark.parametrize("kind", DEEP)
+def test_source_of_any_depth_is_reported_and_the_rest_done(
+    project: Path, kind: str, capsys: pytest.CaptureFixture
+) -> None:
+    deep = project / "deep.py"
+    deep.write_text(f"from django_q import async\n{DEEP[kind]}")
+
+    assert main(["--write", str(project)]) == 2
+
+    assert f"{deep}:" in capsys.readouterr().err
+    assert changed(project) == ["old.py", os.path.join("shop", "old.pyw")]
+
+
+def test_a_parser_that_ends_its_process_is_reported(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.setattr(
+        "django_q.legacy.apart.translate", lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    )
+
+    assert main(["--write", str(project / "old.py")]) == 2
+
+    assert "nested too deeply" in capsys.readouterr().err
+    assert changed(project) == []
 
 
 def test_a_failed_write_keeps_the_file(
