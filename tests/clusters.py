@@ -17,7 +17,7 @@ import psutil
 
 from django_q.processes import entry
 from django_q.queues import Flag
-from tests.servers import wait_until, workspace
+from tests.servers import DEADLINE, end_with_test_run, wait_until, workspace
 
 
 class RunningCluster:
@@ -53,6 +53,7 @@ class RunningCluster:
             )
         self.pid = self.process.pid
         self.members: set[psutil.Process] = set()
+        self.pid_file = end_with_test_run(self.process)
 
     def output(self, log: Any) -> Any:
         """Choose where it writes."""
@@ -62,7 +63,7 @@ class RunningCluster:
         """Read what it has logged."""
         return self.log_file.read_text()
 
-    def wait_for(self, text: str, times: int = 1, timeout: float = 15) -> None:
+    def wait_for(self, text: str, times: int = 1, timeout: float = DEADLINE) -> None:
         """Wait until a text is in the log."""
         try:
             wait_until(lambda: self.log().count(text) >= times, timeout)
@@ -115,7 +116,7 @@ class RunningCluster:
         """Ask it to stop."""
         self.process.send_signal(number)
 
-    def stop(self, timeout: float = 30) -> int:
+    def stop(self, timeout: float = DEADLINE) -> int:
         """Stop it in good order; its exit code."""
         self.processes()
         if self.process.poll() is None:
@@ -135,6 +136,7 @@ class RunningCluster:
                 process.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(5)
+        self.pid_file.unlink(missing_ok=True)
 
 
 def run_as(names: Sequence[str], body: str, *args: Any) -> None:
@@ -146,7 +148,7 @@ def run_as(names: Sequence[str], body: str, *args: Any) -> None:
     if others:
         body, args = f"{__name__}.run_as", (others, body, *args)
     process = entry.spawn(body, args, first, Flag())
-    process.join(20)
+    process.join(DEADLINE)
     assert process.exitcode == 0
 
 

@@ -12,6 +12,8 @@ from tests.servers import RedisServer, wait_until
 SERVICE = "mymaster"
 #: Milliseconds of silence after which a server is taken for dead: more than a busy machine takes.
 DOWN_AFTER = 3000
+#: Milliseconds: after twice as many it tries again where it found no replica that would do.
+FAILOVER_TIMEOUT = 5000
 
 
 class SentinelServer(RedisServer):
@@ -26,7 +28,7 @@ class SentinelServer(RedisServer):
             f"dir {self.directory}",
             f"sentinel monitor {SERVICE} 127.0.0.1 {master.port} 1",
             f"sentinel down-after-milliseconds {SERVICE} {DOWN_AFTER}",
-            f"sentinel failover-timeout {SERVICE} 10000",
+            f"sentinel failover-timeout {SERVICE} {FAILOVER_TIMEOUT}",
         ]
         self.file.write_text("\n".join(lines) + "\n")
 
@@ -66,7 +68,7 @@ class Deployment:
             client.replicaof("127.0.0.1", self.servers[0].port)
         self.catch_up()
         self.sentinel.start()
-        wait_until(self.is_ready, 20)
+        wait_until(self.is_ready)
         return self
 
     def is_ready(self) -> bool:
@@ -83,7 +85,7 @@ class Deployment:
                 client.set("caught up", "")  # what is waited for are a connection's own writes
                 return client.wait(1, 1000) == 1
 
-            wait_until(has_caught_up, 20)
+            wait_until(has_caught_up)
 
     def fail_over(self, *how: str) -> None:
         """Let the sentinel make the replica the master, and wait until it is."""
@@ -99,7 +101,7 @@ class Deployment:
                 return bool(self.ask(*command))
             return False
 
-        wait_until(is_taken, 20)
+        wait_until(is_taken)
 
     def await_other_than(self, old: RedisServer) -> None:
         """Wait until another server is the master, and takes what is written."""
@@ -111,11 +113,11 @@ class Deployment:
             with new.client() as client:
                 return client.role()[0] == b"master"
 
-        wait_until(is_there, 30)
+        wait_until(is_there)
 
     def settle(self) -> None:
         """Wait until the master of before is a replica, and has thrown away what only it had."""
-        wait_until(lambda: self.roles() == {b"master", b"slave"}, 40)
+        wait_until(lambda: self.roles() == {b"master", b"slave"})
         self.catch_up()
 
     def roles(self) -> set[bytes]:

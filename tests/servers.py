@@ -26,8 +26,14 @@ from pathlib import Path
 import psutil
 import redis
 
+from tests.ports import free_port
+
 #: Where the test run keeps its files; set for its child processes.
 WORKSPACE = "DJANGO_Q_TEST_WORKSPACE"
+
+#: Seconds after which what a test waits for does not come any more. Many of them cost nothing where
+#: it comes, and a machine that has much else to do takes its time.
+DEADLINE = 60
 
 #: What the watcher runs: wait for the test run's end, then end what it left behind.
 WATCH = """
@@ -75,14 +81,21 @@ def start_watcher() -> None:
     watcher.returncode = 0  # it ends after us, which is no fault
 
 
-def free_port() -> int:
-    """Find a TCP port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def end_with_test_run(process: subprocess.Popen, directory: Path | None = None) -> Path:
+    """Have the watcher end a process that a test run has left, when it was killed.
+
+    Returns the file that says so, which goes when the process has ended: others may get its number.
+    """
+    start_watcher()
+    directory = directory or Path(tempfile.mkdtemp(dir=workspace(), prefix="process"))
+    file = directory / "server.pid"
+    file.write_text(str(process.pid))
+    return file
 
 
-def wait_until(condition: Callable[[], object], timeout: float = 5, interval: float = 0.01) -> None:
+def wait_until(
+    condition: Callable[[], object], timeout: float = DEADLINE, interval: float = 0.01
+) -> None:
     """Return as soon as ``condition()`` is true; fail when it is not in ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     while not condition():
@@ -139,14 +152,13 @@ class Server:
 
     def start(self) -> Server:
         """Start and return when it answers."""
-        start_watcher()
         with open(self.directory / "output.log", "ab") as log:
             self.process = subprocess.Popen(
                 self.command(), stdout=log, stderr=log, **self.popen_options()
             )
-        (self.directory / "server.pid").write_text(str(self.process.pid))
+        end_with_test_run(self.process, self.directory)
         atexit.register(self.stop_owned, os.getpid())
-        wait_until(self.is_up, timeout=30)
+        wait_until(self.is_up)
         return self
 
     def is_running(self) -> bool:
@@ -169,8 +181,9 @@ class Server:
             return
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(number)
-        self.process.wait(30)
+        self.process.wait(DEADLINE)
         self.process = None
+        (self.directory / "server.pid").unlink(missing_ok=True)
 
     def stop(self) -> None:
         """End in good order."""

@@ -249,4 +249,4 @@ def leave_thread_in_hook(task: Any) -> None:
 
 def sleep_in_hook(task: Any) -> None:
     """As a hook, take longer than leases last in the test that uses it."""
-    time.sleep(4)
+    time.sleep(7)

@@ -49,10 +49,6 @@ class DrivenCluster(RunningCluster):
         environment = {**rig.environment(), **rig.extra, "TMPDIR": str(self.files)}
         self.launch(arguments, **environment, DJANGO_Q_TEST_OPTIONS=json.dumps(options))
 
-    def wait_for(self, text: str, times: int = 1, timeout: float = 60) -> None:
-        """Wait until a text is in the log, on a machine that has much to do."""
-        super().wait_for(text, times, timeout)
-
     def pause(self, role: str, seconds: float) -> None:
         """Stop a process for a while, as a debugger or a machine that swaps does."""
         pid = self.kill(role, signal.SIGSTOP)
@@ -142,7 +138,7 @@ class Run:
 
     def begin(self) -> None:
         """Wait until the load is on: some tasks have run."""
-        wait_until(lambda: len(self.trace().runs) > 5, 20)
+        wait_until(lambda: len(self.trace().runs) > 5)
 
     def instant(self, longest: float = 0.5) -> None:
         """Let a random time pass."""
@@ -247,7 +243,7 @@ class Run:
         """Stop what runs in good order; say what stayed behind."""
         left = []
         for cluster in self.clusters:
-            code = cluster.stop(timeout=30)
+            code = cluster.stop()
             if cluster is self.cluster and code and not self.may_be_left:
                 left.append(f"exit code {code}")
             if not self.quietly(lambda cluster=cluster: not cluster.leftovers(), 15):

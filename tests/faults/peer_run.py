@@ -22,7 +22,7 @@ from django_q.signing import SignedPackage
 from tests.faults import rigs
 from tests.faults.driver import DrivenCluster, Run
 from tests.faults.invariants import Verdict
-from tests.servers import workspace
+from tests.servers import end_with_test_run, workspace
 from tests.switch.shops import CHECKOUT
 
 #: The shortest lease that tasks of half a second permit, so what was in hand comes back soon;
@@ -107,6 +107,7 @@ class PeerCluster(DrivenCluster):
             )
         self.pid = self.process.pid
         self.members: set[psutil.Process] = set()
+        self.pid_file = end_with_test_run(self.process)
 
     def pids(self, role: str) -> list[int]:
         """Find the processes of a role: the sentinel by its parent, the others by their titles."""
@@ -132,6 +133,7 @@ class PeerCluster(DrivenCluster):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self.process.wait(10)
+        self.pid_file.unlink(missing_ok=True)
 
     kill_all = end
 

@@ -26,6 +26,9 @@ LEASING = [
 EACH = [*LEASING, "sqs", "custom"]
 #: A lease that ends soon, in seconds.
 SHORT = 0.3
+#: What must not have passed when the next line is reached, on a machine that has much to do.
+#: Nothing blocks meanwhile: Valkey may end a blocking command a second late.
+LATER = 1
 
 
 @pytest.fixture
@@ -66,7 +69,7 @@ def in_thread() -> Iterator[Callable]:
         thread.start()
 
         def join():
-            thread.join(30)
+            thread.join(60)
             return results[0]
 
         return join
@@ -76,7 +79,7 @@ def in_thread() -> Iterator[Callable]:
         thread.join(30)
 
 
-def take_one(broker, wait=5):
+def take_one(broker, wait=30):
     (delivery,) = broker.dequeue(wait=wait)
     return delivery
 
@@ -226,15 +229,14 @@ def test_a_receipt_is_good_until_somebody_else_has_the_payload(broker, conf, wai
 
 
 @of_leasing
-def test_many_receipts_are_judged_one_by_one(broker, conf):
-    conf(retry=SHORT)
+def test_many_receipts_are_judged_one_by_one(broker):
     broker.enqueue_many("ab")
     old = [d.ack_id for d in broker.dequeue(2, wait=0)]
     broker.enqueue_many("cd")
-    conf(retry=30)
     fresh = [d.ack_id for d in broker.dequeue(2, wait=0)]
-    again = [d.ack_id for d in broker.dequeue(2, wait=5)]
-    again += [d.ack_id for d in broker.dequeue(2 - len(again), wait=5)] if len(again) < 2 else []
+    broker.extend(old, 0)
+    again = [d.ack_id for d in broker.dequeue(2, wait=30)]
+    again += [d.ack_id for d in broker.dequeue(2 - len(again), wait=30)] if len(again) < 2 else []
 
     assert broker.acknowledge_many([*old, *fresh, again[0]]) == set(old)
     assert broker.acknowledge_many([]) == set()
@@ -258,9 +260,9 @@ def test_a_lease_can_be_let_go_until_a_time(broker, peer):
     broker.enqueue("a")
     delivery = take_one(broker)
 
-    broker.extend([delivery.ack_id], SHORT)
+    broker.extend([delivery.ack_id], LATER)
 
-    assert peer.dequeue(wait=SHORT / 3) == []
+    assert peer.dequeue(wait=0) == []
     assert take_one(peer).attempt == 2
 
 
@@ -308,9 +310,9 @@ def test_a_release_can_be_for_later(broker, peer, count):
     broker.enqueue("a")
     delivery = take_one(broker)
 
-    broker.release([delivery.ack_id], delay=SHORT, count=count)
+    broker.release([delivery.ack_id], delay=LATER, count=count)
 
-    assert peer.dequeue(wait=SHORT / 3) == []
+    assert peer.dequeue(wait=0) == []
     assert take_one(peer).attempt == 1 + count
 
 
@@ -338,10 +340,10 @@ def test_a_payload_can_be_buried(broker):
 
 @of_leasing
 def test_a_delayed_payload_comes_when_it_is_due(broker):
-    broker.enqueue("later", delay=SHORT)
+    broker.enqueue("later", delay=LATER)
 
     assert (broker.queue_size(), broker.lock_size()) == (0, 1)
-    assert broker.dequeue(wait=SHORT / 3) == []
+    assert broker.dequeue(wait=0) == []
     delivery = take_one(broker)
     assert str_of(delivery.payload) == "later"
     assert delivery.attempt == 1
@@ -351,13 +353,13 @@ def test_a_delayed_payload_comes_when_it_is_due(broker):
 @of_leasing
 def test_a_delay_wakes_who_waits_in_time(broker, peer, in_thread):
     start = time.monotonic()
-    taken = in_thread(lambda: (broker.dequeue(wait=10), broker.close())[0])
+    taken = in_thread(lambda: (broker.dequeue(wait=30), broker.close())[0])
     time.sleep(0.2)  # until the other blocks
 
     peer.enqueue("later", delay=SHORT)
 
     assert payloads(taken()) == ["later"]
-    assert SHORT < time.monotonic() - start < 2
+    assert SHORT < time.monotonic() - start < 15
 
 
 @of_leasing
@@ -372,7 +374,7 @@ def test_sizes_do_not_count_what_only_wakes(broker):
 
 @of_each
 def test_a_wait_ends_when_a_payload_comes(broker, peer, in_thread):
-    taken = in_thread(lambda: (broker.dequeue(wait=10), time.monotonic(), broker.close())[:2])
+    taken = in_thread(lambda: (broker.dequeue(wait=30), time.monotonic(), broker.close())[:2])
     time.sleep(0.2)  # until the other blocks
 
     start = time.monotonic()
@@ -380,14 +382,14 @@ def test_a_wait_ends_when_a_payload_comes(broker, peer, in_thread):
 
     deliveries, end = taken()
     assert payloads(deliveries) == ["a"]
-    assert end - start < 2
+    assert end - start < 15
 
 
 @of_leasing
 def test_a_wait_ends_when_asked_to(broker, in_thread):
     reader, writer = os.pipe()
     broker.wake_fd = reader
-    waited = in_thread(lambda: (broker.dequeue(wait=20), time.monotonic(), broker.close())[:2])
+    waited = in_thread(lambda: (broker.dequeue(wait=30), time.monotonic(), broker.close())[:2])
     time.sleep(0.2)  # until the other blocks
 
     start = time.monotonic()
@@ -396,7 +398,7 @@ def test_a_wait_ends_when_asked_to(broker, in_thread):
     deliveries, end = waited()
     os.close(reader), os.close(writer)
     assert deliveries == []
-    assert end - start < 2
+    assert end - start < 15
 
 
 @of_each
@@ -404,12 +406,12 @@ def test_an_interrupted_wait_takes_nothing_along(broker, peer):
     reader, writer = os.pipe()
     os.write(writer, b"x")
     broker.wake_fd = reader
-    broker.dequeue(wait=5)
+    broker.dequeue(wait=30)
 
     peer.enqueue("a")
 
     os.close(reader), os.close(writer)
-    assert payloads(peer.dequeue(wait=1)) == ["a"]
+    assert payloads(peer.dequeue(wait=30)) == ["a"]
 
 
 @of_leasing
@@ -420,8 +422,8 @@ def test_a_wait_ends_when_the_lease_of_another_does(broker, peer, conf):
 
     start = time.monotonic()
 
-    assert take_one(broker, wait=10).attempt == 2
-    assert time.monotonic() - start < 2
+    assert take_one(broker).attempt == 2
+    assert time.monotonic() - start < 15
 
 
 @of_leasing
@@ -430,7 +432,7 @@ def test_waiting_takes_its_time_and_no_longer(broker):
 
     assert broker.dequeue(wait=0.3) == []
 
-    assert 0.25 < time.monotonic() - start < 1
+    assert 0.25 < time.monotonic() - start < 10
 
 
 @of_leasing

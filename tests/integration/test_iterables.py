@@ -179,7 +179,7 @@ def test_a_failed_item_has_its_text_in_its_place(broker, run_all):
 
 
 def test_an_item_is_tried_again_where_asked(broker, run_all, tmp_path, conf, wait_until):
-    conf(retry=0.1)
+    conf(retry=1)
     path = str(tmp_path / "runs")
     iterable = async_iter("tests.tasks.fail_until", [(path, 1)], q_options={"max_attempts": 3})
 

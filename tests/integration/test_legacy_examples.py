@@ -58,7 +58,7 @@ def cluster(running_cluster: Callable, tmp_path: Path, wait_until: Callable) -> 
 
     def cluster(tasks: int) -> Any:
         started = running_cluster("--settings", "old_settings", "--pythonpath", str(tmp_path))
-        wait_until(lambda: Task.objects.count() == tasks, timeout=20)
+        wait_until(lambda: Task.objects.count() == tasks)
         return started
 
     return cluster

@@ -109,10 +109,10 @@ def test_a_django_q2_cluster_does_not_see_what_is_leased_here(broker):
 @on_each
 def test_what_a_django_q2_cluster_has_is_taken_when_its_time_is_over(broker):
     broker.enqueue("a")
-    OrmQ.objects.using(broker.alias).update(lock=timezone.now() + timedelta(seconds=0.3))
+    OrmQ.objects.using(broker.alias).update(lock=timezone.now() + timedelta(seconds=1))
 
     assert broker.dequeue(wait=0.1) == []
-    assert payloads(broker.dequeue(wait=5)) == ["a"]
+    assert payloads(broker.dequeue(wait=30)) == ["a"]
 
 
 @on_each
@@ -150,14 +150,14 @@ def test_times_are_right_without_time_zones(broker, settings, conf):
     conf(orm=alias, retry=30)
     broker.close()
     broker.enqueue("a")
-    broker.enqueue("later", delay=0.3)
+    broker.enqueue("later", delay=1)
 
     (delivery,) = broker.dequeue(9, wait=0)
     assert broker.lock_size() == 2
-    assert payloads(broker.dequeue(9, wait=5)) == ["later"]
+    assert payloads(broker.dequeue(9, wait=30)) == ["later"]
     assert broker.release([delivery.ack_id]) == set()
     assert payloads(broker.dequeue(9, wait=0)) == ["a"]
-    broker.set_stat("key", "beat", 0.2)
+    broker.set_stat("key", "beat", 30)
     assert broker.get_stat("key") == "beat"
     broker.close()
 
@@ -395,7 +395,7 @@ def test_writes_that_bring_nothing_are_looked_at_now_and_then(plain_sqlite, monk
     over.set()
     thread.join()
     assert payloads(deliveries) == ["first"]
-    assert 5 < len(looks) < 100  # of some thousand writes
+    assert 2 < len(looks) < 100  # of some thousand writes
 
 
 @pytest.fixture
@@ -851,7 +851,7 @@ def test_a_listener_that_is_cut_off_listens_again(broker, monkeypatch):
     pid = broker.watch.listener.info.backend_pid
     connection = connections[broker.alias]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT PG_TERMINATE_BACKEND(%s)", [pid])
+        cursor.execute("SELECT PG_TERMINATE_BACKEND(%s, 60000)", [pid])
 
     assert broker.dequeue(wait=0.3) == []
 
@@ -921,7 +921,7 @@ def test_a_queue_goes_on_although_the_clock_was_set_back(broker):
     set_back_by_an_hour(broker)
     broker.timekeeper.due = 0
 
-    found = broker.dequeue(wait=5)
+    found = broker.dequeue(wait=30)
 
     assert payloads(found) == ["waits"]
     assert rows.get(payload="later").lock == later
@@ -937,7 +937,7 @@ def test_who_waits_for_tasks_notices_that_the_clock_was_set_back(broker, conf):
     broker.wake_fd = reader
 
     found: list = []
-    wait_until(lambda: found.extend(broker.dequeue()) or found, 20)
+    wait_until(lambda: found.extend(broker.dequeue()) or found)
 
     os.close(writer)
     os.close(reader)
@@ -967,4 +967,4 @@ def test_what_was_leased_since_the_clock_was_set_back_stays_leased(broker):
     assert payloads(broker.dequeue(9, wait=0)) == ["since"]
     broker.timekeeper.due = 0
 
-    assert payloads(broker.dequeue(9, wait=5)) == ["before"]
+    assert payloads(broker.dequeue(9, wait=30)) == ["before"]

@@ -28,6 +28,7 @@ def enqueued(broker):
     return False
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("is_url", [True, False])
 def test_the_master_is_found_and_found_again_when_another_takes_over(deployment, conf, is_url):
     url = f"sentinel://127.0.0.1:{deployment.sentinel.port}/0?service_name={SERVICE}"
@@ -41,7 +42,7 @@ def test_the_master_is_found_and_found_again_when_another_takes_over(deployment,
     old.kill()
     deployment.await_other_than(old)
 
-    servers.wait_until(lambda: enqueued(broker), 20)
+    servers.wait_until(lambda: enqueued(broker))
     assert broker.acknowledge(delivery.ack_id)
     assert [taken.payload for taken in broker.dequeue(9, wait=1)] == [b"behind"]
     broker.close()

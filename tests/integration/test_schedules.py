@@ -242,7 +242,7 @@ def test_two_processes_that_deploy_at_once_make_one(monkeypatch):
     plain = schedules.only_one
 
     def meet(made: Schedule) -> Schedule:
-        both.wait(10)
+        both.wait(60)
         return plain(made)
 
     monkeypatch.setattr(schedules, "only_one", meet)

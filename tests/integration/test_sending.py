@@ -17,6 +17,7 @@ from django_q.brokers.redis_broker import CHUNK, with_defaults
 from django_q.brokers.sending import Sender
 from django_q.connections import connect_redis
 from tests.faults.proxy import Mode, Proxy
+from tests.servers import DEADLINE
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_a_push_whose_reply_is_lost_is_not_repeated_and_says_so(
         proxy.mode = Mode.PASS
 
         with pytest.raises(redis.ConnectionError, match=r"closed.*may be in the queue or not"):
-            pushed.result(20)
+            pushed.result(DEADLINE)
 
     assert size() == count
 
@@ -124,7 +125,7 @@ def test_what_a_server_refuses_is_sent_again():
         with connect_redis(with_defaults(options)) as client:
             assert Sender(client).send(("RPUSH", "list", "a")) == 1
 
-        thread.join(5)
+        thread.join(DEADLINE)
 
 
 def test_a_pipeline_is_a_client_too(broker):
@@ -140,7 +141,7 @@ def test_a_push_after_a_fork_has_a_connection_of_its_own(broker):
     broker.enqueue("before")
     child = multiprocessing.get_context("fork").Process(target=broker.enqueue, args=("child",))
     child.start()
-    child.join(10)
+    child.join(DEADLINE)
 
     broker.enqueue("after")
 

@@ -6,12 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
+
 from tests import servers
 
 KILLED = """
-import os, signal
+import os, signal, subprocess
 from tests import servers
-print(servers.workspace(), servers.RedisServer().start().port, flush=True)
+other = subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL)
+servers.end_with_test_run(other)
+print(servers.workspace(), servers.RedisServer().start().port, other.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -21,13 +25,14 @@ def test_a_test_run_that_is_killed_leaves_nothing_behind(monkeypatch, wait_until
     killed = subprocess.run(
         [sys.executable, "-c", KILLED], text=True, stdout=subprocess.PIPE, check=False
     )
-    workspace, port = killed.stdout.split()
+    workspace, port, pid = killed.stdout.split()
 
     wait_until(lambda: not Path(workspace).exists())
 
     server = servers.RedisServer.__new__(servers.RedisServer)
     server.port = int(port)
     assert server.answers() is False
+    wait_until(lambda: not psutil.pid_exists(int(pid)))
 
 
 def test_a_server_keeps_its_files_when_it_is_restarted():

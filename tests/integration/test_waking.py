@@ -28,7 +28,7 @@ def save_schedule() -> Schedule:
     return Schedule.objects.create(func="tests.tasks.nothing")
 
 
-def hears(waker: Waker, seconds: float = 2) -> bool:
+def hears(waker: Waker, seconds: float = 30) -> bool:
     """Whether a message arrives."""
     heard = bool(readable(waker.sources(), seconds))
     waker.drain()

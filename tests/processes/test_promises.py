@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -16,11 +15,11 @@ import pytest
 
 from django_q.models import Failure, Success, Task
 from django_q.tasks import async_batch, async_task, fetch, result
-from tests.clusters import RunningCluster
-from tests.servers import PostgresServer, RedisServer, wait_until
+from tests.clusters import RunningCluster, is_alive
+from tests.servers import DEADLINE, PostgresServer, RedisServer, wait_until
 from tests.tasks import Deadly, Endless
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
 EITHER_BROKER = pytest.mark.parametrize("broker", ["redis", "orm"], indirect=True)
 ROLES = ["worker-1", "pusher", "monitor", "sentinel"]
@@ -39,12 +38,12 @@ def enqueue_traces(path: Path, count: int, seconds: float, first: int = 0) -> li
     ]
 
 
-def insist_on_stop(cluster: RunningCluster, timeout: float) -> None:
+def insist_on_stop(cluster: RunningCluster) -> None:
     """Signal a cluster again and again until it has ended, in good order."""
     cluster.terminate()
     cluster.wait_for("stopping after SIGTERM")
     is_over = cluster.process.poll
-    wait_until(lambda: is_over() is not None or cluster.terminate(), timeout, interval=0.3)
+    wait_until(lambda: is_over() is not None or cluster.terminate(), interval=0.3)
     assert is_over() == 0
 
 
@@ -60,14 +59,14 @@ def test_a_killed_process_loses_nothing(broker, running_cluster, tmp_path, role)
     trace = tmp_path / "runs"
     ids = enqueue_traces(trace, 150, 0.01)
 
-    wait_until(lambda: len(runs(trace)) > 30, 15)
+    wait_until(lambda: len(runs(trace)) > 30)
     cluster.kill(role)
 
-    wait_until(lambda: all_saved(ids), 40)
+    wait_until(lambda: all_saved(ids))
     assert len(runs(trace)) == 150
     # No more than what two workers and the pusher had in hand.
     assert sum(count - 1 for count in runs(trace).values()) <= 20
-    wait_until(lambda: broker.queue_size() == broker.lock_size() == 0, 5)
+    wait_until(lambda: broker.queue_size() == broker.lock_size() == 0)
 
 
 @EITHER_BROKER
@@ -76,11 +75,11 @@ def test_a_killed_tree_loses_nothing(broker, running_cluster, tmp_path):
     trace = tmp_path / "runs"
     ids = enqueue_traces(trace, 150, 0.01)
 
-    wait_until(lambda: len(runs(trace)) > 30, 15)
+    wait_until(lambda: len(runs(trace)) > 30)
     cluster.kill_all()
     running_cluster(retry=2)
 
-    wait_until(lambda: all_saved(ids), 40)
+    wait_until(lambda: all_saved(ids))
     assert sum(count - 1 for count in runs(trace).values()) <= 20
 
 
@@ -91,11 +90,11 @@ def test_a_killed_redis_with_its_file_on_loses_nothing(conf, running_cluster, tm
     trace = tmp_path / "runs"
     ids = enqueue_traces(trace, 150, 0.01)
 
-    wait_until(lambda: len(runs(trace)) > 30, 15)
+    wait_until(lambda: len(runs(trace)) > 30)
     server.kill()
     server.start()
 
-    wait_until(lambda: all_saved(ids), 40)
+    wait_until(lambda: all_saved(ids))
     assert len(runs(trace)) == 150
     cluster.end()
     server.stop()
@@ -105,13 +104,13 @@ def test_a_killed_redis_with_its_file_on_loses_nothing(conf, running_cluster, tm
 def test_a_task_longer_than_retry_runs_once_while_its_cluster_lives(
     broker, running_cluster, tmp_path
 ):
-    running_cluster(retry=1)
-    running_cluster(retry=1)
+    running_cluster(retry=2)
+    running_cluster(retry=2)
     trace = tmp_path / "runs"
 
-    (task_id,) = enqueue_traces(trace, 1, 4)
+    (task_id,) = enqueue_traces(trace, 1, 8)
 
-    wait_until(lambda: all_saved([task_id]), 15)
+    wait_until(lambda: all_saved([task_id]))
     assert runs(trace) == {"0": 1}
     assert fetch(task_id).attempt_count == 1
 
@@ -126,13 +125,13 @@ def enqueue_behind_fast_ones(path: Path, *seconds: float) -> None:
 def test_what_waits_behind_a_slow_task_goes_to_another_cluster(broker, running_cluster, tmp_path):
     busy = running_cluster(workers=1)
     trace = tmp_path / "runs"
-    enqueue_behind_fast_ones(trace, 60, *[0] * 20)
-    wait_until(lambda: runs(trace), 15)
+    enqueue_behind_fast_ones(trace, 300, *[0] * 20)
+    wait_until(lambda: runs(trace))
 
     running_cluster(workers=1)
 
-    wait_until(lambda: len(runs(trace)) == 21, 15)
-    wait_until(lambda: Task.objects.filter(func="tests.tasks.trace").count() == 20, 10)
+    wait_until(lambda: len(runs(trace)) == 21)
+    wait_until(lambda: Task.objects.filter(func="tests.tasks.trace").count() == 20)
     assert set(runs(trace).values()) == {1}
     assert {task.attempt_count for task in Task.objects.all()} == {1}
     busy.kill_all()
@@ -142,11 +141,11 @@ def test_a_task_that_waited_for_most_of_its_lease_runs_once(broker, running_clus
     cluster = running_cluster(workers=1, retry=4)
     trace = tmp_path / "runs"
     enqueue_behind_fast_ones(trace, 3.2, 4)
-    wait_until(lambda: runs(trace), 15)
+    wait_until(lambda: runs(trace))
     cluster.kill("pusher", signal.SIGSTOP)  # so that nothing is handed back
     running_cluster(workers=1, retry=4)
 
-    wait_until(lambda: Task.objects.filter(func="tests.tasks.trace").count() == 2, 30)
+    wait_until(lambda: Task.objects.filter(func="tests.tasks.trace").count() == 2)
 
     assert runs(trace) == {"0": 1, "1": 1}
     cluster.kill_all()
@@ -156,8 +155,8 @@ def test_a_task_that_waited_for_most_of_its_lease_runs_once(broker, running_clus
 def test_a_stop_finishes_what_runs_and_hands_back_the_rest(broker, running_cluster, tmp_path):
     cluster = running_cluster(retry=60)
     trace = tmp_path / "runs"
-    ids = enqueue_traces(trace, 10, 0.6)
-    wait_until(lambda: len(runs(trace)) == 2, 15)
+    ids = enqueue_traces(trace, 10, 2)
+    wait_until(lambda: len(runs(trace)) >= 2)
 
     assert cluster.stop() == 0
 
@@ -172,10 +171,10 @@ def test_a_stop_finishes_what_runs_and_hands_back_the_rest(broker, running_clust
 def test_a_second_signal_ends_running_tasks_and_hands_them_back(broker, running_cluster, tmp_path):
     cluster = running_cluster(retry=60)
     trace = tmp_path / "runs"
-    enqueue_traces(trace, 2, 60)
-    wait_until(lambda: len(runs(trace)) == 2, 15)
+    enqueue_traces(trace, 2, 300)
+    wait_until(lambda: len(runs(trace)) == 2)
 
-    insist_on_stop(cluster, 10)
+    insist_on_stop(cluster)
 
     assert broker.queue_size() == 2
     assert Task.objects.count() == 0
@@ -184,10 +183,10 @@ def test_a_second_signal_ends_running_tasks_and_hands_them_back(broker, running_
 def test_stop_timeout_ends_running_tasks_and_hands_them_back(broker, running_cluster, tmp_path):
     cluster = running_cluster(retry=60, stop_timeout=1)
     trace = tmp_path / "runs"
-    enqueue_traces(trace, 1, 60)
-    wait_until(lambda: len(runs(trace)) == 1, 15)
+    enqueue_traces(trace, 1, 300)
+    wait_until(lambda: len(runs(trace)) == 1)
 
-    assert cluster.stop(15) == 0
+    assert cluster.stop() == 0
 
     assert broker.queue_size() == 1
 
@@ -200,13 +199,13 @@ def test_a_signal_to_the_whole_group_is_a_stop_in_good_order(
     cluster = running_cluster(start_method=method)
     task_id = async_task("tests.tasks.sleep_for", 1)
     cluster.wait_for("ready for work", 2)
-    wait_until(lambda: broker.lock_size() == 1, 10)
+    wait_until(lambda: broker.lock_size() == 1 or fetch(task_id))
 
     for process in cluster.processes():
         with suppress(psutil.NoSuchProcess):  # it heard of it from another already
             process.send_signal(number)
 
-    assert cluster.process.wait(15) == 0
+    assert cluster.process.wait(DEADLINE) == 0
     assert fetch(task_id).success
     assert "reincarnated" not in cluster.log()
 
@@ -220,7 +219,7 @@ def test_a_signal_to_the_whole_group_while_it_starts_is_a_stop(broker, running_c
         with suppress(psutil.NoSuchProcess):
             process.terminate()
 
-    assert cluster.process.wait(15) == 0
+    assert cluster.process.wait(DEADLINE) == 0
     assert "reincarnated" not in cluster.log()
 
 
@@ -228,13 +227,13 @@ def test_a_signal_that_the_sentinel_hears_of_first_is_one_stop(broker, running_c
     cluster = running_cluster()
     task_id = async_task("tests.tasks.sleep_for", 1)
     cluster.wait_for("ready for work", 2)
-    wait_until(lambda: broker.lock_size() == 1, 10)
+    wait_until(lambda: broker.lock_size() == 1 or fetch(task_id))
 
     cluster.kill("sentinel", signal.SIGTERM)
     cluster.wait_for("stopping cluster processes")
     cluster.terminate()
 
-    assert cluster.process.wait(15) == 0
+    assert cluster.process.wait(DEADLINE) == 0
     assert "again" not in cluster.log()
     assert fetch(task_id).success
 
@@ -243,7 +242,7 @@ def test_a_signal_when_a_cluster_has_stopped_already_is_no_failure(running_clust
     cluster = running_cluster()
     cluster.terminate()
 
-    wait_until(lambda: cluster.process.poll() is not None or cluster.terminate(), 30, 0.001)
+    wait_until(lambda: cluster.process.poll() is not None or cluster.terminate(), interval=0.001)
 
     assert cluster.process.poll() == 0
     assert "has stopped" in cluster.log()
@@ -261,11 +260,11 @@ def test_a_database_that_hangs_keeps_no_cluster_from_its_stop(broker, running_cl
         cluster.processes()
 
         with server.frozen():
-            cluster.wait_for("the heartbeat could not be saved", timeout=20)
+            cluster.wait_for("the heartbeat could not be saved")
             cluster.kill("worker")
             cluster.wait_for("ready for work", 3)
             cluster.processes()
-            insist_on_stop(cluster, 60)
+            insist_on_stop(cluster)
         assert cluster.leftovers() == []
     finally:
         server.stop()
@@ -277,9 +276,9 @@ def test_a_monitor_that_is_frozen_keeps_no_cluster_from_its_stop(broker, running
     cluster.kill("monitor", signal.SIGSTOP)
     for number in range(300):  # more than its queue takes
         async_task("tests.tasks.trace_at_length", str(trace), number, 50_000)
-    wait_until(lambda: len(runs(trace)) > 20, 10)
+    wait_until(lambda: len(runs(trace)) > 20)
 
-    assert cluster.stop(timeout=60) == 0
+    assert cluster.stop() == 0
 
     assert "monitor did not end in time and is killed" in cluster.log()
     assert broker.queue_size() + broker.lock_size() == 300
@@ -287,9 +286,9 @@ def test_a_monitor_that_is_frozen_keeps_no_cluster_from_its_stop(broker, running
 
 def test_a_timed_out_task_is_recorded_as_failed(broker, running_cluster):
     cluster = running_cluster()
-    task_id = async_task("tests.tasks.sleep_for", 60, timeout=1)
+    task_id = async_task("tests.tasks.sleep_for", 300, timeout=1)
 
-    task = fetch(task_id, wait=10_000)
+    task = fetch(task_id, wait=60_000)
 
     assert not task.success
     assert task.result.startswith("TimeoutException('Task exceeded its time limit')")
@@ -298,32 +297,32 @@ def test_a_timed_out_task_is_recorded_as_failed(broker, running_cluster):
 
 def test_a_task_that_ignores_its_time_limit_is_killed_and_recorded(broker, running_cluster):
     running_cluster()
-    task_id = async_task("tests.tasks.sleep_deaf", 60, timeout=0.5)
+    task_id = async_task("tests.tasks.sleep_deaf", 300, timeout=0.5)
 
-    task = fetch(task_id, wait=15_000)
+    task = fetch(task_id, wait=60_000)
 
     assert not task.success
     assert "exceeded its time limit and its worker was killed" in task.result
-    wait_until(lambda: broker.lock_size() == 0, 5)
+    wait_until(lambda: broker.lock_size() == 0)
 
 
 def test_a_task_that_kills_its_worker_ends_after_three_attempts(broker, running_cluster, tmp_path):
     cluster = running_cluster(retry=60)
     task_id = async_task("tests.tasks.kill_self")
 
-    wait_until(lambda: (task := fetch(task_id)) and task.attempt_count == 3, 20)
+    wait_until(lambda: (task := fetch(task_id)) and task.attempt_count == 3)
 
     assert "SIGKILL" in fetch(task_id).result
     assert Failure.objects.count() == 1
-    wait_until(lambda: broker.queue_size() == broker.lock_size() == 0, 5)
-    assert fetch(async_task("tests.tasks.multiply", 2, 3), wait=5000).result == 6
+    wait_until(lambda: broker.queue_size() == broker.lock_size() == 0)
+    assert fetch(async_task("tests.tasks.multiply", 2, 3), wait=60_000).result == 6
     assert cluster.process.poll() is None
 
 
 def test_os_exit_in_a_task_is_recorded_with_its_code(broker, running_cluster):
     running_cluster(max_attempts=1)
 
-    task = fetch(async_task("tests.tasks.exit_now", 7), wait=10_000)
+    task = fetch(async_task("tests.tasks.exit_now", 7), wait=60_000)
 
     assert not task.success
     assert "code 7" in task.result
@@ -334,23 +333,23 @@ def test_a_package_that_kills_who_reads_it_is_moved_aside(broker, running_cluste
     cluster = running_cluster(retry=60)
     async_task("tests.tasks.echo", Deadly(), broker=broker)
 
-    wait_until(lambda: broker.dead_size() == 1, 20)
+    wait_until(lambda: broker.dead_size() == 1)
 
     cluster.wait_for("Worker ended while it read the package: its exit with code 7")
     assert cluster.log().count("reincarnated") == 3
     assert broker.queue_size() == broker.lock_size() == 0
-    assert fetch(async_task("tests.tasks.multiply", 2, 3), wait=5000).result == 6
+    assert fetch(async_task("tests.tasks.multiply", 2, 3), wait=60_000).result == 6
 
 
 def test_a_package_that_is_never_read_to_its_end_is_moved_aside(broker, running_cluster):
     cluster = running_cluster(timeout=0.5, retry=60)
     async_task("tests.tasks.echo", Endless(), broker=broker)
 
-    wait_until(lambda: broker.dead_size() == 1, 20)
+    wait_until(lambda: broker.dead_size() == 1)
 
     cluster.wait_for("Reading the package exceeded its time limit")
     assert broker.queue_size() == broker.lock_size() == 0
-    assert fetch(async_task("tests.tasks.multiply", 2, 3), wait=5000).result == 6
+    assert fetch(async_task("tests.tasks.multiply", 2, 3), wait=60_000).result == 6
 
 
 def test_junk_on_the_list_is_moved_aside_and_work_goes_on(broker, running_cluster):
@@ -359,9 +358,9 @@ def test_junk_on_the_list_is_moved_aside_and_work_goes_on(broker, running_cluste
         broker.enqueue(junk)
     task_id = async_task("tests.tasks.multiply", 2, 3)
 
-    assert fetch(task_id, wait=10_000).result == 6
+    assert fetch(task_id, wait=60_000).result == 6
 
-    wait_until(lambda: broker.dead_size() == 4, 5)
+    wait_until(lambda: broker.dead_size() == 4)
     assert broker.lock_size() == 0
     assert cluster.log().count("undecodable") == 1
 
@@ -375,7 +374,7 @@ def test_a_cluster_starts_before_its_redis(conf, running_cluster):
     server.start()
 
     task_id = async_task("tests.tasks.multiply", 2, 3)
-    assert fetch(task_id, wait=20_000).result == 6
+    assert fetch(task_id, wait=60_000).result == 6
     cluster.end()
     server.stop()
 
@@ -385,10 +384,10 @@ def test_a_cluster_works_under_each_start_method(broker, running_cluster, method
     cluster = running_cluster(start_method=method)
 
     ids = [async_task("tests.tasks.multiply", n, 2) for n in range(20)]
-    wait_until(lambda: all_saved(ids), 15)
+    wait_until(lambda: all_saved(ids))
 
     assert cluster.stop() == 0
-    wait_until(lambda: cluster.leftovers() == [], 5)  # Python's own helpers end after it
+    wait_until(lambda: cluster.leftovers() == [])  # Python's own helpers end after it
 
 
 def test_a_cluster_works_on_the_sockets_of_macos(broker, running_cluster, monkeypatch):
@@ -399,7 +398,7 @@ def test_a_cluster_works_on_the_sockets_of_macos(broker, running_cluster, monkey
     cluster.wait_for("reincarnated worker")
     ids = [async_task("tests.tasks.count_letters", "x" * 30_000 * n) for n in range(50)]
 
-    wait_until(lambda: all_saved(ids), 30)
+    wait_until(lambda: all_saved(ids))
     assert [result(id) for id in ids] == [30_000 * n for n in range(50)]
     assert cluster.stop() == 0
 
@@ -412,20 +411,19 @@ def test_a_fork_server_that_is_killed_leaves_no_second_worker(broker, running_cl
     os.kill(server, signal.SIGKILL)
 
     cluster.wait_for("ready for work", 4)
-    wait_until(lambda: not any(map(psutil.pid_exists, old)), 5)
-    assert fetch(async_task("tests.tasks.multiply", 2, 3), wait=5000).result == 6
+    wait_until(lambda: not any(map(psutil.pid_exists, old)))
+    assert fetch(async_task("tests.tasks.multiply", 2, 3), wait=60_000).result == 6
 
 
 def test_a_slow_task_does_not_delay_fast_ones_behind_it(broker, running_cluster):
-    running_cluster(save_limit=0)
+    running_cluster(save_limit=0, stop_timeout=1)
     fast = [async_task("tests.tasks.multiply", n, 2) for n in range(300)]
-    slow = async_task("tests.tasks.sleep_for", 5)
-    started = time.monotonic()
+    slow = async_task("tests.tasks.sleep_for", 300)
     fast += [async_task("tests.tasks.multiply", n, 2) for n in range(300)]
 
-    wait_until(lambda: all_saved(fast), 15)
+    wait_until(lambda: all_saved(fast))
 
-    assert fetch(slow) is None, f"the slow one ended first, after {time.monotonic() - started} s"
+    assert fetch(slow) is None
 
 
 def test_a_worker_is_recycled_after_its_share(broker, running_cluster):
@@ -433,7 +431,7 @@ def test_a_worker_is_recycled_after_its_share(broker, running_cluster):
 
     ids = [async_task("tests.tasks.multiply", n, 2) for n in range(20)]
 
-    wait_until(lambda: all_saved(ids), 20)
+    wait_until(lambda: all_saved(ids))
     cluster.wait_for("recycled worker-1", 4)
 
 
@@ -445,7 +443,7 @@ def test_what_a_task_leaves_running_keeps_no_worker(broker, running_cluster, tas
     next_one = async_task("tests.tasks.multiply", 6, 7)
 
     # Looking all the time at who is there, so that what is left ends with the test.
-    wait_until(lambda: cluster.processes() and all_saved([next_one]), 30)
+    wait_until(lambda: cluster.processes() and all_saved([next_one]))
     left = "process" if task == "leave_process" else "thread 'Thread-"
     assert f"worker-1 ends without what was left running in it: {left}" in cluster.log()
 
@@ -454,9 +452,9 @@ def test_what_tasks_and_hooks_leave_running_keeps_no_cluster_from_its_stop(broke
     cluster = running_cluster(workers=1)
     hook = "tests.tasks.leave_thread_in_hook"
     task = async_task("tests.tasks.leave_thread", 300, hook=hook)
-    wait_until(lambda: all_saved([task]), 10)
+    wait_until(lambda: all_saved([task]))
 
-    assert cluster.stop(timeout=40) == 0
+    assert cluster.stop() == 0
 
     for name in ("worker-1", "monitor"):
         assert f"{name} ends without what was left running in it: thread" in cluster.log()
@@ -473,22 +471,25 @@ def test_a_process_that_can_not_be_started_is_started_later(broker, running_clus
     sentinel.rlimit(psutil.RLIMIT_NOFILE, (most, most))
 
     task = async_task("tests.tasks.multiply", 6, 7)
-    wait_until(lambda: all_saved([task]), 15)
+    wait_until(lambda: all_saved([task]))
     assert cluster.pids("sentinel") == [sentinel.pid]
 
 
 def test_a_sentinel_that_fails_is_replaced(broker, running_cluster, tmp_path, monkeypatch):
     monkeypatch.setenv("DJANGO_Q_TEST_FAILS", "1")
-    cluster = running_cluster(workers=1, retry=2)
+    # The lease of the task that goes on in the old worker outlasts the test: the new one is free.
+    cluster = running_cluster(workers=1, retry=300)
     async_task("tests.tasks.touch_and_sleep", str(tmp_path / "begun"), 300)
-    wait_until((tmp_path / "begun").exists, 10)
+    wait_until((tmp_path / "begun").exists)
+    pusher = psutil.Process(*cluster.pids("pusher"))
 
     cluster.processes()  # so that the worker, which goes on, ends with the test
     cluster.kill("sentinel", signal.SIGUSR1)
     cluster.wait_for("the sentinel ended with code 1")
+    wait_until(lambda: not is_alive(pusher))  # or it takes the next task, and nobody runs it
 
     task = async_task("tests.tasks.multiply", 6, 7)
-    wait_until(lambda: all_saved([task]), 15)
+    wait_until(lambda: all_saved([task]))
 
 
 def test_a_package_by_rpush_alone_is_executed(broker, running_cluster):
@@ -521,5 +522,5 @@ def test_a_package_by_rpush_alone_is_executed(broker, running_cluster):
         broker.connection.rpush("django_q:test:q", payload)
         ids.append(task_id)
 
-    wait_until(lambda: all_saved(ids), 10)
+    wait_until(lambda: all_saved(ids))
     assert fetch(ids[0]).result == -2.0

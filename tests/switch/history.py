@@ -61,7 +61,7 @@ def live(history: History, python: Path) -> None:
     old.ask(history.scheduler)
     send_what_is_done(history)
     cluster = shop.cluster(python)
-    wait_until(lambda: is_done(history), 20, 0.1)
+    wait_until(lambda: is_done(history), interval=0.1)
     cluster.stop()
     if history.is_orm:
         history.send("in another queue", "echo", "what is in the other queue")

@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from tests.servers import wait_until, workspace
+from tests.servers import DEADLINE, end_with_test_run, wait_until, workspace
 
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parent.parent
@@ -161,7 +161,7 @@ class Console:
             self.process.wait(10)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(10)
+            self.process.wait(DEADLINE)
 
 
 class ShopCluster:
@@ -182,8 +182,7 @@ class ShopCluster:
                 stdout=log,
                 stderr=log,
             )
-        # For the watcher, which ends what a test run that was killed has left.
-        (directory / "server.pid").write_text(str(self.process.pid))
+        self.pid_file = end_with_test_run(self.process, directory)
 
     def log(self) -> str:
         """Read what it has logged."""
@@ -192,7 +191,7 @@ class ShopCluster:
     def wait_ready(self) -> ShopCluster:
         """Wait until it works."""
         try:
-            wait_until(lambda: "running." in self.log() and "pushing tasks at" in self.log(), 30)
+            wait_until(lambda: "running." in self.log() and "pushing tasks at" in self.log())
         except AssertionError:
             raise AssertionError(f"the cluster did not start:\n{self.log()}") from None
         return self
@@ -208,11 +207,12 @@ class ShopCluster:
     def stop(self) -> int:
         """Stop it in good order; its exit code."""
         self.process.terminate()
-        return self.process.wait(30)
+        return self.process.wait(DEADLINE)
 
     def end(self) -> None:
         """Leave nothing behind: at once, as nothing of it is looked at any more."""
         for member in self.processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 member.kill()
-        self.process.wait(10)
+        self.process.wait(DEADLINE)
+        self.pid_file.unlink(missing_ok=True)

@@ -137,8 +137,8 @@ def test_a_cluster_runs_with_every_option_set(broker):
 
         task_id = console.ask("async_task", "shop.tasks.add", 1, 2, group="sums")
 
-        assert console.ask("result", task_id, wait=10_000) == 3
-        assert console.ask("result_group", "sums", count=1, wait=10_000) == [3]
+        assert console.ask("result", task_id, wait=60_000) == 3
+        assert console.ask("result_group", "sums", count=1, wait=60_000) == [3]
         assert "The shop&#x27;s queue" in console.ask("shop.desk.page", "schedule_changelist")
     finally:
         shop.close()

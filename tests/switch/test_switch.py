@@ -12,14 +12,14 @@ from tests.servers import wait_until
 pytestmark = [pytest.mark.switch, pytest.mark.timeout(300)]
 
 
-def fetch(switched, what: str, wait: int = 10_000) -> dict:
+def fetch(switched, what: str, wait: int = 60_000) -> dict:
     """Find a task that ends in time, by what is special about it."""
     task = switched.new.ask("fetch", switched.ids[what], wait=wait)
     assert task, f"'{what}' has not ended:\n{switched.cluster.log()}"
     return task
 
 
-def group(switched, name: str, count: int, wait: int = 10_000) -> list:
+def group(switched, name: str, count: int, wait: int = 60_000) -> list:
     """List the results of a group that ends in time."""
     return switched.new.ask("result_group", switched.ids.get(name, name), count=count, wait=wait)
 
@@ -31,7 +31,7 @@ def wait_until_served(switched) -> None:
         now = datetime.now(timezone.utc)
         return not any(row["repeats"] for row in switched.new.rows("Schedule", next_run__lte=now))
 
-    wait_until(is_served, 10)
+    wait_until(is_served)
 
 
 def test_what_was_done_is_found(switched):
@@ -92,7 +92,7 @@ def test_what_waited_is_done(switched):
 def test_the_hook_of_what_waited_is_called(switched):
     fetch(switched, "waiting with hook")
 
-    wait_until(lambda: "to be rung True" in switched.shop.lines("rung"), 5)
+    wait_until(lambda: "to be rung True" in switched.shop.lines("rung"))
 
 
 def test_what_waited_and_fails_is_tried_once(switched):
@@ -111,11 +111,11 @@ def test_what_waited_and_takes_too_long_is_ended(switched):
 def test_what_waited_for_the_cache_is_cached(switched):
     task_id = switched.ids["waiting for the cache"]
 
-    assert switched.new.ask("result_cached", task_id, wait=10_000) == 11
+    assert switched.new.ask("result_cached", task_id, wait=60_000) == 11
 
 
 def test_what_waited_and_is_not_to_be_saved_is_done(switched):
-    wait_until(lambda: Counter(switched.shop.lines("sold"))["3"] == 1, 10)
+    wait_until(lambda: Counter(switched.shop.lines("sold"))["3"] == 1)
 
     assert switched.new.ask("fetch", switched.ids["waiting, not to be saved"]) is None
 
@@ -141,7 +141,7 @@ def test_what_a_dead_process_had_taken_is_done(switched):
     if not switched.is_orm:
         pytest.skip("on Redis a predecessor loses what it has taken")
 
-    assert fetch(switched, "taken", wait=15_000)["result"] == 1
+    assert fetch(switched, "taken", wait=60_000)["result"] == 1
     assert Counter(switched.shop.lines("sold"))["1"] == 1
 
 
@@ -216,19 +216,19 @@ def test_the_admin_shows_what_is_queued(switched):
 
 def test_what_had_failed_is_resubmitted_in_the_admin(switched):
     # With the ORM broker the predecessors leave it in the queue: it comes once more.
-    wait_until(lambda: switched.new.ask("shop.desk.sizes") == (0, 0), 20, 0.1)
+    wait_until(lambda: switched.new.ask("shop.desk.sizes") == (0, 0), interval=0.1)
     with open(switched.shop.directory / "repaired", "a") as file:
         file.write("scales\n")
 
     [row] = switched.new.rows("Failure", func="shop.tasks.until_repaired")
     assert switched.new.ask("shop.desk.act", "failure", "resubmit_task", [row["id"]]) == 302
 
-    wait_until(lambda: switched.new.rows("Success", func="shop.tasks.until_repaired"), 10)
+    wait_until(lambda: switched.new.rows("Success", func="shop.tasks.until_repaired"))
     assert not switched.new.rows("Failure", func="shop.tasks.until_repaired")
 
 
 def test_nothing_is_left_in_the_queue(switched):
-    wait_until(lambda: switched.new.ask("shop.desk.sizes") == (0, 0), 20, 0.1)
+    wait_until(lambda: switched.new.ask("shop.desk.sizes") == (0, 0), interval=0.1)
 
 
 def test_the_checks_find_no_error(switched):

@@ -37,7 +37,7 @@ def test_an_item_comes_out_as_it_went_in(made, item):
     made.put(item)
     assert made.qsize() == 1
 
-    assert made.get(timeout=1) == item
+    assert made.get(timeout=20) == item
     assert made.qsize() == 0
 
 
@@ -207,7 +207,7 @@ def test_a_killed_reader_takes_nothing_along_but_what_it_had(made):
     while not made.empty():
         made.get()
     made.put("after")
-    assert made.get(timeout=1) == "after"
+    assert made.get(timeout=20) == "after"
     with pytest.raises(queue.Empty):
         made.get_nowait()
     assert made.qsize() == 0  # whatever the killed ones had not counted yet

@@ -53,11 +53,12 @@ def test_a_slow_task_is_noticed_once(alarm, lags):
 
 
 def test_a_fast_batch_is_not(alarm, lags):
+    alarm.patience = 0.5  # in which a machine that has much to do gets to the end of it
     alarm.start_batch()
     alarm.start_task(None)
     alarm.end_task()
     alarm.end_batch()
-    spin(0.05)
+    spin(0.6)
 
     assert lags == []
 
@@ -71,16 +72,16 @@ def test_a_task_past_its_limit_is_ended(alarm, limit):
     with pytest.raises(TimeoutException):
         spin(5)
 
-    assert limit <= time.monotonic() - started < 2
+    assert limit <= time.monotonic() - started < 4
     alarm.end_task()
     alarm.end_batch()
 
 
 def test_what_comes_after_a_task_is_not_interrupted(alarm):
     alarm.start_batch()
-    alarm.start_task(0.05)
+    alarm.start_task(0.5)
     alarm.end_task()
-    spin(0.1)
+    spin(0.6)
 
     alarm.end_batch()
 
