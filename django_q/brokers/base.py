@@ -229,7 +229,10 @@ class Broker:
         return self.heartbeats.get(key)
 
     def get_stats(self, pattern: str) -> list[str | bytes]:
-        """Give the heartbeats whose keys match, as ``django_q:default:cluster:*``."""
+        """Give the heartbeats whose keys begin so, as ``django_q:default:cluster:*``.
+
+        Only the last character stands for more than itself: a name may have stars and brackets.
+        """
         return self.heartbeats.find(pattern)
 
     @staticmethod

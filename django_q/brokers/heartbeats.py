@@ -7,7 +7,6 @@ as long as it takes to run, and the first one takes 2.5 MiB of memory in a proce
 from __future__ import annotations
 
 import time
-from fnmatch import fnmatchcase
 from typing import Any
 
 from django.apps import apps
@@ -17,6 +16,11 @@ from django_q.clock import expression_of_time_in, time_in
 
 #: Seconds between two clean-ups of heartbeats that are past their time.
 PRUNE_AFTER = 3600
+
+
+def matches(key: str, pattern: str) -> bool:
+    """Whether a key begins as a pattern does before its last star; others stand for themselves."""
+    return key.startswith(pattern[:-1]) if pattern.endswith("*") else key == pattern
 
 
 class Heartbeats:
@@ -82,8 +86,8 @@ class Heartbeats:
 
     def find(self, pattern: str) -> list[str]:
         """Give the heartbeats whose keys match."""
-        found = self.alive(key__startswith=pattern.partition("*")[0]).values_list("key", "value")
-        return [value for key, value in found if fnmatchcase(key, pattern)]
+        found = self.alive(key__startswith=pattern.removesuffix("*")).values_list("key", "value")
+        return [value for key, value in found if matches(key, pattern)]
 
     def close(self) -> None:
         """Close the connection of this thread, unless a transaction goes on in it."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from fnmatch import fnmatchcase
 from functools import cached_property
 from itertools import islice, repeat
 from typing import Any
@@ -20,6 +19,7 @@ from redis.retry import Retry
 
 from django_q.brokers import scripts
 from django_q.brokers.base import DEAD, FORGOTTEN, REMEMBERED, Broker, Delivery
+from django_q.brokers.heartbeats import matches
 from django_q.brokers.redis_line import Line, line_to, wait_shortly
 from django_q.brokers.redis_waker import RedisWaker, publish
 from django_q.brokers.refusals import NEEDED, not_allowed, refusal_of, wrong_type
@@ -295,10 +295,10 @@ class Redis(Broker):
         return self.connection.execute_command("GET", key, NEVER_DECODE=True)
 
     def get_stats(self, pattern: str) -> list[bytes]:
-        """Give the heartbeats whose keys match, as ``django_q:default:cluster:*``."""
+        """Give the heartbeats whose keys begin so, as ``django_q:default:cluster:*``."""
         found = scripts.stats.run(self.connection, (Conf.Q_STAT,))
         pairs = zip(found[0::2], found[1::2], strict=True)
-        return [each for key, each in pairs if fnmatchcase(key.decode(errors="replace"), pattern)]
+        return [each for key, each in pairs if matches(key.decode(errors="replace"), pattern)]
 
     def _run(self, script: scripts.Script, *args: Any) -> Any:
         """Run a script on the keys of this queue."""

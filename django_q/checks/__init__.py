@@ -15,6 +15,7 @@ W005    SQLite serves as the broker, without the options that it needs for that
 W006    an option has no effect beside another one
 W007    an option needs a package that is not installed
 W008    tasks run at once in a deployment (``check --deploy``)
+W009    a name has a colon, or a character that can not be printed
 ======  ==========================================================================
 """
 
@@ -28,7 +29,7 @@ from django.core.checks import CheckMessage, Warning, register
 
 from django_q.checks.messages import Messages, no_effect, not_a_dictionary
 from django_q.checks.options import TYPES, examine_value, fits, unknown, wrong_type
-from django_q.checks.together import TOGETHER
+from django_q.checks.together import TOGETHER, check_name
 from django_q.conf import Settings, attribute
 
 
@@ -59,6 +60,7 @@ def examine(options: Any) -> Messages:
     clusters = options.get("ALT_CLUSTERS")
     for name, own in clusters.items() if isinstance(clusters, Mapping) else ():
         where = f"Q_CLUSTER['ALT_CLUSTERS'][{name!r}]"
+        yield from check_name(where, str(name))
         if isinstance(own, Mapping):
             yield from examine_alternative(options, own, where)
         else:

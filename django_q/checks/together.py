@@ -94,7 +94,26 @@ def check_packages(conf: dict[str, Any], given: dict[str, Any], where: str) -> M
             yield Warning(text, hint=f"pip install {package}", id="django_q.W007")
 
 
+def check_names(conf: dict[str, Any], given: dict[str, Any], where: str) -> Messages:
+    """A name is a part of keys, which go on behind a colon, and of lines in the log."""
+    for key, name in (("name", "PREFIX"), ("cluster_name", "CLUSTER_NAME")):
+        if name in given:
+            yield from check_name(f"{where}['{key}']", str(given[name]))
+
+
+def check_name(option: str, name: str) -> Messages:
+    """Warn of characters that mean something else where a name stands."""
+    if ":" in name or not name.isprintable():
+        yield Warning(
+            f"{option} is {name!r}: with a colon its keys can be those of another name, and a "
+            "character that can not be printed spoils the log.",
+            hint="Use letters, digits, '-', '_' and '.'.",
+            id="django_q.W009",
+        )
+
+
 TOGETHER = (
+    check_names,
     check_retry,
     check_failures,
     check_cached,

@@ -538,3 +538,20 @@ def test_consumers_at_once_never_get_the_same_delivery(broker, in_thread):
     taken = [join() for join in [in_thread(consume) for _ in range(4)]]
 
     assert sorted(map(int, joined(taken))) == list(range(total))
+
+
+@of_leasing
+@pytest.mark.parametrize(
+    "name", ["test[ab]", "test*", "te?t", "test[!a]", "test[", "te%t_", "test\\"]
+)
+def test_heartbeats_of_a_name_with_signs_of_patterns_are_its_own(broker, conf, name):
+    conf(name=name)
+    own = f"{Conf.Q_STAT}:1"
+    broker.set_stat(own, "own", 30)
+    for other in ("testa", "tester", "test", "te1t_x"):
+        conf(name=other)
+        broker.set_stat(f"{Conf.Q_STAT}:1", "another's", 30)
+    conf(name=name)
+
+    assert list(map(str_of, broker.get_stats(f"{Conf.Q_STAT}:*"))) == ["own"]
+    assert str_of(broker.get_stat(own)) == "own"

@@ -295,3 +295,21 @@ def test_whatever_q_cluster_is_the_checks_do_not_raise(options):
 def test_whatever_an_option_is_the_checks_do_not_raise(key, value):
     for options in ({key: value}, {"ALT_CLUSTERS": {"long": {key: value}}}):
         assert all(message.msg for message in examine(options))
+
+
+@pytest.mark.parametrize("name", ["shop:eu", "shop\n", "shop\x1b[31m", "\x00"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        lambda name: {"name": name},
+        lambda name: {"name": "shop", "cluster_name": name},
+        lambda name: {"ALT_CLUSTERS": {name: {"workers": 1}}},
+    ],
+)
+def test_a_name_with_a_colon_or_a_control_character_is_warned_of(name, options):
+    assert ids(options(name)) == ["W009"]
+
+
+@pytest.mark.parametrize("name", ["shop", "a[b]c*?", "küche 2", "{shop}"])
+def test_other_names_are_fine(name):
+    assert ids({"name": name, "cluster_name": name, "ALT_CLUSTERS": {name: {}}}) == []
