@@ -20,7 +20,7 @@ from redis.retry import Retry
 from django_q.brokers import scripts
 from django_q.brokers.base import DEAD, FORGOTTEN, REMEMBERED, Broker, Delivery
 from django_q.brokers.heartbeats import matches
-from django_q.brokers.redis_line import Line, line_to, wait_shortly
+from django_q.brokers.redis_line import Line, lacking, line_to, wait_shortly
 from django_q.brokers.redis_waker import RedisWaker, publish
 from django_q.brokers.refusals import NEEDED, not_allowed, refusal_of, wrong_type
 from django_q.brokers.sending import Sender
@@ -71,6 +71,9 @@ class Redis(Broker):
             told.append(not_allowed(command.decode() for command in commands))
         if told:
             raise BrokerRefuses(" ".join(told))
+        if error := lacking(self.connection, self.keys[4]):
+            text = "%s is looked at once a second, as nothing can be waited for. %s"
+            logger.warning(text, self.list_key, self.refusal(error))
         if count := self.restore():
             logger.warning("%s payloads without a lease were put back on %s", count, self.list_key)
 

@@ -91,6 +91,22 @@ def line_to(client: Any) -> Line | None:
         return None
 
 
+def lacking(client: Any, key: str) -> NoPermissionError | None:
+    """Find out what a user may not do that waits. ``key`` holds no list, so nothing is moved."""
+    try:
+        client.execute_command(*move(key, 0.001), NEVER_DECODE=True)
+    except NoPermissionError as error:
+        return error
+    except ResponseError:
+        pass
+    try:
+        if hasattr(client, "client"):
+            client.client_id()
+    except NoPermissionError as error:
+        return error
+    return None
+
+
 def wait_shortly(client: Any, key: str, seconds: float, wake_fd: int | None) -> None:
     """Wait a second at most until a list has something."""
     seconds = min(seconds, SHORT_WAIT)

@@ -20,7 +20,8 @@ end
 -- Says which command was refused, on which key, in the same words on all servers.
 local function refusal(text)
   text = string.gsub(string.gsub(text, '^[@%l_]+: ?%d+: %-?', ''), '%s+$', '')
-  if string.find(text, '^ERR ACL failure') or string.find(text, "^The user executing") then
+  text = string.gsub(text, '^ERR ACL failure in script: ', 'NOPERM ')
+  if string.find(text, '^The user executing') then
     text = 'NOPERM ' .. text
   elseif not string.find(text, '^%u+ ') then
     text = 'ERR ' .. text
