@@ -9,6 +9,7 @@ import os
 import queue
 import signal
 import socket
+import threading
 import time
 import uuid
 from multiprocessing.connection import wait
@@ -33,6 +34,7 @@ from django_q.processes.worker import rss_check, worker
 from django_q.queues import Flag
 from django_q.results.cache import save as save_cached
 from django_q.results.saving import save_task
+from django_q.results.wait import wait_for
 from django_q.status import Stat, Status
 from django_q.utils import localtime
 from django_q.waiting import readable
@@ -43,6 +45,7 @@ __all__ = [
     "Stat",
     "Status",
     "close_old_django_connections",
+    "get_mp_context",
     "localtime",
     "monitor",
     "pusher",
@@ -54,11 +57,16 @@ __all__ = [
     "worker",
 ]
 
+#: Seconds that ``start`` waits for the first heartbeat of a cluster that runs.
+FIRST_HEARTBEAT = 5.0
 #: Seconds before a sentinel that ended unasked is replaced: at first, and at most.
 BACK_OFF = (0.5, 30.0)
 #: Seconds within which a second Unix signal is the same wish: who signals a process and its group
 #: reaches it twice.
 SAME_EVENT = 0.2
+
+#: Chooses how processes start; a name of django-q2.
+get_mp_context = entry.context
 
 
 class Cluster:
@@ -94,7 +102,8 @@ class Cluster:
     def start(self) -> int:
         """Start the sentinel, and return this process's pid when the cluster runs.
 
-        Raises ``RuntimeError`` when the sentinel ends before that.
+        Its heartbeat can be read then, by ``Stat.get_all()`` as well; after five seconds it returns
+        without, as where the broker is away. Raises ``RuntimeError`` when the sentinel ends before.
         """
         refuse_patched()
         self.begin()
@@ -102,8 +111,19 @@ class Cluster:
             if self.has_stopped:
                 self._guard.note_end()
                 raise self.early_end()
+        wait_for(lambda: self.is_heard() or not self.is_alive or None, FIRST_HEARTBEAT * 1000)
         logger.info("Q Cluster %s [%s] running.", self.name, self.pid)
         return self.pid
+
+    def is_heard(self) -> bool:
+        """Whether the heartbeat of the running cluster can be read."""
+        is_main = threading.current_thread() is threading.main_thread()  # where time limits reach
+        try:
+            with patience() if is_main else contextlib.nullcontext():
+                return self.stat.status in (Conf.IDLE, Conf.WORKING)
+        except Exception:  # the others, who meet the same, say so
+            self.broker.close()
+            return False
 
     def begin(self) -> None:
         """Start the sentinel, and do not wait for it."""

@@ -100,14 +100,14 @@ def flag(value: Any) -> bool:
     return (False, True)[(0, 1).index(value)]
 
 
-def keep(value: Any) -> bool | int:
+def keep(value: Any) -> bool | int | float:
     """Take how long a result is kept: as long as the cache does, or for seconds."""
     if value is True or value is False:
         return value
     duration = number(value)
     if not 0 <= duration <= LONGEST:
         raise ValueError
-    return math.ceil(duration)
+    return duration
 
 
 @lru_cache(maxsize=1024)

@@ -11,12 +11,7 @@ from django.core.checks import Warning
 
 from django_q import optional
 from django_q.checks.messages import Messages, no_effect
-
-#: Only the process that writes to them sees what they hold, or nobody does.
-UNSHARED_CACHES = (
-    "django.core.cache.backends.locmem.LocMemCache",
-    "django.core.cache.backends.dummy.DummyCache",
-)
+from django_q.results.cache import UNSHARED
 
 
 def check_retry(conf: dict[str, Any], given: dict[str, Any], where: str) -> Messages:
@@ -45,7 +40,7 @@ def check_cached(conf: dict[str, Any], given: dict[str, Any], where: str) -> Mes
     """A result is written by one process and read by another."""
     cache = settings.CACHES.get(conf["CACHE"])
     backend = cache.get("BACKEND") if isinstance(cache, Mapping) else None
-    if conf["CACHED"] and backend in UNSHARED_CACHES:
+    if conf["CACHED"] and backend in UNSHARED:
         yield Warning(
             f"{where}['cached'] keeps results in the cache '{conf['CACHE']}', a "
             f"{backend.rpartition('.')[2]}: what the cluster writes there, nobody else sees.",

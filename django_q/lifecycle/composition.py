@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
+from django.conf import settings
 from django.utils import timezone
 
 from django_q.brokers import broker_on
@@ -29,6 +30,7 @@ from django_q.package import (
     options_in,
     take_options,
 )
+from django_q.results.cache import UNSHARED
 
 #: Options that are those of a whole batch: its tasks are enqueued in one round trip.
 SHARED = WAYS | {"cluster", "sync"}
@@ -43,7 +45,9 @@ def options_of(kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any
     ``cached`` is what the settings say where the call says nothing.
     """
     options, rest = own_options(kwargs)
-    if options.get("cached") is None and Conf.CACHED:
+    if options.get("cached"):
+        warn_unshared(options)
+    elif options.get("cached") is None and Conf.CACHED:
         options["cached"] = Conf.CACHED
     return options, rest
 
@@ -72,6 +76,25 @@ def warn_unknown(name: str) -> None:
     hint = near(name, KNOWN)
     text = f"unknown option '%s' in q_options is ignored{hint and '. '}%s"
     logger.warning(text, name, hint)
+
+
+def warn_unshared(options: Mapping[str, Any]) -> None:
+    """Say once that a result is kept where nobody else sees it, unless the task runs here."""
+    is_here = Conf.SYNC if options.get("sync") is None else options["sync"]
+    backend = str(settings.CACHES.get(Conf.CACHE, {}).get("BACKEND"))
+    if backend in UNSHARED and not is_here:
+        say_unshared(Conf.CACHE, backend.rpartition(".")[2])
+
+
+@lru_cache(maxsize=16)
+def say_unshared(alias: str, backend: str) -> None:
+    """Say it once for each cache."""
+    logger.warning(
+        "a task asks for its result to be cached, and the cache '%s' is a %s: what a cluster "
+        "writes there, nobody else sees. Name a cache that processes share in Q_CLUSTER['cache']",
+        alias,
+        backend,
+    )
 
 
 def dispatch(packages: Sequence[TaskPackage], options: Mapping[str, Any]) -> None:
@@ -117,9 +140,10 @@ def batched(call: Any, options: Mapping[str, Any], now: datetime) -> TaskPackage
     func, args, kwargs = link_parts(call)
     if not kwargs:
         return new_package(func, args, kwargs, options, started=now)
+    given = kwargs.keys() | options_in(kwargs.get("q_options")).keys()
+    if misplaced := sorted(SHARED & given):
+        raise PackageError(f"'{misplaced[0]}' is an option of the batch, not of one task in it.")
     own, kwargs = own_options(kwargs)
-    if misplaced := SHARED & own.keys():
-        raise PackageError(f"'{misplaced.pop()}' is an option of the batch, not of one task in it.")
     return new_package(func, args, kwargs, {**options, **own}, started=now)
 
 

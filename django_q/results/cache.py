@@ -27,6 +27,11 @@ from django_q.results import finished
 from django_q.results.rows import PICKLED, opened
 from django_q.results.saving import as_task
 
+#: Only the process that writes to them sees what they hold, or nobody does.
+UNSHARED = (
+    "django.core.cache.backends.locmem.LocMemCache",
+    "django.core.cache.backends.dummy.DummyCache",
+)
 #: Keys of a group that are read at a time.
 PAGE = 100
 #: Members of a group at most: a count above is none of ours, and would be read up to for ever.

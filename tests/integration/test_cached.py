@@ -22,6 +22,7 @@ from django.utils import timezone
 
 from django_q.brokers import get_broker
 from django_q.conf import Conf
+from django_q.lifecycle import composition
 from django_q.models import Task
 from django_q.package import new_package
 from django_q.results import cache as results
@@ -29,6 +30,8 @@ from django_q.results.cache import Cached
 from django_q.signing import RESULT, PickleSerializer, SignedPackage
 from django_q.status import Stat
 from django_q.tasks import (
+    async_chain,
+    async_iter,
     async_task,
     count_group,
     count_group_cached,
@@ -405,3 +408,30 @@ def test_results_are_cached_as_json_where_packages_are(conf):
 
     assert fetch_cached(task_id).time_taken() >= 0
     assert result_cached(task_id) == 6
+
+
+LOCAL = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+
+def test_a_call_that_caches_where_nobody_else_sees_it_says_so_once(broker, settings, caplog):
+    settings.CACHES = LOCAL
+    composition.say_unshared.cache_clear()
+    async_task(multiply, 2, 3)
+    async_task(multiply, 2, 3, cached=True, sync=True)
+    assert caplog.messages == []
+
+    async_task(multiply, 2, 3, cached=True)
+    async_iter(multiply, [(2, 3)], cached=60)
+    async_chain([(multiply, (2, 3))], cached=60)
+
+    (line,) = caplog.messages
+    assert "the cache 'default' is a LocMemCache" in line
+    assert "Q_CLUSTER['cache']" in line
+
+
+def test_a_call_that_caches_where_all_see_it_says_nothing(broker, caplog):
+    composition.say_unshared.cache_clear()
+
+    async_task(multiply, 2, 3, cached=True)
+
+    assert caplog.messages == []

@@ -71,8 +71,9 @@ def test_the_cached_twins(cached):
 
     expected = 3 if cached else 0
     assert count_group_cached("pairs") == expected
-    assert len(result_group_cached("pairs", failures=True)) == expected
-    assert len(fetch_group_cached("pairs")) == expected
+    assert len(result_group_cached("pairs", failures=True) or ()) == expected
+    assert len(fetch_group_cached("pairs") or ()) == expected
+    assert (fetch_group_cached("pairs") is None) is not cached
 
 
 def test_a_group_is_deleted_with_its_tasks(cached):

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django_q.lifecycle.completion import complete
 from django_q.models import Failure, Success, Task
 from django_q.results import saving
+from django_q.tasks import async_chain, async_task, count_group
 
 pytestmark = pytest.mark.django_db
 
@@ -135,6 +136,41 @@ def test_a_result_that_needs_no_row_gets_none(conf):
     saving.save([finished(), finished(save=True), finished(success=False), finished(save=False)])
 
     assert (Success.objects.count(), Failure.objects.count()) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("limit", "save", "saved"),
+    [
+        (250, None, True), (250, True, True), (250, False, False),
+        (0, None, True), (0, True, True), (0, False, False),
+        (-1, None, False), (-1, True, True), (-1, False, False),
+    ],
+)  # fmt: skip
+def test_the_task_says_whether_a_success_is_saved_and_the_settings_where_it_says_nothing(
+    conf, limit, save, saved
+):
+    conf(save_limit=limit)
+    for options in ({"save": save}, {"q_options": {"save": save}}):
+        async_task("tests.tasks.multiply", 2, 3, sync=True, **options)
+    chain = async_chain(["tests.tasks.nothing", "tests.tasks.nothing"], sync=True, save=save)
+    saving.save([finished(save=save)])
+    assert Success.objects.count() == (5 if saved else 0)
+    assert count_group(chain) == (2 if saved else 0)
+
+    saving.save([finished(save=save, success=False)])
+    assert Task.objects.filter(success=False).count() == 1
+
+
+def test_what_is_saved_by_its_own_wish_is_pruned_as_all_others(conf):
+    conf(save_limit=2)
+    for _ in range(5):
+        async_task("tests.tasks.multiply", 2, 3, sync=True, save=True)
+    assert Success.objects.count() == 2
+
+    conf(save_limit=-1)  # no success is saved but those, and none is pruned
+    for _ in range(5):
+        async_task("tests.tasks.multiply", 2, 3, sync=True, save=True)
+    assert Success.objects.count() == 7
 
 
 def test_the_oldest_successes_beyond_the_limit_are_pruned_and_failures_are_kept(conf):

@@ -20,10 +20,10 @@ from django_q.conf import Conf
 from django_q.exceptions import PackageError
 from django_q.lifecycle import composition
 from django_q.models import Task
-from django_q.signals import pre_enqueue
+from django_q.signals import post_execute_in_worker, pre_enqueue
 from django_q.signing import SignedPackage
 from django_q.tasks import async_task, fetch, queue_size, result
-from tests.tasks import Calculator, echo, multiply, nothing
+from tests.tasks import Calculator, echo, hook, multiply, nothing
 
 
 def sent(broker: Any) -> dict[str, Any]:
@@ -287,3 +287,23 @@ def test_the_queue_named_by_the_settings_is_used_when_they_change(broker, conf):
     assert queue_size() == 1
     assert Conf.Q_LIST == "django_q:test-2:q"
     get_broker().delete_queue()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_package_that_a_receiver_keeps_has_its_values_afterwards(broker, run_once):
+    kept: list[dict] = []
+
+    def keep(task: dict, **kwargs: Any) -> None:
+        kept.append(task)
+
+    post_execute_in_worker.connect(keep)
+    try:
+        async_task(Calculator().add, 2, y=3, hook=hook, chain=[echo], broker=broker)
+        run_once(broker)
+    finally:
+        post_execute_in_worker.disconnect(keep)
+
+    (package,) = kept
+    assert (package["args"], package["kwargs"], package["result"]) == ((2,), {"y": 3}, 5)
+    assert callable(package["func"])
+    assert (package["hook"], package["chain"]) == (hook, [echo])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
+import time
 import uuid
 from multiprocessing import Event, Queue, Value
 
@@ -58,6 +60,34 @@ def test_a_cluster_starts_and_stops(cluster):
     assert cluster.has_stopped
     assert cluster.stop() is False
     assert cluster.stat.status == Conf.STOPPED
+
+
+@pytest.mark.parametrize("broker", ["redis", "orm"], indirect=True)
+def test_a_cluster_that_has_started_can_be_heard(cluster, broker):
+    cluster.start()
+
+    assert [stat.cluster_id for stat in Stat.get_all(broker)] == [cluster.cluster_id]
+    assert cluster.stat.status in (Conf.IDLE, Conf.WORKING)
+
+
+def test_a_cluster_whose_broker_is_away_starts_all_the_same(conf, transactional_db):
+    conf(workers=1, scheduler=False, stop_timeout=1, redis="redis://127.0.0.1:1/0")
+    cluster = Cluster()
+    began = time.monotonic()
+    try:
+        assert cluster.start() == os.getpid()
+        assert cluster.is_running
+        assert time.monotonic() - began < 30
+    finally:
+        cluster.stop()
+
+
+def test_a_cluster_may_be_started_by_a_thread(cluster):
+    thread = threading.Thread(target=cluster.start)
+    thread.start()
+    thread.join(30)
+
+    assert cluster.stat.status in (Conf.IDLE, Conf.WORKING)
 
 
 def test_a_worker_that_was_forked_looks_for_no_connection_before_it_has_opened_one(cluster):
