@@ -12,8 +12,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from django.utils import timezone
 
 from django_q.models import Failure, Success, Task
+from django_q.signing import SignedPackage
 from django_q.tasks import async_batch, async_task, fetch, result
 from tests.clusters import RunningCluster, is_alive
 from tests.servers import DEADLINE, PostgresServer, RedisServer, wait_until
@@ -363,6 +365,21 @@ def test_junk_on_the_list_is_moved_aside_and_work_goes_on(broker, running_cluste
     wait_until(lambda: broker.dead_size() == 4)
     assert broker.lock_size() == 0
     assert cluster.log().count("undecodable") == 1
+
+
+def test_a_package_that_can_not_be_run_is_recorded_as_failed(broker, running_cluster):
+    running_cluster()
+    package = {"name": "by hand", "func": "tests.tasks.multiply", "started": timezone.now()}
+    for number, wrong in enumerate(({"timeout": "soon"}, {"chain": [3]}, {"func": 5})):
+        broker.enqueue(SignedPackage.dumps({**package, "id": str(number) * 32, **wrong}))
+
+    for number in range(3):
+        task = fetch(str(number) * 32, wait=60_000)
+        assert (task.name, task.success) == ("by hand", False)
+        assert "must be" in task.result
+
+    assert broker.dead_size() == 0
+    wait_until(lambda: broker.lock_size() == 0)
 
 
 def test_a_cluster_starts_before_its_redis(conf, running_cluster):
