@@ -17,6 +17,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
 from django_q.connections import connect_redis
+from django_q.loglines import LineFilter
 
 # Projects import these from here, where django-q2 has them.
 from django_q.optional import (  # noqa: F401
@@ -28,6 +29,7 @@ from django_q.optional import (  # noqa: F401
 )
 
 logger = logging.getLogger("django-q")
+logger.addFilter(LineFilter())
 
 #: The process that started this one; a name of django-q2.
 get_ppid = os.getppid

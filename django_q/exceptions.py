@@ -1,17 +1,54 @@
-"""What django_q raises."""
+"""What django_q raises, and what it makes of what others raise."""
+
+from contextvars import ContextVar
+
+from django_q.printable import LONG, Shown, printable
+
+#: While a task runs inline: the Ctrl-C of the user, which is raised again when it is completed.
+interruptions: ContextVar[list[BaseException] | None] = ContextVar(
+    "django_q_interruptions", default=None
+)
+
+
+def endure(error: BaseException) -> None:
+    """Have what foreign code has raised go no further; in a handler of ``BaseException``.
+
+    Raises it again where it is not that code's own: the time limit of the task that runs. A
+    Ctrl-C, where a task runs inline, is kept for its caller.
+    """
+    if isinstance(error, TimeoutException) and error.ends_task:
+        raise error
+    kept = interruptions.get()
+    if kept is not None and isinstance(error, KeyboardInterrupt):
+        kept.append(error)
 
 
 def brief(error: BaseException) -> str:
     """Say in a line what an error is: the ``repr`` of some drivers' errors does not."""
-    return f"{type(error).__name__}: {error}"
+    return Shown(printable(f"{type(error).__name__}: {safe_str(error)}", LONG))
 
 
 def safe_repr(value: object) -> str:
     """Represent any value, even one whose ``repr`` raises."""
     try:
-        return repr(value)
-    except Exception:
-        return f"<{type(value).__module__}.{type(value).__qualname__}>"
+        return str.__str__(repr(value))
+    except BaseException as error:
+        endure(error)
+        return nameless(value)
+
+
+def safe_str(value: object) -> str:
+    """Say any value in text, even one whose ``str`` raises."""
+    try:
+        return str.__str__(str(value))
+    except BaseException as error:
+        endure(error)
+        return nameless(value)
+
+
+def nameless(value: object) -> str:
+    """Stand for a value that can not be represented."""
+    return f"<{type(value).__module__}.{type(value).__qualname__}>"
 
 
 def one_line(value: object, longest: int = 100) -> str:
@@ -69,3 +106,6 @@ class TimeoutException(SystemExit):
 
     A ``SystemExit``, so that a task's own ``except Exception`` does not swallow it.
     """
+
+    #: Whether it is the worker's, of the task that runs now, and not that of some block of code.
+    ends_task = False

@@ -20,8 +20,9 @@ from typing import Any, TypedDict
 
 from django.utils import timezone
 
-from django_q.exceptions import PackageError
+from django_q.exceptions import PackageError, endure
 from django_q.humanhash import humanize
+from django_q.naming import dotted_name
 
 
 class TaskPackage(TypedDict, total=False):
@@ -55,6 +56,7 @@ class TaskPackage(TypedDict, total=False):
     ack_id: Any  # receipt of the delivery
     attempt: int  # counts from 1
     leased_until: float  # monotonic, on the host that took it
+    resumed: int  # how often what follows from its success has been tried before
     result: Any
     success: bool
     stopped: datetime
@@ -272,17 +274,6 @@ def resolve_callable(func: str | Callable) -> Callable:
     return found
 
 
-def dotted_name(func: Any) -> str:
-    """Name a callable as people know it: the path it is imported by, where it has one."""
-    if isinstance(func, str):
-        return func
-    if isinstance(func, partial):
-        return dotted_name(func.func)
-    named = func if hasattr(func, "__qualname__") else type(func)
-    module = getattr(named, "__module__", None)
-    return f"{module}.{named.__qualname__}" if module else named.__qualname__
-
-
 def recorded_name(func: Any) -> str:
     """Name a callable so that the name is a dotted path only where it leads to the very same.
 
@@ -306,7 +297,8 @@ def leads_to(path: str, func: Any) -> bool:
     """Whether a callable is found by a path."""
     try:
         return bool(resolve(path) == func)
-    except Exception:  # whatever a module or an object does
+    except BaseException as error:  # whatever a module or an object does
+        endure(error)
         return False
 
 

@@ -12,6 +12,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
+from django_q.exceptions import endure
+from django_q.loglines import Argument
+
 #: Characters of a value that a page shows.
 LONGEST = 50_000
 
@@ -27,10 +30,11 @@ def written(value: Any) -> str:
         return value
     try:
         return pformat(value, width=100, compact=True)
-    except Exception as error:  # whatever the class of the value does
+    except BaseException as error:  # whatever the class of the value does
+        endure(error)
         return _("A %(type)s that can not be shown: %(error)r") % {
             "type": type(value).__name__,
-            "error": error,
+            "error": Argument(error),
         }
 
 

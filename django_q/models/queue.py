@@ -9,6 +9,7 @@ from typing import Any
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from django_q.exceptions import endure
 from django_q.models import preview
 from django_q.signing import SignedPackage, unsigned
 
@@ -39,7 +40,8 @@ class OrmQ(models.Model):
         """The package; ``{"id": "*ErrorName"}`` when it can not be read."""
         try:
             return SignedPackage.loads(self.payload)
-        except Exception as error:  # whatever somebody put into the table
+        except BaseException as error:  # whatever somebody put into the table
+            endure(error)
             return {"id": f"*{type(error).__name__}"}
 
     @staticmethod

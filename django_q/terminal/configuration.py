@@ -11,6 +11,7 @@ from django.views.debug import SafeExceptionReporterFilter
 
 from django_q import __version__
 from django_q.conf import Conf, Settings
+from django_q.printable import LONG, printable
 
 HIDDEN = SafeExceptionReporterFilter.cleansed_substitute
 
@@ -40,7 +41,7 @@ def lines() -> Iterator[str]:
     for name in sorted([*(field.name for field in fields(Settings)), *DERIVED]):
         value = getattr(Conf, name)
         if value is not None:
-            yield f"{name}: {without_secrets(name, value)}"
+            yield f"{name}: {printable(without_secrets(name, value), LONG)}"
 
 
 def without_secrets(name: str, value: Any) -> str:

@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 from django_q.brokers import Broker
 from django_q.conf import Conf
 from django_q.exceptions import DjangoQError
+from django_q.printable import printable
 from django_q.status import Stat
 from django_q.terminal.figures import reaching
 from django_q.terminal.report import on_host
@@ -99,7 +100,7 @@ def serving(stats: Sequence[Stat], host: str | None) -> str:
 def sentence(stat: Stat) -> str:
     """Tell the state of a cluster."""
     text = _("Cluster %(cluster)s on %(host)s: %(state)s.")
-    return text % {"cluster": stat.cluster_id, "host": stat.host, "state": stat.status}
+    return text % {"cluster": stat.cluster_id, "host": printable(stat.host), "state": stat.status}
 
 
 def stuck(waiting: int, seconds: float) -> str:

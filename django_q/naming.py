@@ -1,0 +1,27 @@
+"""How callables are called."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from django_q.exceptions import endure
+
+
+def dotted_name(func: Any) -> str:
+    """Name a callable as people know it: the path it is imported by, where it has one."""
+    if isinstance(func, str):
+        return func
+    if isinstance(func, partial):
+        return dotted_name(func.func)
+    try:
+        return path_of(func if hasattr(func, "__qualname__") else type(func))
+    except BaseException as error:  # of an attribute that it computes
+        endure(error)
+        return path_of(type(func))
+
+
+def path_of(named: Any) -> str:
+    """Join the module and the name of what has both."""
+    module = getattr(named, "__module__", None)
+    return f"{module}.{named.__qualname__}" if module else named.__qualname__
