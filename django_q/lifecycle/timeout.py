@@ -18,6 +18,8 @@ SUPPORTED = hasattr(signal, "setitimer")
 
 #: Seconds until the alarm is tried again when it came between two tasks.
 SOON = 0.005
+#: Seconds until ``lag`` is called again where it fails time after time.
+LONGEST_PAUSE = 1.0
 
 
 class Alarm:
@@ -29,6 +31,7 @@ class Alarm:
         self.deadline: float | None = None  # monotonic; of the task that runs
         self.running = False  # whether a task's own code runs, which may be interrupted
         self.lagging = True  # whether lag was called for this batch
+        self.pause = patience  # seconds until lag is called again where it failed
 
     def install(self) -> None:
         """Take SIGALRM over in this process, and unblock it."""
@@ -39,6 +42,7 @@ class Alarm:
     def start_batch(self) -> None:
         """Begin a batch: ``lag`` is called when it takes longer than ``patience``."""
         self.lagging = False
+        self.pause = self.patience
         self._set(self.patience)
 
     def start_task(self, limit: float | None) -> None:
@@ -59,22 +63,45 @@ class Alarm:
         self._set(0)
 
     def ring(self, signum: int, frame: FrameType | None) -> None:
-        """Handle SIGALRM. Raises ``TimeoutException`` inside a task past its limit."""
+        """Handle SIGALRM: raise ``TimeoutException`` inside a task past its limit, nothing else."""
+        try:
+            end = self.attend()
+        except BaseException:  # of memory, or of a stack, that the task has used up
+            # Not by a method, which would take another frame.
+            signal.setitimer(signal.ITIMER_REAL, self.patience)
+            return
+        if end is not None:
+            raise end
+
+    def attend(self) -> TimeoutException | None:
+        """See to what is due, and give what is to end the task."""
         if not self.running:
             if not self.lagging:
                 self._set(SOON)
-            return
+            return None
         if not self.lagging:
-            self.lagging = True
+            self.call_lag()
+        waits = [] if self.lagging else [self.pause]
+        if self.deadline is not None:
+            left = self.deadline - time.monotonic()
+            if left <= 0:
+                end = TimeoutException("Task exceeded its time limit")
+                end.ends_task = True
+                self.running = False
+                return end
+            waits.append(left)
+        if waits:
+            self._set(min(waits))
+        return None
+
+    def call_lag(self) -> None:
+        """Call ``lag``; where that fails, it is called again later."""
+        self.lagging = True
+        try:
             self.lag()
-        if self.deadline is None:
-            return
-        left = self.deadline - time.monotonic()
-        if left > 0:
-            self._set(left)
-        else:
-            self.running = False
-            raise TimeoutException("Task exceeded its time limit")
+        except BaseException:  # whatever it is, it is none of the task that it interrupts
+            self.lagging = False
+            self.pause = min(2 * self.pause, LONGEST_PAUSE)
 
     @staticmethod
     def _set(seconds: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from collections.abc import Iterator
 
@@ -97,3 +98,72 @@ def test_a_limit_that_is_not_reached_leaves_no_alarm(limit):
         pass
 
     assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+
+
+@pytest.mark.parametrize("error", [OSError, ValueError, MemoryError, SystemExit, TimeoutException])
+def test_what_fails_in_the_alarm_does_not_reach_the_task(error):
+    calls = []
+
+    def lag() -> None:
+        calls.append(time.monotonic())
+        raise error
+
+    alarm = Alarm(lag, 0.01)
+    alarm.install()
+
+    alarm.start_batch()
+    alarm.start_task(None)
+    spin(0.2)
+    alarm.end_task()
+    alarm.end_batch()
+
+    assert 1 < len(calls) < 6  # again, and less and less often
+
+
+def test_a_time_limit_holds_although_the_alarm_fails():
+    def lag() -> None:
+        raise RecursionError
+
+    alarm = Alarm(lag, 0.01)
+    alarm.install()
+
+    alarm.start_batch()
+    alarm.start_task(0.1)
+    with pytest.raises(TimeoutException) as caught:
+        spin(5)
+    alarm.end_batch()
+
+    assert caught.value.ends_task
+
+
+def lowest_limit() -> int:
+    """Find the limit of recursion that is reached already, in the frame of the caller."""
+    for limit in range(5, sys.getrecursionlimit()):
+        try:
+            sys.setrecursionlimit(limit)
+        except RecursionError:
+            continue
+        return limit - 1
+    raise AssertionError
+
+
+def test_a_task_at_the_end_of_its_stack_is_not_interrupted(lags):
+    alarm = Alarm(lambda: lags.append(time.monotonic()), 0.005)
+    alarm.install()
+    before = sys.getrecursionlimit()
+    alarm.start_batch()
+    alarm.start_task(None)
+
+    try:
+        sys.setrecursionlimit(lowest_limit() + 2)  # less than the handler wants
+        end = time.monotonic() + 0.05
+        while time.monotonic() < end:
+            pass
+    finally:
+        sys.setrecursionlimit(before)
+
+    assert lags == []
+    spin(0.05)
+    assert len(lags) == 1  # it was made up for
+    alarm.end_task()
+    alarm.end_batch()
