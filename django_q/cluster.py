@@ -292,7 +292,7 @@ class Cluster:
                     and self.broker.lock_size() == 0
                     and self.stat.status == Conf.IDLE
                 )
-        except Exception:  # the others, who meet the same, say so
+        except BaseException:  # the others, who meet the same, say so
             self.broker.close()
             return False
 

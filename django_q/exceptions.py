@@ -60,10 +60,7 @@ def one_line(value: object, longest: int = 100) -> str:
 
 def in_short(error: BaseException, longest: int = 500) -> str:
     """Say what an error says, as a column of any database takes it: without megabytes or NUL."""
-    try:
-        text = str(error)
-    except Exception:
-        text = f"its text can not be made: {safe_repr(error)}"
+    text = safe_str(error)
     if len(text) > longest:
         text = f"{text[: longest - 3]}..."
     return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()

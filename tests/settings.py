@@ -104,6 +104,8 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "django_q",
+    # Of processes that a test starts, with code of others in them.
+    *os.environ.get("DJANGO_Q_TEST_APPS", "").split(),
 ]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",

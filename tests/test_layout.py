@@ -12,7 +12,8 @@ PACKAGE = Path(__file__).parent.parent / "django_q"
 #: From the ground up. A folder's name alone stands for what it holds and the list does not name.
 FLOORS = """
 __init__ clock compat redis_sentinel connections core_signing database_errors printable \
-    exceptions loglines naming foreign humanhash literals optional pickles waiting queues signals transactions
+    exceptions loglines naming foreign humanhash literals optional pickles waiting queues \
+    signals transactions
 conf recurrence
 heartbeat_shape signing package kinds options
 models migrations
@@ -20,15 +21,15 @@ brokers.heartbeats brokers.waker brokers.base brokers brokers.__init__ brokers.s
 status results.wait results.rows results.saving results.database results.finished results.cache \
     results
 lifecycle.timeout lifecycle.reporting lifecycle.surroundings lifecycle.hooks lifecycle.invalid \
-    lifecycle.execution lifecycle.collation lifecycle.resumption lifecycle.completion lifecycle.recovery \
-    lifecycle.producer lifecycle.inline lifecycle.composition lifecycle.reading \
+    lifecycle.execution lifecycle.collation lifecycle.resumption lifecycle.completion \
+    lifecycle.recovery lifecycle.producer lifecycle.inline lifecycle.composition lifecycle.reading \
     lifecycle.resubmission lifecycle
 processes.farewell processes.patience processes.unix_signals processes.patched processes.limits \
-    processes.pulse processes.board processes.records processes.log_queue processes.failures processes.doorway \
-    processes.entry processes.slot processes.leases processes.heartbeat processes.leftovers \
-    processes.affinity processes.child processes.log_writer processes.pusher processes.worker \
-    processes.monitor processes.scheduler processes.sentinel_process processes.sentinel \
-    processes
+    processes.pulse processes.board processes.records processes.log_queue processes.failures \
+    processes.doorway processes.entry processes.slot processes.leases processes.heartbeat \
+    processes.leftovers processes.affinity processes.child processes.log_writer processes.pusher \
+    processes.worker processes.monitor processes.scheduler processes.sentinel_process \
+    processes.sentinel processes
 pusher worker scheduler timeout utils terminal tasks cluster backend monitor monitor_terminal \
     admin checks apps legacy management
 """

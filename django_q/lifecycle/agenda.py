@@ -222,7 +222,7 @@ class Agenda:
         )
         return True
 
-    def note(self, schedule: Schedule, error: Exception) -> None:
+    def note(self, schedule: Schedule, error: BaseException) -> None:
         """Keep the reason why a schedule can not run for now."""
         reason = f"{type(error).__name__}: {in_short(error)}"
         self.unchanged(schedule).update(error=reason)

@@ -10,7 +10,6 @@ iterable before ours took over is read from there.
 
 from __future__ import annotations
 
-import contextlib
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -19,6 +18,8 @@ from django.utils import timezone
 
 from django_q.brokers.base import Broker
 from django_q.conf import logger
+from django_q.exceptions import endure
+from django_q.foreign import Door
 from django_q.humanhash import humanize
 from django_q.models import Part
 from django_q.package import TaskPackage
@@ -58,7 +59,8 @@ def left_behind(iterable: str, broker: Broker | None) -> list[TaskPackage]:
     """Find the items that clusters of a predecessor have done and left in the cache."""
     try:
         return Cached.of(broker).packages(iterable)
-    except Exception as error:  # whatever a cache raises that is away, or was taken away
+    except BaseException as error:  # whatever a cache raises that is away, or was taken away
+        endure(error)
         logger.warning("what the cache may hold of iterable %s is left out: %r", iterable, error)
         return []
 
@@ -96,6 +98,8 @@ def whole(iterable: str, items: Sequence[TaskPackage]) -> TaskPackage:
         started=min(part.started for part in found),
         stopped=max(part.stopped for part in found),
     )
+    if resumed := max(item.get("resumed", 0) for item in items):
+        package["resumed"] = resumed
     if item.get("iter_group"):
         package["group"] = item["iter_group"]
     if item.get("iter_cached"):
@@ -129,6 +133,6 @@ def forget(
         if item["group"] in done:
             item[COLLATED] = True  # type: ignore[typeddict-unknown-key]
     for iterable in {item["group"] for item in items if is_inherited(item)} & done:
-        with contextlib.suppress(Exception):  # the cache is away, and nothing but litter in it
+        with Door("the cache"):  # which is away, and nothing but litter in it
             Cached.of(broker).delete_group(iterable)
     parts.sweep(timezone.now())

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, router, transaction
@@ -18,13 +19,16 @@ from django.utils import timezone
 
 from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
-from django_q.exceptions import PackageError, Refused, brief
+from django_q.exceptions import PackageError, Refused, brief, safe_str
+from django_q.foreign import tell
 from django_q.lifecycle import collation
 from django_q.lifecycle.collation import is_item
 from django_q.lifecycle.execution import describe
-from django_q.lifecycle.hooks import call_hook
+from django_q.lifecycle.hooks import call_hook_of
+from django_q.lifecycle.resumption import in_order, is_given_up, is_suspect
 from django_q.models import Schedule, Task
 from django_q.package import TaskPackage, dotted_name, next_link
+from django_q.printable import paragraph
 from django_q.results import cache, saving
 from django_q.results.rows import PICKLED, Unreadable, opened
 from django_q.results.saving import as_task
@@ -70,12 +74,14 @@ def complete(
     # A run that is tried again gets no row: a row says that the task has ended.
     saved = [package for package in final if not is_item(package)] + wholes
     record(saved, [package for package in final if is_done(package, collated)], broker)
-    for package in (*final, *wholes):
+    for package in in_order([*final, *wholes]):
         if not is_item(package) and has_sequel(package):
-            links += follow(package, submit)
-            acknowledge([package], broker)
-    collation.forget(wholes, items, broker)
-    acknowledge([item for item in items if item["group"] in collated], broker)
+            is_whole = package["id"] in collated
+            done = partial(finish_whole if is_whole else finish, package, items, broker)
+            links += follow(package, submit, done)
+    for package in wholes:
+        if not has_sequel(package):
+            finish_whole(package, items, broker)
     hand_back([package for package in packages if is_tried_again(package)], broker)
     announce([*packages, *wholes])
     return links
@@ -176,9 +182,26 @@ def hand_back(packages: Sequence[TaskPackage], broker: Broker | None) -> None:
             broker.release(receipts, delay=delay)
 
 
-def follow(package: TaskPackage, submit: Callable[[TaskPackage], Any]) -> list[TaskPackage]:
+def finish(package: TaskPackage, items: Sequence[TaskPackage], broker: Broker | None) -> None:
+    """Acknowledge a task."""
+    acknowledge([package], broker)
+
+
+def finish_whole(whole: TaskPackage, items: Sequence[TaskPackage], broker: Broker | None) -> None:
+    """Acknowledge an iterable, which is to acknowledge its items."""
+    own = [item for item in items if item["group"] == whole["id"]]
+    collation.forget([whole], own, broker)
+    acknowledge(own, broker)
+
+
+def follow(
+    package: TaskPackage,
+    submit: Callable[[TaskPackage], Any],
+    done: Callable[[], None] = lambda: None,
+) -> list[TaskPackage]:
     """Tell the schedule of the end, submit the next link of a chain, and call the hook.
 
+    ``done`` acknowledges the task: after its hook, unless that has ended a process before.
     Returns the links that were submitted.
     """
     links: list[TaskPackage] = []
@@ -191,9 +214,18 @@ def follow(package: TaskPackage, submit: Callable[[TaskPackage], Any]) -> list[T
         logger.error("the chain behind '%s' (%s) has ended: %s", func, name, chain)
     elif chain and (link := next_link({**package, "chain": chain}, opened(package["result"]))):
         links += pass_on(link, submit)
-    if hook := opened(package.get("hook")):
-        call_hook(hook, as_task({**package, "hook": hook}))
+    steps = (partial(call_hook, package), done)
+    for step in reversed(steps) if is_suspect(package) else steps:
+        step()
     return links
+
+
+def call_hook(package: TaskPackage) -> None:
+    """Call the hook of a task, if it has one."""
+    hook = opened(package.get("hook"))
+    if hook and not is_given_up(package):
+        task = partial(as_task, {**package, "hook": hook})
+        call_hook_of(hook, package["name"], package["id"], task)
 
 
 def pass_on(link: TaskPackage, submit: Callable[[TaskPackage], Any]) -> list[TaskPackage]:
@@ -227,7 +259,7 @@ def announce(packages: Sequence[TaskPackage]) -> None:
                 dotted_name(package["func"]),
                 package["name"],
                 ", to be tried again" if is_tried_again(package) else "",
-                opened(package["result"]),
+                paragraph(safe_str(opened(package["result"]))),
             )
         elif verbose:
             logger.info("Processed '%s' (%s)", dotted_name(package["func"]), package["name"])
@@ -236,6 +268,4 @@ def announce(packages: Sequence[TaskPackage]) -> None:
 def send_finished(package: TaskPackage) -> None:
     """Send ``post_execute``; what receivers raise is theirs and is logged."""
     task = {**package, **{key: opened(package[key]) for key in PICKLED}}
-    for receiver, response in post_execute.send_robust(sender=SENDER, task=task):
-        if isinstance(response, Exception):
-            logger.error("receiver %r of post_execute failed", receiver, exc_info=response)
+    tell(post_execute, "post_execute", package["name"], package["id"], sender=SENDER, task=task)

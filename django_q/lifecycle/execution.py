@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import traceback
 from collections.abc import Callable
@@ -12,7 +11,8 @@ from typing import Any
 from django.utils import timezone
 
 from django_q.conf import Conf, logger
-from django_q.exceptions import DjangoQError, PackageError, safe_repr
+from django_q.exceptions import DjangoQError, PackageError, endure, safe_repr
+from django_q.foreign import StrictDoor, consult, run_coroutine, tell
 from django_q.lifecycle.invalid import InvalidPackage, invalid
 from django_q.lifecycle.reporting import error_reporter
 from django_q.lifecycle.timeout import Alarm
@@ -46,21 +46,26 @@ def decode(ack_id: Any, payload: str | bytes) -> TaskPackage | Undecodable:
         value = SignedPackage.loads(payload)
     except (BadSignature, DjangoQError) as error:
         return Undecodable(ack_id, payload, str(error))
-    except Exception as error:  # whatever junk provokes
+    except BaseException as error:  # whatever junk provokes
+        endure(error)
         return Undecodable(ack_id, payload, f"It is no signed package: {safe_repr(error)}.")
     try:
         return accept(checked(value))
-    except Exception as error:
+    except BaseException as error:
+        endure(error)
         reason = str(error) if isinstance(error, DjangoQError) else safe_repr(error)
         found = invalid(value, payload, reason)
         return found or Undecodable(ack_id, payload, reason)  # type: ignore[return-value]
 
 
-def execute(package: TaskPackage, alarm: Alarm | None = None) -> BaseException | None:
+def execute(
+    package: TaskPackage, alarm: Alarm | None = None, returned: Callable[[], None] | None = None
+) -> BaseException | None:
     """Run a task and write ``result``, ``success`` and ``stopped`` into its package.
 
     Returns the exception that ended it, if one did; none leaves this function, so that a
-    task can not end the process that runs it by raising. ``alarm`` sets the time limit.
+    task can not end the process that runs it by raising. ``alarm`` sets the time limit, and
+    ``returned`` is called when the function has succeeded.
     """
     func: Callable | str = package["func"]
     try:
@@ -68,14 +73,16 @@ def execute(package: TaskPackage, alarm: Alarm | None = None) -> BaseException |
             raise PackageError(package.reason)
         func = resolve_callable(func)
         if pre_execute.receivers:
-            pre_execute.send(sender=SENDER, func=func, task=package)
+            ask_receivers(func, package)
         if alarm:
             alarm.start_task(time_limit(package))
         result = func(*package["args"], **package["kwargs"])
         if inspect.iscoroutine(result):
-            result = asyncio.run(result)
+            result = run_coroutine(result)
         if alarm:
             alarm.end_task()
+        if returned:
+            returned()
         error = None
     except BaseException as raised:
         if alarm:
@@ -89,6 +96,12 @@ def execute(package: TaskPackage, alarm: Alarm | None = None) -> BaseException |
     if post_execute_in_worker.receivers:
         send_executed(func, package)
     return error
+
+
+def ask_receivers(func: Callable, package: TaskPackage) -> None:
+    """Tell the receivers that a task begins; one that raises makes it fail before it does."""
+    name, task_id = package["name"], package["id"]
+    consult(pre_execute, "pre_execute", name, task_id, sender=SENDER, func=func, task=package)
 
 
 def time_limit(package: TaskPackage) -> float | None:
@@ -106,7 +119,8 @@ def describe(error: BaseException) -> str:
     try:
         text = "".join(traceback.format_exception(type(error), error, frames))
         return f"{error!r} : {text}"
-    except Exception as broken:  # an exception that can not even be printed
+    except BaseException as broken:  # an exception that can not even be printed
+        endure(broken)
         return f"{type(error).__name__}() : its text can not be had: {type(broken).__name__}"
 
 
@@ -116,8 +130,10 @@ def storable(result: Any, package: TaskPackage) -> Any:
         return result
     serializer = SERIALIZERS[Conf.SERIALIZER]
     try:
-        serializer.loads(serializer.dumps(result))
-    except Exception as error:
+        with StrictDoor("the pickle of the result", package["name"], package["id"]):
+            serializer.loads(serializer.dumps(result))
+    except BaseException as error:
+        endure(error)
         reason = f"stored as text, because {Conf.SERIALIZER} can not carry it"
         logger.warning(
             "the result of '%s' (%s) is %s: %r",
@@ -126,16 +142,12 @@ def storable(result: Any, package: TaskPackage) -> Any:
             reason,
             error,
         )
-        return f"{safe_repr(result)} ({reason}: {error!r})"
+        return f"{safe_repr(result)} ({reason}: {safe_repr(error)})"
     return result
 
 
 def send_executed(func: Callable | str, package: TaskPackage) -> None:
     """Tell the receivers in the worker; what they raise is theirs and is logged."""
-    for receiver, response in post_execute_in_worker.send_robust(
-        sender=SENDER, func=func, task=package
-    ):
-        if isinstance(response, Exception):
-            logger.error(
-                "receiver %r of post_execute_in_worker failed", receiver, exc_info=response
-            )
+    name, task_id = package["name"], package["id"]
+    about = {"sender": SENDER, "func": func, "task": package}
+    tell(post_execute_in_worker, "post_execute_in_worker", name, task_id, **about)

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import math
-import time
+from collections.abc import Callable
 from typing import Any
 
 from django_q.conf import logger
-from django_q.lifecycle.surroundings import undisturbed
-from django_q.package import dotted_name, resolve_callable
-
-
-class Running:
-    """The hook that runs in this process, for who is asked why results wait."""
-
-    since = math.inf  # monotonic
-    last = 0.0  # when the one before it was over
-    hook = task = ""  # their names
+from django_q.exceptions import endure
+from django_q.foreign import Door, awaited
+from django_q.lifecycle.surroundings import in_own_context
+from django_q.naming import dotted_name
+from django_q.package import resolve_callable
 
 
 def receive(sender: Any, instance: Any, **kwargs: Any) -> None:
@@ -27,19 +21,25 @@ def receive(sender: Any, instance: Any, **kwargs: Any) -> None:
 
 def call_hook(hook: Any, task: Any) -> None:
     """Call a hook, by name or object, with a finished Task. Never raises."""
-    try:
-        func = resolve_callable(hook)
-    except Exception as error:
-        logger.error("malformed return hook '%s' for [%s]: %r", dotted_name(hook), task.name, error)
-        return
-    Running.hook, Running.task = dotted_name(hook), task.name
-    Running.since = time.monotonic()
-    try:
-        with undisturbed():
-            func(task)
-    except (Exception, SystemExit) as error:  # sys.exit() is no reason for a monitor to end
-        logger.exception(
-            "return hook %s failed on [%s] because %s", dotted_name(hook), task.name, error
-        )
-    finally:
-        Running.since, Running.last = math.inf, time.monotonic()
+    call_hook_of(hook, task.name, task.id, lambda: task)
+
+
+def call_hook_of(hook: Any, name: str, task_id: str, make: Callable[[], Any]) -> None:
+    """Call a hook with what ``make`` makes, the Task of this name and id. Never raises.
+
+    A hook that is a coroutine function is awaited.
+    """
+    with Door(f"return hook {dotted_name(hook)}", name, task_id):
+        try:
+            func = resolve_callable(hook)
+        except BaseException as error:  # of the module that it is in, as well
+            endure(error)
+            text = "malformed return hook '%s' for [%s]: %r"
+            logger.error(text, dotted_name(hook), name, error)
+            return
+        in_own_context(called, func, make)
+
+
+def called(func: Callable, make: Callable[[], Any]) -> None:
+    """Call a function and wait for it."""
+    awaited(func(make()))

@@ -14,10 +14,11 @@ from django.db import DatabaseError, connections, transaction
 
 from django_q.brokers.base import Broker
 from django_q.conf import Conf
+from django_q.exceptions import TimeoutException, interruptions
 from django_q.lifecycle.completion import complete
 from django_q.lifecycle.execution import execute
 from django_q.lifecycle.producer import signed
-from django_q.lifecycle.surroundings import undisturbed
+from django_q.lifecycle.surroundings import in_own_context
 from django_q.package import TaskPackage, checked
 from django_q.signing import SignedPackage
 
@@ -26,15 +27,37 @@ def run_inline(package: TaskPackage, broker: Broker | None = None) -> str:
     """Execute and complete a task, and return its id.
 
     A failure is saved and does not raise, unless ``Q_CLUSTER['sync_raises']`` says so. A cached
-    result is kept where those of the ``broker`` are.
+    result is kept where those of the ``broker`` are. A Ctrl-C, or the time limit of the task that
+    calls it, ends it as a failure and is raised when that is saved.
     """
     package = checked(SignedPackage.loads(signed(package)))
-    with savepoints(), undisturbed():
-        error = execute(package)
-    complete([package], broker, partial(run_inline, broker=broker))
-    if error is not None and Conf.SYNC_RAISES:
+    with interruptible() as interrupted:
+        with savepoints():
+            error = in_own_context(execute, package)
+        complete([package], broker, partial(run_inline, broker=broker))
+    if is_interruption(error) or (error is not None and Conf.SYNC_RAISES):
         raise error
+    if interrupted:
+        raise interrupted[0]
     return package["id"]
+
+
+@contextmanager
+def interruptible() -> Iterator[list[BaseException]]:
+    """Collect the Ctrl-C of a user that comes while foreign code runs."""
+    interrupted: list[BaseException] = []
+    token = interruptions.set(interrupted)
+    try:
+        yield interrupted
+    finally:
+        interruptions.reset(token)
+
+
+def is_interruption(error: BaseException | None) -> bool:
+    """Whether what ended a task is meant for its caller, too."""
+    if isinstance(error, TimeoutException):
+        return error.ends_task
+    return isinstance(error, KeyboardInterrupt)
 
 
 @contextmanager

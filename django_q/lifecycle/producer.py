@@ -13,7 +13,8 @@ from django_q.brokers import leased
 from django_q.brokers.base import Broker
 from django_q.brokers.shared import shared_broker
 from django_q.conf import Conf, logger
-from django_q.exceptions import PackageError, Refused
+from django_q.exceptions import PackageError, Refused, endure, safe_repr, safe_str
+from django_q.foreign import Inside, consult
 from django_q.options import accept
 from django_q.package import TaskPackage, checked, dotted_name, importable_name, link_parts
 from django_q.signals import SENDER, pre_enqueue
@@ -113,7 +114,11 @@ def send(
 def signed(package: TaskPackage) -> str:
     """Tell ``pre_enqueue``, check what there is then, and make the payload."""
     if pre_enqueue.receivers:
-        pre_enqueue.send(sender=SENDER, task=package)
+        consult(
+            *(pre_enqueue, "pre_enqueue", package["name"], package["id"]),
+            sender=SENDER,
+            task=package,
+        )
         checked(package)  # they may have made anything of it
     accept(package)
     if Conf.SERIALIZER == "json":
@@ -132,12 +137,15 @@ def sealed(package: TaskPackage) -> str:
     Raises ``PackageError`` for what can not travel, and ``Refused`` where a receiver fails: what
     that raises may look like the error of a server that is away.
     """
+    if killer := Inside.killers.get(package["id"]):
+        raise Refused(f"{killer} has ended the process that called it")
     try:
         return signed(package)
     except PackageError:
         raise
-    except Exception as error:
-        raise Refused(f"a receiver of pre_enqueue failed: {error!r}") from error
+    except BaseException as error:
+        endure(error)
+        raise Refused(f"a receiver of pre_enqueue failed: {safe_repr(error)}") from error
 
 
 def by_name(package: TaskPackage) -> TaskPackage:
@@ -165,11 +173,12 @@ def explain(package: TaskPackage, error: Exception) -> str:
         try:
             SignedPackage.dumps(value)
         except Exception as cause:
+            reason = safe_str(cause)
             return (
-                f"{part} of '{name}' can not be sent to a worker as {Conf.SERIALIZER}: {cause}. "
+                f"{part} of '{name}' can not be sent to a worker as {Conf.SERIALIZER}: {reason}. "
                 "Pass something it can be made from there, such as a name or a primary key."
             )
-    return f"The call of '{name}' can not be sent to a worker: {error}."
+    return f"The call of '{name}' can not be sent to a worker: {safe_str(error)}."
 
 
 def parts(package: TaskPackage) -> Iterator[tuple[str, Any]]:

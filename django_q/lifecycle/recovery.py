@@ -28,6 +28,8 @@ class Abandoned:
     timed_out: bool = False  # the running task was ended for its time limit
     stopped: bool = False  # the cluster was told to stop, which is no fault of the task
     unread: bool = False  # it had not started: its worker was reading its package
+    returned: bool = False  # the task had succeeded, and its result was being seen to
+    inside: str = ""  # whose code its process was in then, where it was that of others
 
 
 class Graveyard:
@@ -88,15 +90,20 @@ def deadly(ack_id: Any, attempt: int, abandoned: Abandoned, broker: Broker) -> U
 
 
 def failed(package: TaskPackage, ack_id: Any, attempt: int, abandoned: Abandoned) -> TaskPackage:
-    """Record in a package that its worker died, and whether it is run again."""
+    """Record in a package that its worker died, and whether it is run again.
+
+    One that had succeeded by then stays a success, and is not run again for what a receiver did.
+    """
     limit = max_attempts(package) or CRASHES_ALLOWED
     again = not abandoned.timed_out and attempt < limit
+    again = again and not (abandoned.returned and abandoned.inside)
+    lost = "It succeeded, and its result is lost: " if abandoned.returned and not again else ""
     package.update(
         ack_id=ack_id,
         attempt=attempt,
-        success=False,
+        success=bool(lost),
         stopped=timezone.now(),
-        result=f"{abandoned.cause} : attempt {attempt}",
+        result=f"{lost}{abandoned.cause} : attempt {attempt}",
     )
     if again:
         package["handed_back"] = True

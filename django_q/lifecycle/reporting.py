@@ -11,7 +11,8 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from django_q.conf import Conf, logger
-from django_q.exceptions import DjangoQError
+from django_q.exceptions import DjangoQError, endure
+from django_q.foreign import Door, StrictDoor
 
 GROUP = "djangoq.errorreporters"
 
@@ -29,10 +30,8 @@ class ErrorReporter:
     def report(self) -> None:
         """Tell each reporter of the exception that is being handled."""
         for target in self.targets:
-            try:
+            with Door(f"error reporter {type(target).__name__}"):
                 target.report()
-            except Exception:
-                logger.exception("error reporter %s failed", type(target).__name__)
 
 
 def load_reporters(options: Mapping[str, Mapping[str, Any]]) -> ErrorReporter:
@@ -40,10 +39,12 @@ def load_reporters(options: Mapping[str, Mapping[str, Any]]) -> ErrorReporter:
     reporters = []
     for name, kwargs in options.items():
         try:
-            reporters.append(entry_point(name).load()(**(kwargs or {})))
+            with StrictDoor(f"error reporter '{name}'"):
+                reporters.append(entry_point(name).load()(**(kwargs or {})))
         except (NoReporter, ModuleNotFoundError) as error:
             logger.error("error reporter '%s' hears of nothing: %s", name, error)
-        except Exception:
+        except BaseException as error:
+            endure(error)
             logger.exception(
                 "error reporter '%s' (entry point group %s) failed to load", name, GROUP
             )

@@ -8,12 +8,13 @@ import math
 import os
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django_q.conf import logger
 from django_q.lifecycle.recovery import Abandoned
 from django_q.optional import prometheus_multiprocess
+from django_q.processes.doorway import Doorway
 from django_q.processes.entry import death_of
 from django_q.processes.pulse import Pulse, Silence, limit
 from django_q.processes.slot import Slot, State
@@ -34,6 +35,7 @@ class Child:
     role: str
     slot: Slot | None = None  # of a worker
     number: int | None = None  # of a worker, from 1
+    doorway: Doorway = field(default_factory=Doorway)  # in whose code its process is
     process: Any = None
     death: int = -1  # descriptor that is readable when the process has ended
     is_running: bool = False
@@ -130,14 +132,20 @@ class Child:
         return self.timed_out or self.state is State.TIMED_OUT
 
     def cause(self) -> str:
-        """Say how the process ended."""
+        """Say how the process ended, and in whose code."""
         if self.frozen:
-            return f"standing still for {self.frozen:.1f} seconds"
+            return f"standing still for {self.frozen:.1f} seconds{self.where()}"
         code = self.process.exitcode
+        where = self.where()
         if code is not None and code < 0:
             name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-            return f"death by {name}{' (out of memory?)' if name == 'SIGKILL' else ''}"
-        return "its end" if code is None else f"its exit with code {code}"
+            return f"death by {name}{' (out of memory?)' if name == 'SIGKILL' else ''}{where}"
+        return "its end" if code is None else f"its exit with code {code}{where}"
+
+    def where(self) -> str:
+        """Say in whose code the process is."""
+        what = self.doorway.said()
+        return f" in {what}" if what else ""
 
     def report(self, cause: str) -> None:
         """Log that the process ended unasked."""
@@ -172,6 +180,8 @@ class Child:
             timed_out=self.timed_out,
             stopped=self.stopped,
             unread=not hand.is_read,
+            returned=hand.has_returned,
+            inside=self.doorway.said(),
         )
 
     def end_frozen(self, now: float, step: float) -> None:

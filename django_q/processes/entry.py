@@ -24,9 +24,12 @@ import django
 
 from django_q import connections
 from django_q.conf import Conf, logger
+from django_q.foreign import Inside
 from django_q.optional import setproctitle
 from django_q.package import resolve
+from django_q.printable import printable
 from django_q.processes import log_queue
+from django_q.processes.doorway import Doorway
 from django_q.processes.farewell import limit_farewell
 from django_q.processes.log_queue import LogQueue, Sender
 from django_q.processes.pulse import Pulse
@@ -62,12 +65,13 @@ def spawn(
     daemon: bool = False,
     late: tuple = (),
     pulse: Pulse | None = None,
+    doorway: Doorway | None = None,
 ) -> Any:
     """Start a process whose body is the function at a dotted path.
 
     It hangs on ``leash``, whose writing end nobody else may hold. ``late`` holds further
     arguments, whose classes need Django before they can be read. ``pulse`` is what it shows by
-    a thread that it lives.
+    a thread that it lives; into ``doorway`` it writes in whose code it is.
     """
     connections.close_all()
     birth = Birth(
@@ -79,6 +83,7 @@ def spawn(
         logs_to_terminal(),
         Sender.own.log if Sender.own and name != LOGGER else None,
         pulse,
+        doorway,
     )
     process = context().Process(target=birth, name=name, daemon=daemon)
     with held_back():
@@ -113,14 +118,17 @@ class Birth:
         logs: bool,
         log: LogQueue | None,
         pulse: Pulse | None,
+        doorway: Doorway | None,
     ) -> None:
         self.path, self.args, self.late = path, args, late
         self.leash, self.cluster, self.logs = leash, cluster, logs
-        self.log, self.pulse = log, pulse
+        self.log, self.pulse, self.doorway = log, pulse, doorway
 
     def __call__(self) -> None:
         Leash.take(self.leash)
         connections.Opened.forget()
+        if self.doorway is not None:
+            Inside.adopt(self.doorway)
         if not django.apps.apps.ready:
             if self.cluster:
                 os.environ["Q_CLUSTER_NAME"] = self.cluster
@@ -149,7 +157,7 @@ class Birth:
         args = [self.leash if each is Given.LEASH else each for each in self.args]
         try:
             body(*args, *pickle.loads(self.late))
-        except Exception:
+        except BaseException:
             logger.critical("%s has failed", multiprocessing.current_process().name, exc_info=True)
             sys.exit(1)
 
@@ -261,7 +269,7 @@ def retitle(doing: str) -> None:
     """Show in the list of processes which one this is and what it does."""
     if setproctitle:
         name = multiprocessing.current_process().name
-        setproctitle.setproctitle(f"qcluster {name} {doing}".rstrip())
+        setproctitle.setproctitle(printable(f"qcluster {name} {doing}".rstrip()))
 
 
 def say_ready(doing: str) -> None:

@@ -19,7 +19,7 @@ class Failures:
         self.failed = False
         self.refusal: str | None = None  # which was logged
 
-    def log(self, error: Exception, pause: float) -> None:
+    def log(self, error: BaseException, pause: float) -> None:
         """Log a failure, before a pause of so many seconds."""
         self.failed = True
         refusal = self.broker.refusal(error)

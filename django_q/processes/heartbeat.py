@@ -7,6 +7,7 @@ from typing import Any
 
 from django_q.brokers.base import Broker
 from django_q.conf import Conf
+from django_q.exceptions import endure
 from django_q.processes.failures import Failures
 from django_q.processes.patience import patience
 from django_q.status import Stat
@@ -34,7 +35,8 @@ class Heartbeat:
             with patience():
                 snapshot(self.sentinel).save(self.broker)
             self._failures.success()
-        except Exception as error:
+        except BaseException as error:  # of a broker that others wrote, too
+            endure(error)
             self.broker.close()
             self.due = time.monotonic() + IDLE_BEAT
             self._failures.log(error, IDLE_BEAT)

@@ -12,6 +12,7 @@ from typing import Any
 
 from django_q.brokers.base import Broker
 from django_q.conf import Conf
+from django_q.exceptions import endure
 from django_q.processes.failures import Failures
 from django_q.processes.patience import patience
 from django_q.processes.slot import Slot, Slots
@@ -42,7 +43,8 @@ class Leases:
             with patience():
                 self.broker.extend(receipts, Conf.RETRY)
             self.failures.success()
-        except Exception as error:
+        except BaseException as error:  # of a broker that others wrote, too
+            endure(error)
             self.broker.close()
             self.due = time.monotonic() + LOOK * Conf.RETRY  # it may have taken long
             self.failures.log(error, LOOK * Conf.RETRY)

@@ -14,9 +14,12 @@ from typing import Any
 
 from django_q.conf import logger
 from django_q.exceptions import TimeoutException
+from django_q.loglines import LineFilter
 from django_q.processes.records import packed
 from django_q.queues import Queue, SharedCount
 
+#: Makes lines printable here, where what they are made of still is what it was.
+LINES = LineFilter()
 #: Seconds for which a process that can wait does so, once, until what it has logged before is
 #: written: more lines come together than fit.
 WAIT = 0.5
@@ -45,6 +48,7 @@ class Sender:
     def send(self, record: logging.LogRecord) -> None:
         """Send a record; one that can not be sent costs nothing but the line."""
         try:
+            LINES.filter(record)
             fields = packed(record)
             if self.patient and threading.current_thread() is threading.main_thread():
                 # The kernel says so while three quarters are free, so that those who do not wait

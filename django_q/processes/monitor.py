@@ -15,10 +15,10 @@ from django_q import connections
 from django_q.brokers import get_broker, leased
 from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
-from django_q.exceptions import brief
+from django_q.exceptions import brief, endure
+from django_q.foreign import Inside
 from django_q.lifecycle.completion import Spent, complete
 from django_q.lifecycle.execution import Undecodable
-from django_q.lifecycle.hooks import Running
 from django_q.lifecycle.producer import forget, submit_once
 from django_q.lifecycle.recovery import Abandoned, Graveyard, recover
 from django_q.package import TaskPackage
@@ -212,15 +212,15 @@ class Desk:
 
     def complain(self) -> None:
         """Say what keeps results waiting, half as often each time."""
-        in_hook = Running.since < math.inf
-        began = Running.since if in_hook else max(self.busy_since, Running.last)
+        is_inside = Inside.since < math.inf
+        began = Inside.since if is_inside else max(self.busy_since, Inside.last)
         seconds = time.monotonic() - began
         told = self.complaint[1] if self.complaint[0] == began else 0.0
         if seconds <= max(LONG, 2 * told):
             return
         self.complaint = (began, seconds)
-        if in_hook:
-            what = f"hook {Running.hook} of [{Running.task}] has run for"
+        if is_inside:
+            what = f"{Inside.what} of [{Inside.task}] has run for"
         else:
             what = "the database, the cache, the broker or a receiver of a signal has taken"
         logger.warning("%s %.0f seconds, and results behind it wait", what, seconds)
@@ -245,7 +245,8 @@ class Desk:
                     pause,
                     brief(error),
                 )
-            except Exception:
+            except BaseException as error:
+                endure(error)
                 tries += 1
                 if tries >= TRIES:
                     logger.exception("results can not be completed; their leases end in time")
@@ -287,5 +288,6 @@ class Desk:
             return
         try:
             self.broker.extend(receipts, Conf.RETRY)
-        except Exception as error:
+        except BaseException as error:
+            endure(error)
             logger.warning("leases could not be extended: %s", brief(error))

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from django_q.brokers import get_broker, leased
 from django_q.brokers.base import Broker, Delivery
 from django_q.conf import Conf, logger
+from django_q.exceptions import endure
 from django_q.processes.entry import say_ready
 from django_q.processes.failures import Failures
 from django_q.processes.slot import Slots
@@ -178,7 +179,8 @@ def pusher(
             push(task_queue, event, broker, room)
             failures.success()
             pause = BACK_OFF[0]
-        except Exception as error:
+        except BaseException as error:  # of a broker that others wrote, too
+            endure(error)
             failures.log(error, pause)
             broker.close()
             event.wait(pause)
@@ -217,7 +219,7 @@ def hand_back(task_queue: Any, broker: Broker) -> None:
         return
     try:
         broker.release([ack_id for ack_id, *_ in jobs], count=False)
-    except Exception:
+    except BaseException:
         task_queue.put_many(jobs)
         raise
     logger.debug("handed %s tasks back that would have waited here", len(jobs))

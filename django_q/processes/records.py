@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import pickle
-from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
-from django_q.exceptions import safe_repr
+from django_q.exceptions import endure, safe_repr, safe_str
 
 #: What travels as it is. Everything else is pickled on its own, and is its ``repr`` where it can
 #: not be read again.
@@ -31,7 +30,8 @@ class PackedValue:
         """Read the value; its ``repr`` where it can not be read."""
         try:
             return pickle.loads(self.data)
-        except Exception:
+        except BaseException as error:
+            endure(error)
             return self.text
 
 
@@ -94,7 +94,8 @@ def text_of(record: logging.LogRecord) -> str:
     """Format a message, also one that does not fit its arguments."""
     try:
         return record.getMessage()
-    except Exception:
+    except BaseException as error:
+        endure(error)
         return f"{safe_repr(record.msg)} {safe_repr(record.args)}"
 
 
@@ -103,7 +104,8 @@ def packed_value(value: Any) -> Any:
     text = safe_repr(value)
     try:
         return PackedValue(pickle.dumps(value, pickle.HIGHEST_PROTOCOL), text)
-    except Exception:
+    except BaseException as error:
+        endure(error)
         return text
 
 
@@ -117,9 +119,7 @@ def packed_error(error: BaseException | None, depth: int = 0) -> PackedError | N
     if error is None or depth > MOST_ERRORS:
         return None
     kind = type(error)
-    text = safe_repr(error)
-    with suppress(Exception):
-        text = str(error)
+    text = safe_str(error)
     return PackedError(
         packed_value(error),
         (kind.__module__, kind.__qualname__),

@@ -15,6 +15,7 @@ from django_q.brokers.base import Broker
 from django_q.brokers.shared import shared_broker
 from django_q.brokers.waker import OFTEN, Waker
 from django_q.conf import logger
+from django_q.exceptions import brief, endure
 from django_q.lifecycle.agenda import Agenda, is_due
 from django_q.lifecycle.waking import waker_for
 from django_q.models import Schedule
@@ -56,7 +57,8 @@ def scheduler_of_cluster(event: Any, broker: Broker | None = None) -> None:
                 logger.info("schedules are read again")
                 refusal = None
             pause = BACK_OFF[0]
-        except Exception as error:
+        except BaseException as error:
+            endure(error)
             refusal = report(error, pause, agenda, refusal)
             agenda.close()
             waker.close()
@@ -68,7 +70,7 @@ def scheduler_of_cluster(event: Any, broker: Broker | None = None) -> None:
     agenda.close()
 
 
-def report(error: Exception, pause: float, agenda: Agenda, told: str | None) -> str | None:
+def report(error: BaseException, pause: float, agenda: Agenda, told: str | None) -> str | None:
     """Log what stopped a look at the schedules, with a traceback where it is no outage.
 
     What the broker's server refuses is returned, and logged unless it was told before.
@@ -76,10 +78,9 @@ def report(error: Exception, pause: float, agenda: Agenda, told: str | None) -> 
     refusal = agenda.broker.refusal(error)
     if refusal is None:
         logger.error(
-            "can not enqueue what is due, trying again in %.1f seconds: %s: %s",
+            "can not enqueue what is due, trying again in %.1f seconds: %s",
             pause,
-            type(error).__name__,
-            error,
+            brief(error),
             exc_info=not isinstance(error, agenda.away),
         )
     elif refusal != told:
@@ -136,7 +137,8 @@ class Watch:
             # It can be about this task alone: MySQL hangs up at one that is too large for it.
             self.leave_alone(schedule, BACK_OFF[1])
             raise
-        except Exception as error:
+        except BaseException as error:
+            endure(error)
             delay = self.leave_alone(schedule, PUT_OFF[1])
             logger.exception(
                 "schedule %s [%s] is tried again in %.0f seconds", schedule.pk, schedule.func, delay

@@ -181,9 +181,9 @@ class Sentinel:
         daemon = child.role != entry.WORKER or Conf.DAEMONIZE_WORKERS
         path = f"django_q.processes.{body}"
         try:
-            child.begin(
-                entry.spawn(path, args, child.name, self.event_out, daemon, late, child.pulse)
-            )
+            places = (child.pulse, child.doorway)
+            name, leash = child.name, self.event_out
+            child.begin(entry.spawn(path, args, name, leash, daemon, late, *places))
         except (OSError, EOFError) as error:  # no memory, too many processes, no fork server
             child.fail_to_begin(error)
             return

@@ -40,6 +40,7 @@ class Field(IntEnum):
     LABEL = 7  # bytes of the label
     LABELLED = 8  # SINCE of the task that the label belongs to
     READ = 9  # how many packages of the batch have been read
+    RETURNED = 10  # how many tasks of the batch have succeeded, up to the last that has
 
 
 NUMBERS = 8 * len(Field)
@@ -57,6 +58,7 @@ class Hand:
     position: int = 0  # index of the one that runs
     since: float = 0.0
     is_read: bool = True  # whether the task has begun; until then its package is being read
+    has_returned: bool = False  # whether the task has succeeded; its result is being seen to
 
     @property
     def running(self) -> InHand | None:
@@ -102,7 +104,8 @@ class Slot:
         """Write down a batch before its first task starts."""
         numbers = self.numbers
         numbers[Field.POSITION] = 0
-        numbers[Field.SINCE] = numbers[Field.DEADLINE] = numbers[Field.READ] = 0.0
+        numbers[Field.SINCE] = numbers[Field.DEADLINE] = 0.0
+        numbers[Field.READ] = numbers[Field.RETURNED] = 0.0
         self._write(batch)
         numbers[Field.STATE] = State.BUSY
 
@@ -134,6 +137,10 @@ class Slot:
         numbers[Field.DEADLINE] = now + limit if limit else 0.0
         numbers[Field.READ] = position + 1
 
+    def end_task(self, position: int) -> None:
+        """Write down that the task itself has succeeded."""
+        self.numbers[Field.RETURNED] = position + 1
+
     def finish(self, count: int, state: State = State.IDLE) -> None:
         """Write down that the whole batch is finished and handed on."""
         numbers = self.numbers
@@ -154,7 +161,7 @@ class Slot:
 
     def describe(self, text: str) -> None:
         """Label the task that runs, for people who look."""
-        data = text.encode()[:LABEL_BYTES]
+        data = text.encode(errors="replace")[:LABEL_BYTES]
         self.label[: len(data)] = data
         self.numbers[Field.LABEL] = len(data)
         self.numbers[Field.LABELLED] = self.numbers[Field.SINCE]
@@ -178,6 +185,7 @@ class Slot:
                 int(numbers[Field.POSITION]),
                 numbers[Field.SINCE],
                 numbers[Field.READ] > numbers[Field.POSITION],
+                numbers[Field.RETURNED] > numbers[Field.POSITION],
             )
             if sequence % 2 == 0 and numbers[Field.SEQUENCE] == sequence:
                 hand.batch = pickle.loads(data) if data else []
@@ -240,6 +248,9 @@ class TimerSlot:
     def start(self, position: int, now: float, limit: float | None) -> None:
         """Set the time limit."""
         self.timer.value = limit or -1
+
+    def end_task(self, position: int) -> None:
+        """Nobody asks."""
 
     def finish(self, count: int, state: State = State.IDLE) -> None:
         """Set the timer back."""

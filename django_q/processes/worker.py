@@ -16,13 +16,16 @@ from typing import Any
 
 from django_q import connections
 from django_q.conf import Conf, logger
-from django_q.exceptions import TimeoutException
+from django_q.exceptions import TimeoutException, endure
+from django_q.foreign import tell
 from django_q.lifecycle.completion import Spent, is_spent
 from django_q.lifecycle.execution import Undecodable, decode, execute, safe_repr, time_limit
-from django_q.lifecycle.surroundings import Surroundings
+from django_q.lifecycle.resumption import has_succeeded_before
+from django_q.lifecycle.surroundings import in_own_context
 from django_q.lifecycle.timeout import Alarm
 from django_q.optional import psutil, resource
 from django_q.package import TaskPackage, dotted_name, recorded_name
+from django_q.printable import printable
 from django_q.processes.entry import leash, retitle, say_ready
 from django_q.processes.farewell import FAREWELL
 from django_q.processes.leases import LEFT_AT_START
@@ -65,7 +68,6 @@ class Bench:
         self.pid, self.born = os.getpid(), time.monotonic()
         self.name = current_process().name
         self.alarm = Alarm(self.put_back, PATIENCE)
-        self.surroundings = Surroundings()
         self.limit = self.timeout if self.timeout and self.timeout > 0 else time_limit({})
         self.pending: deque[Any] = deque()  # of the batch, not started yet
         self.results: list[Any] = []  # of the batch, not sent yet
@@ -74,6 +76,7 @@ class Bench:
         self.titled = False  # whether the process title names a task
         self.done = 0  # tasks since this worker started
         self.ending = State.IDLE  # how it ends, once it has decided to
+        self.spare = os.open(os.devnull, os.O_RDONLY)  # given up for the results of a task
 
     @cached_property
     def wait(self) -> Wait:
@@ -84,7 +87,7 @@ class Bench:
         """Work until there is a reason to end."""
         self.alarm.install()
         say_ready("ready for work")
-        post_spawn.send_robust(sender=SENDER, proc_name=self.name)
+        tell(post_spawn, "post_spawn", sender=SENDER, proc_name=self.name)
         self.slot.state = State.IDLE
         while self.ending is State.IDLE:
             batch = self.take()
@@ -94,6 +97,8 @@ class Bench:
                 break
         self.slot.end(self.ending, time.monotonic() + FAREWELL)
         connections.close_all()
+        if self.spare is not None:
+            os.close(self.spare)
 
     def take(self) -> list[Any]:
         """Take the next batch, waiting for it; none when the cluster is gone."""
@@ -142,18 +147,25 @@ class Bench:
         self.slot.start(self.position, now, time_limit(package))
         self.package = package
         connections.close_old()
-        error = execute(package, self.alarm)
+        error = None
+        if package.get("attempt", 1) == 1 or not has_succeeded_before(package):
+            error = in_own_context(execute, package, self.alarm, self.note_success)
         if os.getpid() != self.pid:
             os._exit(0)  # the task forked, and this is the child: the parent goes on
         self.package = None
-        self.surroundings.restore()
         self.done += 1
-        self.results.append(package)
+        # Here, and not when it is sent: that may be in the middle of another task.
+        is_ours = isinstance(self.result_queue, Queue)
+        self.results.append(boiled_down(package) if is_ours else package)
         if isinstance(error, TimeoutException):
             # The task was ended wherever it was: what it holds dies with this process.
             self.ending = State.TIMED_OUT
         elif self.has_had_its_share() or self.is_exhausted(error, now):
             self.ending = State.RECYCLED
+
+    def note_success(self) -> None:
+        """Write down that the task has succeeded, whatever comes of its result."""
+        self.slot.end_task(self.position)
 
     def put_back(self) -> None:
         """Let others have what waits behind a slow task, and send the results there are.
@@ -170,9 +182,10 @@ class Bench:
             self.slot.keep(self.position + 1)
         self.send(block=False)
         if self.package is not None:
-            name = dotted_name(self.package["func"])
-            self.slot.describe(f"{self.package['name']}\t{name}")
-            retitle(f"processing {self.package['name']} '{name}'")
+            name = printable(self.package["name"])
+            func = printable(dotted_name(self.package["func"]))
+            self.slot.describe(f"{name}\t{func}")
+            retitle(f"processing {name} '{func}'")
             self.titled = True
 
     def send(self, block: bool = True) -> None:
@@ -185,9 +198,23 @@ class Bench:
                 self.result_queue.put(result)
             return
         try:
-            self.result_queue.put_many(boiled_down(results), block)
+            self.put(together(results), block)
         except queue.Full:
             self.results = results
+        except BaseException:
+            self.results = results
+            raise
+
+    def put(self, results: list[Any], block: bool) -> None:
+        """Send results; a long one takes a descriptor, of which a task may have left none."""
+        try:
+            self.result_queue.put_many(results, block)
+        except OSError as error:
+            if error.errno != errno.EMFILE or self.spare is None:
+                raise
+            os.close(self.spare)
+            self.spare = None
+            self.result_queue.put_many(results, block)
 
     def has_had_its_share(self) -> bool:
         """Whether a fresh worker should take this one's place."""
@@ -227,24 +254,23 @@ def read(job: Any, now: float) -> TaskPackage | Undecodable | None:
     return package
 
 
-def boiled_down(results: list[Any]) -> list[Any]:
-    """Leave the receipts alone of those results that nobody wants more of."""
-    spent, rest = [], []
-    for result in results:
-        if isinstance(result, dict) and is_spent(result):
-            spent.append(result["ack_id"])
-        else:
-            rest.append(sealed(result))
+def boiled_down(package: TaskPackage) -> TaskPackage | Spent:
+    """Leave the receipt alone of a finished task that nobody wants more of."""
+    return Spent([package["ack_id"]]) if is_spent(package) else sealed(package)
+
+
+def together(results: list[Any]) -> list[Any]:
+    """Put all receipts of results that nobody wants more of into one."""
+    spent = [receipt for each in results if type(each) is Spent for receipt in each.receipts]
+    rest = [each for each in results if type(each) is not Spent]
     return [Spent(spent), *rest] if spent else rest
 
 
-def sealed(result: Any) -> Any:
+def sealed(result: TaskPackage) -> TaskPackage:
     """Pickle the values of a package on their own, so that the monitor need not read them.
 
     What can not be pickled, such as arguments that the task changed, is sent as its ``repr``.
     """
-    if isinstance(result, Undecodable):
-        return result
     result = {**result}  # a receiver may have kept the package
     result["func"] = recorded_name(result["func"])
     for key in PICKLED:
@@ -261,7 +287,8 @@ def pickled(value: Any) -> Pickled:
         return value
     try:
         return Pickled(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
-    except Exception:
+    except BaseException as error:
+        endure(error)
         return Pickled(pickle.dumps(safe_repr(value), pickle.HIGHEST_PROTOCOL))
 
 

@@ -20,7 +20,7 @@ from django.core.cache import caches
 from django_q.brokers.base import Broker
 from django_q.brokers.shared import shared_broker
 from django_q.conf import Conf, logger
-from django_q.exceptions import brief, safe_repr
+from django_q.exceptions import brief, endure, safe_repr
 from django_q.models import Task
 from django_q.package import TaskPackage, dotted_name
 from django_q.results import finished
@@ -37,7 +37,7 @@ PAGE = 100
 #: Members of a group at most: a count above is none of ours, and would be read up to for ever.
 MOST = 10_000_000
 #: What a package has only while it runs.
-PASSING_KEYS = ("ack_id", "leased_until", "handed_back")
+PASSING_KEYS = ("ack_id", "leased_until", "handed_back", "resumed")
 
 
 def save(package: TaskPackage, broker: Broker | None = None) -> None:
@@ -49,16 +49,18 @@ def save(package: TaskPackage, broker: Broker | None = None) -> None:
     for queue in queues(broker):
         try:
             queue.put(package, payload(package))
-        except Exception as refusal:  # whatever a cache raises
+        except BaseException as refusal:  # whatever a cache raises
+            endure(refusal)
             put_text(queue, package, refusal)
 
 
-def put_text(queue: Cached, package: TaskPackage, refusal: Exception) -> None:
+def put_text(queue: Cached, package: TaskPackage, refusal: BaseException) -> None:
     """Keep a finished task with its values as text, as far as the cache takes that."""
     func, name = dotted_name(package["func"]), package["name"]
     try:
         queue.put(package, text_payload(package))
-    except Exception as error:
+    except BaseException as error:
+        endure(error)
         logger.error("the result of '%s' (%s) is not in the cache: %s", func, name, brief(error))
     else:
         logger.error("the result of '%s' (%s) is cached as text: %s", func, name, brief(refusal))
@@ -224,7 +226,8 @@ def payload(package: TaskPackage) -> str:
     """Sign a finished package; what can not travel in it is replaced by text."""
     try:
         return finished.write(unsealed(package))
-    except Exception as error:
+    except BaseException as error:
+        endure(error)
         logger.warning(
             "the result of '%s' (%s) is cached as text: %r",
             dotted_name(package["func"]),

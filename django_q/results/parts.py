@@ -12,7 +12,7 @@ from django.db import DatabaseError, InterfaceError, router
 from django.db.models import Max, Min, Q, QuerySet
 
 from django_q.conf import Conf, logger
-from django_q.exceptions import brief
+from django_q.exceptions import brief, endure, safe_repr
 from django_q.models import Part, Task
 from django_q.models.values import MARK, Unopened, as_json, from_json
 from django_q.package import TaskPackage
@@ -88,8 +88,9 @@ def stored(value: Any) -> bytes:
         return bytes(value)
     try:
         return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
-    except Exception:
-        return pickle.dumps((repr(value),), pickle.HIGHEST_PROTOCOL)
+    except BaseException as error:
+        endure(error)
+        return pickle.dumps((safe_repr(value),), pickle.HIGHEST_PROTOCOL)
 
 
 def read(data: bytes | memoryview) -> Any:

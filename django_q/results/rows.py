@@ -17,7 +17,7 @@ from django.db import IntegrityError, connections, transaction
 from django.db.models.constants import OnConflict
 
 from django_q.conf import Conf
-from django_q.exceptions import brief
+from django_q.exceptions import brief, endure
 from django_q.models import Task
 from django_q.models.values import as_json
 
@@ -50,7 +50,8 @@ class Pickled(bytes):
         """Read the value; where that fails, as for a file that it stood on, say so in its place."""
         try:
             return pickle.loads(self)
-        except Exception as error:  # whatever its class raises
+        except BaseException as error:  # whatever its class raises
+            endure(error)
             return Unreadable(f"This value can not be read: {brief(error)}")
 
 

@@ -15,7 +15,8 @@ from django.db.models.signals import post_save, pre_save
 from django.utils import timezone
 
 from django_q.conf import Conf, logger
-from django_q.exceptions import brief, safe_repr
+from django_q.exceptions import brief, endure, safe_repr
+from django_q.foreign import Inside, StrictDoor
 from django_q.models import Success, Task
 from django_q.models.task import clipped
 from django_q.package import TaskPackage, recorded_name
@@ -35,6 +36,8 @@ NAMES = ("name", "func", "hook", "group", "cluster")
 SPECIAL = re.compile("[\x00\ud800-\udfff\U00010000-\U0010ffff]")
 #: How a row is saved of which a receiver of pre_save or post_save has made an error.
 UNTOLD = "without a word to the receivers of its signals, one of which failed"
+#: Who is told of a row that is saved.
+RECEIVERS = "the receivers of the signals of Task"
 #: Characters of a result that is stored as text.
 LEGIBLE = 10_000
 #: A package of which nothing is known.
@@ -64,7 +67,8 @@ def save(packages: Sequence[TaskPackage]) -> None:
     alias = router.db_for_write(Task)
     try:
         save_rows(rows, alias)
-    except Exception as error:
+    except BaseException as error:
+        endure(error)
         if is_away(error, alias):
             raise
         # One row is at fault, or a receiver of its signals: the others must not wait for it.
@@ -82,7 +86,7 @@ def save_rows(rows: list[dict[str, Any]], alias: str, is_told: bool = True) -> N
     with transaction.atomic(using=alias):
         if is_told and has_listeners():
             for row in rows:
-                save_instance(row, alias)
+                tell_of(row, alias)
         else:
             insert(rows, alias)
         if any(row["success"] for row in rows):
@@ -99,7 +103,8 @@ def save_alone(row: dict[str, Any], alias: str) -> None:
     for loss, version in versions(row):
         try:
             save_rows([version], alias, is_told=not loss)
-        except Exception as error:
+        except BaseException as error:
+            endure(error)
             if is_away(error, alias):
                 raise
             refusal = error
@@ -146,7 +151,7 @@ def as_text(value: Any) -> str:
     return f"{text[:LEGIBLE]} (stored as text, because the database refused the value)"
 
 
-def is_away(error: Exception, alias: str) -> bool:
+def is_away(error: BaseException, alias: str) -> bool:
     """Whether a failure passes: the database is away or busy, and takes no other row either.
 
     A driver may have one class of errors for both, as those of MySQL for a value that is larger
@@ -201,6 +206,19 @@ def as_task(package: TaskPackage) -> Task:
     """Make the Task of a finished package, unsaved."""
     row = as_row(package)
     return Task(**{**row, **{key: opened(row[key]) for key in PICKLED}})
+
+
+def tell_of(row: dict[str, Any], alias: str) -> None:
+    """Save a row through the model, unless a receiver of its signals has ended a process."""
+    killer = Inside.killers.get(row["id"])
+    if killer == RECEIVERS or (row["attempt_count"] > 2 and RECEIVERS in Inside.killers.values()):
+        logger.error(
+            "[%s] is saved without a word to %s: they end the process", row["name"], RECEIVERS
+        )
+        insert([row], alias)
+        return
+    with StrictDoor(RECEIVERS, row["name"], row["id"]):
+        save_instance(row, alias)
 
 
 def save_instance(row: dict[str, Any], alias: str) -> None:

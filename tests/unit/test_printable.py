@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from django_q.conf import logger
+from django_q.package import dotted_name
 from django_q.printable import CUT, INDENT, paragraph, printable
 from tests.foreign import Unspeakable
 
@@ -85,6 +86,4 @@ class Computed:
 
 
 def test_a_callable_whose_name_raises_is_named_by_its_class():
-    from django_q.package import dotted_name
-
     assert dotted_name(Computed()) == "tests.unit.test_printable.Computed"
