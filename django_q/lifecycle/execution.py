@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from django_q.lifecycle.invalid import InvalidPackage, invalid
 from django_q.lifecycle.reporting import error_reporter
 from django_q.lifecycle.timeout import Alarm
 from django_q.options import accept
-from django_q.package import TaskPackage, checked, dotted_name, resolve_callable
+from django_q.package import REQUIRED, TaskPackage, checked, dotted_name, resolve_callable
 from django_q.signals import SENDER, post_execute_in_worker, pre_execute
 from django_q.signing import SERIALIZERS, BadSignature, SignedPackage, is_result
 
@@ -30,6 +31,9 @@ class Undecodable:
     payload: str | bytes
     reason: str
 
+
+#: What a package must have that has been run.
+NEEDED = (*REQUIRED, "ack_id", "attempt", "result", "success", "stopped")
 
 #: By serializer: types whose values can always be stored.
 PLAIN = {
@@ -89,7 +93,7 @@ def execute(
             alarm.end_task()
         error, result = raised, describe(raised)
         task = package  # noqa: F841 - by this name the plug-in for Sentry looks for it in frames
-        error_reporter.report()
+        error_reporter.report(package["name"])
     package["success"] = error is None
     package["result"] = storable(result, package)
     package["stopped"] = timezone.now()
@@ -100,8 +104,20 @@ def execute(
 
 def ask_receivers(func: Callable, package: TaskPackage) -> None:
     """Tell the receivers that a task begins; one that raises makes it fail before it does."""
-    name, task_id = package["name"], package["id"]
-    consult(pre_execute, "pre_execute", name, task_id, sender=SENDER, func=func, task=package)
+    with kept(package):
+        about = {"sender": SENDER, "func": func, "task": package}
+        consult(pre_execute, "pre_execute", package["name"], package["id"], **about)
+
+
+@contextmanager
+def kept(package: TaskPackage) -> Iterator[None]:
+    """Put back what receivers take out of a package and nobody can do without."""
+    before = {key: package[key] for key in NEEDED if key in package}  # type: ignore[literal-required]
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            package.setdefault(key, value)  # type: ignore[misc]
 
 
 def time_limit(package: TaskPackage) -> float | None:
@@ -148,6 +164,9 @@ def storable(result: Any, package: TaskPackage) -> Any:
 
 def send_executed(func: Callable | str, package: TaskPackage) -> None:
     """Tell the receivers in the worker; what they raise is theirs and is logged."""
-    name, task_id = package["name"], package["id"]
     about = {"sender": SENDER, "func": func, "task": package}
-    tell(post_execute_in_worker, "post_execute_in_worker", name, task_id, **about)
+    with kept(package):
+        tell(
+            *(post_execute_in_worker, "post_execute_in_worker", package["name"], package["id"]),
+            **about,
+        )

@@ -27,10 +27,10 @@ class ErrorReporter:
     def __init__(self, reporters: list[Any]) -> None:
         self.targets = reporters
 
-    def report(self) -> None:
-        """Tell each reporter of the exception that is being handled."""
+    def report(self, task: str = "") -> None:
+        """Tell each reporter of the exception that is being handled, that of the task named so."""
         for target in self.targets:
-            with Door(f"error reporter {type(target).__name__}"):
+            with Door(f"error reporter {type(target).__name__}", task):
                 target.report()
 
 
@@ -69,10 +69,10 @@ class _Lazy:
     def __init__(self) -> None:
         self.loaded: ErrorReporter | None = None
 
-    def report(self) -> None:
+    def report(self, task: str = "") -> None:
         if self.loaded is None:
             self.loaded = load_reporters(Conf.ERROR_REPORTER)
-        self.loaded.report()
+        self.loaded.report(task)
 
 
 error_reporter = _Lazy()

@@ -210,7 +210,8 @@ class Bench:
         try:
             self.result_queue.put_many(results, block)
         except OSError as error:
-            if error.errno != errno.EMFILE or self.spare is None:
+            # Not in the middle of a task, which needs it no less when it is over.
+            if error.errno != errno.EMFILE or self.spare is None or not block:
                 raise
             os.close(self.spare)
             self.spare = None

@@ -150,7 +150,7 @@ def test_whatever_a_reporter_raises_a_failure_is_saved(broker, run_once, caplog,
     run_once(broker)
 
     assert fetch(task_id).result.startswith("ValueError('as asked')")
-    assert "error reporter Reporter failed" in caplog.text
+    assert f"error reporter Reporter failed on [{fetch(task_id).name}]" in caplog.text
 
 
 @pytest.mark.parametrize("sync", [False, True])
@@ -231,6 +231,22 @@ SEEN: list[str] = []
 async def find_row(task):
     """As a hook, find the row of the task."""
     SEEN[:] = [(await Task.objects.aget(id=task.id)).id]
+
+
+@pytest.mark.parametrize("signal", ["pre_execute", "post_execute_in_worker"])
+def test_what_a_receiver_takes_out_of_a_package_is_put_back(broker, run_once, signal):
+    def clear(task, **kwargs):
+        task.clear()
+
+    getattr(signals, signal).connect(clear)
+    task_id = async_task("math.copysign", 2, -2)
+    try:
+        run_once(broker)
+    finally:
+        getattr(signals, signal).disconnect(clear)
+
+    assert result(task_id) == -2
+    assert broker.lock_size() == 0
 
 
 # In the process of a user
