@@ -29,7 +29,7 @@ processes.farewell processes.patience processes.unix_signals processes.patched p
     processes.doorway processes.entry processes.slot processes.leases processes.heartbeat \
     processes.leftovers processes.affinity processes.child processes.log_writer processes.pusher \
     processes.worker processes.monitor processes.scheduler processes.sentinel_process \
-    processes.sentinel processes
+    processes.sentinel processes.sentinel_body processes
 pusher worker scheduler timeout utils terminal tasks cluster backend monitor monitor_terminal \
     admin checks apps legacy management
 """

@@ -26,6 +26,8 @@ SHORT_LIFE = 5.0  #: seconds
 BACK_OFF = (0.5, 30.0)
 #: Seconds for which the kernel may take to end a process that was killed.
 LAST_BREATH = 1.0
+#: Seconds for which a fork server may take to pass on an exit code.
+LAST_WORD = 0.2
 
 
 @dataclass
@@ -73,9 +75,11 @@ class Child:
         The kernel says so also where somebody else has taken its exit code. One whose fork server
         was killed passes for dead, and would go on beside its successor.
         """
-        if not readable([self.death], 0) and self.process.is_alive():
-            return False
-        self.process.join(LAST_BREATH)
+        has_ended = readable([self.death], 0)
+        if self.process.is_alive():
+            if not has_ended:
+                return False
+            self.process.join(LAST_WORD)
         if hasattr(signal, "pidfd_send_signal"):
             with contextlib.suppress(OSError):
                 signal.pidfd_send_signal(self.death, signal.SIGKILL)
@@ -147,8 +151,11 @@ class Child:
         what = self.doorway.said()
         return f" in {what}" if what else ""
 
-    def report(self, cause: str) -> None:
+    def report(self, cause: str, is_replaced: bool = True) -> None:
         """Log that the process ended unasked."""
+        if not is_replaced:
+            logger.warning("%s ended at the stop after %s", self.name, cause)
+            return
         level = logging.WARNING if cause == "timeout" else logging.CRITICAL
         wait = self.delay()
         outlook = f"; it fails to start, the next one waits {wait} seconds" if wait else ""

@@ -184,7 +184,7 @@ class Leash:
         if cls.own is not None and cls.own is not leash:
             cls.own.close()
         leash.writer.close()
-        cls.own = leash
+        cls.own, cls.is_handed_on = leash, False
 
 
 def leash() -> list[Flag]:

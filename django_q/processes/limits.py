@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 
 from django_q.conf import Conf
 from django_q.optional import resource
@@ -20,3 +21,15 @@ def shortage() -> str:
         f"A cluster of {Conf.WORKERS} workers can not open the files it needs: the limit of this "
         f"process{limit} is used up. Raise it, as with 'ulimit -n' or LimitNOFILE= of systemd."
     )
+
+
+def open_streams() -> None:
+    """Lead standard streams that are closed to nowhere: what is opened next would take their place.
+
+    Interpreters write to number 2 when they crash, and that would be a socket of ours.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # which gets the lowest number that is free

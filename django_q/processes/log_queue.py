@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import select
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from django_q.conf import logger
@@ -23,6 +24,8 @@ LINES = LineFilter()
 #: Seconds for which a process that can wait does so, once, until what it has logged before is
 #: written: more lines come together than fit.
 WAIT = 0.5
+#: Lines that are sent together at most, and the seconds in which they have to come.
+MOST, SOON = 100, 0.02
 
 
 class LogQueue:
@@ -41,6 +44,7 @@ class Sender:
     def __init__(self, log: LogQueue, patient: bool) -> None:
         self.log = log
         self.patient = patient  # whether its main thread may wait for room
+        self.gathered: list[dict[str, Any]] | None = None  # lines that go together, see gathering
         self.stalled = False  # whether it has waited in vain since there last was room
         self.room = select.poll()
         self.room.register(log.records.writer, select.POLLOUT)
@@ -49,17 +53,43 @@ class Sender:
         """Send a record; one that can not be sent costs nothing but the line."""
         try:
             LINES.filter(record)
-            fields = packed(record)
-            if self.patient and threading.current_thread() is threading.main_thread():
-                # The kernel says so while three quarters are free, so that those who do not wait
-                # find room beside those who do.
-                self.stalled = not self.room.poll(0 if self.stalled else WAIT * 1000)
-            self.log.records.put_many([fields], block=False)
+            is_main = threading.current_thread() is threading.main_thread()
+            if not is_main or self.gathered is None or not is_routine(record):
+                if is_main and self.gathered:
+                    self.put_gathered()  # which came before
+                self.put([packed(record)], wait=is_main and self.patient)
+                return
+            self.gathered.append(packed(record))
+            if record.created - self.gathered[0]["created"] > SOON or len(self.gathered) >= MOST:
+                self.put_gathered()
         except TimeoutException:  # the time limit of the task that logs
             raise
         except BaseException:
-            with suppress(OSError):
-                self.log.lost.add(1)
+            self.lose(1)
+
+    def put(self, lines: list[dict[str, Any]], wait: bool) -> None:
+        """Put lines on their way together, or count them."""
+        try:
+            if wait:
+                # The kernel says so while three quarters are free, so that those who do not wait
+                # find room beside those who do.
+                self.stalled = not self.room.poll(0 if self.stalled else WAIT * 1000)
+            self.log.records.put_many(lines, block=False)
+        except TimeoutException:
+            raise
+        except BaseException:
+            self.lose(len(lines))
+
+    def put_gathered(self) -> None:
+        """Put on its way what was gathered."""
+        lines, self.gathered = self.gathered, []
+        if lines:
+            self.put(lines, wait=self.patient)
+
+    def lose(self, count: int) -> None:
+        """Count lines that nobody will write."""
+        with suppress(OSError):
+            self.log.lost.add(count)
 
     def make_record(self, *args: Any) -> logging.LogRecord:
         """Make a record of our own logger, whatever the project's factory does."""
@@ -72,6 +102,26 @@ class Sender:
             return logging.LogRecord(
                 name, level, file, line, message, values, error, function, stack
             )
+
+
+def is_routine(record: logging.LogRecord) -> bool:
+    """Whether nobody minds when a line comes a little later."""
+    return record.name == logger.name and record.levelno <= logging.INFO
+
+
+@contextmanager
+def gathering() -> Iterator[None]:
+    """Send what a block tells of its routine together: each message wakes the logger up."""
+    sender = Sender.own
+    if sender is None or sender.gathered is not None:
+        yield
+        return
+    sender.gathered = []
+    try:
+        yield
+    finally:
+        sender.put_gathered()
+        sender.gathered = None
 
 
 #: How Python's loggers pass a record to their filters and handlers.

@@ -40,6 +40,7 @@ def write_log(log: LogQueue, *queues: Queue) -> None:
             items = []
         except EOFError:
             break
+        connections.close_old()  # a handler may write to a database
         for fields in items:
             writer.write(fields)
         writer.tell()
@@ -59,7 +60,6 @@ class Writer:
         """Give a record to the handlers of its logger, through filters and levels."""
         self.failed = False
         try:
-            connections.close_old()  # a handler may write to a database
             record = unpacked(fields)
             logging.getLogger(record.name).handle(record)
         except BaseException:  # a handler may raise what it likes

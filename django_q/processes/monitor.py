@@ -23,6 +23,7 @@ from django_q.lifecycle.producer import forget, submit_once
 from django_q.lifecycle.recovery import Abandoned, Graveyard, recover
 from django_q.package import TaskPackage
 from django_q.processes.entry import leash, say_ready
+from django_q.processes.log_queue import gathering
 from django_q.queues import STOP, Queue
 from django_q.results.saving import PASSING
 from django_q.waiting import readable
@@ -182,7 +183,8 @@ class Desk:
 
     def complete_together(self, packages: list[TaskPackage]) -> None:
         """Complete packages, and let links of theirs go that will not be submitted again."""
-        links = complete(packages, self.broker, self.submit)
+        with gathering():
+            links = complete(packages, self.broker, self.submit)
         if links:
             with contextlib.suppress(*self.away):
                 forget(links, self.broker)

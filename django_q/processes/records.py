@@ -64,7 +64,8 @@ class PackedError:
 def packed(record: logging.LogRecord) -> dict[str, Any]:
     """Make a dictionary of a record, which any process can read."""
     fields = dict(record.__dict__)
-    if not is_plain(fields["args"]) or type(fields["msg"]) is not str:
+    is_usual = type(record) is logging.LogRecord and type(fields["msg"]) is str
+    if not (is_usual and is_plain(fields["args"])):
         fields["msg"], fields["args"] = text_of(record), None
     if error := fields.get("exc_info"):
         fields["exc_info"] = packed_error(error[1]) if error[1] is not None else None
@@ -76,11 +77,12 @@ def packed(record: logging.LogRecord) -> dict[str, Any]:
 
 def unpacked(fields: dict[str, Any]) -> logging.LogRecord:
     """Make a record again."""
-    fields = {name: unpacked_value(value) for name, value in fields.items()}
-    if isinstance(fields["exc_info"], PackedError):
-        error = fields["exc_info"].unpacked()
-        fields["exc_info"] = (type(error), error, error.__traceback__)
-    return logging.makeLogRecord(fields)
+    record = logging.LogRecord.__new__(logging.LogRecord)  # which is complete already
+    record.__dict__.update((name, unpacked_value(value)) for name, value in fields.items())
+    if isinstance(record.exc_info, PackedError):
+        error = record.exc_info.unpacked()
+        record.exc_info = (type(error), error, error.__traceback__)
+    return record
 
 
 def is_plain(args: Any) -> bool:

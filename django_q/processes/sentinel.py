@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import time
 from collections.abc import Iterable
 from multiprocessing.connection import wait
@@ -20,7 +19,6 @@ from django.utils import timezone
 from django_q.brokers import get_broker, leased
 from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
-from django_q.connections import suit_sentinel
 from django_q.humanhash import humanize
 from django_q.processes import entry
 from django_q.processes.affinity import bind
@@ -30,10 +28,7 @@ from django_q.processes.entry import Given
 from django_q.processes.heartbeat import Heartbeat
 from django_q.processes.leases import Leases
 from django_q.processes.leftovers import Leftovers
-from django_q.processes.limits import is_short_of_files, shortage
-from django_q.processes.log_queue import Sender
 from django_q.processes.log_writer import LogProcess
-from django_q.processes.patience import PATIENCE
 from django_q.processes.pulse import Pulse, limit
 from django_q.processes.slot import Slots, State
 from django_q.queues import STOP, Flag, Queue
@@ -44,34 +39,6 @@ KILL_GRACE = 3.0
 PUSHER_GRACE, MONITOR_GRACE = 10.0, 15.0
 #: Seconds between two looks where something can not be waited for.
 GLANCE = 0.05
-
-
-def sentinel(
-    stop_event: Flag,
-    start_event: Flag,
-    abort_event: Flag,
-    cluster_id: UUID,
-    timeout: float | None,
-    board: Board,
-    broker: Broker | None,
-) -> None:
-    """Run a cluster until ``stop_event``: the body of the sentinel's process."""
-    entry.share_memory()
-    suit_sentinel(PATIENCE)
-    signal.signal(signal.SIGTERM, lambda signum, frame: stop_event.set())
-    try:
-        guard = Sentinel(stop_event, start_event, cluster_id, broker, timeout, start=False)
-        guard.abort_event, guard.board = abort_event, board
-        if Sender.own is None:  # the main process does something else, and has no logger for us
-            guard.start_logger()
-        guard.start()
-    except BaseException as error:
-        if is_short_of_files(error):
-            logger.critical(shortage())
-        else:
-            logger.critical("the sentinel has failed", exc_info=True)
-        # As if it was killed: Python would wait for the children, and they wait for its end.
-        os._exit(1)
 
 
 class Sentinel:
@@ -252,8 +219,11 @@ class Sentinel:
 
     def missing(self) -> list[Child]:
         """List the processes that ended and are needed again; at a stop only who saves results."""
-        ended = [child for child in self.children if not child.is_running and not child.retired]
-        return [child for child in ended if not self.stopping or child.role == entry.MONITOR]
+        return [child for child in self.children if not child.is_running and self.needs(child)]
+
+    def needs(self, child: Child) -> bool:
+        """Whether somebody has to take the place of a process that ends."""
+        return not child.retired and (not self.stopping or child.role == entry.MONITOR)
 
     def bury(self, child: Child) -> None:
         """See to what a process leaves behind."""
@@ -270,7 +240,7 @@ class Sentinel:
         else:
             self.reincarnations += 1
             self.heartbeat.due = 0.0
-            child.report("timeout" if timed_out else cause)
+            child.report("timeout" if timed_out else cause, self.needs(child))
 
     def end_overdue(self) -> None:
         """Kill workers that have ignored the time limit of their task, or that of their end."""

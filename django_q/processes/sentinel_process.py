@@ -52,7 +52,7 @@ class SentinelProcess:
         self.board = Board(Conf.WORKERS + len(entry.SINGLE))
         self.silence, self.members = Silence(self.board.pulse), []
         self.process = entry.spawn(
-            "django_q.processes.sentinel.sentinel",
+            "django_q.processes.sentinel_body.sentinel",
             (*events, cluster_id, timeout, self.board),
             entry.SENTINEL,
             leash,
@@ -73,7 +73,8 @@ class SentinelProcess:
 
     def note_end(self) -> None:
         """Note that the process has ended."""
-        self.process.join(LAST_BREATH)  # for its exit code
+        if self.process.is_alive():  # not known yet, or never: somebody has taken its exit code
+            self.process.join(LAST_BREATH)
         if self.death >= 0:
             os.close(self.death)
             self.death = -1

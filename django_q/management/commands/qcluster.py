@@ -16,9 +16,12 @@ from django_q.cluster import Cluster
 from django_q.conf import Conf
 from django_q.exceptions import BrokerUnavailable
 from django_q.processes.entry import log_to_terminal
-from django_q.processes.limits import is_short_of_files, shortage
+from django_q.processes.limits import is_short_of_files, open_streams, shortage
 from django_q.processes.patience import patience
 from django_q.processes.unix_signals import exit_at_once
+
+#: What writing to a stream raises that is full, closed, or missing.
+UNWRITABLE = (OSError, ValueError, AttributeError)
 
 
 class Command(BaseCommand):
@@ -45,6 +48,7 @@ class Command(BaseCommand):
                 "A cluster needs Unix sockets, which this system does not have. On Windows, run it "
                 "in WSL or in a container; tasks can be enqueued from anywhere."
             )
+        open_streams()
         if self._called_from_command_line:
             exit_at_once()  # until there is a cluster to stop
         if options["cluster_name"]:
@@ -52,8 +56,9 @@ class Command(BaseCommand):
             os.environ["Q_CLUSTER_NAME"] = options["cluster_name"]
             Conf.from_django()
         log_to_terminal()
-        # The database may come later, and the cluster waits for it.
-        with contextlib.suppress(DatabaseError, BrokerUnavailable), patience():
+        # The database may come later, and the cluster waits for it. Nor does it need a stream to
+        # say on what is missing.
+        with contextlib.suppress(DatabaseError, BrokerUnavailable, *UNWRITABLE), patience():
             self.check_migrations()
         try:
             code = Cluster().run(
