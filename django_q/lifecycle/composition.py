@@ -55,6 +55,8 @@ def options_of(kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any
 def own_options(kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split the keyword arguments of a call that is one of several with options in common."""
     options, rest = take_options(kwargs)
+    if not options:
+        return options, rest
     for name in options.keys() - KNOWN:
         warn_unknown(str(name))
     return normal_options(options), rest
