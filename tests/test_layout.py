@@ -17,7 +17,8 @@ __init__ clock compat redis_sentinel connections core_signing database_errors pr
 conf recurrence
 heartbeat_shape signing package kinds options
 models migrations
-brokers.heartbeats brokers.waker brokers.base brokers brokers.__init__ brokers.shared
+brokers.overridden brokers.heartbeats brokers.waker brokers.base brokers brokers.__init__ \
+    brokers.shared
 status results.wait results.rows results.saving results.database results.finished results.cache \
     results
 lifecycle.timeout lifecycle.reporting lifecycle.surroundings lifecycle.hooks lifecycle.invalid \

@@ -48,6 +48,7 @@ class Sqs(Broker):
     """
 
     max_batch = BATCH
+    receipt_form = r"(?s).+"
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
@@ -64,6 +65,10 @@ class Sqs(Broker):
     def dead_url(self) -> str:
         """Where the queue of buried payloads is."""
         return self._make_queue(f"{self.list_key}-dead")
+
+    def get_queue(self) -> Any:
+        """Give the queue as a resource of boto3, as django-q2 does."""
+        return connect("resource").Queue(self.queue_url)
 
     def _make_queue(self, name: str) -> str:
         """Find or make a queue. Returns its URL."""
@@ -127,7 +132,7 @@ class Sqs(Broker):
 
     def acknowledge(self, ack_id: str) -> bool:
         """End a delivery for good; False when the message is gone."""
-        return not self.acknowledge_many([ack_id])
+        return not Sqs.acknowledge_many(self, [ack_id])
 
     def acknowledge_many(self, ack_ids: Iterable[str]) -> set[str]:
         """End deliveries for good. Returns those whose message is gone."""
@@ -228,18 +233,24 @@ class Sqs(Broker):
 
     @staticmethod
     def get_connection(list_key: str | None = None) -> Any:
-        """Make a client of the service from the options in ``Q_CLUSTER['sqs']``."""
-        if boto3 is None:
-            raise ImproperlyConfigured(
-                "Q_CLUSTER['sqs'] needs boto3, which is not installed: pip install django-q[sqs]"
-            )
-        options = dict(Conf.SQS or {})
-        options.pop("receive_message_wait_time_seconds", None)
-        endpoint = options.pop("endpoint_url", None)
-        if region := options.pop("aws_region", None):
-            options["region_name"] = region
-        timeouts = botocore_config.Config(connect_timeout=5, read_timeout=10 + long_poll())
-        return boto3.Session(**options).client("sqs", endpoint_url=endpoint, config=timeouts)
+        """Make a client of the service."""
+        return connect("client")
+
+
+def connect(kind: str) -> Any:
+    """Make a client, or a resource, of the service from the options in ``Q_CLUSTER['sqs']``."""
+    if boto3 is None:
+        raise ImproperlyConfigured(
+            "Q_CLUSTER['sqs'] needs boto3, which is not installed: pip install django-q[sqs]"
+        )
+    options = dict(Conf.SQS or {})
+    options.pop("receive_message_wait_time_seconds", None)
+    endpoint = options.pop("endpoint_url", None)
+    if region := options.pop("aws_region", None):
+        options["region_name"] = region
+    timeouts = botocore_config.Config(connect_timeout=5, read_timeout=10 + long_poll())
+    make = getattr(boto3.Session(**options), kind)
+    return make("sqs", endpoint_url=endpoint, config=timeouts)
 
 
 def text(payload: str | bytes) -> str:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from django.core.cache import caches
 
 from django_q.brokers.heartbeats import Heartbeats
+from django_q.brokers.overridden import FORGOTTEN, REMEMBERED, follow_overrides  # noqa: F401 - asked for here
 from django_q.brokers.waker import Waker
 from django_q.conf import Conf
 from django_q.connections import redis_errors
@@ -18,9 +19,6 @@ from django_q.exceptions import BrokerRefuses
 #: Seconds that ``dequeue`` waits unless told: who can not be woken gets an answer soon. When it is
 #: called again it looks anew, whatever it was told of meanwhile.
 WAIT, WAIT_WITH_WAKE_FD = 1, 45
-#: Seconds for which a key of ``enqueue_once`` is kept, and then still when it may be forgotten:
-#: longer than a process that was held up at the wrong moment.
-REMEMBERED, FORGOTTEN = 30 * 86400, 3600
 #: Added to a queue's name: where packages go that can not be read.
 DEAD = ":dead"
 
@@ -46,7 +44,8 @@ class Broker:
     Errors of a server that does not answer are those of its driver, named in ``errors``; callers
     retry.
 
-    A subclass may know no more than ``enqueue``, ``dequeue`` and ``acknowledge``.
+    A subclass may know no more than ``enqueue``, ``dequeue`` and ``acknowledge``. Where one of a
+    broker of ours overrides a method of the predecessors alone, what does it for many calls that.
     """
 
     #: Deliveries that one ``dequeue`` can give; None for any number.
@@ -59,8 +58,18 @@ class Broker:
     takes_back = False
     #: Tells schedulers that a schedule was saved, where that goes by the broker's server.
     tell_schedulers: Callable[[], None] | None = None
+    #: How a receipt of its own looks, as a regular expression; None where that can not be told.
+    receipt_form: str | None = None
     #: A file descriptor that ends a wait when it becomes readable.
     wake_fd: int | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        follow_overrides(cls)
+
+    def id_of(self, ack_id: Any) -> Any:
+        """Give what ``delete`` is called with for a receipt."""
+        return ack_id
 
     def waker(self) -> Waker | None:
         """Make what wakes a scheduler, where that goes by the broker's server."""
@@ -175,7 +184,7 @@ class Broker:
 
     def bury(self, ack_id: Any, payload: str | bytes) -> None:
         """End a delivery that can not be read, and keep its payload aside."""
-        self.acknowledge(ack_id)
+        self.fail(ack_id)
 
     def dead_size(self) -> int:
         """Count the payloads that were buried."""

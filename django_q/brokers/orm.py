@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -16,8 +18,10 @@ from django_q.brokers.queue_table import QueueTable
 from django_q.brokers.set_back import Timekeeper
 from django_q.brokers.sqlite_table import SqliteTable
 from django_q.brokers.watches import Listening, Polling, WatchingFile
+from django_q.clock import now_in
 from django_q.conf import Conf
 from django_q.models import OrmQ
+from django_q.models.times import stored
 
 #: By kind: how to speak to the table, and how to wait for a change of it.
 DATABASES = {
@@ -29,12 +33,14 @@ ANY_OTHER = (QueueTable, Polling)
 LONGEST_KEY = 100
 #: Seconds before now: what is due since then comes before what waits in the queue.
 AHEAD = 86400
+#: Tells a receipt from the id of a row.
+OWN = re.compile(r"\d+\.\d+").fullmatch
 
 
 class ORM(Broker):
     """A queue in the ``OrmQ`` table: a row's ``lock`` is the end of its lease."""
 
-    counts_all = takes_back = True
+    counts_all, takes_back, receipt_form = True, True, r"\d+\.\d+"
 
     @property
     def alias(self) -> str:
@@ -116,7 +122,9 @@ class ORM(Broker):
 
     def acknowledge(self, ack_id: str) -> bool:
         """End a delivery for good; False when it was stale."""
-        return not self.acknowledge_many([ack_id])
+        if not OWN(str(ack_id)):  # the id of a row, from a dequeue() that was written for django-q2
+            return self.delete(ack_id)
+        return not ORM.acknowledge_many(self, [ack_id])
 
     def acknowledge_many(self, ack_ids: Iterable[str]) -> set[str]:
         """End deliveries for good. Returns those that were stale."""
@@ -176,8 +184,16 @@ class ORM(Broker):
 
     def delete(self, ack_id: Any) -> bool:
         """Delete one payload, by its receipt or the id of its row."""
-        pk = str(ack_id).partition(".")[0]
-        return bool(self.table.rows.filter(pk=pk).delete()[0])
+        return bool(self.table.rows.filter(pk=self.id_of(ack_id)).delete()[0])
+
+    def id_of(self, ack_id: Any) -> int:
+        """Give the id of the row that a receipt is for."""
+        return int(str(ack_id).partition(".")[0])
+
+    @staticmethod
+    def timeout(task: OrmQ | None = None) -> datetime:
+        """Tell until when a row that is taken now is leased, as django-q2 does."""
+        return stored(now_in(Conf.ORM or "default") + timedelta(seconds=Conf.RETRY))
 
     def ping(self) -> bool:
         """Say whether the database answers."""

@@ -52,7 +52,7 @@ class Redis(Broker):
         if not self.list_key.startswith("django_q:"):
             self.list_key = f"django_q:{self.list_key}:q"
 
-    counts_all = takes_back = True
+    counts_all, takes_back, receipt_form = True, True, r"\d[\d.-]*"
     tell_schedulers = staticmethod(publish)
     #: Until then, on the monotonic clock, there is nothing to take unless it is pushed.
     _look_at = 0.0
@@ -209,7 +209,7 @@ class Redis(Broker):
 
     def acknowledge(self, ack_id: str) -> bool:
         """End a delivery for good; False when it was stale."""
-        return not self.acknowledge_many([ack_id])
+        return not Redis.acknowledge_many(self, [ack_id])
 
     def acknowledge_many(self, ack_ids: Iterable[str]) -> set[str]:
         """End deliveries for good. Returns those that were stale."""

@@ -102,10 +102,10 @@ def send(
     """Enqueue payloads in one round trip."""
     if isinstance(payloads, str) or len(payloads) == 1:
         payload = payloads if isinstance(payloads, str) else payloads[0]
-        receipt = broker.enqueue(payload, delay) if delay else broker.enqueue(payload)
+        receipt = leased(broker).enqueue(payload, delay) if delay else broker.enqueue(payload)
         receipts = [receipt]
     else:
-        receipts = broker.enqueue_many(payloads)
+        receipts = leased(broker).enqueue_many(payloads)
     if logger.isEnabledFor(10):
         for package, receipt in zip(packages, receipts, strict=False):
             logger.debug("Pushed ('%s', '%s') as %s", package["name"], package["id"], receipt)

@@ -1,0 +1,182 @@
+"""Brokers that derive from ours and override what django-q2 has."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from django_q.brokers import Delivery, leased
+from django_q.brokers.adapted import Adapted, as_delivery, listed
+from django_q.brokers.orm import ORM
+from django_q.brokers.redis_broker import Redis
+from django_q.models import Schedule, Success
+from django_q.scheduler import scheduler
+from django_q.tasks import async_chain, async_iter, async_task
+from tests import subclassed_brokers
+from tests.subclassed_brokers import calls, noted
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+OWN_DEQUEUE = ["PlainORM", "AnyORM", "PlainRedis", "AnyRedis", "BareORM", "BareRedis", "OddRedis"]
+
+
+@pytest.fixture
+def use(make_broker: Any, conf: Any) -> Any:
+    """Use a subclass as the broker of the project."""
+
+    def made(cls: type, name: str | None = None) -> Any:
+        broker = make_broker("orm" if issubclass(cls, ORM) else "redis")
+        setattr(subclassed_brokers, cls.__name__, cls)
+        conf(broker_class=f"tests.subclassed_brokers.{name or cls.__name__}", poll=0.01)
+        calls.clear()
+        return cls(broker.list_key)
+
+    return made
+
+
+@pytest.mark.parametrize("name", OWN_DEQUEUE)
+def test_a_task_runs_once_by_a_broker_with_a_dequeue_of_its_own(use, run_all, name):
+    broker = use(getattr(subclassed_brokers, name))
+    for number in range(5):
+        async_task("tests.tasks.echo", number, broker=broker)
+
+    run_all(broker)
+
+    assert sorted(Success.objects.values_list("args", flat=True)) == [(n,) for n in range(5)]
+    assert (broker.queue_size(), broker.lock_size()) == (0, 0)
+
+
+@pytest.mark.parametrize("name", ["PlainORM", "AnyORM", "PlainRedis", "AnyRedis"])
+def test_what_a_broker_of_ours_gives_keeps_its_lease(use, name):
+    broker = leased(use(getattr(subclassed_brokers, name)))
+    broker.enqueue("payload")
+    (first,) = broker.dequeue(5, wait=0)
+
+    assert first.attempt == 1
+    assert broker.extend([first.ack_id], 60) == set()
+    assert broker.release([first.ack_id]) == set()
+    assert broker.acknowledge_many([first.ack_id]) == {first.ack_id}
+    (second,) = broker.dequeue(5, wait=1)
+    assert second.attempt == 2
+    assert broker.delivers_again
+    assert broker.acknowledge(second.ack_id) is True
+
+
+@pytest.mark.parametrize("base", [ORM, Redis])
+def test_an_enqueue_of_its_own_gets_every_task(use, run_all, base):
+    broker = use(noted(base, "enqueue"))
+
+    async_task("tests.tasks.echo", 1)
+    async_iter("tests.tasks.echo", [2, 3, 4])
+    async_chain(["tests.tasks.nothing", "tests.tasks.nothing"])
+    Schedule.objects.create(func="tests.tasks.echo", next_run=timezone.now() - timedelta(seconds=1))
+    scheduler()
+    run_all(broker)
+
+    assert [name for name, *_ in calls] == ["enqueue"] * 7
+    assert broker.queue_size() == broker.lock_size() == 0
+
+
+@pytest.mark.parametrize("base", [ORM, Redis])
+def test_an_enqueue_of_its_own_is_asked_once_for_a_key(use, base):
+    broker = use(noted(base, "enqueue"))
+
+    assert broker.enqueue_once("payload", "key") is True
+    assert broker.enqueue_once("payload", "key") is False
+
+    assert (len(calls), broker.queue_size()) == (1, 1)
+
+
+@pytest.mark.parametrize("base", [ORM, Redis])
+@pytest.mark.parametrize("name", ["acknowledge", "delete"])
+def test_each_end_calls_an_acknowledge_or_delete_of_its_own(use, run_all, base, name):
+    broker = use(noted(base, name))
+    for number in range(3):
+        async_task("tests.tasks.echo", number)
+
+    run_all(broker)
+
+    assert [called for called, *_ in calls] == [name] * 3
+    assert broker.lock_size() == 0
+
+
+def test_a_delete_of_its_own_gets_the_id_of_a_row_that_is_still_held(use):
+    broker = use(noted(ORM, "delete"))
+    pk = broker.enqueue("payload")
+    ((old, *_),) = broker.dequeue(wait=0)
+    broker.release([old])
+    ((new, *_),) = broker.dequeue(wait=0)
+
+    assert broker.acknowledge_many([old]) == {old}
+    assert calls == []
+    assert broker.acknowledge_many([new]) == set()
+    assert calls == [("delete", pk)]
+
+
+@pytest.mark.parametrize("base", [ORM, Redis])
+def test_what_can_not_be_read_goes_to_a_fail_of_its_own(use, run_once, base):
+    broker = use(noted(base, "fail"))
+    broker.enqueue("junk")
+
+    run_once(broker)
+
+    assert [called for called, *_ in calls] == ["fail"]
+    assert broker.queue_size() == broker.lock_size() == 0
+
+
+def test_a_method_of_a_mixin_counts_and_one_below_it_does_too():
+    class Mixin:
+        def enqueue(self, payload: str) -> str:
+            return f"mixed {payload}"
+
+    class Mixed(Mixin, ORM):
+        pass
+
+    class Whole(Mixed):
+        def enqueue_many(self, payloads: list) -> list:
+            return ["whole"]
+
+    class Further(Whole):
+        pass
+
+    assert Mixed().enqueue_many(["a", "b"]) == ["mixed a", "mixed b"]
+    assert Further().enqueue_many(["a"]) == ["whole"]
+
+
+@pytest.mark.parametrize("receipt", [{"a": 1}, object(), "junk", ("x",), 3.5, b"\xff"])
+@pytest.mark.parametrize("base", [ORM, Redis])
+def test_a_receipt_that_a_driver_can_not_encode_is_named_and_no_outage(use, caplog, base, receipt):
+    broker = Adapted(use(type("Other", (base,), {"dequeue": lambda self: None})))
+
+    with caplog.at_level(logging.ERROR, "django-q"):
+        assert broker.acknowledge_many([receipt, None]) == set()
+
+    assert len(caplog.records) <= 1
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, []),
+        ([], []),
+        (("a", "b"), [("a", "b", 1)]),
+        ([("a", "b"), ["c", "d"]], [("a", "b", 1), ("c", "d", 1)]),
+        ((("a", "b"), ("c", "d")), [("a", "b", 1), ("c", "d", 1)]),
+        ((each for each in [(1, "b")]), [(1, "b", 1)]),
+        (Delivery("a", "b", 4), [("a", "b", 4)]),
+        ([Delivery("a", "b", 4)], [("a", "b", 4)]),
+        ([("a", "b", 4)], [("a", "b", 4)]),
+        ((None, b"b"), [(None, b"b", 1)]),
+    ],
+)
+def test_whatever_a_dequeue_gives_is_understood(given, expected):
+    assert [tuple(as_delivery(each)) for each in listed(given)] == expected
+
+
+def test_what_a_dequeue_must_not_give_is_said():
+    with pytest.raises(TypeError, match="pairs of a receipt and a payload; got 'payload'"):
+        [as_delivery(each) for each in listed(["payload"])]
