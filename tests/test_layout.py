@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "django_q"
 
 #: From the ground up. A folder's name alone stands for what it holds and the list does not name.
 FLOORS = """
-__init__ clock compat redis_sentinel connections core_signing database_errors printable \
+__init__ intact clock compat redis_sentinel connections core_signing database_errors printable \
     exceptions loglines naming foreign humanhash literals optional pickles waiting queues \
     signals transactions
 conf recurrence

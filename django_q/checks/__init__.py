@@ -16,6 +16,7 @@ W006    an option has no effect beside another one
 W007    an option needs a package that is not installed
 W008    tasks run at once in a deployment (``check --deploy``)
 W009    a name has a colon, or a character that can not be printed
+W012    another distribution beside ours has files of the same package
 ======  ==========================================================================
 """
 
@@ -27,6 +28,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning, register
 
+from django_q import intact
 from django_q.checks.messages import Messages, no_effect, not_a_dictionary
 from django_q.checks.options import TYPES, examine_value, fits, unknown, wrong_type
 from django_q.checks.together import TOGETHER, check_name
@@ -47,6 +49,16 @@ def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessag
         return []
     text = "Q_CLUSTER['sync'] is True: each task runs at once, in the process that calls it."
     return [Warning(text, hint="Leave it out where a cluster runs.", id="django_q.W008")]
+
+
+@register()
+def check_distributions(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Warn of a distribution whose files are ``django_q`` as well: one overwrites the other."""
+    if not (others := intact.others()):
+        return []
+    text = f"{' and '.join(others)} is installed beside django-q: both are the package django_q."
+    hint = intact.ADVICE.format(others=" and ".join(others))
+    return [Warning(text, hint=hint, id="django_q.W012")]
 
 
 def examine(options: Any) -> Messages:

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import Any
 
+from django_q import intact  # noqa: F401 - first: it says what has happened to the others
 from django_q.models.part import Part
 from django_q.models.queue import Heartbeat, OrmQ
 from django_q.models.schedule import Schedule

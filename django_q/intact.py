@@ -1,0 +1,50 @@
+"""Tell whether the files of this package are all its own.
+
+A package that requires django-q2 makes pip install that over ours: both are ``django_q``. Some
+files of ours survive, among them this one, and the models, which import it first of all.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, distribution
+
+import django_q
+
+#: Names of the distributions whose files are ``django_q``, too.
+OTHERS = ("django-q2", "django-q2-full-of-juice", "django-q-mt")
+ADVICE = (
+    "Uninstall {others}, then: pip install --force-reinstall --no-deps django-q. "
+    "To keep a package that requires it, see 'Packages that require django-q2' in docs/upgrade.rst."
+)
+
+
+def others() -> list[str]:
+    """Name the distributions beside ours that have files in ``django_q``."""
+    return [name for name in OTHERS if has_our_files(name)]
+
+
+def has_our_files(name: str) -> bool:
+    """Whether a distribution has installed files of ``django_q``; a stand-in has none."""
+    try:
+        files = distribution(name).files
+    except PackageNotFoundError:
+        return False
+    return any(file.parts[:1] == ("django_q",) for file in files or ())
+
+
+def check() -> None:
+    """Raise ImportError where files of another distribution lie over ours, or ours are gone."""
+    if getattr(django_q, "IS_OURS", False):
+        return
+    names = " and ".join(others())
+    happened = (
+        f"{names} has been installed over files of django-q"
+        if names
+        else "Files of django-q are gone, as of who uninstalled django-q2 that lay over them"
+    )
+    where = ", ".join(django_q.__path__)
+    advice = ADVICE.format(others=names or "django-q2, if it is there")
+    raise ImportError(f"{happened} in {where}: what is left can not work. {advice}")
+
+
+check()
