@@ -14,6 +14,7 @@ import pytest
 import django_q
 from django_q.checks import check_distributions
 
+APPS = "from django.apps import AppConfig\n\nclass C(AppConfig):\n    name = 'django_q'\n"
 START = "import django; django.setup()"
 
 
@@ -45,6 +46,7 @@ def test_django_q2_over_this_one_is_named_with_the_cure(site):
     assert start(site) == ""
     for module in ("__init__", "conf", "tasks", "exceptions", "signing"):
         (site / "django_q" / f"{module}.py").write_text("VERSION = (1, 11, 1)\n")
+    (site / "django_q" / "apps.py").write_text(APPS)
     install(site, "django_q/__init__.py", "django_q/conf.py")
 
     said = start(site)
