@@ -129,6 +129,8 @@ class Cluster:
         """Start the sentinel, and do not wait for it."""
         logger.info("Q Cluster %s [%s] starting.", self.name, self.pid)
         self.stop_event, self.start_event, self.abort_event = Flag(), Flag(), Flag()
+        if Sentinel.__module__ != "django_q.processes.sentinel":
+            logger.warning("%r stands for django_q.cluster.Sentinel; nobody calls it", Sentinel)
         self._guard = SentinelProcess()
         self.spawn_sentinel()
 
@@ -143,6 +145,11 @@ class Cluster:
             f"The sentinel ended with code {self.sentinel.exitcode} before its cluster "
             "ran; what it logged says why."
         )
+
+    def sig_handler(self, signum: int, frame: Any) -> None:
+        """Stop; a handler of Unix signals, as the predecessors have it."""
+        logger.debug("%s got %s", self.name, Conf.SIGNAL_NAMES.get(signum, signum))
+        self.stop()
 
     def stop(self) -> bool:
         """Stop the cluster and wait for it; False when it does not run."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from importlib import import_module
-from typing import Any
+from typing import Any, get_type_hints
 
 from django.conf import settings
 from django.core.signals import setting_changed
@@ -27,6 +27,7 @@ from django_q.optional import (  # noqa: F401
     resource,
     setproctitle,
 )
+from django_q.settings_text import as_typed
 
 logger = logging.getLogger("django-q")
 logger.addFilter(LineFilter())
@@ -138,6 +139,9 @@ class Settings:
     #: Settings that differ in clusters of other names, by name: see ``qcluster --name``.
     ALT_CLUSTERS: dict = field(default_factory=dict)
 
+    #: Options of the predecessors whose brokers are not here.
+    IRON_MQ = MONGO = MONGO_DB = None
+
     STARTING = _("Starting")
     WORKING = _("Working")
     IDLE = _("Idle")
@@ -162,6 +166,11 @@ class Settings:
         """Prefix of the keys under which clusters say how they are."""
         return f"django_q:{self.PREFIX}:cluster"
 
+    @property
+    def conf(self) -> dict[str, Any]:
+        """``Q_CLUSTER`` as it is in the settings, with what it says of this cluster."""
+        return with_cluster(given_options(), os.environ.get("Q_CLUSTER_NAME"))
+
     @cached_property
     def QSIZE(self) -> bool:
         """Whether the size of a queue can be told; True since django_q has its own queues."""
@@ -175,19 +184,22 @@ class Settings:
         """
         known = {field.name for field in fields(self)}
         values = {attribute(key): value for key, value in with_cluster(options, cluster).items()}
-        defaults = type(self)()
+        defaults, hints = type(self)(), get_type_hints(type(self))
         for name in known:
-            setattr(self, name, values.get(name, getattr(defaults, name)))
+            setattr(self, name, as_typed(values.get(name, getattr(defaults, name)), hints[name]))
         self.CLUSTER_NAME = self.CLUSTER_NAME or self.PREFIX
         if self.TIME_ZONE is None:
             self.TIME_ZONE = settings.TIME_ZONE
 
     def from_django(self) -> None:
         """Read ``settings.Q_CLUSTER``, for the cluster that ``Q_CLUSTER_NAME`` names."""
-        options = getattr(settings, "Q_CLUSTER", None)
-        # What is no table is left to the system checks, which name it.
-        options = options if isinstance(options, Mapping) else {}
-        self.load(options, os.environ.get("Q_CLUSTER_NAME"))
+        self.load(given_options(), os.environ.get("Q_CLUSTER_NAME"))
+
+
+def given_options() -> Mapping[str, Any]:
+    """Give ``Q_CLUSTER``; what is no table is left to the system checks, which name it."""
+    options = getattr(settings, "Q_CLUSTER", None)
+    return options if isinstance(options, Mapping) else {}
 
 
 def attribute(key: str) -> str:
@@ -230,6 +242,6 @@ setting_changed.connect(reload_conf, dispatch_uid="django_q.conf.reload_conf")
 
 
 def __getattr__(name: str) -> Any:
-    if name == "error_reporter":  # where django-q2 has it
-        return import_module("django_q.lifecycle.reporting").error_reporter
+    if name in ("error_reporter", "ErrorReporter"):  # where django-q2 has them
+        return getattr(import_module("django_q.lifecycle.reporting"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

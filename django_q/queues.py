@@ -22,6 +22,7 @@ from collections.abc import Iterable
 from multiprocessing.reduction import DupFd
 from typing import Any
 
+from django_q.counter import SharedCounter  # noqa: F401 - where django-q2 has it
 from django_q.waiting import readable
 
 #: Ends a process body that reads a queue.

@@ -11,9 +11,9 @@ PACKAGE = Path(__file__).parent.parent / "django_q"
 
 #: From the ground up. A folder's name alone stands for what it holds and the list does not name.
 FLOORS = """
-__init__ intact clock compat redis_sentinel connections core_signing database_errors printable \
-    exceptions loglines naming foreign humanhash literals optional pickles waiting queues \
-    signals transactions
+__init__ intact settings_text counter clock compat redis_sentinel connections core_signing \
+    database_errors printable exceptions loglines naming foreign humanhash literals optional \
+    pickles waiting queues signals transactions
 conf recurrence
 heartbeat_shape signing package kinds options
 models migrations
@@ -23,16 +23,16 @@ status results.wait results.rows results.saving results.database results.finishe
     results
 lifecycle.timeout lifecycle.reporting lifecycle.surroundings lifecycle.hooks lifecycle.invalid \
     lifecycle.execution lifecycle.collation lifecycle.resumption lifecycle.completion \
-    lifecycle.recovery lifecycle.producer lifecycle.inline lifecycle.composition lifecycle.reading \
-    lifecycle.resubmission lifecycle
+    lifecycle.recovery lifecycle.producer lifecycle.inline lifecycle.composition \
+    lifecycle.reading lifecycle.resubmission lifecycle
 processes.farewell processes.patience processes.unix_signals processes.patched processes.limits \
     processes.pulse processes.board processes.records processes.log_queue processes.failures \
-    processes.doorway processes.entry processes.slot processes.leases processes.heartbeat \
-    processes.leftovers processes.affinity processes.child processes.log_writer processes.pusher \
-    processes.worker processes.monitor processes.scheduler processes.sentinel_process \
-    processes.sentinel processes.sentinel_body processes
+    processes.doorway processes.entry processes.unheard processes.slot processes.leases \
+    processes.heartbeat processes.leftovers processes.affinity processes.child \
+    processes.log_writer processes.pusher processes.worker processes.monitor processes.scheduler \
+    processes.sentinel_process processes.sentinel processes.sentinel_body processes
 pusher worker scheduler timeout utils terminal tasks cluster backend monitor monitor_terminal \
-    admin checks apps legacy management
+    admin checks apps legacy management tests
 """
 ORDER = [name for floor in FLOORS.split("\n")[1:-1] for name in floor.split()]
 

@@ -27,6 +27,9 @@ from django_q.optional import croniter
 TIMING = {"schedule_type", "minutes", "cron", "time_zone", "next_run"}
 
 
+#: Fields that django-q2 has not.
+NEW_FIELDS = ("time_zone", "catch_up", "overlap", "paused")
+
 #: The names of all time zones; to find them takes a look into 600 files.
 zones = cache(available_timezones)
 
@@ -58,9 +61,19 @@ class ScheduleForm(forms.ModelForm):
             names = sorted({*zones(), self.instance.time_zone or ""} - {""})
             choices = [("", _("That of the project")), *((name, name) for name in names)]
             self.fields["time_zone"].widget = LongSelect(choices=choices)
+        if "overlap" in self.fields:
+            self.fields["overlap"].required = False
         if "catch_up" in self.fields:
             empty = ("", _("As the cluster is set"))
             self.fields["catch_up"].choices = [empty, *Schedule.CATCH_UP]
+
+    def clean(self) -> dict[str, Any]:
+        """Leave what django-q2 has no field for as it is, where a client sends its fields alone."""
+        cleaned = super().clean() or self.cleaned_data
+        if self.add_prefix("overlap") not in self.data:
+            for name in {*NEW_FIELDS} & {*self.fields}:
+                cleaned[name] = getattr(self.instance, name)
+        return cleaned
 
 
 class ScheduleAdmin(ReadableList, admin.ModelAdmin):

@@ -14,6 +14,13 @@ from django_q.models import preview
 from django_q.signing import SignedPackage, unsigned
 
 
+class CalledPackage(dict):
+    """A package that gives itself when it is called: ``task`` was a method in Django Q 1.3."""
+
+    def __call__(self) -> CalledPackage:
+        return self
+
+
 class OrmQ(models.Model):
     """A task that waits in the queue of the ORM broker, or is leased from it."""
 
@@ -39,10 +46,10 @@ class OrmQ(models.Model):
     def task(self) -> dict[str, Any]:
         """The package; ``{"id": "*ErrorName"}`` when it can not be read."""
         try:
-            return SignedPackage.loads(self.payload)
+            return CalledPackage(SignedPackage.loads(self.payload))
         except BaseException as error:  # whatever somebody put into the table
             endure(error)
-            return {"id": f"*{type(error).__name__}"}
+            return CalledPackage({"id": f"*{type(error).__name__}"})
 
     @staticmethod
     def preview(payload: str | None) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from django_q.processes.leftovers import Leftovers
 from django_q.processes.log_writer import LogProcess
 from django_q.processes.pulse import Pulse, limit
 from django_q.processes.slot import Slots, State
+from django_q.processes.unheard import Compatible
 from django_q.queues import STOP, Flag, Queue
 
 #: Seconds past its time limit after which a task is ended from outside.
@@ -41,7 +42,7 @@ PUSHER_GRACE, MONITOR_GRACE = 10.0, 15.0
 GLANCE = 0.05
 
 
-class Sentinel:
+class Sentinel(Compatible):
     """One cluster's processes, and what is between them."""
 
     def __init__(
@@ -89,11 +90,6 @@ class Sentinel:
         self.stop()
 
     # The processes.
-
-    @property
-    def pool(self) -> list[Any]:
-        """The worker processes."""
-        return [child.process for child in self.children if child.role == entry.WORKER]
 
     @property
     def pusher(self) -> Any:

@@ -1,0 +1,30 @@
+"""Settings that came as text, as from the environment: numbers and truths in words."""
+
+from __future__ import annotations
+
+import math
+from contextlib import suppress
+from typing import Any, Union, get_args, get_origin
+
+TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+BITS = {"1": True, "0": False}
+
+
+def as_typed(value: Any, hint: Any) -> Any:
+    """Give what a text means to an option of an annotated type; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    kinds = get_args(hint) if get_origin(hint) is Union or get_args(hint) else (hint,)
+    word = value.strip().lower()
+    if bool in kinds and word in TRUTHS:
+        return TRUTHS[word]
+    if str in kinds:
+        return value
+    if word in ("", "none") and type(None) in kinds:
+        return None
+    for kind in (int, float):
+        if kind in kinds or (kind is int and float in kinds):
+            with suppress(ValueError):
+                number = kind(word)
+                return number if math.isfinite(number) else value
+    return BITS.get(word, value) if bool in kinds else value
