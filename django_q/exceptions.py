@@ -3,6 +3,10 @@
 from contextvars import ContextVar
 
 from django_q.printable import LONG, Shown, printable
+from django_q.representation import is_heavy, represent
+
+#: Stands for what an error says that would be hours long.
+TOO_LARGE = "it is too large to be shown"
 
 #: While a task runs inline: the Ctrl-C of the user, which is raised again when it is completed.
 interruptions: ContextVar[list[BaseException] | None] = ContextVar(
@@ -29,18 +33,14 @@ def brief(error: BaseException) -> str:
 
 
 def safe_repr(value: object) -> str:
-    """Represent any value, even one whose ``repr`` raises."""
-    try:
-        return str.__str__(repr(value))
-    except BaseException as error:
-        endure(error)
-        return nameless(value)
+    """Represent any value, even one whose ``repr`` raises, in bounded time and size."""
+    return represent(value)
 
 
 def safe_str(value: object) -> str:
-    """Say any value in text, even one whose ``str`` raises."""
+    """Say any value in text, even one whose ``str`` raises, or would not end."""
     try:
-        return str.__str__(str(value))
+        return TOO_LARGE if is_heavy(value) else str.__str__(str(value))
     except BaseException as error:
         endure(error)
         return nameless(value)

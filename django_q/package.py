@@ -23,6 +23,7 @@ from django.utils import timezone
 from django_q.exceptions import PackageError, endure
 from django_q.humanhash import humanize
 from django_q.naming import dotted_name
+from django_q.representation import represent
 
 
 class TaskPackage(TypedDict, total=False):
@@ -186,7 +187,8 @@ def link_parts(link: Any) -> tuple[str | Callable, tuple, dict]:
         return link, (), {}
     if not isinstance(link, Sequence) or not 1 <= len(link) <= 3:
         raise PackageError(
-            f"A call must be func, (func, args) or (func, args, kwargs), got {link!r}."
+            f"A call must be func, (func, args) or (func, args, kwargs), "
+            f"got {represent(link, 200)}."
         )
     func, args, kwargs = (*link, *((), {})[len(link) - 1 :])
     if isinstance(args, Mapping):  # (func, {"key": "value"})
@@ -209,7 +211,9 @@ def checked(package: Any) -> TaskPackage:
     if not isinstance(task_id, str) or not 0 < len(task_id) <= 32:
         raise PackageError("The package's id must be a string of 1 to 32 characters.")
     if not isinstance(func, str) and not callable(func):
-        raise PackageError(f"The package's func must be a name or callable, got {func!r}.")
+        raise PackageError(
+            f"The package's func must be a name or callable, got {represent(func, 200)}."
+        )
     if "stopped" in package:  # a predecessor has left it in the cache
         raise PackageError("It is the result of a task, and no task.")
     if not isinstance(package.get("started"), datetime):

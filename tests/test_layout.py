@@ -12,8 +12,8 @@ PACKAGE = Path(__file__).parent.parent / "django_q"
 #: From the ground up. A folder's name alone stands for what it holds and the list does not name.
 FLOORS = """
 __init__ intact settings_text counter clock compat redis_sentinel connections core_signing \
-    database_errors printable exceptions loglines naming foreign humanhash literals optional \
-    pickles waiting queues signals transactions
+    database_errors printable representation exceptions loglines naming foreign humanhash \
+    literals optional pickles waiting queues signals transactions
 conf recurrence
 heartbeat_shape signing package kinds options
 models migrations

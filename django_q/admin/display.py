@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from pprint import pformat
 from typing import Any
 
 from django.utils import formats, timezone
@@ -12,40 +11,34 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from django_q.exceptions import endure
-from django_q.loglines import Argument
-
-#: Characters of a value that a page shows.
-LONGEST = 50_000
+from django_q.representation import Written, cut, lay_out, refusal, represent
 
 
 def block(value: Any) -> SafeString:
     """Show a value as people write it in Python, a text as it is."""
-    return format_html('<pre class="django-q-value">{}</pre>', cut(written(value), LONGEST))
+    return format_html('<pre class="django-q-value">{}</pre>', written(value))
 
 
 def written(value: Any) -> str:
     """Write a value out."""
-    if isinstance(value, str):
-        return value
-    try:
-        return pformat(value, width=100, compact=True)
-    except BaseException as error:  # whatever the class of the value does
-        endure(error)
+    if error := refusal(value):
         return _("A %(type)s that can not be shown: %(error)r") % {
             "type": type(value).__name__,
-            "error": Argument(error),
+            "error": Written(represent(error, 1000)),
         }
+    return lay_out(value)
 
 
-def cut(text: str, length: int) -> str:
-    """Shorten a text."""
-    return text if len(text) <= length else f"{text[:length]}…"
+def line(value: Any, length: int = 200) -> str:
+    """Show a value in a line, a text as it is, and nothing for None."""
+    if issubclass(type(value), str):
+        return cut(str.__str__(value), length)
+    return "" if value is None else represent(value, length)
 
 
 def path(dotted: Any) -> SafeString:
     """Show a dotted path so that it may wrap behind a dot or an underscore."""
-    parts = re.findall(r"[^._]*[._]*", str(dotted or "-"))
+    parts = re.findall(r"[^._]*[._]*", line(dotted, 1000) or "-")
     return format_html_join(mark_safe("<wbr>"), "{}", ((part,) for part in parts if part))
 
 

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_q.admin.display import badge, block, path
+from django_q.admin.display import badge, block, line, path
 from django_q.admin.listing import LightList, with_small
 from django_q.conf import Conf
 from django_q.models import OrmQ, preview
@@ -58,12 +58,12 @@ class QueueAdmin(LightList, admin.ModelAdmin):
     @admin.display(description=_("name"))
     def name(self, queued: OrmQ) -> str:
         """Show the name of the task."""
-        return self.package(queued).get("name", "")
+        return line(self.package(queued).get("name"))
 
     @admin.display(description=_("group"))
     def group(self, queued: OrmQ) -> str:
         """Show the group of the task."""
-        return self.package(queued).get("group", "")
+        return line(self.package(queued).get("group"))
 
     @admin.display(description=_("function"))
     def func(self, queued: OrmQ) -> str:
@@ -75,7 +75,7 @@ class QueueAdmin(LightList, admin.ModelAdmin):
     @admin.display(description=_("task id"))
     def task_id(self, queued: OrmQ) -> str:
         """Show the id of the task."""
-        return self.package(queued).get("id", "")
+        return line(self.package(queued).get("id"))
 
     @admin.display(description=_("state"))
     def state(self, queued: OrmQ) -> str:

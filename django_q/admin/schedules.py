@@ -18,6 +18,7 @@ from django.utils.translation import ngettext
 from django_q.admin.display import badge, moment
 from django_q.admin.listing import ReadableList, RoughPaginator
 from django_q.admin.widgets import LongSelect
+from django_q.exceptions import in_short
 from django_q.lifecycle.agenda import run_now
 from django_q.models import Schedule, Task
 from django_q.models.schedule import task_address
@@ -177,7 +178,7 @@ class ScheduleAdmin(ReadableList, admin.ModelAdmin):
             try:
                 step(schedule)
             except Exception as error:  # the broker's, or that of a broken schedule
-                messages.error(request, f"{schedule.name or schedule}: {error}")
+                messages.error(request, f"{schedule.name or schedule}: {in_short(error)}")
             else:
                 done += 1
                 self.log_change(request, schedule, step.__name__.replace("_", " ").capitalize())

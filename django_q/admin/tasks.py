@@ -13,7 +13,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, pgettext_lazy
 
-from django_q.admin.display import block, cut, duration
+from django_q.admin.display import block, duration, line
 from django_q.admin.listing import (
     ClusterFilter,
     GroupFilter,
@@ -21,6 +21,7 @@ from django_q.admin.listing import (
     with_small,
 )
 from django_q.conf import logger
+from django_q.exceptions import in_short
 from django_q.lifecycle.resubmission import resubmit
 from django_q.models import Task, preview
 
@@ -94,7 +95,7 @@ class EndedTaskAdmin(LightList, admin.ModelAdmin):
                     new_id = resubmit(task)
             except Exception as error:  # the broker's, or that of an argument's class
                 text = _("%(task)s was not resubmitted: %(error)s")
-                messages.error(request, text % {"task": task, "error": error})
+                messages.error(request, text % {"task": task, "error": in_short(error)})
             else:
                 done += 1
                 self.resubmitted(request, task, new_id)
@@ -153,7 +154,7 @@ class FailAdmin(EndedTaskAdmin):
     def short_result(self, task: Task) -> str:
         """Show how the text of the exception begins."""
         text = preview.read_column(task.small_result)
-        return cut(text if isinstance(text, str) else "" if text is None else repr(text), 100)
+        return line(text, 100)
 
     @admin.action(description=_("Resubmit selected tasks to queue"), permissions=["change"])
     def retry_failed(self, request: HttpRequest, queryset: QuerySet) -> None:

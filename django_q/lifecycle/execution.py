@@ -12,13 +12,14 @@ from typing import Any
 from django.utils import timezone
 
 from django_q.conf import Conf, logger
-from django_q.exceptions import DjangoQError, PackageError, endure, safe_repr
+from django_q.exceptions import DjangoQError, PackageError, brief, endure, safe_repr
 from django_q.foreign import StrictDoor, consult, run_coroutine, tell
 from django_q.lifecycle.invalid import InvalidPackage, invalid
 from django_q.lifecycle.reporting import error_reporter
 from django_q.lifecycle.timeout import Alarm
 from django_q.options import accept
 from django_q.package import REQUIRED, TaskPackage, checked, dotted_name, resolve_callable
+from django_q.representation import is_heavy
 from django_q.signals import SENDER, post_execute_in_worker, pre_execute
 from django_q.signing import SERIALIZERS, BadSignature, SignedPackage, is_result
 
@@ -132,6 +133,8 @@ def time_limit(package: TaskPackage) -> float | None:
 def describe(error: BaseException) -> str:
     """Say in text how a task failed: the exception, then its traceback."""
     frames = error.__traceback__.tb_next if error.__traceback__ else None
+    if is_heavy(error):  # to write it out would take this worker for ever
+        return f"{brief(error)} : {''.join(traceback.format_tb(frames))}"
     try:
         text = "".join(traceback.format_exception(type(error), error, frames))
         return f"{error!r} : {text}"

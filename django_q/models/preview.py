@@ -11,6 +11,7 @@ from base64 import b64decode
 from typing import Any
 
 from django_q.models.values import MARK, from_json
+from django_q.representation import represent
 
 #: Characters of stored data above which a preview is not worth reading it.
 LIMIT = 65_536
@@ -78,4 +79,4 @@ def name_of(value: Any) -> str:
     """Name a function, be it given by its dotted path or pickled by reference."""
     if isinstance(value, type) and issubclass(value, Unread):
         return f"{value.__module__}.{value.__name__}"
-    return "" if value is None else str(value)
+    return value if isinstance(value, str) else "" if value is None else represent(value, 200)

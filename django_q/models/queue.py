@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_q.exceptions import endure
 from django_q.models import preview
-from django_q.signing import SignedPackage, unsigned
+from django_q.signing import SignedPackage, as_bytes, unsigned
 
 
 class CalledPackage(dict):
@@ -46,10 +46,11 @@ class OrmQ(models.Model):
     def task(self) -> dict[str, Any]:
         """The package; ``{"id": "*ErrorName"}`` when it can not be read."""
         try:
-            return CalledPackage(SignedPackage.loads(self.payload))
+            package = SignedPackage.loads(self.payload)
         except BaseException as error:  # whatever somebody put into the table
             endure(error)
             return CalledPackage({"id": f"*{type(error).__name__}"})
+        return CalledPackage(package if isinstance(package, dict) else {"id": "*PackageError"})
 
     @staticmethod
     def preview(payload: str | None) -> dict[str, Any]:
@@ -58,7 +59,7 @@ class OrmQ(models.Model):
         ``{"id": "*ErrorName"}`` when it can not be read.
         """
         try:
-            data = unsigned((payload or "").encode())
+            data = unsigned(as_bytes(payload or ""))
             package = json.loads(data) if data.startswith(b"{") else preview.read(data)
         except Exception as error:  # whatever somebody put into the table
             return {"id": f"*{type(error).__name__}"}

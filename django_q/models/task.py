@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django_q.kinds import group_id as named_group
 from django_q.kinds import task_id as named_task
 from django_q.models.values import ValueField
+from django_q.representation import represent
 
 
 @lru_cache(maxsize=1024)
@@ -121,7 +122,8 @@ class Task(models.Model):
     @property
     def short_result(self) -> str:
         """The first hundred characters of the result."""
-        return str(self.result)[:100]
+        is_text = isinstance(self.result, str)
+        return self.result[:100] if is_text else represent(self.result, 100)
 
 
 def ended(tasks: models.QuerySet, *, success: bool) -> models.QuerySet:

@@ -42,10 +42,10 @@ def as_json(value: Any) -> str:
 
 
 def from_json(column: str) -> Any:
-    """Read what is behind the mark; the column as it is where that is no JSON."""
+    """Read what is behind the mark; the column as it is where that can not be read."""
     try:
         return json.loads(column[len(MARK) :])
-    except ValueError:
+    except (ValueError, RecursionError, MemoryError):
         return column
 
 

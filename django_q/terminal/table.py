@@ -67,7 +67,8 @@ def fit(row: Row, width: int) -> list[tuple[str, str]]:
 
 def cut(text: str, width: int) -> str:
     """Shorten a text to ``width`` columns."""
-    text = "".join(character if character.isprintable() else "?" for character in str(text))
+    text = str(text)[: max(width, 0) + 1]  # each takes a column, but for accents
+    text = "".join(character if character.isprintable() else "?" for character in text)
     if columns(text) <= width:
         return text
     while text and columns(text) > width - len(CUT):
