@@ -91,6 +91,9 @@ class Settings:
     MAX_PACKAGE_SIZE: int = 64 * 1024 * 1024
     #: How arguments travel and results are stored: "pickle", or "json" for no pickle at all.
     SERIALIZER: str = "pickle"
+    #: What may run, as a task, a hook, a link or a schedule: dotted names, and "package.*" for all
+    #: that is defined below; None allows all that can be imported.
+    FUNCTIONS: list | tuple | None = None
     #: Tasks that a worker runs before a fresh one takes its place. From 100 on it also lives for
     #: a second at least, as starting one costs as much as hundreds of very short tasks.
     RECYCLE: int = 500

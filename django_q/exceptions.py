@@ -82,6 +82,10 @@ class UnknownOption(PackageError, AttributeError):
     """Raised when an attribute of a call is set that is like an option and is none."""
 
 
+class FunctionRefused(PackageError):
+    """Raised when a function may not run by ``Q_CLUSTER['functions']``."""
+
+
 class Refused(DjangoQError):
     """Raised when a receiver of ``pre_enqueue`` fails over a task that a cluster enqueues."""
 

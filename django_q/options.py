@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from django_q import functions
+from django_q.conf import Conf
 from django_q.exceptions import PackageError
 from django_q.kinds import (
     LONGEST_NAME,
@@ -169,4 +171,6 @@ def accept(package: TaskPackage) -> TaskPackage:
             values[name] = normal(name, values[name])
             if values[name] is None and name not in CHAINED:
                 del values[name]
+    if Conf.FUNCTIONS is not None:
+        functions.check_package(package)
     return package

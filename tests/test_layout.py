@@ -15,7 +15,7 @@ __init__ intact settings_text counter clock compat redis_sentinel connections co
     database_errors printable representation exceptions loglines naming foreign humanhash \
     literals optional pickles waiting queues signals transactions
 conf recurrence
-heartbeat_shape signing package kinds options
+heartbeat_shape signing package functions kinds options
 models migrations
 brokers.overridden brokers.heartbeats brokers.waker brokers.base brokers brokers.__init__ \
     brokers.shared

@@ -15,9 +15,11 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from django_q import functions
 from django_q.admin.display import badge, moment
 from django_q.admin.listing import ReadableList, RoughPaginator
 from django_q.admin.widgets import LongSelect
+from django_q.conf import Conf
 from django_q.exceptions import in_short
 from django_q.lifecycle.agenda import run_now
 from django_q.models import Schedule, Task
@@ -47,6 +49,14 @@ def resume(schedule: Schedule) -> None:
     schedule.save(update_fields=["paused", "error", "claimed", "next_run", "anchor", "repeats"])
 
 
+def with_functions(help_text: Any) -> str:
+    """Name in a help text what may be called, where that is limited."""
+    if Conf.FUNCTIONS is None:
+        return help_text
+    text = _("Allowed are: %(names)s.") % {"names": ", ".join(map(str, functions.listed()))}
+    return f"{help_text} {text}"
+
+
 class ScheduleForm(forms.ModelForm):
     """A schedule, with the time zones to choose from."""
 
@@ -58,6 +68,8 @@ class ScheduleForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for name in {"func", "hook"} & self.fields.keys():
+            self.fields[name].help_text = with_functions(self.fields[name].help_text)
         if "time_zone" in self.fields:
             names = sorted({*zones(), self.instance.time_zone or ""} - {""})
             choices = [("", _("That of the project")), *((name, name) for name in names)]

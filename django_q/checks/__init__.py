@@ -16,7 +16,8 @@ W006    an option has no effect beside another one
 W007    an option needs a package that is not installed
 W008    tasks run at once in a deployment (``check --deploy``)
 W009    a name has a colon, or a character that can not be printed
-W012    another distribution beside ours has files of the same package
+W010    another distribution beside ours has files of the same package
+W011    an entry of ``functions`` leads nowhere
 ======  ==========================================================================
 """
 
@@ -58,7 +59,7 @@ def check_distributions(app_configs: Any = None, **kwargs: Any) -> list[CheckMes
         return []
     text = f"{' and '.join(others)} is installed beside django-q: both are the package django_q."
     hint = intact.ADVICE.format(others=" and ".join(others))
-    return [Warning(text, hint=hint, id="django_q.W012")]
+    return [Warning(text, hint=hint, id="django_q.W010")]
 
 
 def examine(options: Any) -> Messages:

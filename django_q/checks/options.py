@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -20,7 +21,9 @@ from django_q import recurrence
 from django_q.checks.messages import Messages, no_effect, not_there
 from django_q.conf import RENAMED, Settings
 from django_q.connections import connect_redis
+from django_q.functions import BELOW
 from django_q.lifecycle.reporting import GROUP, NoReporter, entry_point
+from django_q.package import resolve
 from django_q.signing import SERIALIZERS
 
 #: Types by attribute of Conf.
@@ -73,6 +76,8 @@ REDIS_HINT = (
     "Set a URL as 'redis://host:6379/0', a dictionary with the arguments of redis.Redis, or the "
     "sentinels of Redis Sentinel."
 )
+#: A dotted name, or all that is below one.
+FUNCTIONS = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(\.\*)?")
 #: Their values may hold passwords and are not shown.
 SECRET = ("REDIS", "SQS", "ERROR_REPORTER", "ALT_CLUSTERS")
 
@@ -214,8 +219,24 @@ def check_time_zone(option: str, name: str) -> Messages:
         yield not_there(option, name, "time zone")
 
 
+def check_functions(option: str, names: Iterable) -> Messages:
+    """Check that each entry is a name, or ``package.*``, and leads somewhere."""
+    for name in names:
+        if not isinstance(name, str) or not FUNCTIONS.fullmatch(name):
+            text = f"{option} must list dotted names such as 'shop.tasks.send', or 'shop.tasks.*'"
+            yield Error(f"{text}; got a {type(name).__name__} that is none.", id="django_q.E004")
+            continue
+        try:
+            resolve(name.removesuffix(BELOW))
+        except Exception as error:  # whatever its module raises
+            text = f"{option}: {name!r} can not be found here: {type(error).__name__}."
+            hint = "It allows nothing then. Is it spelt as it is imported?"
+            yield Warning(text, hint=hint, id="django_q.W011")
+
+
 #: Checks of what an option names or holds.
 NAMES: dict[str, Callable[[str, Any], Messages]] = {
+    "FUNCTIONS": check_functions,
     "ORM": check_database,
     "CACHE": check_cache,
     "DJANGO_REDIS": check_cache,

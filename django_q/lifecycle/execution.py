@@ -14,11 +14,12 @@ from django.utils import timezone
 from django_q.conf import Conf, logger
 from django_q.exceptions import DjangoQError, PackageError, brief, endure, safe_repr
 from django_q.foreign import StrictDoor, consult, run_coroutine, tell
+from django_q.functions import permitted
 from django_q.lifecycle.invalid import InvalidPackage, invalid
 from django_q.lifecycle.reporting import error_reporter
 from django_q.lifecycle.timeout import Alarm
 from django_q.options import accept
-from django_q.package import REQUIRED, TaskPackage, checked, dotted_name, resolve_callable
+from django_q.package import REQUIRED, TaskPackage, checked, dotted_name
 from django_q.representation import is_heavy
 from django_q.signals import SENDER, post_execute_in_worker, pre_execute
 from django_q.signing import SERIALIZERS, BadSignature, SignedPackage, is_result
@@ -76,7 +77,7 @@ def execute(
     try:
         if isinstance(package, InvalidPackage):
             raise PackageError(package.reason)
-        func = resolve_callable(func)
+        func = permitted(func, "The function")
         if pre_execute.receivers:
             ask_receivers(func, package)
         if alarm:

@@ -8,9 +8,9 @@ from typing import Any
 from django_q.conf import logger
 from django_q.exceptions import endure
 from django_q.foreign import Door, awaited
+from django_q.functions import permitted
 from django_q.lifecycle.surroundings import in_own_context
 from django_q.naming import dotted_name
-from django_q.package import resolve_callable
 
 
 def receive(sender: Any, instance: Any, **kwargs: Any) -> None:
@@ -31,7 +31,7 @@ def call_hook_of(hook: Any, name: str, task_id: str, make: Callable[[], Any]) ->
     """
     with Door(f"return hook {dotted_name(hook)}", name, task_id):
         try:
-            func = resolve_callable(hook)
+            func = permitted(hook, "The hook")
         except BaseException as error:  # of the module that it is in, as well
             endure(error)
             text = "malformed return hook '%s' for [%s]: %r"

@@ -33,8 +33,11 @@ class InvalidPackage(dict):
 
 
 def invalid(value: Any, payload: str | bytes, reason: str) -> InvalidPackage | None:
-    """Make what can be recorded of a package; None where the value is not meant as one."""
-    if not isinstance(value, Mapping) or not TELLING & value.keys():
+    """Make what can be recorded of a package; None where the value is not meant as one.
+
+    What has stopped is a result from a cache: a failure of its id would take its place.
+    """
+    if not isinstance(value, Mapping) or not TELLING & value.keys() or "stopped" in value:
         return None
     # Derived, so that a second delivery makes the same row.
     seed = payload if isinstance(payload, str) else repr(bytes(payload))

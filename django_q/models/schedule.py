@@ -23,12 +23,16 @@ from django_q.models.validators import (
     validate_args,
     validate_call,
     validate_cron,
+    validate_functions,
     validate_kwarg,
     validate_kwargs,
     validate_time_zone,
 )
 from django_q.models.words import schedule_type
 from django_q.package import options_in
+
+#: Fields that name what is called.
+CALLING = frozenset({"func", "hook", "kwargs"})
 
 
 class Schedule(models.Model):
@@ -188,6 +192,8 @@ class Schedule(models.Model):
         ``RecurrenceError`` where the rule is new and can not be followed.
         """
         self.schedule_type = schedule_type(self.schedule_type)
+        if not CALLING.isdisjoint(kwargs.get("update_fields") or CALLING):
+            validate_functions(self.func, self.hook, self.kwargs)
         using, fields = kwargs.get("using"), kwargs.get("update_fields")
         if (fields := timing.follow_rule(self, using, fields)) is not None:
             kwargs["update_fields"] = fields
@@ -201,6 +207,7 @@ class Schedule(models.Model):
     def clean(self) -> None:
         """Raise ValidationError where the type lacks a value or is over, or no task can be made."""
         validate_call(self.func, self.hook, self.kwargs)
+        validate_functions(self.func, self.hook, self.kwargs)
         if self.schedule_type == self.CRON and not self.cron:
             raise ValidationError({"cron": _("The type Cron needs a cron expression.")})
         if self.schedule_type == self.MINUTES and not self.minutes:

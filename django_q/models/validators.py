@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from django_q import recurrence
+from django_q import functions, recurrence
+from django_q.conf import Conf
 from django_q.exceptions import PackageError
 from django_q.models import literals
 from django_q.options import checked_function, normal_kwargs
@@ -69,3 +72,16 @@ def validate_call(func: str, hook: str | None, kwargs: str | None) -> None:
         raise ValidationError({field: str(error)}, code=field) from error
     except ValueError:  # the field's own validator says so
         return
+
+
+def validate_functions(func: str, hook: str | None, kwargs: str | None) -> None:
+    """Raise ValidationError unless what a schedule calls may run."""
+    if Conf.FUNCTIONS is None:
+        return
+    calls = {"func": func, "hook": hook}
+    with contextlib.suppress(ValueError, TypeError):  # whose text is refused on its own
+        named = literals.parse_kwargs(kwargs)
+        calls["kwargs"] = {**named, **(named.get("q_options") or {})}.get("hook")
+    reasons = functions.reasons({name: call for name, call in calls.items() if call})
+    if reasons:
+        raise ValidationError(reasons)

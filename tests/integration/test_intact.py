@@ -74,4 +74,4 @@ def test_django_q2_beside_this_one_is_warned_of_unless_it_is_a_stand_in(
 
     messages = check_distributions()
 
-    assert [message.id for message in messages] == ["django_q.W012"] * count
+    assert [message.id for message in messages] == ["django_q.W010"] * count
