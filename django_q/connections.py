@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import sys
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from django.conf import settings
 from django.core.cache import caches
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
@@ -26,6 +28,12 @@ PROBES = {
 }
 #: The OPTIONS of each database, where this process, or the one it was forked from, has others.
 OPTIONS_OF_PROJECT: dict[str, dict] = {}
+#: What is said of a URL without quoting it.
+UNREADABLE = (
+    "Q_CLUSTER['redis']: the URL can not be read. It must look like "
+    "'redis://user:password@host:6379/0'; write '/', '#', '?' and '@' in a password as %2F, %23, "
+    "%3F and %40, or pass the arguments of redis.Redis in a dictionary."
+)
 #: Names in a database's OPTIONS by which a project says so itself.
 OWN_PROBES = ("tcp_user_timeout", "keepalives", "keepalives_idle")
 
@@ -37,6 +45,8 @@ def connect_redis(options: Mapping[str, Any] | str | None, django_redis: str | N
     server. Nothing is sent yet.
     """
     if django_redis:
+        if django_redis not in settings.CACHES:  # whose error would quote it
+            raise ImproperlyConfigured("Q_CLUSTER['django_redis'] names no cache in CACHES.")
         from_cache = getattr(caches[django_redis], "client", None)
         if from_cache is None:
             raise TypeError(
@@ -53,9 +63,27 @@ def connect_redis(options: Mapping[str, Any] | str | None, django_redis: str | N
     arguments = {**caller(redis), **arguments}
     if redis_sentinel.is_sentinel(arguments):
         return redis_sentinel.connect(arguments)
+    check_address(arguments)
     if url := arguments.pop("url", None):
-        return redis.Redis.from_url(url, **arguments)
+        try:
+            return redis.Redis.from_url(url, **arguments)
+        except ValueError:  # which quotes a part of it
+            raise ImproperlyConfigured(UNREADABLE) from None
     return redis.Redis(**arguments)
+
+
+def check_address(arguments: Mapping[str, Any]) -> None:
+    """Raise ``ImproperlyConfigured`` for an address that would be read as another one.
+
+    A password with a slash ends the host's part of a URL: what stands before it would be taken for
+    a server, and be named in each error of the connection.
+    """
+    url, host = arguments.get("url"), arguments.get("host")
+    rest = re.split("[/?#]", url.partition("://")[2], maxsplit=1) if isinstance(url, str) else []
+    if len(rest) > 1 and "@" in rest[1]:
+        raise ImproperlyConfigured(UNREADABLE)
+    if isinstance(host, str) and ("@" in host or "://" in host):
+        raise ImproperlyConfigured("Q_CLUSTER['redis']: 'host' is a URL. Give it as 'url'.")
 
 
 @lru_cache(maxsize=1)

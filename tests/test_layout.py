@@ -14,7 +14,7 @@ FLOORS = """
 __init__ intact settings_text counter clock compat redis_sentinel connections core_signing \
     database_errors printable representation exceptions loglines naming foreign humanhash \
     literals optional pickles waiting queues signals transactions
-conf recurrence
+conf recurrence disclosure
 heartbeat_shape signing package functions kinds options
 models migrations
 brokers.overridden brokers.heartbeats brokers.waker brokers.base brokers brokers.__init__ \

@@ -34,6 +34,7 @@ from django_q.checks.messages import Messages, no_effect, not_a_dictionary
 from django_q.checks.options import TYPES, examine_value, fits, unknown, wrong_type
 from django_q.checks.together import TOGETHER, check_name
 from django_q.conf import Settings, attribute
+from django_q.disclosure import place
 
 
 @register()
@@ -72,7 +73,7 @@ def examine(options: Any) -> Messages:
     yield from examine_cluster(options, "Q_CLUSTER")
     clusters = options.get("ALT_CLUSTERS")
     for name, own in clusters.items() if isinstance(clusters, Mapping) else ():
-        where = f"Q_CLUSTER['ALT_CLUSTERS'][{name!r}]"
+        where = place("Q_CLUSTER['ALT_CLUSTERS']", name)
         yield from check_name(where, str(name))
         if isinstance(own, Mapping):
             yield from examine_alternative(options, own, where)

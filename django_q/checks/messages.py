@@ -8,6 +8,8 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error, Warning
 
+from django_q.disclosure import quoted
+
 Messages = Iterator[CheckMessage]
 
 
@@ -26,4 +28,5 @@ def not_there(option: str, value: str, what: str, near: Iterable = ()) -> CheckM
     """Say that something that is named is not there."""
     close = get_close_matches(value, [str(name) for name in near], n=1)
     hint = f"Did you mean '{close[0]}'?" if close else None
-    return Error(f"{option}: there is no {what} {value!r}.", hint=hint, id="django_q.E005")
+    text = f"{option}: there is no {what} {quoted(value, near)}."
+    return Error(text, hint=hint, id="django_q.E005")

@@ -21,6 +21,7 @@ from django_q import recurrence
 from django_q.checks.messages import Messages, no_effect, not_there
 from django_q.conf import RENAMED, Settings
 from django_q.connections import connect_redis
+from django_q.disclosure import is_path, place, quoted
 from django_q.functions import BELOW
 from django_q.lifecycle.reporting import GROUP, NoReporter, entry_point
 from django_q.package import resolve
@@ -76,6 +77,8 @@ REDIS_HINT = (
     "Set a URL as 'redis://host:6379/0', a dictionary with the arguments of redis.Redis, or the "
     "sentinels of Redis Sentinel."
 )
+#: What Python says of an argument that a function does not take.
+UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
 #: A dotted name, or all that is below one.
 FUNCTIONS = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(\.\*)?")
 #: Their values may hold passwords and are not shown.
@@ -84,7 +87,7 @@ SECRET = ("REDIS", "SQS", "ERROR_REPORTER", "ALT_CLUSTERS")
 
 def unknown(key: Any, where: str, options: Mapping) -> CheckMessage:
     """Say that an option is unknown, and which one may be meant."""
-    option = f"{where}[{key!r}]"
+    option = place(where, key)
     if service := LEFT_OUT.get(key) if isinstance(key, str) else None:
         return left_out(option, service, options)
     if isinstance(key, str) and key in WITHOUT_MEANING:
@@ -127,7 +130,8 @@ def examine_value(name: str, value: Any, where: str) -> Messages:
             yield out_of_range(option, value, low, high)
     elif name in CHOICES and value not in CHOICES[name]:
         names = ", ".join(repr(choice) for choice in CHOICES[name])
-        yield Error(f"{option} must be one of {names}; got {value!r}.", id="django_q.E004")
+        got = quoted(value, CHOICES[name])
+        yield Error(f"{option} must be one of {names}; got {got}.", id="django_q.E004")
     elif name in NAMES and value:
         yield from NAMES[name](option, str(value) if isinstance(value, Promise) else value)
 
@@ -146,7 +150,7 @@ def wrong_type(name: str, value: Any, where: str) -> CheckMessage:
         for one in get_args(TYPES[name]) or (TYPES[name],)
     )
     simple = isinstance(value, (str, int, float, NoneType)) and name not in SECRET
-    got = repr(value) if simple else f"a {type(value).__name__}"
+    got = quoted(value) if simple else f"a {type(value).__name__}"
     text = f"{where}['{KEYS[name]}'] must be of type {expected}; got {got}."
     return Error(text, id="django_q.E002")
 
@@ -168,8 +172,14 @@ def check_broker_class(option: str, path: str) -> Messages:
     try:
         import_string(path)
     except Exception as error:  # whatever the module does when it is imported
-        text = f"{option}: {path!r} can not be imported: {error!r}."
-        yield Error(text, id="django_q.E005")
+        shown = repr(path) if is_path(path) else "what is no dotted path"
+        # Its words may be those of a driver that names a server.
+        why = (
+            repr(error)
+            if isinstance(error, ImportError) and is_path(path)
+            else type(error).__name__
+        )
+        yield Error(f"{option}: {shown} can not be imported: {why}.", id="django_q.E005")
 
 
 def check_redis(option: str, value: str | Mapping[str, Any]) -> Messages:
@@ -178,8 +188,10 @@ def check_redis(option: str, value: str | Mapping[str, Any]) -> Messages:
         connect_redis(value)
     except ImproperlyConfigured as error:
         yield Error(str(error).replace("Q_CLUSTER['redis']", option, 1), id="django_q.E007")
-    except TypeError as error:  # it names an argument
-        yield Error(f"{option}: {error}.", hint=REDIS_HINT, id="django_q.E007")
+    except TypeError as error:  # it may name an argument
+        name = UNEXPECTED.search(str(error))
+        what = f"there is no argument {quoted(name[1])}" if name else "it can not be read"
+        yield Error(f"{option}: {what}.", hint=REDIS_HINT, id="django_q.E007")
     except Exception:  # whatever the client makes of values, which may be secret
         yield Error(f"{option} can not be read.", hint=REDIS_HINT, id="django_q.E007")
 
@@ -189,7 +201,7 @@ def check_sqs(option: str, options: Mapping[str, Any]) -> Messages:
     key = "receive_message_wait_time_seconds"
     seconds = options.get(key)
     if key in options and (not fits(seconds, int) or not 0 <= seconds <= 20):
-        text = f"{option}['{key}'] must be a number from 0 to 20; got {seconds!r}."
+        text = f"{option}['{key}'] must be a number from 0 to 20; got {quoted(seconds)}."
         yield Error(text, id="django_q.E003")
 
 

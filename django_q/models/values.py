@@ -71,6 +71,10 @@ class ValueField(PickledObjectField):
             return super().to_python(value)
         return Unopened(value) if isinstance(value, str) and value.startswith(PICKLE) else value
 
+    def clean(self, value: Any, model_instance: Any) -> Any:
+        """Take any value as it is: a text may look like what a column holds, and is a text."""
+        return value
+
     def get_db_prep_value(self, value: Any, connection: Any = None, prepared: bool = False) -> Any:
         """Write a column."""
         if isinstance(value, Unopened):

@@ -19,7 +19,7 @@ from django.db.models.constants import OnConflict
 from django_q.conf import Conf
 from django_q.exceptions import brief, endure
 from django_q.models import Task
-from django_q.models.values import as_json
+from django_q.models.values import as_json, from_json
 
 #: The columns in the order in which they are written.
 COLUMNS = (
@@ -55,6 +55,23 @@ class Pickled(bytes):
             return Unreadable(f"This value can not be read: {brief(error)}")
 
 
+class Encoded(Pickled):
+    """A value that is JSON already, where nothing is to be unpickled."""
+
+    def open(self) -> Any:
+        """Read the value."""
+        return from_json(self.decode())
+
+
+class EncodedTuple(Encoded):
+    """A tuple, which JSON writes as a list."""
+
+    def open(self) -> Any:
+        """Read the value."""
+        value = super().open()
+        return tuple(value) if isinstance(value, list) else value
+
+
 class Unreadable(str):
     """Stands for a value that could not be read. It is for people, and travels to no other task."""
 
@@ -72,7 +89,7 @@ def encoded(value: Any) -> str | None:
     if value is None:
         return None
     if Conf.SERIALIZER == "json":
-        return as_json(opened(value))
+        return value.decode() if isinstance(value, Encoded) else as_json(opened(value))
     data = value if isinstance(value, Pickled) else pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     return b64encode(data).decode()
 

@@ -234,3 +234,57 @@ def test_a_part_that_is_a_pickle_is_not_opened_where_the_serializer_is_json(conf
 
 def test_the_field_needs_no_migration():
     call_command("makemigrations", "django_q", "--check", "--dry-run", verbosity=0)
+
+
+@pytest.mark.parametrize("serializer", ["pickle", "json"])
+@pytest.mark.parametrize("saved_by", ["save", "full_clean and save", "bulk_create", "the cluster"])
+def test_a_text_that_looks_like_a_column_is_stored_as_text(conf, tmp_path, serializer, saved_by):
+    conf(serializer=serializer)
+    mark = tmp_path / "unpickled"
+    for text in (pickled(Mark(mark)), pickled(1), f"{MARK}5", "gA", "gASV nothing"):
+        now = timezone.now()
+        task = Task(id=uuid4().hex, name="n", func="f", args=(text,), kwargs={"x": text},
+                    result=text, started=now, stopped=now)  # fmt: skip
+        if saved_by == "bulk_create":
+            Task.objects.bulk_create([task])
+        elif saved_by == "the cluster":
+            saving.save([sealed({**vars(task), "success": True})])
+        else:
+            if "full_clean" in saved_by:
+                task.full_clean()
+            task.save()
+
+        found = Task.objects.get(id=task.id)
+
+        assert (found.result, found.kwargs, list(found.args)) == (text, {"x": text}, [text])
+    assert not mark.exists()
+
+
+class Awkward(dict):
+    """A dictionary to JSON; leaves a folder where it is unpickled."""
+
+    path = ""
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def test_no_value_is_pickled_from_a_worker_to_the_monitor_where_the_serializer_is_json(
+    conf, broker, run_once, tmp_path, monkeypatch
+):
+    conf(serializer="json")
+    mark = str(tmp_path / "unpickled")
+    value = Awkward(x=1)
+    monkeypatch.setattr(Awkward, "path", mark)
+    monkeypatch.setattr(tasks, "nothing", lambda: value)
+    task_id = async_task("tests.tasks.nothing", hook="tests.tasks.hook", broker=broker)
+
+    run_once(broker)
+
+    assert fetch(task_id).result == {"x": 1}
+    assert not os.path.exists(mark)
+    result = sealed({"func": "f", "args": (1,), "kwargs": {"x": value}, "result": value})
+    assert [opened(result[key]) for key in ("args", "kwargs", "result")] == [
+        (1,), {"x": {"x": 1}}, {"x": 1},
+    ]  # fmt: skip
+    assert not os.path.exists(mark)
