@@ -23,7 +23,6 @@ from django_q.lifecycle.execution import Undecodable, decode, execute, safe_repr
 from django_q.lifecycle.resumption import has_succeeded_before
 from django_q.lifecycle.surroundings import in_own_context
 from django_q.lifecycle.timeout import Alarm
-from django_q.models.values import as_json
 from django_q.optional import psutil, resource
 from django_q.package import TaskPackage, dotted_name, recorded_name
 from django_q.printable import printable
@@ -32,7 +31,7 @@ from django_q.processes.farewell import FAREWELL
 from django_q.processes.leases import LEFT_AT_START
 from django_q.processes.slot import Slot, State, TimerSlot
 from django_q.queues import STOP, Queue, Wait
-from django_q.results.rows import PICKLED, Encoded, EncodedTuple, Pickled
+from django_q.results.rows import PICKLED, Pickled, in_json
 from django_q.signals import SENDER, post_spawn
 
 #: Seconds that a batch may take before what has not started is put back, for others to take.
@@ -288,8 +287,7 @@ def pickled(value: Any) -> Pickled:
     if isinstance(value, Pickled):
         return value
     if Conf.SERIALIZER == "json":
-        kind = EncodedTuple if type(value) is tuple else Encoded
-        return kind(as_json(value).encode())
+        return in_json(value)
     try:
         return Pickled(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
     except BaseException as error:

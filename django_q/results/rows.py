@@ -79,6 +79,12 @@ class Unreadable(str):
         raise TypeError(str(self))
 
 
+def in_json(value: Any) -> Encoded:
+    """Encode a value, to pass through processes unread and without a pickle."""
+    kind = EncodedTuple if type(value) is tuple else Encoded
+    return kind(as_json(value).encode())
+
+
 def opened(value: Any) -> Any:
     """Read a value that came pickled."""
     return value.open() if isinstance(value, Pickled) else value

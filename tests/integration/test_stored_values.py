@@ -8,18 +8,22 @@ from base64 import b64encode
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.core import serializers
 from django.core.management import call_command
 from django.db import connection
 from django.db.models.signals import post_save
+from django.utils import timezone
 from picklefield import PickledObjectField
 
 from django_q.admin.tasks import resubmit
 from django_q.models import Failure, Part, Task, preview
 from django_q.models.values import MARK, Unopened
+from django_q.processes.worker import sealed
 from django_q.results import parts, saving
+from django_q.results.rows import opened
 from django_q.tasks import async_task, fetch, result
 from tests import tasks
 from tests.integration.test_saving import FEW_AND_MANY, finished
@@ -236,6 +240,7 @@ def test_the_field_needs_no_migration():
     call_command("makemigrations", "django_q", "--check", "--dry-run", verbosity=0)
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("serializer", ["pickle", "json"])
 @pytest.mark.parametrize("saved_by", ["save", "full_clean and save", "bulk_create", "the cluster"])
 def test_a_text_that_looks_like_a_column_is_stored_as_text(conf, tmp_path, serializer, saved_by):
@@ -243,7 +248,7 @@ def test_a_text_that_looks_like_a_column_is_stored_as_text(conf, tmp_path, seria
     mark = tmp_path / "unpickled"
     for text in (pickled(Mark(mark)), pickled(1), f"{MARK}5", "gA", "gASV nothing"):
         now = timezone.now()
-        task = Task(id=uuid4().hex, name="n", func="f", args=(text,), kwargs={"x": text},
+        task = Task(id=uuid4().hex, name="n", func="f", hook="h", args=(text,), kwargs={"x": text},
                     result=text, started=now, stopped=now)  # fmt: skip
         if saved_by == "bulk_create":
             Task.objects.bulk_create([task])
@@ -269,6 +274,7 @@ class Awkward(dict):
         return os.mkdir, (self.path,)
 
 
+@pytest.mark.django_db(transaction=True)
 def test_no_value_is_pickled_from_a_worker_to_the_monitor_where_the_serializer_is_json(
     conf, broker, run_once, tmp_path, monkeypatch
 ):
