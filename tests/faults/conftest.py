@@ -9,9 +9,17 @@ from typing import Any
 
 import pytest
 
-from tests.faults import disk, failover, mixtures, outages  # noqa: F401 - they register their faults
+from tests.faults import (  # noqa: F401 - they register their faults
+    disk,
+    failover,
+    foreign,
+    mixtures,
+    outages,
+    partitions,
+    refusals,
+)
 from tests.faults.driver import Run, note_figures
-from tests.faults.faults import FAULTS
+from tests.faults.faults import FAULTS, Fault
 from tests.faults.rigs import FOLDER, KINDS, make_rig
 from tests.faults.shards import SEEDS, part, seeds
 
@@ -25,7 +33,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         for seed in seeds()
         for name, fault in FAULTS.items()
         for kind in KINDS
-        if kind in fault.brokers and is_wanted(fault.is_short, kind)
+        if kind in fault.brokers and is_wanted(fault, kind) and fault.is_possible()
     ]
     metafunc.parametrize(("fault_name", "kind", "seed"), cases)
 
@@ -38,9 +46,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [item for item in items if item not in others]
 
 
-def is_wanted(is_short: bool, kind: str) -> bool:
+def is_wanted(fault: Fault, kind: str) -> bool:
     """Whether a fault on a broker is part of this run."""
-    return SEEDS in os.environ or (is_short and kind in ("redis", "sqlite"))
+    short = ("redis", "sqlite") if fault.is_short is True else fault.is_short
+    return SEEDS in os.environ or (bool(short) and kind in short)
 
 
 @pytest.fixture

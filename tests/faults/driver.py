@@ -24,6 +24,7 @@ from django_q.package import derived_id
 from django_q.tasks import async_task
 from tests.clusters import RunningCluster, is_alive
 from tests.faults.invariants import LINK, Crash, Trace, Verdict, not_explained
+from tests.faults.log_reader import LogReader
 from tests.faults.rigs import ALIAS, Rig
 from tests.servers import wait_until
 
@@ -46,8 +47,16 @@ class DrivenCluster(RunningCluster):
         self.log_file = rig.directory / f"cluster-{time.monotonic_ns()}.log"
         self.files = rig.directory / "temporary"
         self.files.mkdir(exist_ok=True)
+        self.program = [*rig.prefix(), *self.program]
+        self.reader = LogReader() if rig.has_log_reader else None
         environment = {**rig.environment(), **rig.extra, "TMPDIR": str(self.files)}
         self.launch(arguments, **environment, DJANGO_Q_TEST_OPTIONS=json.dumps(options))
+        if self.reader:
+            self.reader.close()
+
+    def output(self, log: Any) -> Any:
+        """Choose where it writes: into a file, or into a pipe that may go unread."""
+        return self.reader.open(self.log_file) if self.reader else log
 
     def pause(self, role: str, seconds: float) -> None:
         """Stop a process for a while, as a debugger or a machine that swaps does."""

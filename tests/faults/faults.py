@@ -26,9 +26,11 @@ class Fault:
     name: str
     inject: Callable[[Run], None]
     brokers: tuple[str, ...] = ALL
-    is_short: bool = False  # belongs to the selection that always runs
+    is_short: bool | tuple[str, ...] = False  # always runs: on Redis and SQLite, or on these
     options: dict | None = None  # of the cluster
     on_small_disk: bool = False  # whether it needs the database on a disk that it can fill
+    prepare: Callable[[Run], None] | None = None  # before the cluster starts
+    is_possible: Callable[[], bool] = lambda: True  # on this machine
 
 
 FAULTS: dict[str, Fault] = {}
@@ -37,14 +39,16 @@ FAULTS: dict[str, Fault] = {}
 def fault(
     name: str,
     brokers: tuple[str, ...] = ALL,
-    short: bool = False,
+    short: bool | tuple[str, ...] = False,
     small_disk: bool = False,
+    prepare: Callable[[Run], None] | None = None,
+    possible: Callable[[], bool] = lambda: True,
     **options: Any,
 ):
     """Register a function as a fault."""
 
     def register(inject: Callable[[Run], None]) -> Callable[[Run], None]:
-        FAULTS[name] = Fault(name, inject, brokers, short, options, small_disk)
+        FAULTS[name] = Fault(name, inject, brokers, short, options, small_disk, prepare, possible)
         return inject
 
     return register
@@ -164,6 +168,37 @@ def pause_long(run: Run) -> None:
     role = run.random.choice(["worker", "pusher", "monitor", "sentinel"])
     run.lapse()
     run.cluster.pause(role, RETRY * 1.6)
+
+
+@fault("freeze monitor", short=("redis",))
+def freeze_monitor(run: Run) -> None:
+    """Freeze the monitor for good (SIGSTOP)."""
+    freeze(run, "monitor")
+
+
+@fault("freeze pusher")
+def freeze_pusher(run: Run) -> None:
+    """Freeze the pusher for good (SIGSTOP)."""
+    freeze(run, "pusher")
+
+
+@fault("freeze sentinel", stop_timeout=3)
+def freeze_sentinel(run: Run) -> None:
+    """Freeze the sentinel for good (SIGSTOP), stop what is left, and start another cluster."""
+    freeze(run, "sentinel")
+    with run.crash():
+        run.cluster.processes()
+        run.cluster.stop()
+    run.start_cluster()
+
+
+def freeze(run: Run, role: str) -> None:
+    """Stop a process of a role, with what it has in hand."""
+    run.instant()
+    wait_quietly(lambda: run.cluster.pids(role))
+    for _ in range(2):
+        run.lapse()
+    run.cluster.kill(role, signal.SIGSTOP)
 
 
 @fault("pause the whole tree longer than a lease")

@@ -56,7 +56,14 @@ def texts() -> dict[str, str]:
     """Say in a sentence what each fault breaks."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
     django.setup()
-    from tests.faults import failover, mixtures, outages  # noqa: F401 - they register their faults
+    from tests.faults import (  # noqa: F401 - they register their faults
+        failover,
+        foreign,
+        mixtures,
+        outages,
+        partitions,
+        refusals,
+    )
     from tests.faults.faults import FAULTS
 
     found = {name: fault.inject.__doc__ for name, fault in FAULTS.items()}

@@ -19,6 +19,12 @@ from tests.faults.faults import SERVERS, fault, kill_tree
 from tests.faults.proxy import Mode
 from tests.faults.rigs import ALIAS
 
+#: Ends all connections to PostgreSQL but one's own.
+TERMINATE = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+    "WHERE client_port IS NOT NULL AND pid <> pg_backend_pid()"
+)
+
 
 def restart(run: Run, signum: int) -> None:
     """End the server of the run, and start it a moment later."""
@@ -133,14 +139,10 @@ def restart_postgres(run: Run) -> None:
 @fault("backends terminated", ("postgres",))
 def terminate_backends(run: Run) -> None:
     """End the cluster's connections by ``pg_terminate_backend``."""
-    sql = (
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-        "WHERE client_port IS NOT NULL AND pid <> pg_backend_pid()"
-    )
     for _ in range(5):
         run.instant(0.3)
         with connections[ALIAS].cursor() as cursor:
-            cursor.execute(sql)
+            cursor.execute(TERMINATE)
 
 
 @fault("MariaDB killed and restarted", ("mysql",))

@@ -22,14 +22,17 @@ class Mode(Enum):
 
 
 class Proxy:
-    """Stands before a server on the loopback interface; one thread moves the bytes."""
+    """Stands before a server on the loopback interface; one thread moves the bytes.
 
-    def __init__(self, target: int) -> None:
+    Listens on the loopback interface as well, or where it is told.
+    """
+
+    def __init__(self, target: int, listener: socket.socket | None = None) -> None:
         self.target = target
         self.mode = Mode.PASS
         self.delay = 0.05  #: seconds, for Mode.DELAY
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
+        self.listener = listener or socket.create_server(("127.0.0.1", 0))
+        self.host, self.port = self.listener.getsockname()
         self.pairs: dict[socket.socket, socket.socket] = {}
         self.clients: set[socket.socket] = set()
         self.lock = threading.Lock()

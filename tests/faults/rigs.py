@@ -25,6 +25,7 @@ from tests import servers
 from tests.deployments import Deployment
 from tests.faults import mariadb
 from tests.faults.clock import Clocked
+from tests.faults.network import Network
 from tests.faults.proxy import Proxy
 from tests.settings import from_url, sqlite
 
@@ -64,8 +65,15 @@ def sqlite_template() -> Path:
     return path
 
 
+#: The user of clusters on Redis, who may do anything until a fault has it otherwise.
+USER = "cluster"
+
+
 class ClockedRedis(Clocked, servers.RedisServer):
-    """Redis with a clock that can be stepped."""
+    """Redis with a clock that can be stepped, and a user for clusters."""
+
+    def command(self) -> list[str]:
+        return [*super().command(), "--user", USER, "on", "nopass", "~*", "&*", "+@all"]
 
 
 class ClockedPostgres(Clocked, servers.PostgresServer):
@@ -78,6 +86,8 @@ class Rig:
     kind = "sqlite"
     proxy: Proxy | None = None  # before the server of the queue
     server: servers.Server | None = None
+    network: Network | None = None  # between the cluster and the proxy
+    has_log_reader = False  # whether clusters write into a pipe that may go unread
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -114,6 +124,16 @@ class Rig:
         """Give the environment of the clusters."""
         return environment(self.database)
 
+    def prefix(self) -> list[str]:
+        """Give what runs a cluster's command where it belongs."""
+        return self.network.cluster.command() if self.network else []
+
+    def lay_network(self) -> None:
+        """Have clusters to come reach the server by a network that can fail."""
+        self.network = Network()
+        self.proxy.close()
+        self.proxy = Proxy(self.server.port, self.network.server.listen())
+
     def clients(self) -> int:
         """Count the connections of others to the server of the queue."""
         return 0
@@ -134,6 +154,8 @@ class Rig:
         del connections[ALIAS]  # the next rig has another database
         if self.proxy:
             self.proxy.close()
+        if self.network:
+            self.network.close()
 
 
 @cache
@@ -168,7 +190,7 @@ class RedisRig(Rig):
         return broker
 
     def options(self) -> dict[str, Any]:
-        return {"redis": f"redis://127.0.0.1:{self.proxy.port}/0"}
+        return {"redis": f"redis://{USER}:x@{self.proxy.host}:{self.proxy.port}/0"}
 
     def clients(self) -> int:
         with self.server.client() as client:
@@ -254,7 +276,7 @@ class PostgresRig(Rig):
         self.proxy = Proxy(self.server.port)
 
     def environment(self) -> dict[str, str]:
-        return environment({**self.database, "PORT": self.proxy.port})
+        return environment({**self.database, "HOST": self.proxy.host, "PORT": self.proxy.port})
 
     def clients(self) -> int:
         sql = "SELECT COUNT(*) FROM pg_stat_activity WHERE client_port IS NOT NULL AND pid <> "

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import time
+from asyncio import CancelledError
 from typing import Any
 
 
@@ -29,6 +31,30 @@ def work(path: str, number: int, seconds: float, ballast: bytes = b"") -> Any:
 def hook(task: Any) -> None:
     """Leave that the hook of a task was called."""
     leave(task.args[0], "hooked", task.args[1])
+
+
+def worst() -> BaseException:
+    """Make one of the exceptions that are no ``Exception``."""
+    return random.choice([KeyboardInterrupt, SystemExit, GeneratorExit, CancelledError])("as asked")
+
+
+def raising_hook(task: Any) -> None:
+    """Raise what is no ``Exception`` as a hook."""
+    hook(task)
+    raise worst()
+
+
+def exiting_hook(task: Any) -> None:
+    """End the process as a hook, at random."""
+    hook(task)
+    if random.random() < 0.5:
+        os._exit(3)
+
+
+def receive(**arguments: Any) -> None:
+    """As a receiver of a signal, raise what is no ``Exception``, at random."""
+    if random.random() < 0.2:
+        raise worst()
 
 
 def slow_hook(task: Any) -> None:

@@ -12,6 +12,8 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
 def test_nothing_is_lost(make_run, judge, fault_name, kind, seed):
     fault = FAULTS[fault_name]
     run = make_run(kind, seed, fault.on_small_disk)
+    if fault.prepare:
+        fault.prepare(run)
     run.start_cluster(**fault.options)
     run.produce()
     run.begin()
