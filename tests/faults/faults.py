@@ -184,12 +184,13 @@ def freeze_pusher(run: Run) -> None:
 
 @fault("freeze sentinel", stop_timeout=3)
 def freeze_sentinel(run: Run) -> None:
-    """Freeze the sentinel for good (SIGSTOP), stop what is left, and start another cluster."""
+    """Freeze the sentinel for good (SIGSTOP); at times stop then, and start another cluster."""
     freeze(run, "sentinel")
-    with run.crash():
-        run.cluster.processes()
-        run.cluster.stop()
-    run.start_cluster()
+    if run.random.random() < 0.5:
+        with run.crash():
+            run.cluster.processes()
+            run.cluster.stop()
+        run.start_cluster()
 
 
 def freeze(run: Run, role: str) -> None:
