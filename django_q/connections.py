@@ -7,14 +7,14 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
 from django.core.cache import caches
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections
+from django.db import connections, transaction
 from django.db.backends.signals import connection_created
 
 #: Seconds after which a server is given up that does not even acknowledge what it is sent.
@@ -209,6 +209,22 @@ def has_cursors_of_django(backend: type) -> bool:
     """Whether nothing but Django itself has a part in how a database wrapper makes cursors."""
     makers = (getattr(backend, name) for name in ("cursor", "_cursor", "create_cursor"))
     return all(maker.__module__.startswith("django.") for maker in makers)
+
+
+def takes(alias: str, write: Callable[[], Any]) -> bool:
+    """Ask a database whether it takes what a function writes, which does not stay.
+
+    Whatever it says is no: that it is away, read-only, not migrated, or not for this user.
+    """
+    try:
+        with transaction.atomic(using=alias):
+            write()
+            if connections[alias].vendor == "postgresql":
+                connections[alias].check_constraints()  # those that COMMIT would ask
+            transaction.set_rollback(True, using=alias)
+    except Exception:
+        return False
+    return True
 
 
 class Opened:

@@ -17,6 +17,15 @@ CONFLICT_TEXTS = (
     *("could not serialize", "deadlock detected"),
 )
 
+#: The same of errors that pass, although the database may take another row meanwhile.
+BUSY = frozenset({"55P03", "57014", 1114, 1021, 3024, 1969})
+BUSY_CLASSES = ("53", "57P")
+BUSY_TEXTS = (
+    *("is locked", "deadlock detected", "try restarting", "could not serialize"),
+    *("restart transaction", "canceling statement", "interrupted"),
+    *("is full", "disk full", "space left"),
+)
+
 
 def code_of(error: BaseException) -> Any:
     """Give the code by which the server calls an error; None where there is none."""
@@ -46,3 +55,14 @@ def is_silence(error: BaseException) -> bool:
     """Whether an error is of a connection that has ended, and says nothing of the statement."""
     code = code_of(error)
     return code is None or code in CLIENT_CODES or str(code).startswith(SHUTDOWN)
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether an error of a database passes: it is busy, or has no room for now."""
+    code = code_of(error)
+    return (
+        code in CONFLICTS
+        or code in BUSY
+        or (isinstance(code, str) and code.startswith(BUSY_CLASSES))
+        or any(word in str(error).lower() for word in BUSY_TEXTS)
+    )

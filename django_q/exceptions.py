@@ -98,6 +98,17 @@ class BrokerRefuses(BrokerUnavailable):
     """Raised when a broker's server does not permit what a cluster needs."""
 
 
+class StoreAway(DjangoQError):
+    """Raised when a store takes nothing for now, so that what was to be written to it waits.
+
+    Its cause is what the store has said.
+    """
+
+
+class StoreRefuses(StoreAway):
+    """Raised when a broker's server refuses a command: it lasts until somebody mends something."""
+
+
 class StaleDelivery(DjangoQError):
     """Raised when a delivery is used after its lease has passed to another holder."""
 

@@ -70,6 +70,20 @@ def postgres(postgres_tables: str, django_db_blocker: Any) -> Iterator[str]:
 
 
 @pytest.fixture
+def on_postgres(postgres: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Have clusters save their results in PostgreSQL. Gives the alias that it has in the tests."""
+    settings = connections[postgres].settings_dict
+    url = servers.postgres_url().rpartition("/")[0] + f"/{settings['NAME']}"
+    monkeypatch.setenv("DJANGO_Q_TEST_DATABASE", "postgres")
+    monkeypatch.setenv("DJANGO_Q_TEST_DATABASE_URL", url)
+    from django_q.models import Task  # when Django is set up
+
+    Task.objects.using(postgres).all()._raw_delete(postgres)
+    yield postgres
+    Task.objects.using(postgres).all()._raw_delete(postgres)
+
+
+@pytest.fixture
 def make_broker(
     request: pytest.FixtureRequest, conf: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[str], Any]]:

@@ -19,14 +19,15 @@ heartbeat_shape signing package functions kinds options
 models migrations
 brokers.overridden brokers.heartbeats brokers.waker brokers.base brokers brokers.__init__ \
     brokers.shared
-status results.wait results.rows results.saving results.database results.finished results.cache \
-    results
+status results.wait results.rows results.pruning results.saving results.database \
+    results.finished results.cache results
 lifecycle.timeout lifecycle.reporting lifecycle.surroundings lifecycle.hooks lifecycle.invalid \
-    lifecycle.execution lifecycle.collation lifecycle.resumption lifecycle.completion \
-    lifecycle.recovery lifecycle.producer lifecycle.inline lifecycle.composition \
-    lifecycle.reading lifecycle.resubmission lifecycle
+    lifecycle.execution lifecycle.plain_options lifecycle.steps lifecycle.collation \
+    lifecycle.resumption lifecycle.completion lifecycle.recovery lifecycle.producer \
+    lifecycle.inline lifecycle.composition lifecycle.reading lifecycle.resubmission lifecycle
 processes.farewell processes.patience processes.unix_signals processes.patched processes.limits \
-    processes.pulse processes.board processes.records processes.log_queue processes.failures \
+    processes.pulse processes.board processes.records processes.log_queue processes.complaint \
+    processes.failures processes.delay processes.trouble processes.result_queue \
     processes.doorway processes.entry processes.unheard processes.slot processes.leases \
     processes.heartbeat processes.leftovers processes.affinity processes.child \
     processes.log_writer processes.pusher processes.worker processes.monitor processes.scheduler \

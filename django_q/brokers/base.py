@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from django.core.cache import caches
+from django.db import InterfaceError, OperationalError
 
 from django_q.brokers.heartbeats import Heartbeats
 from django_q.brokers.overridden import FORGOTTEN, REMEMBERED, follow_overrides  # noqa: F401 - asked for here
@@ -60,6 +62,8 @@ class Broker:
     tell_schedulers: Callable[[], None] | None = None
     #: How a receipt of its own looks, as a regular expression; None where that can not be told.
     receipt_form: str | None = None
+    #: Since when the server has been asked for deliveries, where it answers at once; monotonic.
+    asking_since = math.inf
     #: A file descriptor that ends a wait when it becomes readable.
     wake_fd: int | None = None
 
@@ -92,6 +96,14 @@ class Broker:
 
         Raises ``BrokerRefuses`` when the server would refuse what a cluster needs.
         """
+
+    def is_away(self, error: BaseException) -> bool:
+        """Whether an error passes: the server is away, or takes nothing for now."""
+        return isinstance(error, (OperationalError, InterfaceError, *self.errors))
+
+    def takes_changes(self) -> bool:
+        """Ask the server whether it takes what is written to it."""
+        return bool(self.ping())
 
     def __init__(self, list_key: str | None = None) -> None:
         #: Name of the queue.
@@ -213,6 +225,10 @@ class Broker:
     def ping(self) -> bool:
         """Say whether the server answers."""
         return True
+
+    def place(self) -> str:
+        """Say in words where the queue is; asks nobody."""
+        return f"{type(self).__name__} for the queue {self.list_key}"
 
     def info(self) -> str:
         """Name the server and its version."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections.abc import Iterable
@@ -9,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from django.db import IntegrityError, connections, models
+from django.db import DatabaseError, IntegrityError, connections, models
 
 from django_q.brokers.base import DEAD, FORGOTTEN, REMEMBERED, Broker, Delivery
 from django_q.brokers.heartbeats import Heartbeats
@@ -111,7 +112,7 @@ class ORM(Broker):
         while True:
             if end > time.monotonic():
                 self.watch.mark()
-            deliveries = self.table.take(limit, Conf.RETRY)
+            deliveries = self.take(limit)
             if deliveries:
                 self.watch.found()
             left = end - time.monotonic()
@@ -119,6 +120,18 @@ class ORM(Broker):
                 return deliveries
             if self.wake_fd is not None and time.monotonic() >= end:
                 return []  # who can be woken asks again, and that is another look
+
+    def take(self, limit: int) -> list[Delivery]:
+        """Take what is due, and have it seen meanwhile that the database is asked."""
+        self.asking_since = time.monotonic()
+        try:
+            return self.table.take(limit, Conf.RETRY)
+        finally:
+            self.asking_since = math.inf
+
+    def place(self) -> str:
+        """Say in words where the queue is."""
+        return f"the table {OrmQ._meta.db_table} in '{self.alias}', which others may have locked"
 
     def acknowledge(self, ack_id: str) -> bool:
         """End a delivery for good; False when it was stale."""
@@ -199,6 +212,16 @@ class ORM(Broker):
         """Say whether the database answers."""
         self.table.execute("SELECT 1", [])
         return True
+
+    def is_away(self, error: BaseException) -> bool:
+        """Whether an error passes: of a database it is not the class that says so."""
+        if super().is_away(error):
+            return True
+        return isinstance(error, DatabaseError) and not self.takes_changes()
+
+    def takes_changes(self) -> bool:
+        """Ask the database whether it takes a row, which does not stay."""
+        return self.table.takes_rows()
 
     def info(self) -> str:
         """Name the database."""

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from django_q.brokers.base import Delivery
 from django_q.clock import expression_of_time_in, time_in
+from django_q.connections import takes
 from django_q.database_errors import in_doubt, is_conflict, is_silence
 from django_q.models import Heartbeat, OrmQ
 
@@ -192,6 +193,16 @@ class QueueTable:
         rows = self.rows.order_by("lock").values_list("lock", flat=True)
         lock = rows.filter(lock__isnull=False).first()
         return lock and (lock - timezone.now()).total_seconds()
+
+    def takes_rows(self) -> bool:
+        """Whether the database takes a row, which does not stay, and what is done with rows."""
+
+        def write() -> None:
+            pk = self.rows.create(key=self.key, payload="", lock=None).pk
+            self.rows.filter(pk=pk).update(delivery=models.F("delivery") + 1)
+            self.rows.filter(pk=pk)._raw_delete(self.alias)
+
+        return takes(self.alias, write)
 
     def notify(self) -> None:
         """Tell those who wait that there may be something to take, where there is a way."""

@@ -21,7 +21,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from django.db import connections, router, transaction
+from django.db import Error, connections, router, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
 
@@ -30,6 +30,8 @@ from django_q.brokers.base import Broker
 from django_q.brokers.queue_table import fetched
 from django_q.clock import expression_of_time_in
 from django_q.conf import Conf, logger
+from django_q.connections import takes
+from django_q.database_errors import is_busy
 from django_q.exceptions import DjangoQError, PackageError, Refused, in_short
 from django_q.lifecycle.composition import dispatch, options_of
 from django_q.lifecycle.inline import run_inline
@@ -40,7 +42,6 @@ from django_q.models.times import aware, stored
 from django_q.options import normal
 from django_q.package import TaskPackage, derived_id, new_package
 from django_q.recurrence import CronUnavailable, Plan
-from django_q.results.saving import PASSING
 
 UTC = timezone.utc
 #: Seconds for which a due time that was claimed is left to who claimed it.
@@ -80,10 +81,20 @@ class Agenda:
         self.alias = router.db_for_write(Schedule)
         self.others: dict[str, Broker] = {}  # by the name of their cluster
 
-    @property
-    def away(self) -> tuple[type[Exception], ...]:
-        """Errors of a database or a broker that is away."""
-        return (*PASSING, *self.broker.errors)
+    def is_away(self, error: Exception) -> bool:
+        """Whether an error is no fault of a schedule: a store takes nothing, or a broker refuses.
+
+        It is the database that is asked, and not the class of the error.
+        """
+        for broker in (self.broker, *self.others.values()):
+            if broker.is_away(error) or broker.refusal(error):
+                return True
+        return isinstance(error, Error) and (is_busy(error) or not self.takes_changes())
+
+    def takes_changes(self) -> bool:
+        """Whether the database takes changes of schedules."""
+        rows = Schedule.objects.using(self.alias).filter(pk=-1)
+        return takes(self.alias, lambda: rows.update(task=None, ended=None, claimed=None))
 
     def is_empty(self) -> bool:
         """Whether nothing is scheduled, for any cluster.
@@ -166,11 +177,11 @@ class Agenda:
                     logger.debug("task %s of a schedule was enqueued before", task_id)
         except Exception:
             if time.monotonic() < until:
-                with contextlib.suppress(*self.away):
+                with contextlib.suppress(Exception):  # it ends by itself
                     rows.update(claimed=None)
             raise
         self.advance(rows, errand)
-        with contextlib.suppress(*self.away):
+        with contextlib.suppress(Exception):  # it is remembered for longer then
             broker.forget(errand.ids)
         return True
 

@@ -10,20 +10,22 @@ iterable before ours took over is read from there.
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from django.db import Error, router
 from django.utils import timezone
 
 from django_q.brokers.base import Broker
 from django_q.conf import logger
-from django_q.exceptions import endure
+from django_q.exceptions import StoreAway, brief, endure
 from django_q.foreign import Door
 from django_q.humanhash import humanize
-from django_q.models import Part
+from django_q.models import Part, Task
 from django_q.package import TaskPackage
-from django_q.results import parts
+from django_q.results import parts, saving
 from django_q.results.cache import Cached
 
 #: Marks in memory an item whose iterable is done, as completing may be repeated.
@@ -32,11 +34,30 @@ COLLATED = "collated"
 
 def is_item(package: TaskPackage) -> bool:
     """Whether a task is an item of an iterable."""
-    return bool(package.get("iter_count")) and 0 < len(package.get("group") or "") <= 32
+    group = package.get("group")
+    is_id = isinstance(group, str) and 0 < len(group) <= 32 and group.isprintable()
+    return bool(package.get("iter_count")) and is_id
 
 
 def collect(items: Sequence[TaskPackage], broker: Broker | None = None) -> list[TaskPackage]:
-    """Keep the results of items, and return the packages of the iterables that are whole now."""
+    """Keep the results of items, and return the packages of the iterables that are whole now.
+
+    Raises ``StoreAway`` where there is no way to write them.
+    """
+    if not items:
+        return []
+    try:
+        return collected(items, broker)
+    except StoreAway:
+        raise
+    except Exception as error:
+        parts.check_away(error)
+        saving.check_away(error, router.db_for_write(Task))
+        raise
+
+
+def collected(items: Sequence[TaskPackage], broker: Broker | None) -> list[TaskPackage]:
+    """Keep the results of items, and make the packages of the iterables that are whole now."""
     iterables: dict[str, list[TaskPackage]] = defaultdict(list)
     for item in items:
         if COLLATED not in item:
@@ -47,7 +68,8 @@ def collect(items: Sequence[TaskPackage], broker: Broker | None = None) -> list[
     for iterable, own in iterables.items():
         if is_inherited(own[0]):
             parts.add(left_behind(iterable, broker))
-    return [whole(iterable, own) for iterable, own in iterables.items() if is_ours(iterable, own)]
+    ours = [(iterable, own) for iterable, own in iterables.items() if is_ours(iterable, own)]
+    return [whole_or_failure(iterable, own) for iterable, own in ours]
 
 
 def is_inherited(item: TaskPackage) -> bool:
@@ -83,15 +105,28 @@ def has_come_again(items: Sequence[TaskPackage]) -> bool:
     return any(item.get("attempt", 1) > 1 for item in items)
 
 
+def whole_or_failure(iterable: str, items: Sequence[TaskPackage]) -> TaskPackage:
+    """Make the finished package of an iterable, which somebody may wait for.
+
+    A failure where its results can not be put together.
+    """
+    try:
+        return whole(iterable, items)
+    except (Error, StoreAway):
+        raise
+    except Exception as error:
+        logger.exception("the results of iterable %s can not be put together", iterable)
+        failed = {**whole_of(iterable, items[0]), "success": False, "args": ()}
+        failed["result"] = f"The results can not be put together: {brief(error)}"
+        failed |= {key: items[0][key] for key in ("started", "stopped")}
+        return failed  # type: ignore[return-value]
+
+
 def whole(iterable: str, items: Sequence[TaskPackage]) -> TaskPackage:
     """Make the finished package of an iterable from its parts and the options of its items."""
     found = list(parts.of(iterable))
-    item = items[0]
-    inherited = ("func", "kwargs", "hook", "save", "cluster", "chain", "chain_options")
-    package: dict[str, Any] = {key: item[key] for key in inherited if key in item}
+    package = whole_of(iterable, items[0])
     package.update(
-        id=iterable,
-        name=item.get("iter_name") or name_of(iterable),
         args=[argument(part) for part in found],
         result=[parts.read(part.result) for part in found],
         success=all(part.success for part in found),
@@ -100,11 +135,19 @@ def whole(iterable: str, items: Sequence[TaskPackage]) -> TaskPackage:
     )
     if resumed := max(item.get("resumed", 0) for item in items):
         package["resumed"] = resumed
+    return package  # type: ignore[return-value]
+
+
+def whole_of(iterable: str, item: TaskPackage) -> dict[str, Any]:
+    """Make the package of an iterable from the options of an item, without its results."""
+    inherited = ("func", "kwargs", "hook", "save", "cluster", "chain", "chain_options")
+    package: dict[str, Any] = {key: item[key] for key in inherited if key in item}
+    package.update(id=iterable, name=item.get("iter_name") or name_of(iterable))
     if item.get("iter_group"):
         package["group"] = item["iter_group"]
     if item.get("iter_cached"):
         package["cached"] = item["iter_cached"]
-    return package  # type: ignore[return-value]
+    return package
 
 
 def name_of(iterable: str) -> str:
@@ -128,11 +171,16 @@ def forget(
     if not iterables:
         return
     done = {package["id"] for package in iterables}
-    parts.delete(sorted(done))
+    try:
+        parts.delete(sorted(done))
+    except Exception as error:
+        parts.check_away(error)
+        raise
     for item in items:
         if item["group"] in done:
             item[COLLATED] = True  # type: ignore[typeddict-unknown-key]
     for iterable in {item["group"] for item in items if is_inherited(item)} & done:
         with Door("the cache"):  # which is away, and nothing but litter in it
             Cached.of(broker).delete_group(iterable)
-    parts.sweep(timezone.now())
+    with contextlib.suppress(Error):  # another monitor does it
+        parts.sweep(timezone.now())

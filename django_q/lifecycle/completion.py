@@ -19,13 +19,16 @@ from django.utils import timezone
 
 from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
-from django_q.exceptions import PackageError, Refused, brief, safe_str
+from django_q.connections import takes
+from django_q.database_errors import is_busy
+from django_q.exceptions import PackageError, Refused, StoreAway, brief, safe_str
 from django_q.foreign import tell
 from django_q.lifecycle import collation
 from django_q.lifecycle.collation import is_item
 from django_q.lifecycle.execution import describe
 from django_q.lifecycle.hooks import call_hook_of
 from django_q.lifecycle.resumption import in_order, is_given_up, is_suspect
+from django_q.lifecycle.steps import Steps, ask
 from django_q.models import Schedule, Task
 from django_q.package import TaskPackage, dotted_name, next_link
 from django_q.printable import paragraph
@@ -58,37 +61,57 @@ def complete(
     packages: Sequence[TaskPackage],
     broker: Broker | None,
     submit: Callable[[TaskPackage], Any],
+    steps: Steps | None = None,
 ) -> list[TaskPackage]:
     """Save finished tasks, acknowledge them, and do what follows: links, hooks, signals.
 
     ``submit`` takes the next link of a chain. ``broker`` is None for tasks that ran inline.
-    May be repeated as a whole when it raises. Returns the links that were submitted: what they
-    follow is acknowledged, so that nobody will submit them again.
+    May be repeated as a whole when it raises, with the same ``steps``; where these are tolerant,
+    with a single package, what can not be done is passed over. Returns the links that were
+    submitted: what they follow is acknowledged, so that nobody will submit them again.
+
+    Raises ``StoreAway`` while there is no way to write to one of the stores.
     """
     links: list[TaskPackage] = []
-    packages = still_held(packages, broker)
+    steps = steps or Steps()
+    packages = still_held(packages, broker, steps)
     final = [package for package in packages if not is_tried_again(package)]
     items = [package for package in final if is_item(package)]
-    wholes = collation.collect(items, broker)
+    wholes = steps.attempt(items, "collating", lambda: collation.collect(items, broker)) or []
     collated = {package["id"] for package in wholes}
     # A run that is tried again gets no row: a row says that the task has ended.
     saved = [package for package in final if not is_item(package)] + wholes
-    record(saved, [package for package in final if is_done(package, collated)], broker)
+    record(saved, [package for package in final if is_done(package, collated)], broker, steps)
     for package in in_order([*final, *wholes]):
         if not is_item(package) and has_sequel(package):
             is_whole = package["id"] in collated
-            done = partial(finish_whole if is_whole else finish, package, items, broker)
-            links += follow(package, submit, done)
+            done = partial(finish_whole if is_whole else finish, package, items, broker, steps)
+            links += follow(package, submit, steps, done)
     for package in wholes:
         if not has_sequel(package):
-            finish_whole(package, items, broker)
+            finish_whole(package, items, broker, steps)
     hand_back([package for package in packages if is_tried_again(package)], broker)
     announce([*packages, *wholes])
     return links
 
 
+def complete_here(
+    packages: Sequence[TaskPackage],
+    broker: Broker | None,
+    submit: Callable[[TaskPackage], Any],
+) -> None:
+    """Complete tasks in the process of whoever calls them, who is told of a store's own error."""
+    try:
+        complete(packages, broker, submit)
+    except StoreAway as away:
+        raise (away.__cause__ or away) from None
+
+
 def record(
-    saved: Sequence[TaskPackage], done: Sequence[TaskPackage], broker: Broker | None
+    saved: Sequence[TaskPackage],
+    done: Sequence[TaskPackage],
+    broker: Broker | None,
+    steps: Steps,
 ) -> None:
     """Save and acknowledge in one transaction, where results and queue share a database.
 
@@ -100,12 +123,13 @@ def record(
         try:
             with transaction.atomic(using=alias):
                 save(saved, broker)
-                acknowledge(done, broker)
+                acknowledge(done, broker, Steps())  # it may be rolled back
+            steps.acknowledged.update(receipts_of(done))
             return
-        except (DatabaseError, InterfaceError) as error:
+        except (DatabaseError, InterfaceError, StoreAway) as error:
             logger.debug("results are saved and then acknowledged: %s", brief(error))
-    save(saved, broker)
-    acknowledge(done, broker)
+    steps.attempt(saved, "saving", lambda: save(saved, broker))
+    acknowledge(done, broker, steps)
 
 
 def is_done(package: TaskPackage, collated: Container[str]) -> bool:
@@ -120,16 +144,32 @@ def save(packages: Sequence[TaskPackage], broker: Broker | None) -> None:
     saving.save([package for package in packages if not package.get("cached")])
     for package in packages:
         if package.get("cached"):
-            cache.save(package, broker)
+            # Nobody waits in the process of a caller, where tasks have no receipts.
+            cache.save(package, broker, waits="ack_id" in package)
 
 
-def still_held(packages: Sequence[TaskPackage], broker: Broker | None) -> Sequence[TaskPackage]:
+def amend(package: TaskPackage, broker: Broker | None, steps: Steps) -> None:
+    """Have the row of a task name what could not be done after it."""
+    if package.get("cached"):
+        cache.save(package, broker)
+    else:
+        steps.attempt([], "noting that in the row", lambda: saving.amend(package))
+
+
+def still_held(
+    packages: Sequence[TaskPackage], broker: Broker | None, steps: Steps
+) -> Sequence[TaskPackage]:
     """Leave out the runs whose lease may have passed to another, which counts instead."""
     now = time.monotonic()
     doubtful = [p["ack_id"] for p in packages if p.get("leased_until", now) < now]
+    doubtful = [receipt for receipt in doubtful if receipt not in steps.acknowledged]
     if broker is None or not doubtful:
         return packages
-    stale = broker.extend(doubtful, Conf.RETRY)
+    stale = steps.attempt(
+        packages, "extending the lease", lambda: ask(broker, broker.extend, doubtful, Conf.RETRY)
+    )
+    if not stale:
+        return packages
     for package in packages:
         if package.get("ack_id") in stale:
             logger.warning(
@@ -161,11 +201,18 @@ def has_sequel(package: TaskPackage) -> bool:
     return bool(package.get("hook") or package.get("chain") or package.get("schedule"))
 
 
-def acknowledge(packages: Sequence[TaskPackage], broker: Broker | None) -> None:
+def receipts_of(packages: Sequence[TaskPackage]) -> list[Any]:
+    """List the receipts of deliveries."""
+    return [package["ack_id"] for package in packages if "ack_id" in package]
+
+
+def acknowledge(packages: Sequence[TaskPackage], broker: Broker | None, steps: Steps) -> None:
     """Tell the broker that these deliveries are done."""
-    receipts = [package["ack_id"] for package in packages if "ack_id" in package]
+    receipts = receipts_of(packages)
     if broker is not None and receipts:
-        broker.acknowledge_many(receipts)
+        step = partial(ask, broker, broker.acknowledge_many, receipts)
+        steps.attempt(packages, "acknowledging", step)
+        steps.acknowledged.update(receipts)
 
 
 def hand_back(packages: Sequence[TaskPackage], broker: Broker | None) -> None:
@@ -179,24 +226,33 @@ def hand_back(packages: Sequence[TaskPackage], broker: Broker | None) -> None:
             if bool(package.get("handed_back")) is (delay == 0)
         ]
         if receipts:
-            broker.release(receipts, delay=delay)
+            ask(broker, broker.release, receipts, delay=delay)
 
 
-def finish(package: TaskPackage, items: Sequence[TaskPackage], broker: Broker | None) -> None:
-    """Acknowledge a task."""
-    acknowledge([package], broker)
+def finish(
+    package: TaskPackage, items: Sequence[TaskPackage], broker: Broker | None, steps: Steps
+) -> None:
+    """Acknowledge a task, whose row says what could not be done after it."""
+    if package.get("undone"):
+        amend(package, broker, steps)
+    acknowledge([package], broker, steps)
 
 
-def finish_whole(whole: TaskPackage, items: Sequence[TaskPackage], broker: Broker | None) -> None:
+def finish_whole(
+    whole: TaskPackage, items: Sequence[TaskPackage], broker: Broker | None, steps: Steps
+) -> None:
     """Acknowledge an iterable, which is to acknowledge its items."""
+    if whole.get("undone"):
+        amend(whole, broker, steps)
     own = [item for item in items if item["group"] == whole["id"]]
-    collation.forget([whole], own, broker)
-    acknowledge(own, broker)
+    steps.attempt([], "clearing up", lambda: collation.forget([whole], own, broker))
+    acknowledge(own, broker, steps)
 
 
 def follow(
     package: TaskPackage,
     submit: Callable[[TaskPackage], Any],
+    steps: Steps,
     done: Callable[[], None] = lambda: None,
 ) -> list[TaskPackage]:
     """Tell the schedule of the end, submit the next link of a chain, and call the hook.
@@ -204,20 +260,38 @@ def follow(
     ``done`` acknowledges the task: after its hook, unless that has ended a process before.
     Returns the links that were submitted.
     """
-    links: list[TaskPackage] = []
-    if schedule := package.get("schedule"):
-        rows = Schedule.objects.using(router.db_for_write(Schedule))
-        rows.filter(pk=schedule).update(ended=package["id"])
+    if package.get("schedule"):
+        steps.once(package, "telling the schedule", lambda: tell_schedule(package))
+    links = steps.once(package, "the next link", lambda: go_on(package, submit, steps)) or []
+    hook = partial(steps.once, package, "the hook", partial(call_hook, package))
+    for step in (done, hook) if is_suspect(package) else (hook, done):
+        step()
+    return links
+
+
+def tell_schedule(package: TaskPackage) -> None:
+    """Note in a schedule that its task has ended."""
+    alias = router.db_for_write(Schedule)
+    rows = Schedule.objects.using(alias)
+    try:
+        rows.filter(pk=package["schedule"]).update(ended=package["id"])
+    except Exception as error:
+        if is_busy(error) or not takes(alias, lambda: rows.filter(pk=-1).update(ended=None)):
+            raise StoreAway(f"the table of schedules in '{alias}'") from error
+        raise
+
+
+def go_on(
+    package: TaskPackage, submit: Callable[[TaskPackage], Any], steps: Steps
+) -> list[TaskPackage]:
+    """Submit the next link of a chain. Returns the links that were submitted."""
     chain = opened(package.get("chain"))
     if isinstance(chain, Unreadable):
         func, name = dotted_name(package["func"]), package["name"]
         logger.error("the chain behind '%s' (%s) has ended: %s", func, name, chain)
     elif chain and (link := next_link({**package, "chain": chain}, opened(package["result"]))):
-        links += pass_on(link, submit)
-    steps = (partial(call_hook, package), done)
-    for step in reversed(steps) if is_suspect(package) else steps:
-        step()
-    return links
+        return pass_on(link, submit, steps)
+    return []
 
 
 def call_hook(package: TaskPackage) -> None:
@@ -228,7 +302,9 @@ def call_hook(package: TaskPackage) -> None:
         call_hook_of(hook, package["name"], package["id"], task)
 
 
-def pass_on(link: TaskPackage, submit: Callable[[TaskPackage], Any]) -> list[TaskPackage]:
+def pass_on(
+    link: TaskPackage, submit: Callable[[TaskPackage], Any], steps: Steps
+) -> list[TaskPackage]:
     """Submit a link; one that can not be sent, as for its size, has failed and holds up no other.
 
     Returns the links that were submitted.
@@ -242,7 +318,7 @@ def pass_on(link: TaskPackage, submit: Callable[[TaskPackage], Any]) -> list[Tas
         failed: TaskPackage = {**link, **outcome}  # type: ignore
         save([failed], None)
         announce([failed])
-        return follow(failed, submit)
+        return follow(failed, submit, steps)
     return [link]
 
 

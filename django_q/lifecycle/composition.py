@@ -17,7 +17,7 @@ from django_q.brokers.shared import shared_broker
 from django_q.conf import Conf, logger
 from django_q.exceptions import PackageError
 from django_q.kinds import items, near, shown
-from django_q.lifecycle.completion import complete
+from django_q.lifecycle.completion import complete_here
 from django_q.lifecycle.inline import run_inline
 from django_q.lifecycle.producer import submit, submit_when_committed
 from django_q.options import FLAG, accept, normal, normal_options
@@ -208,4 +208,4 @@ def item_options(options: Mapping[str, Any], iterable: str, count: int) -> dict[
 def finish(package: TaskPackage, options: Mapping[str, Any]) -> None:
     """Complete the task of an iterable that has no items."""
     accept(package).update(args=[], result=[], success=True, stopped=timezone.now())
-    complete([package], options.get("broker"), submit)
+    complete_here([package], options.get("broker"), submit)

@@ -15,8 +15,8 @@ from django_q.naming import dotted_name
 
 def receive(sender: Any, instance: Any, **kwargs: Any) -> None:
     """Call the hook of a Task, with the signature of a receiver: ``call_hook`` of django-q2."""
-    if instance.hook:
-        call_hook(instance.hook, instance)
+    if instance.hook_name:
+        call_hook(instance.hook_name, instance)
 
 
 def call_hook(hook: Any, task: Any) -> None:

@@ -15,7 +15,7 @@ from django.db import DatabaseError, connections, transaction
 from django_q.brokers.base import Broker
 from django_q.conf import Conf
 from django_q.exceptions import TimeoutException, interruptions
-from django_q.lifecycle.completion import complete
+from django_q.lifecycle.completion import complete_here
 from django_q.lifecycle.execution import execute
 from django_q.lifecycle.producer import signed
 from django_q.lifecycle.surroundings import in_own_context
@@ -34,7 +34,7 @@ def run_inline(package: TaskPackage, broker: Broker | None = None) -> str:
     with interruptible() as interrupted:
         with savepoints():
             error = in_own_context(execute, package)
-        complete([package], broker, partial(run_inline, broker=broker))
+        complete_here([package], broker, partial(run_inline, broker=broker))
     if is_interruption(error) or (error is not None and Conf.SYNC_RAISES):
         raise error
     if interrupted:

@@ -12,6 +12,7 @@ from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
 from django_q.lifecycle.completion import max_attempts
 from django_q.lifecycle.execution import Undecodable, decode
+from django_q.lifecycle.plain_options import make_plain
 from django_q.package import TaskPackage
 
 #: How often a task that kills its worker is run where ``max_attempts`` sets no limit.
@@ -107,4 +108,5 @@ def failed(package: TaskPackage, ack_id: Any, attempt: int, abandoned: Abandoned
     )
     if again:
         package["handed_back"] = True
+    make_plain(package)
     return package

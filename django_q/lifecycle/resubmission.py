@@ -37,11 +37,16 @@ def resubmit(task: Task) -> str:
     check_function(task.func)
     if is_whole(task):
         raise NotRepeatable(_("It is an iterable, whose items were calls of their own."))
-    if task.hook and not is_path(task.hook):
+    if task.hook_name and not is_path(task.hook_name):
         raise NotRepeatable(
-            _("Its hook %(name)s can not be found by its name.") % {"name": task.hook}
+            _("Its hook %(name)s can not be found by its name.") % {"name": task.hook_name}
         )
-    call = {"hook": task.hook, "group": task.group, "cluster": task.cluster, "on_commit": False}
+    call = {
+        "hook": task.hook_name,
+        "group": task.group,
+        "cluster": task.cluster,
+        "on_commit": False,
+    }
     options, _rest = options_of({"q_options": call})
     package = new_package(task.func, args, kwargs, options)
     dispatch([package], options)

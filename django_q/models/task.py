@@ -33,12 +33,24 @@ def any_value(verbose_name: Any) -> ValueField:
     return ValueField(verbose_name, null=True, protocol=-1, copy=False)
 
 
+#: Stands between the name of a hook and what could not be done after the task.
+UNDONE = " [not done: "
+#: Characters of either that are kept.
+LONGEST_HOOK, LONGEST_UNDONE = 120, 120
+
+
+def with_undone(hook: str, undone: str) -> str:
+    """Write a hook with what could not be done after its task behind it."""
+    return f"{hook[:LONGEST_HOOK]}{UNDONE}{' '.join(undone.split())[:LONGEST_UNDONE]}]"
+
+
 class Task(models.Model):
     """A task that has ended, with its result."""
 
     id = models.CharField(max_length=32, primary_key=True, editable=False)
     name = models.CharField(_("name"), max_length=100, editable=False)
     func = models.CharField(_("function"), max_length=256)
+    #: Its name. Behind it, in brackets, what could not be done after the task.
     hook = models.CharField(_("hook"), max_length=256, null=True)
     args = any_value(_("arguments"))
     kwargs = any_value(_("keyword arguments"))
@@ -66,6 +78,16 @@ class Task(models.Model):
 
     def __str__(self) -> str:
         return self.name or self.id
+
+    @property
+    def hook_name(self) -> str | None:
+        """The name of the hook alone."""
+        return (self.hook or "").partition(UNDONE)[0] or None
+
+    @property
+    def undone(self) -> str | None:
+        """What could not be done after the task, such as the next link of its chain."""
+        return (self.hook or "").partition(UNDONE)[2].removesuffix("]") or None
 
     @staticmethod
     def get_task(task_id: str) -> Task | None:

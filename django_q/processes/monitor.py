@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import math
 import queue
+import random
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django_q import connections
 from django_q.brokers import get_broker, leased
 from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
-from django_q.exceptions import brief, endure
+from django_q.exceptions import StoreAway, StoreRefuses, brief, endure
 from django_q.foreign import Inside
 from django_q.lifecycle.completion import Spent, complete
 from django_q.lifecycle.execution import Undecodable
-from django_q.lifecycle.producer import forget, submit_once
+from django_q.lifecycle.producer import forget, lasting, submit_once
 from django_q.lifecycle.recovery import Abandoned, Graveyard, recover
+from django_q.lifecycle.steps import Steps, ask
 from django_q.package import TaskPackage
+from django_q.processes.complaint import Complaint
 from django_q.processes.entry import leash, say_ready
 from django_q.processes.log_queue import gathering
+from django_q.processes.result_queue import say_stuck
+from django_q.processes.trouble import Trouble, is_passing
 from django_q.queues import STOP, Queue
-from django_q.results.saving import PASSING
 from django_q.waiting import readable
 
 #: Tasks completed together at most.
@@ -42,8 +47,10 @@ LOOK = 0.08
 GLANCE = 0.05
 #: Seconds for which a hook may run, or a server be silent, before anybody hears of it.
 LONG = 2.0
-#: Tries of what fails for another reason, before each task is tried on its own.
+#: Tries of what fails for a reason of its own.
 TRIES = 3
+#: Seconds between two tries of a transaction that loses against others.
+BRIEFLY = (0.005, 0.05)
 
 
 def monitor(result_queue: Any, broker: Broker | None = None) -> None:
@@ -52,6 +59,7 @@ def monitor(result_queue: Any, broker: Broker | None = None) -> None:
     Takes what has arrived, up to 500 tasks, in one go; one alone is completed at once.
     """
     desk = Desk(result_queue, leased(broker or get_broker()))
+    say_stuck(result_queue, False)  # by one that was killed, perhaps
     if leash():
         threading.Thread(target=desk.keep, name="keeper", daemon=True).start()
     say_ready("monitoring")
@@ -73,6 +81,9 @@ class Desk:
         self.stopped = False
         self.busy_since = math.inf  # monotonic; with the group that is being completed
         self.complaint = (math.inf, 0.0)  # of what, by its start, and how long it had taken
+        self.trouble = Trouble("results are saved again")
+        self.refusals = Trouble("")  # of what is not repeated
+        self.unleased = Complaint("leases are extended again")
         self.holding = threading.Lock()  # so that what arrives is held in its order
         self.lock = threading.Lock()  # who reads the queue while that takes long
         if isinstance(result_queue, Queue) and leash():
@@ -89,11 +100,6 @@ class Desk:
                 break
             self.group += items
         return bool(self.group)
-
-    @property
-    def away(self) -> tuple[type[Exception], ...]:
-        """Errors that pass, however long it takes."""
-        return (*PASSING, *self.broker.errors)
 
     def comes_more(self, end: float) -> bool:
         """Whether more arrives by then, where nobody waits for what is in hand."""
@@ -146,24 +152,33 @@ class Desk:
         spent = [
             receipt for item in self.group if isinstance(item, Spent) for receipt in item.receipts
         ]
-        if spent:
-            self.insist(lambda: self.broker.acknowledge_many(spent))
+        self.acknowledge(spent)
         for item in self.group:
             if isinstance(item, Undecodable):
                 self.bury(item)
             elif isinstance(item, Abandoned):
                 self.recover(item)
 
+    def acknowledge(self, receipts: list[Any]) -> None:
+        """Acknowledge receipts; each alone where something is wrong with one."""
+
+        def step(some: list[Any]) -> None:
+            ask(self.broker, self.broker.acknowledge_many, some)
+
+        if receipts and not self.insist(lambda: step(receipts), tries=1):
+            for receipt in receipts:
+                self.insist(lambda receipt=receipt: step([receipt]))
+
     def bury(self, undecodable: Undecodable) -> None:
-        """Move aside what can not be read."""
-        self.insist(lambda: self.graveyard.bury(undecodable))
+        """Move aside what can not be read; once, where the broker refuses that."""
+        self.insist(lambda: ask(self.broker, self.graveyard.bury, undecodable), is_repeated=False)
 
     def recover(self, abandoned: Abandoned) -> None:
         """Hand back what a dead worker had in hand, and complete the task that ran."""
         found: list[Any] = []
 
         def step() -> None:
-            found[:] = [recover(abandoned, self.broker)]
+            found[:] = [ask(self.broker, recover, abandoned, self.broker)]
 
         self.insist(step)
         for item in found:
@@ -173,21 +188,32 @@ class Desk:
                 self.complete([item])
 
     def complete(self, packages: list[TaskPackage]) -> None:
-        """Complete packages together; each alone where something is wrong with one."""
-        if not packages:
-            return
-        if self.insist(lambda: self.complete_together(packages)) or len(packages) == 1:
+        """Complete packages together; each alone where something is wrong with one.
+
+        What can not be completed for a reason of its own loses that, and ends.
+        """
+        steps = Steps()
+        if not packages or (
+            len(packages) > 1
+            and self.insist(lambda: self.complete_together(packages, steps), tries=1)
+        ):
             return
         for package in packages:
-            self.insist(lambda package=package: self.complete_together([package]))
+            step = partial(self.complete_together, [package], steps)
+            if not self.insist(step):
+                steps.is_tolerant = True
+                self.insist(step)
+                steps.is_tolerant = False
 
-    def complete_together(self, packages: list[TaskPackage]) -> None:
+    def complete_together(self, packages: list[TaskPackage], steps: Steps) -> None:
         """Complete packages, and let links of theirs go that will not be submitted again."""
         with gathering():
-            links = complete(packages, self.broker, self.submit)
+            links = complete(packages, self.broker, self.submit, steps)
         if links:
-            with contextlib.suppress(*self.away):
+            try:
                 forget(links, self.broker)
+            except Exception as error:
+                logger.debug("the ids of links are kept for longer: %s", brief(error))
 
     def keep(self) -> None:
         """Keep leases from ending while a group takes long: a slow hook, a database that hangs.
@@ -229,33 +255,55 @@ class Desk:
 
     def submit(self, link: TaskPackage) -> str:
         """Enqueue the next link of a chain, once: here, unless it names a cluster."""
-        return submit_once(link, self.broker)
+        broker = lasting(self.broker, link.get("cluster"))
+        return ask(broker, submit_once, link, self.broker)
 
-    def insist(self, step: Callable[[], Any]) -> bool:
-        """Take a step again and again while the database or the broker is away.
+    def insist(self, step: Callable[[], Any], tries: int = TRIES, is_repeated: bool = True) -> bool:
+        """Take a step again and again while a store is away that it writes to.
 
-        False when it failed for another reason, which was logged.
+        False when it failed for another reason ``tries`` times, or was refused and is not to be
+        repeated. Nothing more is taken off the broker meanwhile.
         """
-        pause, tries = BACK_OFF[0], 0
+        pause, failures, lost_since = BACK_OFF[0], 0, None
         while True:
             try:
                 step()
-                return True
-            except self.away as error:
-                logger.error(
-                    "results wait to be saved, trying again in %.1f seconds: %s",
-                    pause,
-                    brief(error),
-                )
+            except StoreAway as away:
+                lost_since = lost_since or time.monotonic()
+                if is_passing(away, lost_since):
+                    time.sleep(random.uniform(*BRIEFLY))
+                    continue
+                say_stuck(self.result_queue, True)
+                if isinstance(away, StoreRefuses) and not is_repeated:
+                    return self.leave_it(away)
+                self.trouble.tell(away, pause)
             except BaseException as error:
                 endure(error)
-                tries += 1
-                if tries >= TRIES:
-                    logger.exception("results can not be completed; their leases end in time")
+                failures += 1
+                if failures >= tries:
+                    logger.warning("results can not be completed as they are", exc_info=True)
+                    self.go_on()
                     return False
+            else:
+                self.go_on()
+                return True
             connections.close_all()
             self.hold(pause)
             pause = min(pause * 2, BACK_OFF[1])
+
+    def leave_it(self, away: StoreRefuses) -> bool:
+        """Leave a step undone that the broker refuses: the delivery comes again."""
+        self.refusals.tell(away, BACK_OFF[1])
+        self.hold(BACK_OFF[1])
+        say_stuck(self.result_queue, False)
+        return False
+
+    def go_on(self) -> None:
+        """Note that results can be written."""
+        if self.trouble:
+            self.extend()  # before the pusher takes what was leased to us
+            self.trouble.end()
+            say_stuck(self.result_queue, False)
 
     def hold(self, seconds: float) -> None:
         """Wait, and keep the leases of all that waits to be saved meanwhile."""
@@ -292,4 +340,8 @@ class Desk:
             self.broker.extend(receipts, Conf.RETRY)
         except BaseException as error:
             endure(error)
-            logger.warning("leases could not be extended: %s", brief(error))
+            text = "leases could not be extended: %s"
+            cause = type(error).__name__
+            self.unleased.say(cause, text, brief(error), level=logging.WARNING)
+        else:
+            self.unleased.end()

@@ -13,8 +13,9 @@ from typing import Any, Protocol
 from django_q.brokers import get_broker, leased
 from django_q.brokers.base import Broker, Delivery
 from django_q.conf import Conf, logger
-from django_q.exceptions import endure
-from django_q.processes.entry import say_ready
+from django_q.exceptions import BrokerUnavailable, endure
+from django_q.processes.delay import watched
+from django_q.processes.entry import leash, say_ready
 from django_q.processes.failures import Failures
 from django_q.processes.slot import Slots
 from django_q.queues import Queue
@@ -32,10 +33,15 @@ MOST_IN_GROUP = 100
 ENOUGH = 5
 #: Seconds between two looks at a queue that fast tasks drain, and at one that slow tasks do.
 GLANCE, REST = 0.005, 5.0
+#: Seconds between two looks whether results can be saved again.
+STUCK = 0.2
 #: Seconds in which as much must be done as waits here; otherwise what waits goes back.
 HELD = 1.0
 #: Share of the lease that is left for sure when a delivery has arrived here.
 SURELY = 0.9
+#: Shares of a lease: no lease that is extended ends while a broker is away for so long, and all
+#: are extended in so long when it is back.
+LEASES_HOLD, LEASES_TAKE = 0.4, 0.15
 #: Seconds to wait after a broker failed: at first, and at most.
 BACK_OFF = (0.1, 10.0)
 
@@ -98,6 +104,7 @@ class MeasuredRoom:
     idle: Callable[[], int]
     finished: Callable[[], int]
     backlog: Callable[[], int]
+    is_stuck: Callable[[], bool] = lambda: False  # whether there is nowhere to save results
     rate: float = 0.0  # tasks finished a second
     _seen: tuple[float, int] = field(default=(0.0, 0))
     _held: tuple[float, int] | None = None  # since when tasks wait, and what was finished by then
@@ -118,7 +125,7 @@ class MeasuredRoom:
     def limit(self, waiting: int) -> int:
         """Say how many more deliveries fit; none rather than a few while the queue is filled."""
         self.measure()
-        if self.backlog() > BACKLOG:
+        if self.backlog() > BACKLOG or self.is_stuck():
             return 0
         ahead = int(self.rate * AHEAD)
         room = self.idle() + ahead - waiting
@@ -150,6 +157,8 @@ class MeasuredRoom:
 
     def pause(self) -> float:
         """Say how many seconds it takes until there may be room, unless a worker asks before."""
+        if self.is_stuck():
+            return STUCK
         return GLANCE if self.rate * AHEAD >= 1 or self.backlog() > BACKLOG else REST
 
 
@@ -163,6 +172,7 @@ def pusher(
     broker = leased(broker or get_broker())
     broker.wake_fd = event.fileno() if hasattr(event, "fileno") else None
     room = room or OneByOne()
+    dequeue = watched(broker).dequeue if leash() else broker.dequeue
     say_ready("pushing tasks")
     failures = Failures(
         broker,
@@ -170,18 +180,21 @@ def pusher(
         "the broker answers again, and tasks are taken",
         logging.ERROR,
     )
-    pause, is_prepared = BACK_OFF[0], False
+    pause, lost_at, is_prepared = BACK_OFF[0], 0.0, False
     while True:
         try:
+            if lost_at:
+                await_leases(broker, event, lost_at)
             if not is_prepared:
                 broker.prepare()
                 is_prepared = True
-            push(task_queue, event, broker, room)
+            push(task_queue, event, broker, room, dequeue)
             failures.success()
-            pause = BACK_OFF[0]
+            pause, lost_at = BACK_OFF[0], 0.0
         except BaseException as error:  # of a broker that others wrote, too
             endure(error)
             failures.log(error, pause)
+            lost_at = lost_at or time.monotonic()
             broker.close()
             event.wait(pause)
             pause = min(pause * 2, BACK_OFF[1])
@@ -190,7 +203,24 @@ def pusher(
     broker.close()
 
 
-def push(task_queue: Any, event: Any, broker: Broker, room: Room) -> None:
+def await_leases(broker: Broker, event: Any, lost_at: float) -> None:
+    """Wait until a broker that was away takes changes again, and leases can have been extended.
+
+    Where it was away for long they have ended, although the tasks go on. Raises what it raises.
+    """
+    if not broker.takes_changes():
+        raise BrokerUnavailable("it takes no changes")
+    if time.monotonic() - lost_at > LEASES_HOLD * Conf.RETRY:
+        event.wait(LEASES_TAKE * Conf.RETRY)
+
+
+def push(
+    task_queue: Any,
+    event: Any,
+    broker: Broker,
+    room: Room,
+    dequeue: Callable[[int, float | None], list[Delivery]],
+) -> None:
     """Take what there is room for, or wait until there is; hand back what would wait for long."""
     waiting = task_queue.qsize()
     if broker.takes_back and room.is_overfull(waiting):
@@ -201,7 +231,7 @@ def push(task_queue: Any, event: Any, broker: Broker, room: Room) -> None:
     patience = HELD if broker.takes_back and room.is_in_use(waiting) else None
     if limit < 1:
         wait_for_room(task_queue, event, min(room.pause(), patience or REST))
-    elif deliveries := broker.dequeue(limit, 0 if event.is_set() else patience):
+    elif deliveries := dequeue(limit, 0 if event.is_set() else patience):
         # A long wait here is no reason to drop what would not come again.
         lease = SURELY * Conf.RETRY if broker.delivers_again else math.inf
         hand_out(task_queue, deliveries, room, time.monotonic() + lease)
@@ -258,5 +288,6 @@ def pusher_of_cluster(
         idle=lambda: slots.idle,
         finished=lambda: slots.finished,
         backlog=result_queue.qsize,
+        is_stuck=lambda: getattr(result_queue, "is_stuck", False),
     )
     pusher(task_queue, event, broker, room)

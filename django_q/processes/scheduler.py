@@ -15,11 +15,13 @@ from django_q.brokers.base import Broker
 from django_q.brokers.shared import shared_broker
 from django_q.brokers.waker import OFTEN, Waker
 from django_q.conf import logger
+from django_q.database_errors import is_conflict
 from django_q.exceptions import brief, endure
 from django_q.lifecycle.agenda import Agenda, is_due
 from django_q.lifecycle.waking import waker_for
 from django_q.models import Schedule
 from django_q.models.times import aware
+from django_q.processes.complaint import Complaint
 from django_q.processes.entry import say_ready
 from django_q.waiting import readable
 
@@ -46,20 +48,19 @@ def scheduler_of_cluster(event: Any, broker: Broker | None = None) -> None:
     waker = waker_for(agenda.broker, agenda.alias)
     watch = Watch(agenda, event.is_set)
     say_ready("scheduling")
-    pause, refusal = BACK_OFF[0], None
+    pause, trouble = BACK_OFF[0], Complaint("schedules are read again")
     while not event.is_set():
         try:
             waker.listen()
             seconds = min(watch.enqueue_due(), waker.patience)
             if seconds > OFTEN:  # to open a connection takes longer than to look
                 connections.close_old()
-            if (pause > BACK_OFF[0] or refusal) and not watch.left_alone:
-                logger.info("schedules are read again")
-                refusal = None
+            if trouble and not watch.left_alone:
+                trouble.end()
             pause = BACK_OFF[0]
         except BaseException as error:
             endure(error)
-            refusal = report(error, pause, agenda, refusal)
+            report(trouble, error, pause, agenda)
             agenda.close()
             waker.close()
             connections.close_all()
@@ -70,22 +71,20 @@ def scheduler_of_cluster(event: Any, broker: Broker | None = None) -> None:
     agenda.close()
 
 
-def report(error: BaseException, pause: float, agenda: Agenda, told: str | None) -> str | None:
-    """Log what stopped a look at the schedules, with a traceback where it is no outage.
-
-    What the broker's server refuses is returned, and logged unless it was told before.
-    """
-    refusal = agenda.broker.refusal(error)
-    if refusal is None:
-        logger.error(
-            "can not enqueue what is due, trying again in %.1f seconds: %s",
-            pause,
-            brief(error),
-            exc_info=not isinstance(error, agenda.away),
-        )
-    elif refusal != told:
-        logger.error("can not enqueue what is due until that is mended: %s", refusal)
-    return refusal
+def report(trouble: Complaint, error: BaseException, pause: float, agenda: Agenda) -> None:
+    """Log what stopped a look at the schedules, with a traceback where it is no outage."""
+    if is_conflict(error):  # another was faster
+        return
+    if refusal := agenda.broker.refusal(error):
+        trouble.say(refusal, "can not enqueue what is due until that is mended: %s", refusal)
+        return
+    trouble.say(
+        type(error).__name__,
+        "can not enqueue what is due, trying again in %.1f seconds: %s",
+        pause,
+        brief(error),
+        exc_info=None if agenda.is_away(error) else error,
+    )
 
 
 def rest(event: Any, waker: Waker, seconds: float) -> bool:
@@ -133,12 +132,12 @@ class Watch:
         """See to a schedule that is due; one that fails keeps no other from running."""
         try:
             ids = self.agenda.serve(schedule, now)
-        except self.agenda.away:
-            # It can be about this task alone: MySQL hangs up at one that is too large for it.
-            self.leave_alone(schedule, BACK_OFF[1])
-            raise
         except BaseException as error:
             endure(error)
+            if self.agenda.is_away(error):
+                # It can be about this task alone: MySQL hangs up at one that is too large for it.
+                self.leave_alone(schedule, BACK_OFF[1])
+                raise
             delay = self.leave_alone(schedule, PUT_OFF[1])
             logger.exception(
                 "schedule %s [%s] is tried again in %.0f seconds", schedule.pk, schedule.func, delay

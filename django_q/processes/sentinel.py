@@ -30,6 +30,7 @@ from django_q.processes.leases import Leases
 from django_q.processes.leftovers import Leftovers
 from django_q.processes.log_writer import LogProcess
 from django_q.processes.pulse import Pulse, limit
+from django_q.processes.result_queue import ResultQueue
 from django_q.processes.slot import Slots, State
 from django_q.processes.unheard import Compatible
 from django_q.queues import STOP, Flag, Queue
@@ -71,7 +72,7 @@ class Sentinel(Compatible):
         self.stopping = False
         self.pool_size = Conf.WORKERS
         self.slots = Slots(self.pool_size)
-        self.task_queue, self.result_queue = Queue(), Queue()
+        self.task_queue, self.result_queue = Queue(), ResultQueue()
         self.children: list[Child] = []
         self.leftovers = Leftovers(self.result_queue)
         self.leases = Leases(self.broker, self.slots)

@@ -20,6 +20,7 @@ from django_q.exceptions import TimeoutException, endure
 from django_q.foreign import tell
 from django_q.lifecycle.completion import Spent, is_spent
 from django_q.lifecycle.execution import Undecodable, decode, execute, safe_repr, time_limit
+from django_q.lifecycle.plain_options import make_plain
 from django_q.lifecycle.resumption import has_succeeded_before
 from django_q.lifecycle.surroundings import in_own_context
 from django_q.lifecycle.timeout import Alarm
@@ -257,6 +258,7 @@ def read(job: Any, now: float) -> TaskPackage | Undecodable | None:
 
 def boiled_down(package: TaskPackage) -> TaskPackage | Spent:
     """Leave the receipt alone of a finished task that nobody wants more of."""
+    make_plain(package)
     return Spent([package["ack_id"]]) if is_spent(package) else sealed(package)
 
 

@@ -9,18 +9,21 @@ A group that a cluster of a predecessor has left is one list of keys; it is read
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from hashlib import md5
 from itertools import count
+from math import isnan
 from typing import Any
 from uuid import uuid4
 
 from django.core.cache import caches
+from django.core.cache.backends.base import DEFAULT_TIMEOUT
 
 from django_q.brokers.base import Broker
 from django_q.brokers.shared import shared_broker
 from django_q.conf import Conf, logger
-from django_q.exceptions import brief, endure, safe_repr
+from django_q.exceptions import StoreAway, brief, endure, safe_repr, safe_str
 from django_q.models import Task
 from django_q.package import TaskPackage, dotted_name
 from django_q.results import finished
@@ -36,22 +39,58 @@ UNSHARED = (
 PAGE = 100
 #: Members of a group at most: a count above is none of ours, and would be read up to for ever.
 MOST = 10_000_000
+#: Seconds for which results wait for a cache that takes nothing.
+PATIENCE = 30.0
+#: Seconds above which a result is kept for ever.
+LONGEST = 1e9
 #: What a package has only while it runs.
 PASSING_KEYS = ("ack_id", "leased_until", "handed_back", "resumed")
 
 
-def save(package: TaskPackage, broker: Broker | None = None) -> None:
+class Outage:
+    """How long the cache has been taking nothing."""
+
+    since: float | None = None  # monotonic
+
+
+def save(package: TaskPackage, broker: Broker | None = None, waits: bool = False) -> None:
     """Keep a finished task in the cache, for as long as its ``cached`` says. May be repeated.
 
-    What the cache refuses, as for its size, is kept as text. One that is away keeps nothing: it
-    may forget a result at any time, and to run the task again would be worse.
+    What the cache refuses, as for its size, is kept as text. Where it takes nothing at all and
+    the caller ``waits``, raises ``StoreAway`` for ``PATIENCE`` seconds. After that results are
+    lost until it takes something again: it may forget them at any time, and nothing else shall
+    wait for it.
     """
     for queue in queues(broker):
         try:
             queue.put(package, payload(package))
+            Outage.since = None
         except BaseException as refusal:  # whatever a cache raises
             endure(refusal)
+            if waits:
+                check_away(refusal)
             put_text(queue, package, refusal)
+
+
+def check_away(error: BaseException) -> None:
+    """Raise ``StoreAway`` where the cache takes nothing, and has not for long."""
+    if takes_results():
+        Outage.since = None
+        return
+    now = time.monotonic()
+    Outage.since = Outage.since or now
+    if now - Outage.since < PATIENCE:
+        raise StoreAway(f"the cache '{Conf.CACHE}'") from error
+
+
+def takes_results() -> bool:
+    """Whether the cache takes a small value."""
+    try:
+        caches[Conf.CACHE].set("django_q:probe", "", 1)
+    except BaseException as error:
+        endure(error)
+        return False
+    return True
 
 
 def put_text(queue: Cached, package: TaskPackage, refusal: BaseException) -> None:
@@ -64,6 +103,19 @@ def put_text(queue: Cached, package: TaskPackage, refusal: BaseException) -> Non
         logger.error("the result of '%s' (%s) is not in the cache: %s", func, name, brief(error))
     else:
         logger.error("the result of '%s' (%s) is cached as text: %s", func, name, brief(refusal))
+
+
+def seconds_of(cached: Any) -> Any:
+    """Tell for how long to keep a result; what says nothing has it kept as long as any value."""
+    if cached is True:
+        return None
+    try:
+        seconds = float(cached)
+    except (TypeError, ValueError, OverflowError):
+        return DEFAULT_TIMEOUT
+    if isnan(seconds):
+        return DEFAULT_TIMEOUT
+    return None if seconds > LONGEST else cached if isinstance(cached, (int, float)) else seconds
 
 
 def queues(broker: Broker | None) -> list[Cached]:
@@ -104,10 +156,10 @@ class Cached:
 
     def put(self, package: TaskPackage, value: str) -> None:
         """Keep a finished task, and have it in its group."""
-        timeout = None if package["cached"] is True else package["cached"]
+        timeout = seconds_of(package["cached"])
         self.cache.set(self.key(package["id"]), value, timeout)
         if package.get("group"):
-            self.join(package["group"], package["id"], timeout)
+            self.join(safe_str(package["group"]), package["id"], timeout)
 
     def join(self, group_id: str, task_id: str, timeout: float | None) -> None:
         """Add a task to a group. Twice does no harm: readers count each task once."""

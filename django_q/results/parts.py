@@ -8,11 +8,14 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, router
+from django.db import router
 from django.db.models import Max, Min, Q, QuerySet
+from django.utils import timezone
 
 from django_q.conf import Conf, logger
-from django_q.exceptions import brief, endure, safe_repr
+from django_q.connections import takes
+from django_q.database_errors import is_busy
+from django_q.exceptions import StoreAway, brief, endure, safe_repr
 from django_q.models import Part, Task
 from django_q.models.values import MARK, Unopened, as_json, from_json
 from django_q.package import TaskPackage
@@ -20,8 +23,6 @@ from django_q.results import saving
 from django_q.results.rows import Pickled, Unreadable, opened
 from django_q.results.saving import stored_time
 
-#: Errors that a value can be the cause of. ``ValueError`` is a driver's.
-REFUSALS = (DatabaseError, InterfaceError, ValueError)
 #: Parts of an iterable are given up when no item of it has ended for so long.
 PATIENCE = timedelta(days=30)
 
@@ -29,41 +30,90 @@ PATIENCE = timedelta(days=30)
 def add(packages: Iterable[TaskPackage]) -> None:
     """Keep the results of items; one that is there already stays as it is.
 
-    Raises what is in ``PASSING`` when the database is away; of values that it refuses, as for
-    their size, it gets a text.
+    Raises ``StoreAway`` when the database takes none; of what it refuses, as for the size of
+    values, it gets a text.
     """
-    rows = [as_part(package) for package in packages]
+    parts = [as_part(package) for package in packages]
     try:
-        write(rows)
-    except REFUSALS as error:
-        if saving.is_away(error, router.db_for_write(Task)):
-            raise
-        for row in rows:
-            add_alone(row)
+        write(parts)
+    except Exception as error:
+        check_away(error)
+        for part in parts:
+            add_alone(part)
 
 
 def add_alone(part: Part) -> None:
-    """Keep the result of one item, as text where the database refuses the values."""
-    try:
-        write([part])
-    except REFUSALS as error:
-        if saving.is_away(error, router.db_for_write(Task)):
-            raise
-        logger.error(
-            "the result of item %s of iterable %s is kept as text, because the database refuses "
-            "it: %s",
-            part.position,
-            part.iterable,
-            brief(error),
-        )
-        part.result = stored(saving.as_text(read(part.result)))
-        part.args = stored((saving.as_text(read(part.args)),))
-        write([part])
+    """Keep the result of one item, as text where the database refuses the values.
+
+    At last without its place among the others: without a part of each item no iterable is whole.
+    """
+    for loss, less in LESS:
+        less(part)
+        try:
+            write([part])
+        except Exception as error:
+            check_away(error)
+            refusal = error
+        else:
+            if loss:
+                logger.error(
+                    "the result of item %s of iterable %s is kept %s, because the database "
+                    "refuses it: %s",
+                    part.position,
+                    part.iterable,
+                    loss,
+                    brief(refusal),
+                )
+            return
+    raise refusal
 
 
-def write(rows: Sequence[Part]) -> None:
+def as_it_is(part: Part) -> None:
+    """Leave a part as it is."""
+
+
+def as_text(part: Part) -> None:
+    """Make text of the values of a part."""
+    part.result = stored(saving.as_text(read(part.result)))
+    part.args = stored((saving.as_text(read(part.args)),))
+
+
+def without_place(part: Part) -> None:
+    """Take its place among the others from a part."""
+    part.position = None
+
+
+#: What a part may lose, one after the other, and how the log calls that.
+LESS = (("", as_it_is), ("as text", as_text), ("as text and in no order", without_place))
+
+
+def check_away(error: Exception) -> None:
+    """Raise ``StoreAway`` where a failure is no fault of what was to be kept."""
+    if is_busy(error) or not takes_parts():
+        raise StoreAway(f"the table of parts of iterables in '{alias()}'") from error
+
+
+def takes_parts() -> bool:
+    """Whether the database takes a part, which does not stay."""
+    now = stored_time(timezone.now())
+    probe = Part(iterable="probe", task="probe", success=True, args=b"", result=b"")
+    probe.started = probe.stopped = now
+    return takes(alias(), lambda: probe.save(using=alias(), force_insert=True))
+
+
+def alias() -> str:
+    """Name the database of the parts: reads, too, must see what was just written."""
+    return router.db_for_write(Part)
+
+
+def rows() -> QuerySet[Part]:
+    """Give all parts."""
+    return Part.objects.using(alias())
+
+
+def write(parts: Sequence[Part]) -> None:
     """Insert rows that are not there."""
-    Part.objects.bulk_create(rows, ignore_conflicts=True)
+    rows().bulk_create(parts, ignore_conflicts=True)
 
 
 def as_part(package: TaskPackage) -> Part:
@@ -106,12 +156,15 @@ def read(data: bytes | memoryview) -> Any:
 
 def of(iterable: str) -> QuerySet[Part]:
     """Find the parts of an iterable, in the order of its items."""
-    return Part.objects.filter(iterable=iterable).order_by("position", "id")
+    return rows().filter(iterable=iterable).order_by("position", "id")
 
 
 def is_over(iterable: str) -> bool:
     """Whether an iterable was collated and saved, and its parts are gone."""
-    return not of(iterable).exists() and Task.objects.filter(id=iterable).exists()
+    return (
+        not of(iterable).exists()
+        and Task.objects.using(router.db_for_write(Task)).filter(id=iterable).exists()
+    )
 
 
 def claim(iterable: str, runs: Sequence[str], force: bool) -> bool:
@@ -121,19 +174,19 @@ def claim(iterable: str, runs: Sequence[str], force: bool) -> bool:
     """
     first = of(iterable).aggregate(pk=Min("pk"))["pk"]
     free = Q() if force else Q(claim=None) | Q(claim__in=runs)
-    return bool(Part.objects.filter(free, pk=first).update(claim=runs[0]))
+    return bool(rows().filter(free, pk=first).update(claim=runs[0]))
 
 
 def delete(iterables: Sequence[str]) -> None:
     """Delete the parts of iterables."""
-    Part.objects.filter(iterable__in=iterables).delete()
+    rows().filter(iterable__in=iterables).delete()
 
 
 def sweep(now: datetime) -> None:
     """Delete the parts of iterables that lost an item: their queue was emptied, perhaps."""
     limit = stored_time(now) - PATIENCE
-    oldest = Part.objects.order_by("pk").first()
+    oldest = rows().order_by("pk").first()
     if oldest is None or oldest.stopped > limit:
         return
-    last = Part.objects.values("iterable").annotate(last=Max("stopped"))
+    last = rows().values("iterable").annotate(last=Max("stopped"))
     delete([row["iterable"] for row in last.filter(last__lt=limit)])

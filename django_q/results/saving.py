@@ -5,31 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, router, transaction
-from django.db.models import F, QuerySet, Window
-from django.db.models.functions import RowNumber
+from django.db import connections, router, transaction
 from django.db.models.signals import post_save, pre_save
 from django.utils import timezone
 
 from django_q.conf import Conf, logger
-from django_q.exceptions import brief, endure, safe_repr
+from django_q.connections import takes
+from django_q.database_errors import is_busy
+from django_q.exceptions import StoreAway, brief, endure, safe_repr, safe_str
 from django_q.foreign import Inside, StrictDoor
-from django_q.models import Success, Task
-from django_q.models.task import clipped
+from django_q.models import Task
+from django_q.models.task import clipped, with_undone
 from django_q.package import TaskPackage, recorded_name
+from django_q.results import pruning
 from django_q.results.rows import PICKLED, insert, opened
 
-#: Errors that pass: the database is away, or busy. What failed may be tried again.
-PASSING = (OperationalError, InterfaceError)
-#: What errors say that pass, although the database may take another row meanwhile.
-BUSY = (
-    *("is locked", "deadlock detected", "try restarting", "could not serialize"),
-    *("restart transaction", "canceling statement", "interrupted"),
-    *("is full", "disk full", "space left"),
-)
 #: The columns of a row that are text as they are.
 NAMES = ("name", "func", "hook", "group", "cluster")
 #: What some database has no place for: NUL, halves of characters, and those of four bytes.
@@ -40,40 +34,63 @@ UNTOLD = "without a word to the receivers of its signals, one of which failed"
 RECEIVERS = "the receivers of the signals of Task"
 #: Characters of a result that is stored as text.
 LEGIBLE = 10_000
-#: A package of which nothing is known.
-EMPTY = {"args": (), "kwargs": {}, "result": None, "success": False}
-
 #: Rows above a new limit that one result clears away when it is saved. A group of them clears as
 #: many as it adds, and that number divided by its size: a busy monitor leaves it for quieter times.
 CLEARED = 1000
+#: A package of which nothing is known.
+EMPTY = {"args": (), "kwargs": {}, "result": None, "success": False}
 
 
 def is_saved(package: TaskPackage) -> bool:
-    """Whether a finished task gets a row: each failure does, a success where it is wanted."""
+    """Whether a finished task gets a row: each failure does, a success where it is wanted.
+
+    So does one after which something could not be done: the row says what.
+    """
     asked = package.get("save")
-    return not package["success"] or (Conf.SAVE_LIMIT >= 0 if asked is None else bool(asked))
+    wanted = Conf.SAVE_LIMIT >= 0 if asked is None else asked
+    return not package["success"] or wanted is True or bool(wanted or package.get("undone"))
 
 
 def save(packages: Sequence[TaskPackage]) -> None:
     """Save finished tasks in one transaction, and prune to ``save_limit``.
 
-    A row of the same id is replaced, unless it is a success. Raises what is in ``PASSING``
-    when the database is away; of a package that it refuses less is saved. What receivers of the
-    signals of ``Task`` raise is theirs and is logged.
+    A row of the same id is replaced, unless it is a success. Raises ``StoreAway`` when the
+    database takes no rows; of a package that it refuses less is saved. What receivers of the
+    signals of ``Task`` raise is theirs and is logged, and so is what comes of pruning.
     """
     rows = [as_row(package) for package in packages if is_saved(package)]
     if not rows:
         return
     alias = router.db_for_write(Task)
+    surplus = len(rows) + CLEARED // len(rows) if any(row["success"] for row in rows) else 0
+    is_plain = pruning.is_plain()
     try:
-        save_rows(rows, alias)
+        save_rows(rows, alias, pruned=surplus if is_plain else 0)
     except BaseException as error:
         endure(error)
-        if is_away(error, alias):
-            raise
+        check_away(error, alias)
         # One row is at fault, or a receiver of its signals: the others must not wait for it.
         for row in rows:
             save_alone(row, alias)
+        is_plain = False
+    if surplus and not is_plain:
+        prune_apart = partial(pruning.prune_apart, alias, surplus)
+        if connections[alias].in_atomic_block:
+            transaction.on_commit(prune_apart, using=alias)
+        else:
+            prune_apart()
+
+
+def amend(package: TaskPackage) -> None:
+    """Have the row of a saved task name what could not be done after it; make one if need be."""
+    row, alias = as_row(package), router.db_for_write(Task)
+    try:
+        found = Task.objects.using(alias).filter(id=row["id"]).update(hook=row["hook"])
+    except Exception as error:
+        check_away(error, alias)
+        raise
+    if not found:
+        save([package])
 
 
 def save_task(task: TaskPackage, broker: Any = None) -> None:
@@ -81,16 +98,21 @@ def save_task(task: TaskPackage, broker: Any = None) -> None:
     save([task])
 
 
-def save_rows(rows: list[dict[str, Any]], alias: str, is_told: bool = True) -> None:
-    """Write rows in one transaction; with ``is_told`` the receivers of their signals are told."""
+def save_rows(
+    rows: list[dict[str, Any]], alias: str, is_told: bool = True, pruned: int = 0
+) -> None:
+    """Write rows in one transaction; with ``is_told`` the receivers of their signals are told.
+
+    Up to ``pruned`` older ones for which there is no room are deleted in the same transaction.
+    """
     with transaction.atomic(using=alias):
         if is_told and has_listeners():
             for row in rows:
                 tell_of(row, alias)
         else:
             insert(rows, alias)
-        if any(row["success"] for row in rows):
-            prune(alias, len(rows))
+        if pruned:
+            pruning.prune(alias, pruned)
 
 
 def has_listeners() -> bool:
@@ -105,8 +127,7 @@ def save_alone(row: dict[str, Any], alias: str) -> None:
             save_rows([version], alias, is_told=not loss)
         except BaseException as error:
             endure(error)
-            if is_away(error, alias):
-                raise
+            check_away(error, alias)
             refusal = error
         else:
             if loss:
@@ -126,6 +147,9 @@ def versions(row: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "", row
     if has_listeners():
         yield UNTOLD, row
+    if not 1 < row["started"].year < 9999:  # at the ends of the calendar not every zone has a time
+        row = {**row, "started": row["stopped"]}
+        yield "as if it had been enqueued when it ended, as the database refuses the time", row
     names = {key: printable(row[key], key) for key in NAMES}
     if any(names[key] != row[key] for key in NAMES):
         row = {**row, **names}
@@ -134,7 +158,7 @@ def versions(row: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "", row  # once more, before it loses a value
     row = {**row, "args": None, "kwargs": None}
     yield "without its arguments, as the database refuses them", row
-    names = {key: clipped(ascii(row[key])[1:-1], key) for key in NAMES if row[key]}
+    names = {key: clipped(ascii(row[key])[1:-1], key) for key in ("id", *NAMES) if row[key]}
     row = {**row, **names, "result": as_text(row["result"])}
     yield "with its result as text, as the database refuses it", row
 
@@ -151,43 +175,40 @@ def as_text(value: Any) -> str:
     return f"{text[:LEGIBLE]} (stored as text, because the database refused the value)"
 
 
+def check_away(error: BaseException, alias: str) -> None:
+    """Raise ``StoreAway`` where a failure is no fault of what was saved."""
+    if is_away(error, alias):
+        raise StoreAway(f"the table of results in '{alias}'") from error
+
+
 def is_away(error: BaseException, alias: str) -> bool:
     """Whether a failure passes: the database is away or busy, and takes no other row either.
 
-    A driver may have one class of errors for both, as those of MySQL for a value that is larger
-    than ``max_allowed_packet``, after which the server hangs up.
+    It is the database that is asked, and not the class of the error: drivers have one for what
+    is read-only, of an older schema or not permitted, and for a row that is at fault.
     """
-    if not isinstance(error, PASSING):
-        return False
-    return any(word in str(error).lower() for word in BUSY) or not takes_rows(alias)
+    return is_busy(error) or not takes_rows(alias)
 
 
 def takes_rows(alias: str) -> bool:
     """Whether the database takes a small row, which does not stay."""
     now = timezone.now()
     probe = {"id": "probe", "name": "probe", "func": "", "started": now, "stopped": now}
-    try:
-        with transaction.atomic(using=alias):
-            insert([as_row({**EMPTY, **probe})], alias)
-            transaction.set_rollback(True, using=alias)
-    except (DatabaseError, InterfaceError):
-        return False
-    return True
+    return takes(alias, lambda: insert([as_row({**EMPTY, **probe})], alias))
 
 
 def as_row(package: TaskPackage) -> dict[str, Any]:
     """Map a finished package to the columns of its row."""
-    hook = package.get("hook") and opened(package["hook"])
     return {
         "id": package["id"],
-        "name": clipped(package["name"], "name"),
+        "name": clipped(plain(package["name"]), "name"),
         "func": clipped(recorded_name(package["func"]), "func"),
-        "hook": clipped(recorded_name(hook), "hook") if hook else None,
+        "hook": hook_of(package),
         "args": package["args"],
         "kwargs": package["kwargs"],
         "result": package["result"],
-        "group": clipped(package["group"], "group") if package.get("group") else None,
-        "cluster": package.get("cluster"),
+        "group": label(package, "group"),
+        "cluster": label(package, "cluster"),
         "started": stored_time(package["started"]),
         "stopped": stored_time(package["stopped"]),
         "success": package["success"],
@@ -195,7 +216,42 @@ def as_row(package: TaskPackage) -> dict[str, Any]:
     }
 
 
+def hook_of(package: TaskPackage) -> str | None:
+    """Name the hook of a package, and behind it what could not be done after the task.
+
+    The result must stay what the function has returned, and no other column is text for people
+    about what comes after a task.
+    """
+    hook = package.get("hook") and opened(package["hook"])
+    name = recorded_name(hook) if hook else ""
+    if undone := package.get("undone"):
+        return with_undone(name, undone)
+    return clipped(name, "hook") or None
+
+
+def label(package: TaskPackage, key: str) -> str | None:
+    """Write a label of a package as text; what is none is no reason to lose a result."""
+    value = package.get(key)
+    return clipped(plain(value), key) if value else None
+
+
+def plain(value: Any) -> str:
+    """Make text of anything."""
+    return value if isinstance(value, str) else safe_str(value)
+
+
 def stored_time(moment: datetime) -> datetime:
+    """Make a time one that the project's database columns can hold.
+
+    One that is too near to the end of the calendar for that is taken for now.
+    """
+    try:
+        return in_zone(moment)
+    except (OverflowError, ValueError):
+        return in_zone(timezone.now())
+
+
+def in_zone(moment: datetime) -> datetime:
     """Make a time aware or naive, whichever the project's database columns are."""
     if (moment.tzinfo is not None) is bool(settings.USE_TZ):
         return moment
@@ -229,31 +285,3 @@ def save_instance(row: dict[str, Any], alias: str) -> None:
         Task(**values).save(using=alias, force_insert=True)
     elif not existing.success:
         Task(**values).save(using=alias, force_update=True)
-
-
-def prune(alias: str, saved: int) -> None:
-    """Delete successes beyond ``save_limit``, the latest of them first, some at a time.
-
-    So that a limit that is set on a table of a million rows does not stop the results. ``saved``
-    is the number of rows that have just come.
-    """
-    if Conf.SAVE_LIMIT <= 0:
-        return
-    at_most = saved + CLEARED // saved
-    if Conf.SAVE_LIMIT_PER in ("group", "name", "func"):
-        surplus = surplus_of_each(alias, Conf.SAVE_LIMIT_PER)[:at_most]
-    else:
-        # Not filter(success=True): SQLite does not look a bare boolean up in an index.
-        kept = Task.objects.using(alias).filter(success__in=[True]).order_by("-stopped")
-        end = Conf.SAVE_LIMIT + at_most
-        surplus = kept.values_list("id", flat=True)[Conf.SAVE_LIMIT : end]
-    if ids := list(surplus):
-        Task.objects.using(alias).filter(id__in=ids)._raw_delete(alias)
-
-
-def surplus_of_each(alias: str, column: str) -> QuerySet:
-    """Select the ids of successes beyond ``save_limit`` of each group, name or function."""
-    numbered = Success.objects.using(alias).annotate(
-        place=Window(RowNumber(), partition_by=[F(column)], order_by=[F("stopped").desc(), F("id")])
-    )
-    return numbered.filter(place__gt=Conf.SAVE_LIMIT).order_by().values_list("id", flat=True)

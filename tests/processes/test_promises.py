@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ from django_q.models import Failure, Success, Task
 from django_q.signing import SignedPackage
 from django_q.tasks import async_batch, async_task, fetch, result
 from tests.clusters import RunningCluster, is_alive
+from tests.outages import read_only, saved, unmigrated
 from tests.servers import DEADLINE, PostgresServer, RedisServer, wait_until
 from tests.tasks import Deadly, Endless
 
@@ -541,3 +543,82 @@ def test_a_package_by_rpush_alone_is_executed(broker, running_cluster):
 
     wait_until(lambda: all_saved(ids))
     assert fetch(ids[0]).result == -2.0
+
+
+OUTAGES = pytest.mark.parametrize("outage", [read_only, unmigrated])
+
+
+@OUTAGES
+@pytest.mark.parametrize("kind", ["redis", "postgres"])
+def test_results_wait_for_a_database_that_takes_none_and_each_task_runs_once(
+    request, on_postgres, make_broker, monkeypatch, tmp_path, outage, kind
+):
+    broker = make_broker(kind)
+    if kind == "postgres":
+        monkeypatch.setenv("DJANGO_Q_TEST_ORM", "default")
+    cluster = RunningCluster(retry=2, save_limit=0)
+    request.addfinalizer(cluster.end)
+    cluster.wait_ready()
+    trace = tmp_path / "runs"
+    enqueue_traces(trace, 20, 0.01)
+    wait_until(lambda: saved(on_postgres) == 20, timeout=30)
+    lines = len(cluster.log().splitlines())
+
+    began = [async_task("tests.tasks.trace", str(trace), 100 + n, 1.0) for n in range(2)]
+    wait_until(lambda: len(runs(trace)) == 22, timeout=30)
+    with outage(on_postgres):
+        cluster.wait_for("results wait to be saved", timeout=30)
+        if not (kind == "postgres" and outage is read_only):
+            enqueue_traces(trace, 10, 0.01, first=200)
+        held_up = len(runs(trace))
+        with suppress(AssertionError):
+            wait_until(lambda: len(runs(trace)) > held_up + 2, timeout=8)
+        assert len(runs(trace)) <= held_up + 2  # nothing more is taken
+        assert set(runs(trace).values()) == {1}
+        complaints = cluster.log().splitlines()[lines:]
+    if kind == "postgres" and outage is read_only:
+        enqueue_traces(trace, 10, 0.01, first=200)
+
+    wait_until(lambda: saved(on_postgres) == 32, timeout=60)
+    assert set(runs(trace).values()) == {1}
+    assert Success.objects.using(on_postgres).filter(id__in=began).count() == 2
+    assert Task.objects.using(on_postgres).filter(success=False).count() == 0
+    wait_until(lambda: broker.lock_size() == broker.queue_size() == 0, timeout=20)
+    errors = [line for line in complaints if "ERROR" in line or "WARNING" in line]
+    assert len(errors) < 20, "\n".join(errors)
+    cluster.wait_for("results are saved again")
+
+
+def handmade(func, *args, **options):
+    """Make a package as another producer may."""
+    task_id = uuid.uuid4().hex
+    call = {"func": func, "args": args, "kwargs": {}, "started": timezone.now()}
+    return {"id": task_id, "name": task_id, **call, **options}
+
+
+@pytest.mark.parametrize("broker", ["redis", "orm"], indirect=True)
+def test_a_package_with_odd_options_ends_and_so_does_a_cluster_that_runs_once(
+    broker, running_cluster, tmp_path
+):
+    trace = tmp_path / "runs"
+    options = [
+        {},
+        {"group": ["a"]},
+        {"group": {"a": 1}},
+        {"chain": [3]},
+        {"chain": [("f", ("x",)), ("f", 1, 2, 3)]},
+        {"chain": [("f", 1, 2, 3)]},
+        {"schedule": "x"},
+        {"name": None},
+    ]
+    for number, own in enumerate(options):
+        task = handmade("tests.tasks.trace", str(trace), number, 0, max_attempts=5, **own)
+        broker.enqueue(SignedPackage.dumps(task))
+
+    cluster = running_cluster("--run-once", ready=False, retry=2)
+    assert cluster.process.wait(DEADLINE) == 0
+
+    assert set(runs(trace).values()) == {1}
+    assert Success.objects.filter(func="tests.tasks.trace").count() == len(runs(trace))
+    assert Task.objects.filter(func="tests.tasks.trace").count() == len(options)
+    assert broker.lock_size() == broker.queue_size() == 0

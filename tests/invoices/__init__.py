@@ -1,0 +1,1 @@
+"""An application of a project, with a model that points at finished tasks."""
