@@ -40,7 +40,8 @@ def write_log(log: LogQueue, *queues: Queue) -> None:
             items = []
         except EOFError:
             break
-        connections.close_old()  # a handler may write to a database
+        with contextlib.suppress(Exception):
+            connections.close_old()  # a handler may write to a database
         for fields in items:
             writer.write(fields)
         writer.tell()
@@ -65,8 +66,9 @@ class Writer:
         except BaseException:  # a handler may raise what it likes
             self.failed = True
         if self.failed:
-            connections.close_all()
             self.log.lost.add(1)
+            with contextlib.suppress(Exception):
+                connections.close_all()
 
     def handle_error(self, handler: logging.Handler, record: logging.LogRecord) -> None:
         """Note that a handler has failed, in place of ``Handler.handleError``."""
