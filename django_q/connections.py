@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from django.conf import settings
 from django.core.cache import caches
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, transaction
@@ -45,7 +44,7 @@ def connect_redis(options: Mapping[str, Any] | str | None, django_redis: str | N
     server. Nothing is sent yet.
     """
     if django_redis:
-        if django_redis not in settings.CACHES:  # whose error would quote it
+        if django_redis not in caches.settings:  # whose error would quote it
             raise ImproperlyConfigured("Q_CLUSTER['django_redis'] names no cache in CACHES.")
         from_cache = getattr(caches[django_redis], "client", None)
         if from_cache is None:
@@ -84,6 +83,19 @@ def check_address(arguments: Mapping[str, Any]) -> None:
         raise ImproperlyConfigured(UNREADABLE)
     if isinstance(host, str) and ("@" in host or "://" in host):
         raise ImproperlyConfigured("Q_CLUSTER['redis']: 'host' is a URL. Give it as 'url'.")
+
+
+def cache_of(alias: str) -> Any:
+    """Give the cache that ``Q_CLUSTER['cache']`` names. Django's own error would quote it."""
+    if alias not in caches.settings:
+        raise ImproperlyConfigured("Q_CLUSTER['cache'] names no cache in CACHES.")
+    return caches[alias]
+
+
+def check_database(alias: str) -> None:
+    """Raise ``ImproperlyConfigured`` unless a database is defined, without quoting what is set."""
+    if alias not in connections.settings:
+        raise ImproperlyConfigured("Q_CLUSTER['orm'] names no database in DATABASES.")
 
 
 @lru_cache(maxsize=1)

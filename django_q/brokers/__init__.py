@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 from django_q.brokers.adapted import Adapted
 from django_q.brokers.base import Broker, Delivery
 from django_q.conf import Conf
+from django_q.connections import check_database
 
 __all__ = ["Broker", "Delivery", "get_broker", "leased"]
 
@@ -37,6 +38,7 @@ def broker_class() -> type:
 
         return Sqs
     if Conf.ORM:
+        check_database(Conf.ORM)
         from django_q.brokers.orm import ORM
 
         return ORM

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from math import ceil
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from django_q.brokers.base import Broker, Delivery
+from django_q.brokers.sqs_messages import entry, has_receipt, server_time, whole_number
 from django_q.conf import Conf, logger
 from django_q.exceptions import BrokerUnavailable, brief
 from django_q.optional import optional
@@ -30,6 +30,8 @@ LONGEST_DELAY, LONGEST_LEASE = 900, 43200
 LONG_POLL = 2
 #: Attempts at what a batch request has not done for a reason that may pass.
 ATTEMPTS = 3
+#: What is said of an address without quoting it, as errors of connections do.
+ENDPOINT = "Q_CLUSTER['sqs']['endpoint_url'] must be like 'https://host:port', and nothing more."
 #: Name of the attribute of a message that says by how many seconds it was delayed.
 DELAY = "delay"
 #: What is asked of each message.
@@ -250,7 +252,12 @@ def connect(kind: str) -> Any:
         options["region_name"] = region
     timeouts = botocore_config.Config(connect_timeout=5, read_timeout=10 + long_poll())
     make = getattr(boto3.Session(**options), kind)
-    return make("sqs", endpoint_url=endpoint, config=timeouts)
+    try:
+        if not set("@?#").isdisjoint(endpoint or ""):
+            raise ValueError
+        return make("sqs", endpoint_url=endpoint, config=timeouts)
+    except ValueError:  # which quotes it
+        raise ImproperlyConfigured(ENDPOINT) from None
 
 
 def text(payload: str | bytes) -> str:
@@ -285,11 +292,6 @@ def delayed(seconds: float) -> dict[str, Any]:
     return options
 
 
-def has_receipt(message: Any) -> bool:
-    """Whether a message can be acknowledged. One that can not would be run again and again."""
-    return isinstance(message, Mapping) and bool(message.get("ReceiptHandle"))
-
-
 def delay_of(message: Mapping[str, Any]) -> int:
     """Tell by how many seconds a message was delayed, if that was too long for the service.
 
@@ -316,26 +318,6 @@ def delivery(message: Mapping[str, Any]) -> Delivery:
     body = message.get("Body")
     payload = body if isinstance(body, str) else ""
     return Delivery(message["ReceiptHandle"], payload, max(1, received - too_early))
-
-
-def entry(table: Any, key: str) -> Any:
-    """Look up what a message says; None where it does not."""
-    return table.get(key) if isinstance(table, Mapping) else None
-
-
-def whole_number(text: Any) -> int:
-    """Read a number of seconds, of milliseconds, or of times; 0 for what is none."""
-    digits = text if isinstance(text, str) else ""
-    return int(digits) if digits.isdecimal() and digits.isascii() and len(digits) < 20 else 0
-
-
-def server_time(reply: Mapping[str, Any]) -> float:
-    """Read the clock of the service off its reply; ours where it does not tell."""
-    headers = entry(reply.get("ResponseMetadata"), "HTTPHeaders")
-    try:
-        return parsedate_to_datetime(entry(headers, "date")).timestamp()
-    except (TypeError, ValueError):
-        return time.time()
 
 
 def lease(seconds: float) -> int:

@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from django.core.cache import caches
 from django.db import InterfaceError, OperationalError
 
 from django_q.brokers.heartbeats import Heartbeats
 from django_q.brokers.overridden import FORGOTTEN, REMEMBERED, follow_overrides  # noqa: F401 - asked for here
 from django_q.brokers.waker import Waker
 from django_q.conf import Conf
-from django_q.connections import redis_errors
+from django_q.connections import cache_of, redis_errors
 from django_q.exceptions import BrokerRefuses
 
 #: Seconds that ``dequeue`` waits unless told: who can not be woken gets an answer soon. When it is
@@ -263,7 +262,7 @@ class Broker:
     @staticmethod
     def get_cache() -> Any:
         """Give the cache that ``Q_CLUSTER['cache']`` names."""
-        return caches[Conf.CACHE]
+        return cache_of(Conf.CACHE)
 
     @staticmethod
     def get_connection(list_key: str | None = None) -> Any:

@@ -17,12 +17,12 @@ from math import isnan
 from typing import Any
 from uuid import uuid4
 
-from django.core.cache import caches
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
 
 from django_q.brokers.base import Broker
 from django_q.brokers.shared import shared_broker
 from django_q.conf import Conf, logger
+from django_q.connections import cache_of
 from django_q.exceptions import StoreAway, brief, endure, safe_repr, safe_str
 from django_q.models import Task
 from django_q.package import TaskPackage, dotted_name
@@ -144,7 +144,7 @@ class Cached:
     @property
     def cache(self) -> Any:
         """The cache that ``Q_CLUSTER['cache']`` names."""
-        return caches[Conf.CACHE]
+        return cache_of(Conf.CACHE)
 
     def key(self, task_id: str) -> str:
         """Name the key of a task's result."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Callable
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from django_q import __version__
+from django_q.brokers import get_broker
 from django_q.checks import examine
 from django_q.connections import connect_redis
+from django_q.results.cache import Cached
 from django_q.terminal.configuration import lines, without_secrets
 
 SECRET = "hunter2"
@@ -151,3 +154,21 @@ def test_what_is_known_to_be_harmless_is_printed(conf):
     assert (settings["ORM"], settings["BROKER_CLASS"]) == ("default", "shop.brokers.Broker")
     assert "@host/1'" in settings["ALT_CLUSTERS"]
     assert "'timeout': 5" in settings["ALT_CLUSTERS"]
+
+
+@pytest.mark.parametrize("value", URLS)
+@pytest.mark.parametrize("option", ["orm", "cache", "django_redis", "sqs", "redis"])
+def test_no_error_of_a_broker_or_a_cache_quotes_a_secret(conf, option, value):
+    conf(**{option: {"endpoint_url": value, "aws_region": "x"} if option == "sqs" else value})
+
+    assert SECRET not in what_it_raises(lambda: get_broker().connection)
+    assert SECRET not in what_it_raises(lambda: Cached("q").get("key"))
+
+
+def what_it_raises(step: Callable) -> str:
+    """Tell what a step raises, as a log would."""
+    try:
+        step()
+    except Exception as error:
+        return "".join(traceback.format_exception(error))
+    return ""
