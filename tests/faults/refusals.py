@@ -34,9 +34,11 @@ def refuse_commands(run: Run) -> None:
     names = run.random.sample(COMMANDS, run.random.choice([1, 1, 1, 3]))
     run.parts = names
     with run.rig.server.client() as client:
-        client.acl_setuser(USER, commands=[f"-{name}" for name in names])
-        take_a_while(run, run.random.uniform(0.5, RETRY))
-        client.acl_setuser(USER, commands=["+@all"])
+        client.execute_command("ACL", "SETUSER", USER, *[f"-{name}" for name in names])
+        try:
+            take_a_while(run, run.random.uniform(0.5, RETRY))
+        finally:
+            client.execute_command("ACL", "SETUSER", USER, "+@all")
 
 
 def take_a_while(run: Run, seconds: float) -> None:
