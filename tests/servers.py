@@ -94,14 +94,22 @@ def end_with_test_run(process: subprocess.Popen, directory: Path | None = None) 
     return file
 
 
+def comes(condition: Callable[[], object], timeout: float, interval: float = 0.01) -> bool:
+    """Wait for what may not come; whether it did in ``timeout`` seconds."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(interval)
+    return True
+
+
 def wait_until(
     condition: Callable[[], object], timeout: float = DEADLINE, interval: float = 0.01
 ) -> None:
-    """Return as soon as ``condition()`` is true; fail when it is not in ``timeout`` seconds."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, f"still not so after {timeout} seconds"
-        time.sleep(interval)
+    """Return as soon as ``condition()`` is true; fail when it is not in a minute, or longer."""
+    timeout = max(timeout, DEADLINE)
+    assert comes(condition, timeout, interval), f"still not so after {timeout} seconds"
 
 
 def packaged(package: str, *path: str) -> Path | None:

@@ -26,7 +26,7 @@ from tests.clusters import RunningCluster, is_alive
 from tests.faults.invariants import LINK, Crash, Trace, Verdict, not_explained
 from tests.faults.log_reader import LogReader
 from tests.faults.rigs import ALIAS, Rig
-from tests.servers import wait_until
+from tests.servers import comes, wait_until
 
 #: Tasks of a run, and seconds over which they are enqueued.
 TASKS, SPREAD = 200, 1.2
@@ -243,10 +243,7 @@ class Run:
 
     def quietly(self, condition: Callable[[], Any], timeout: float) -> bool:
         """Wait for a condition; whether it came."""
-        with contextlib.suppress(AssertionError):
-            wait_until(condition, timeout)
-            return True
-        return False
+        return comes(condition, timeout)
 
     def end(self) -> list[str]:
         """Stop what runs in good order; say what stayed behind."""

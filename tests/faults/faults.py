@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 
 from tests.faults.driver import BALLAST, RETRY, Run
-from tests.servers import wait_until
+from tests.servers import comes, wait_until
 
 ALL = ("redis", "sqlite", "postgres", "mysql")
 SERVERS = ("redis", "postgres", "mysql")
@@ -72,10 +72,7 @@ def kill(run: Run, role: str) -> None:
 
 def wait_quietly(condition: Callable[[], object]) -> bool:
     """Wait for something that is not sure to come; whether it did."""
-    with contextlib.suppress(AssertionError):
-        wait_until(condition, 5)
-        return True
-    return False
+    return comes(condition, 5)
 
 
 @fault("kill worker", short=True)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.faults.faults import FAULTS
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
 
 def test_nothing_is_lost(make_run, judge, fault_name, kind, seed):

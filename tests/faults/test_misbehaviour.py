@@ -11,7 +11,7 @@ from tests.faults.misbehaviour import DEEDS, misbehave
 from tests.faults.rigs import ALIAS, KINDS
 from tests.faults.shards import SEEDS, seeds
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 
 #: The broker has no part in most of this, so one is enough where time is short.
 WANTED = ["redis"] if SEEDS not in os.environ else [kind for kind in KINDS if kind != "mysql"]

@@ -10,7 +10,7 @@ from tests.faults import peers
 from tests.faults.rigs import KINDS
 from tests.switch.shops import Unavailable
 
-pytestmark = [pytest.mark.switch, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.switch, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")

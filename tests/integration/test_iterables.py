@@ -406,7 +406,7 @@ def test_an_iter_is_built_up(broker, run_all):
     assert products.result() is None
     run_all(broker)
 
-    assert products.result(wait=1000) == [2, 12]
+    assert products.result(wait=60_000) == [2, 12]
     assert products.fetch().id == products.id == iterable
     products.append(5, 6)
     assert products.result() is None

@@ -17,7 +17,7 @@ from django_q.processes import log_queue
 from django_q.processes.log_writer import LogProcess
 from django_q.queues import Flag
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(300)
 
 
 class Tried(logging.Handler):

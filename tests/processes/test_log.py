@@ -19,7 +19,7 @@ from tests.servers import wait_until
 
 pytestmark = [
     pytest.mark.processes,
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(300),
     pytest.mark.django_db(transaction=True),
 ]
 
@@ -101,7 +101,7 @@ def test_nobody_waits_for_a_pipe_that_is_full(broker, piped, tmp_path, method):
     assert not any(failure.attempt_count > 1 for failure in Failure.objects.all())
     cluster.processes()
     cluster.terminate()
-    assert cluster.process.wait(20) == 0
+    assert cluster.process.wait(60) == 0
     wait_until(lambda: cluster.leftovers() == [], 10)
 
 
@@ -145,13 +145,13 @@ def test_a_handler_that_waits_or_raises_costs_its_lines_and_no_more(
 def test_a_cluster_stops_while_a_handler_waits(broker, handled, tmp_path):
     (tmp_path / "wall").touch()
     cluster = handled("Waiting", stop_timeout=1)
-    async_task("tests.tasks.touch_and_sleep", str(tmp_path / "runs"), 60)
+    async_task("tests.tasks.touch_and_sleep", str(tmp_path / "runs"), 300)
     wait_until(lambda: run_times(tmp_path / "runs") == 1, 60)
     cluster.processes()
 
     cluster.terminate()
 
-    assert cluster.process.wait(20) == 0
+    assert cluster.process.wait(60) == 0
     wait_until(lambda: cluster.leftovers() == [], 10)
     assert broker.queue_size() == 1
 
@@ -201,7 +201,7 @@ def test_a_logger_outlives_its_main_process_for_the_last_lines_and_no_longer(
     cluster.processes()
 
     os.kill(cluster.pid, signal.SIGKILL)
-    cluster.process.wait(10)
+    cluster.process.wait(60)
 
     wait_until(lambda: cluster.leftovers() == [], 20)
     assert "sentinel stopping cluster processes" in cluster.log()

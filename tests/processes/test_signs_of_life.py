@@ -19,7 +19,7 @@ from tests.servers import wait_until
 
 pytestmark = [
     pytest.mark.processes,
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(300),
     pytest.mark.django_db(transaction=True),
 ]
 
@@ -91,7 +91,7 @@ def test_processes_that_die_are_replaced_where_the_project_ignores_sigchld(
 @pytest.mark.parametrize("prepare", [block_signals, ignore_stops])
 def test_signals_are_heard_that_were_blocked_or_ignored(prepared, prepare):
     cluster = prepared(prepare)
-    limited = async_task("tests.tasks.sleep_for", 60, timeout=1)
+    limited = async_task("tests.tasks.sleep_for", 300, timeout=1)
     wait_until(lambda: fetch(limited) is not None, 20)
 
     assert "exceeded its time limit" in fetch(limited).result
@@ -128,7 +128,7 @@ def test_a_second_signal_ends_a_cluster_whose_sentinel_stands_still(
     time.sleep(0.3)  # a second wish, and no echo of the first
     cluster.terminate()
 
-    assert cluster.process.wait(40) == 0
+    assert cluster.process.wait(60) == 0
     wait_until(lambda: cluster.leftovers() == [], 10)
 
 
