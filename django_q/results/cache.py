@@ -86,7 +86,7 @@ def check_away(error: BaseException) -> None:
 def takes_results() -> bool:
     """Whether the cache takes a small value."""
     try:
-        caches[Conf.CACHE].set("django_q:probe", "", 1)
+        cache_of(Conf.CACHE).set("django_q:probe", "", 1)
     except BaseException as error:
         endure(error)
         return False
