@@ -58,15 +58,15 @@ def test_whatever_a_hook_raises_its_monitor_lives(broker, running_cluster, hook)
 @EITHER_BROKER
 def test_a_hook_that_ends_the_monitor_costs_no_run_of_a_task(broker, running_cluster, tmp_path):
     path = str(tmp_path / "words")
-    cluster = running_cluster(retry=2)
+    cluster = running_cluster(retry=4)
     end = async_task("tests.foreign.leave", path, "end", hook="tests.foreign.end_process")
     others = [
         async_task("tests.foreign.leave", path, f"t{n}", hook="tests.foreign.hook_that_notes")
         for n in range(10)
     ]
 
-    wait_until(lambda: Success.objects.filter(id__in=[end, *others]).count() == 11, 30)
-    wait_until(lambda: is_empty(broker), 30)
+    wait_until(lambda: Success.objects.filter(id__in=[end, *others]).count() == 11, 50)
+    wait_until(lambda: is_empty(broker), 50)
 
     found = words(tmp_path / "words")
     assert {word: n for word, n in found.items() if word[0] == "t"} == {
