@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from redis import ConnectionError as RedisAway
 
 from django_q.brokers import Broker, get_broker, leased
+from django_q.exceptions import TimeoutException
 from django_q.lifecycle import agenda
 from django_q.lifecycle.agenda import Agenda, run_now
 from django_q.models import Schedule, Success, Task
@@ -52,8 +53,10 @@ def end_claims() -> None:
     Schedule.objects.exclude(claimed=None).update(claimed=Now() - timedelta(seconds=1))
 
 
-class Killed(BaseException):
-    """Stands for the end of the process."""
+class Killed(TimeoutException):
+    """Stands for the end of the process: the one thing that no handler of a cluster keeps."""
+
+    ends_task = True
 
 
 def kill(*args: Any, **kwargs: Any) -> Any:
