@@ -10,8 +10,13 @@ from django_q.optional import resource
 
 
 def is_short_of_files(error: BaseException) -> bool:
-    """Whether an error comes of too many open files."""
-    return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
+    """Whether an error comes of too many open files, also where a driver has made another of it."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, OSError) and found.errno in (errno.EMFILE, errno.ENFILE):
+            return True
+        found = found.__cause__ or found.__context__
+    return False
 
 
 def shortage() -> str:

@@ -64,11 +64,11 @@ class Command(BaseCommand):
             code = Cluster().run(
                 until_empty=options["run_once"], then_exit=self._called_from_command_line
             )
-        except RuntimeError as error:
-            raise CommandError(str(error)) from error
-        except OSError as error:
+        except Exception as error:
             if is_short_of_files(error):
                 raise CommandError(shortage()) from error
+            if type(error) is RuntimeError:  # ours, which says what to do
+                raise CommandError(str(error)) from error
             raise
         if code:
             sys.exit(code)
