@@ -43,7 +43,7 @@ def translate(data: bytes, path: str = "<source>") -> Translation:
 def _translate(data: bytes, path: str) -> Translation:
     source = read_source(data)
     if not source.offsets:
-        return Translation(data)
+        return Translation(data, remarks=left_strings(source, path))
     parsed = parse_source(source, path)
     uses = Uses(parsed.tree)
     shown = f"the string shows the name '{NAME}' itself"
@@ -53,6 +53,16 @@ def _translate(data: bytes, path: str) -> Translation:
     new = _rewrite(source, data)
     compile(new, path, "exec", dont_inherit=True)
     return Translation(new, len(source.offsets), remarks=tuple(sorted(uses.strings)))
+
+
+def left_strings(source: Source, path: str) -> tuple[Remark, ...]:
+    """Name the strings of a file that has nothing else: it may patch the name in a module."""
+    if f".{NAME}" not in source.text:
+        return ()
+    try:
+        return tuple(sorted(Uses(parse_source(source, path).tree).strings))
+    except UNREADABLE:  # there is nothing in it that would be changed
+        return ()
 
 
 def _rewrite(source: Source, data: bytes) -> bytes:

@@ -151,3 +151,19 @@ def test_no_text_is_too_odd(source: str) -> None:
         compile(translation.data, "sample", "exec")
     else:
         assert translation.data == data
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "mock.patch('shop.views.async')\n",
+        "async def f():\n    with patch('shop.views.async'):\n        pass\n",
+    ],
+)
+def test_a_string_is_named_in_a_file_that_has_nothing_to_change(source):
+    translation = translate(source.encode())
+
+    assert not translation.has_changed
+    assert [text for _, text in translation.remarks] == [
+        "the string 'shop.views.async' is left as it is"
+    ]
