@@ -19,13 +19,13 @@ ROOT = Path(__file__).parent.parent
 #: Seconds that each environment keeps a processor busy, and seconds that it waits for time to
 #: pass, on the machine where they were measured; without the first installation.
 FIGURES = {
-    "py310-dj52": (150, 110),
-    "py311-dj52": (135, 110),
-    "py312-dj60": (100, 80),
-    "py313-dj61": (140, 110),
-    "py314-dj61": (140, 110),
-    "processes": (330, 300),
-    "package": (60, 10),
+    "py310-dj52": (260, 180),
+    "py311-dj52": (240, 180),
+    "py312-dj60": (160, 110),
+    "py313-dj61": (240, 180),
+    "py314-dj61": (240, 180),
+    "processes": (330, 330),
+    "package": (70, 20),
 }
 #: Seconds that ``work()`` took there.
 MEASURED = 0.033

@@ -39,8 +39,8 @@ def test_a_slower_processor_takes_longer():
     text = plan.lines(plan.Plan(["package"], {"demo": "not asked for"}), 1.0)
     slower = plan.lines(plan.Plan(["package"], {"demo": "not asked for"}), 10.0)
 
-    assert text[1].split() == ["package", "about", "a", "minute"]
-    assert slower[1].split() == ["package", "about", "10", "minutes"]
+    assert text[1].split() == ["package", "about", "2", "minutes"]
+    assert slower[1].split() == ["package", "about", "12", "minutes"]
     assert text[-1].split() == ["demo", "not", "asked", "for"]
 
 
