@@ -102,6 +102,12 @@ def hook_that_notes(task: Any) -> None:
     note(task.args[0], "hook")
 
 
+def end_or_name(task: Any) -> None:
+    """As a hook, end the process for tasks that are told to; leave a word for the others."""
+    end_process(task)
+    note(task.args[0], f"hook-of-{task.args[1]}")
+
+
 async def async_hook(task: Any) -> None:
     """As a hook that is a coroutine function, leave a word in the file of the task."""
     await asyncio.sleep(0)

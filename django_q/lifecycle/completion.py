@@ -27,7 +27,7 @@ from django_q.lifecycle import collation
 from django_q.lifecycle.collation import is_item
 from django_q.lifecycle.execution import describe
 from django_q.lifecycle.hooks import call_hook_of
-from django_q.lifecycle.resumption import in_order, is_given_up, is_suspect
+from django_q.lifecycle.resumption import in_order, is_suspect
 from django_q.lifecycle.steps import Steps, ask
 from django_q.models import Schedule, Task
 from django_q.package import TaskPackage, dotted_name, next_link
@@ -297,7 +297,7 @@ def go_on(
 def call_hook(package: TaskPackage) -> None:
     """Call the hook of a task, if it has one."""
     hook = opened(package.get("hook"))
-    if hook and not is_given_up(package):
+    if hook:
         task = partial(as_task, {**package, "hook": hook})
         call_hook_of(hook, package["name"], package["id"], task)
 

@@ -22,13 +22,13 @@ from django_q.foreign import Inside
 from django_q.lifecycle.collation import is_item
 from django_q.models import Part, Task
 from django_q.models.values import MARK, Unopened, from_json
-from django_q.naming import dotted_name
 from django_q.package import TaskPackage
 from django_q.results import finished, parts
 from django_q.results.cache import Cached
 from django_q.results.rows import Pickled
 
-#: How often a hook is called at most for a task whose monitor does not live to see its end.
+#: How often a hook is called at most for a task whose monitor does not live to see its end. Before
+#: the last time the task is acknowledged.
 TRIES = 3
 
 
@@ -103,24 +103,17 @@ def in_order(packages: Sequence[TaskPackage]) -> Sequence[TaskPackage]:
 
 
 def is_suspect(package: TaskPackage) -> bool:
-    """Whether the hook of a task has ended a process: then the task is acknowledged before it."""
-    return Inside.killers.get(package["id"], "").startswith("return hook")
+    """Whether the hook of a task may end this process: then the task is acknowledged before it.
+
+    It has ended a process of this cluster, or nobody has lived to see its end at the deliveries
+    before. Those may be of another task's making, so that it is called once more.
+    """
+    if Inside.killers.get(package["id"], "").startswith("return hook"):
+        return True
+    return package.get("resumed", 0) >= TRIES - 1
 
 
 def hook_of(package: TaskPackage) -> str:
     """Name the hook of a task as it is named where it has ended a process."""
     hook = package.get("hook")
     return f"return hook {hook}" if isinstance(hook, str) else ""
-
-
-def is_given_up(package: TaskPackage) -> bool:
-    """Whether the hook of a task is not called any more, as nobody has lived to see its end."""
-    if package.get("resumed", 0) < TRIES:
-        return False
-    logger.error(
-        "return hook %s is not called for [%s] any more: after %s calls its end was not seen",
-        dotted_name(package["hook"]),
-        package["name"],
-        TRIES,
-    )
-    return True

@@ -107,9 +107,28 @@ def test_a_hook_of_three_clusters_is_tried_three_times(broker, running_cluster, 
     cluster = running_cluster(retry=1)
 
     wait_until(lambda: is_empty(broker), 20)
+    cluster.stop()
     assert words(tmp_path / "words") == {"end": 1, "ended": 3}
     assert fetch(task_id).success
-    cluster.wait_for("return hook tests.foreign.end_process is not called for [")
+
+
+def test_many_hooks_that_end_the_monitor_keep_no_other_hook_from_its_call(
+    broker, running_cluster, tmp_path
+):
+    path = str(tmp_path / "words")
+    ends, others = [f"end{n}" for n in range(4)], ["one", "other"]
+    for word in ends + others:
+        async_task("tests.foreign.leave", path, word, hook="tests.foreign.end_or_name")
+
+    running_cluster(retry=2)
+
+    called = {f"hook-of-{word}" for word in others}
+    wait_until(lambda: called <= set(words(tmp_path / "words")), 100)
+    wait_until(lambda: is_empty(broker), 100)
+    found = words(tmp_path / "words")
+    assert [found[word] for word in ends + others] == [1] * 6
+    assert 4 <= found["ended"] <= 12
+    assert Success.objects.count() == 6
 
 
 def test_a_failure_whose_hook_ends_the_monitor_ends(broker, running_cluster, tmp_path):
