@@ -248,8 +248,9 @@ def test_a_result_that_the_cache_refuses_is_cached_as_text(caplog):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_task_is_not_run_again_because_the_cache_is_away(
-    broker, run_all, settings, tmp_path, caplog
+    broker, run_all, settings, tmp_path, caplog, monkeypatch
 ):
+    monkeypatch.setattr(results, "PATIENCE", 0.5)
     no_folder = tmp_path / "file"
     no_folder.touch()
     backend = settings.CACHES["default"]["BACKEND"]

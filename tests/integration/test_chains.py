@@ -274,7 +274,7 @@ def test_how_far_a_chain_is(broker, run_once):
     run_once(broker)
 
     assert chain.current() == 1
-    assert chain.result(wait=60_000) == [6]
+    assert chain.result(wait=50) == [6]
 
 
 def test_waiting_for_a_chain_ends_when_a_link_has_failed():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -284,7 +285,8 @@ def test_a_monitor_that_is_frozen_keeps_no_cluster_from_its_stop(broker, running
 
     assert cluster.stop() == 0
 
-    assert "monitor after standing still" in cluster.log()
+    # Replaced before the stop, or killed in it: both say why.
+    assert re.search("monitor .*after standing still", cluster.log())
     assert broker.queue_size() + broker.lock_size() + Success.objects.count() == 300
 
 
