@@ -25,6 +25,7 @@ FIGURES = {
     "py313-dj61": (240, 180),
     "py314-dj61": (240, 180),
     "processes": (330, 330),
+    "disturbances": (330, 330),
     "package": (70, 20),
 }
 #: Seconds that ``work()`` took there.
@@ -32,7 +33,7 @@ MEASURED = 0.033
 #: What takes part only where somebody asks for it, and why.
 ON_DEMAND = {
     "mariadb": "the tests of the database; DJANGO_Q_TEST_MARIADB_URL has to name a server",
-    "faults": "20 seeds of each fault, which takes hours; a few are part of 'processes'",
+    "faults": "20 seeds of each fault, which takes hours; a few are part of 'disturbances'",
     "switch": "a site changes over from Django Q and django-q2, which it installs",
     "benchmarks": "how fast it is; 'package' runs them at a tiny size",
     "soak": "ten minutes of mixed load",

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 PACKAGE = Path(__file__).parent.parent / "django_q"
 
 #: From the ground up. A folder's name alone stands for what it holds and the list does not name.

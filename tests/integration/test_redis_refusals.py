@@ -25,6 +25,8 @@ from django_q.queues import Queue
 from tests import servers
 from tests.servers import RedisServer
 
+pytestmark = pytest.mark.once
+
 #: What each script is called for, with the deliveries of ``prepared``.
 CALLS = {
     "take": lambda broker, held: broker.dequeue(99, wait=0),

@@ -14,7 +14,7 @@ from django_q.tasks import async_chain, async_iter, async_task, fetch, schedule
 from tests.foreign import NAMES
 from tests.servers import wait_until
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.processes, pytest.mark.disturbances, pytest.mark.timeout(300)]
 
 EITHER_BROKER = pytest.mark.parametrize("broker", ["redis", "orm"], indirect=True)
 

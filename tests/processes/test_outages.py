@@ -18,7 +18,7 @@ from tests.outages import run_sql, saved
 from tests.processes.test_promises import enqueue_traces, runs
 from tests.servers import wait_until
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.processes, pytest.mark.disturbances, pytest.mark.timeout(180)]
 
 
 @pytest.mark.parametrize("broker", ["redis"], indirect=True)

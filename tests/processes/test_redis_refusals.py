@@ -13,7 +13,7 @@ from django_q.tasks import async_chain, async_task, schedule
 from tests import servers
 from tests.servers import RedisServer, wait_until
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.processes, pytest.mark.disturbances, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(params=["valkey", "redis62"])

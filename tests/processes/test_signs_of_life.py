@@ -19,6 +19,7 @@ from tests.servers import wait_until
 
 pytestmark = [
     pytest.mark.processes,
+    pytest.mark.disturbances,
     pytest.mark.timeout(300),
     pytest.mark.django_db(transaction=True),
 ]

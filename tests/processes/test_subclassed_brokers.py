@@ -9,7 +9,11 @@ from django_q.models import Success
 from django_q.tasks import async_iter, async_task
 from tests.servers import wait_until
 
-pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.disturbances,
+    pytest.mark.django_db(transaction=True),
+]
 
 KINDS = [
     *(("orm", "PlainORM"), ("orm", "BareORM")),

@@ -20,13 +20,13 @@ def test_each_environment_of_the_test_command_is_planned_or_left_out_with_a_reas
 
     made = plan.make_plan()
 
-    assert made.runs == ["py312-dj60", "processes", "package"]
+    assert made.runs == ["py312-dj60", "processes", "disturbances", "package"]
     assert made.left_out["py310-dj52"] == "Python 3.10 is not here"
     assert {*made.runs, *made.left_out} >= {*plan.environments(), *plan.ON_DEMAND}
 
 
 def test_what_the_environment_skips_is_left_out(monkeypatch):
-    monkeypatch.setenv("TOX_SKIP_ENV", "processes|py.*")
+    monkeypatch.setenv("TOX_SKIP_ENV", "processes|disturbances|py.*")
 
     assert plan.make_plan().runs == ["package"]
 
