@@ -28,6 +28,13 @@ CONTAINERS = {list: ("[", "]"), tuple: ("(", ")"), set: ("{", "}"), frozenset: (
 SMALL = (type, ModuleType, FunctionType, CodeType, FrameType, TracebackType)
 
 
+def in_braces(kind: type, items: str) -> str:
+    """Write a set of what is written already."""
+    if not items:
+        return f"{kind.__name__}()"
+    return f"{{{items}}}" if kind is set else f"{kind.__name__}({{{items}}})"
+
+
 def represent(value: Any, length: int = LONGEST) -> str:
     """Write a value in one line, cut to a number of characters. Never raises."""
     return shown(lambda: repr(Trimmer(length).trim(value)), value, length)
@@ -108,9 +115,8 @@ class Trimmer:
             else:
                 items.append(self.trim(item, depth + 1))
         self.holders.pop()
-        # An item of a set must be hashable, and what stands for it is by its identity.
-        if type(value) in (set, frozenset):
-            items = [each if isinstance(each, Written) else Written(repr(each)) for each in items]
+        if type(value) in (set, frozenset):  # another set would have its items in another order
+            return Written(in_braces(type(value), ", ".join(map(repr, items))))
         return type(value)(items)
 
     def key(self, key: Any, depth: int) -> str:

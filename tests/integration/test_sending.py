@@ -81,9 +81,12 @@ def test_a_push_on_a_connection_that_was_cut_before_is_a_push(
     assert broker.queue_size() + broker.lock_size() == count
 
 
-def test_a_push_waits_a_little_for_a_server_that_can_not_be_reached(broker, proxy, producer):
+def test_a_push_waits_a_little_for_a_server_that_can_not_be_reached(
+    broker, proxy, producer, wait_until
+):
     proxy.mode = Mode.REFUSE
     proxy.cut()
+    wait_until(lambda: not proxy.clients)
     later = threading.Timer(0.3, lambda: setattr(proxy, "mode", Mode.PASS))
     later.start()
 
