@@ -160,6 +160,16 @@ def new_id() -> str:
     return f"{int(time.time() * 16) & 0xFFFFFF:06x}{os.urandom(13).hex()}"
 
 
+def tells_time(task_id: str, moment: datetime) -> bool:
+    """Whether an id begins as ``new_id`` makes it within a minute of a time."""
+    try:
+        told = int(task_id[:6], 16)
+    except ValueError:
+        return False
+    minute = 60 * 16
+    return (int(moment.timestamp() * 16) - told + minute) & 0xFFFFFF < 2 * minute
+
+
 def next_link(package: TaskPackage, result: Any) -> TaskPackage | None:
     """Make the package of the link that follows a finished one; None where the chain ends.
 

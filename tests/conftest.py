@@ -15,7 +15,11 @@ from django_q.brokers import get_broker
 from django_q.conf import Conf, attribute
 from tests import servers
 from tests.clusters import RunningCluster
+from tests.processors import keep_to_one_clock
 from tests.settings import from_url
+
+#: The processor that this run keeps to, where the clocks of processors differ.
+PROCESSOR = keep_to_one_clock()
 
 
 @pytest.fixture
@@ -191,8 +195,11 @@ def run_all(run_once: Callable[[Any], None]) -> Callable[[Any], None]:
 
 
 def pytest_report_header() -> str:
-    """Say which database the tests use."""
-    return f"database: {os.environ.get('DJANGO_Q_TEST_DATABASE', 'sqlite')}"
+    """Say which database the tests use, and whether they keep to a processor."""
+    database = f"database: {os.environ.get('DJANGO_Q_TEST_DATABASE', 'sqlite')}"
+    if PROCESSOR is None:
+        return database
+    return f"{database}, on processor {PROCESSOR} alone, as the clocks of processors differ"
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from django.utils import timezone
+
 from django_q.exceptions import safe_str
 from django_q.package import REQUIRED
 
@@ -29,6 +31,8 @@ def make_plain(package: Any) -> None:
     """Put text in the place of options that are anything else than plain."""
     if not isinstance(package.get("group", ""), str):
         package.pop("iter_count", None)  # it names no iterable
+    if not 1 < package["started"].year < 9999:  # no time in some time zone
+        package["started"] = timezone.now()
     for key in package.keys() - AS_THEY_ARE:
         if type(package[key]) not in PLAIN:
             package[key] = plain(package[key])

@@ -16,7 +16,7 @@ from django_q.exceptions import PackageError, brief
 from django_q.kinds import is_path
 from django_q.lifecycle.composition import dispatch, options_of
 from django_q.models import Task
-from django_q.package import new_package, resolve_callable
+from django_q.package import new_package, resolve_callable, tells_time
 
 #: The id of an iterable.
 ITERABLE = re.compile("[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}")
@@ -79,10 +79,12 @@ def is_whole(task: Task) -> bool:
     """Whether a row is that of an iterable, whose arguments are the list of its items.
 
     Those of a call are a tuple; as JSON they are a list, too. Then it has as many results, and the
-    id of an iterable, which is a UUID of the fourth version.
+    id of an iterable: a UUID of the fourth version, which does not tell the time as other ids do.
     """
     if not isinstance(task.args, list) or not isinstance(task.result, list):
         return False
     if Conf.SERIALIZER != "json":
         return True
-    return len(task.args) == len(task.result) and bool(ITERABLE.fullmatch(task.id))
+    if len(task.args) != len(task.result) or not ITERABLE.fullmatch(task.id):
+        return False
+    return not tells_time(task.id, task.started)

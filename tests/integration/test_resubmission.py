@@ -6,13 +6,15 @@ from collections.abc import Callable
 from functools import partial
 from operator import itemgetter
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection, transaction
 from django.urls import reverse
+from django.utils import timezone
 
 from django_q.exceptions import PackageError
-from django_q.lifecycle.resubmission import resubmit
+from django_q.lifecycle.resubmission import is_whole, resubmit
 from django_q.models import Failure, OrmQ, Task
 from django_q.package import recorded_name, resolve_callable
 from django_q.signals import pre_enqueue
@@ -153,6 +155,16 @@ def test_with_json_a_list_of_arguments_is_no_iterable(broker, run_all, conf):
     for task in Task.objects.filter(id__in=[iterable, good]):
         with pytest.raises(PackageError, match="iterable"):
             resubmit(task)
+
+
+def test_an_id_that_looks_like_that_of_an_iterable_is_none_where_it_tells_the_time(conf):
+    conf(serializer="json")
+    now = timezone.now()
+    told = f"{int(now.timestamp() * 16) & 0xFFFFFF:06x}"
+    row = {"args": [1, 2], "result": [1, 2], "started": now, "stopped": now}
+
+    assert not is_whole(Task(id=f"{told}aabbcc4ddd8eee000011112222", **row))
+    assert is_whole(Task(id=uuid4().hex, **row))
 
 
 GONE = [

@@ -64,6 +64,7 @@ def test_what_a_broker_of_ours_gives_keeps_its_lease(use, name):
     assert second.attempt == 2
     assert broker.delivers_again
     assert broker.acknowledge(second.ack_id) is True
+    broker.close()
 
 
 @pytest.mark.parametrize("base", [ORM, Redis])
