@@ -35,6 +35,7 @@ __all__ = ["BadSignature", "PackageTooLarge", "PickleSerializer", "SignedPackage
 #: nothing else becomes a result, and no result something else. Who decodes base64, as the
 #: predecessors do, skips it; it has four characters because they count them to pad the value.
 RESULT = b"!!!!"
+RESULT_TEXT = RESULT.decode()
 #: The salt of Django Q 0.3, before it took the name of the cluster.
 LEGACY_SALT = "django_q.q"
 #: Turns URL-safe base64 into the usual one.
@@ -151,8 +152,9 @@ def is_result(payload: Any) -> bool:
 
     It stands at the beginning, behind the dot of what is compressed.
     """
-    mark = RESULT.decode() if isinstance(payload, str) else RESULT
-    return payload[: len(mark)] == mark or payload[1 : len(mark) + 1] == mark
+    if isinstance(payload, str):
+        return payload.startswith(RESULT_TEXT) or payload.startswith(RESULT_TEXT, 1)
+    return payload[: len(RESULT)] == RESULT or payload[1 : len(RESULT) + 1] == RESULT
 
 
 def unsigned(payload: bytes) -> bytes:
