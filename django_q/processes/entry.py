@@ -16,6 +16,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from enum import Enum
+from multiprocessing import resource_tracker
 from multiprocessing.context import BaseContext
 from types import FrameType
 from typing import Any
@@ -86,6 +87,9 @@ def spawn(
         doorway,
     )
     process = context().Process(target=birth, name=name, daemon=daemon)
+    if context().get_start_method() != "fork":
+        # Before, because to start it lets the signals come that are held back.
+        resource_tracker.ensure_running()
     with held_back():
         process.start()
     return process

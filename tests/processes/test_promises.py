@@ -21,7 +21,7 @@ from django_q.signing import SignedPackage
 from django_q.tasks import async_batch, async_task, fetch, result
 from tests.clusters import RunningCluster, is_alive
 from tests.outages import read_only, saved, unmigrated
-from tests.servers import DEADLINE, PostgresServer, RedisServer, wait_until
+from tests.servers import DEADLINE, PostgresServer, RedisServer, comes, wait_until
 from tests.tasks import Deadly, Endless
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
@@ -573,8 +573,7 @@ def test_results_wait_for_a_database_that_takes_none_and_each_task_runs_once(
         if not (kind == "postgres" and outage is read_only):
             enqueue_traces(trace, 10, 0.01, first=200)
         held_up = len(runs(trace))
-        with suppress(AssertionError):
-            wait_until(lambda: len(runs(trace)) > held_up + 2, timeout=8)
+        comes(lambda: len(runs(trace)) > held_up + 2, 8)
         assert len(runs(trace)) <= held_up + 2  # nothing more is taken
         assert set(runs(trace).values()) == {1}
         complaints = cluster.log().splitlines()[lines:]
