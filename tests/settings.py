@@ -107,8 +107,6 @@ INSTALLED_APPS = [
     # Of processes that a test starts, with code of others in them.
     *os.environ.get("DJANGO_Q_TEST_APPS", "").split(),
 ]
-if os.environ.get("DJANGO_Q_TEST_APPS"):
-    INSTALLED_APPS += os.environ["DJANGO_Q_TEST_APPS"].split()
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

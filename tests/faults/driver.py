@@ -33,7 +33,7 @@ TASKS, SPREAD = 200, 1.2
 #: Seconds of a lease: what a crash had in hand comes back after that.
 RETRY = 2
 #: Seconds after which a task that is not saved counts as not saved.
-PATIENCE = 45
+PATIENCE = 120
 BALLAST = 1024 * 1024
 
 
