@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from django_q.conf import cpu_count
 from tests import servers
 from tests.switch.shops import Console, Shop
 
@@ -58,7 +59,7 @@ BROKERS = {
     },
 }
 #: Defaults that are others here; the documentation of the upgrade names them.
-DIFFERENT = {"ACK_FAILURES": True, "QUEUE_LIMIT": 0, "CATCH_UP": "latest"}
+DIFFERENT = {"ACK_FAILURES": True, "QUEUE_LIMIT": 0, "CATCH_UP": "latest", "WORKERS": cpu_count()}
 #: What is no option, or has no broker here.
 LEFT_OUT = {"SIGNAL_NAMES", "IRON_MQ", "MONGO", "MONGO_DB"}
 
