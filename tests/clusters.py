@@ -19,6 +19,9 @@ from django_q.processes import entry
 from django_q.queues import Flag
 from tests.servers import DEADLINE, end_with_test_run, wait_until, workspace
 
+#: Seconds for a cluster to start, where processes that load Django have little of a processor.
+START_DEADLINE = 150
+
 
 class RunningCluster:
     """``manage.py qcluster`` as a process, with the settings of the tests and some options."""
@@ -73,7 +76,7 @@ class RunningCluster:
     def wait_ready(self) -> RunningCluster:
         """Wait until all its processes work."""
         workers = self.options["workers"]
-        self.wait_for("ready for work at", workers)
+        self.wait_for("ready for work at", workers, START_DEADLINE)
         self.wait_for("monitoring at")
         self.wait_for("pushing tasks at")
         self.wait_for("running.")
