@@ -252,8 +252,9 @@ def resolve(path: str) -> Any:
     module itself raises while it is imported.
     """
     module, _, name = path.rpartition(".")
-    if module in sys.modules and hasattr(sys.modules[module], name):
-        return getattr(sys.modules[module], name)
+    loaded = sys.modules.get(module)
+    if loaded is not None and hasattr(loaded, name):
+        return getattr(loaded, name)
     first, *rest = path.split(".")
     if not rest and hasattr(builtins, first):
         return getattr(builtins, first)

@@ -36,6 +36,7 @@ __all__ = ["BadSignature", "PackageTooLarge", "PickleSerializer", "SignedPackage
 #: predecessors do, skips it; it has four characters because they count them to pad the value.
 RESULT = b"!!!!"
 RESULT_TEXT = RESULT.decode()
+BEGINNING = len(RESULT) + 1
 #: The salt of Django Q 0.3, before it took the name of the cluster.
 LEGACY_SALT = "django_q.q"
 #: Turns URL-safe base64 into the usual one.
@@ -153,8 +154,8 @@ def is_result(payload: Any) -> bool:
     It stands at the beginning, behind the dot of what is compressed.
     """
     if isinstance(payload, str):
-        return payload.startswith(RESULT_TEXT) or payload.startswith(RESULT_TEXT, 1)
-    return payload[: len(RESULT)] == RESULT or payload[1 : len(RESULT) + 1] == RESULT
+        return RESULT_TEXT in payload[:BEGINNING]
+    return RESULT in bytes(payload[:BEGINNING])
 
 
 def unsigned(payload: bytes) -> bytes:

@@ -34,9 +34,10 @@ COLLATED = "collated"
 
 def is_item(package: TaskPackage) -> bool:
     """Whether a task is an item of an iterable."""
+    if not package.get("iter_count"):
+        return False
     group = package.get("group")
-    is_id = isinstance(group, str) and 0 < len(group) <= 32 and group.isprintable()
-    return bool(package.get("iter_count")) and is_id
+    return isinstance(group, str) and 0 < len(group) <= 32 and group.isprintable()
 
 
 def collect(items: Sequence[TaskPackage], broker: Broker | None = None) -> list[TaskPackage]:

@@ -25,14 +25,18 @@ AS_THEY_ARE = frozenset(
         *("ack_id", "attempt", "leased_until", "result", "success", "stopped"),
     }
 )
+#: What a package has that was enqueued without options.
+WITHOUT_OPTIONS = AS_THEY_ARE | {"cluster"}
 
 
 def make_plain(package: Any) -> None:
     """Put text in the place of options that are anything else than plain."""
-    if not isinstance(package.get("group", ""), str):
-        package.pop("iter_count", None)  # it names no iterable
     if not 1 < package["started"].year < 9999:  # no time in some time zone
         package["started"] = timezone.now()
+    if type(package.get("cluster")) is str and WITHOUT_OPTIONS.issuperset(package):
+        return
+    if not isinstance(package.get("group", ""), str):
+        package.pop("iter_count", None)  # it names no iterable
     for key in package.keys() - AS_THEY_ARE:
         if type(package[key]) not in PLAIN:
             package[key] = plain(package[key])

@@ -27,8 +27,8 @@ class State(IntEnum):
     TIMED_OUT = 4  # ended after a task that ran into its time limit
 
 
-class Field(IntEnum):
-    """The numbers of a slot; times are monotonic."""
+class Field:
+    """The numbers of a slot; times are monotonic. Plain integers, as most of it is per task."""
 
     SEQUENCE = 0  # odd while the batch is written
     STATE = 1
@@ -41,9 +41,10 @@ class Field(IntEnum):
     LABELLED = 8  # SINCE of the task that the label belongs to
     READ = 9  # how many packages of the batch have been read
     RETURNED = 10  # how many tasks of the batch have succeeded, up to the last that has
+    COUNT = 11  # of these
 
 
-NUMBERS = 8 * len(Field)
+NUMBERS = 8 * Field.COUNT
 SIZE = NUMBERS + BATCH_BYTES + LABEL_BYTES
 
 #: One delivery in hand: its receipt, and the number of its attempt.

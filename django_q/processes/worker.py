@@ -72,11 +72,13 @@ class Bench:
         self.limit = self.timeout if self.timeout and self.timeout > 0 else time_limit({})
         self.pending: deque[Any] = deque()  # of the batch, not started yet
         self.results: list[Any] = []  # of the batch, not sent yet
+        self.receipts: list[Any] = []  # of those results that nobody wants more of
         self.position = 0  # in the batch, of the one that runs
         self.package: TaskPackage | None = None  # the one that runs
         self.titled = False  # whether the process title names a task
         self.done = 0  # tasks since this worker started
         self.ending = State.IDLE  # how it ends, once it has decided to
+        self.is_ours = isinstance(self.result_queue, Queue)  # or of a predecessor's kind
         self.spare = os.open(os.devnull, os.O_RDONLY)  # given up for the results of a task
 
     @cached_property
@@ -143,7 +145,7 @@ class Bench:
             if package:
                 self.results.append(package)
             return
-        if "timeout" not in package and self.timeout and self.timeout > 0:
+        if self.timeout and self.timeout > 0 and "timeout" not in package:
             package["timeout"] = self.timeout
         self.slot.start(self.position, now, time_limit(package))
         self.package = package
@@ -155,14 +157,24 @@ class Bench:
             os._exit(0)  # the task forked, and this is the child: the parent goes on
         self.package = None
         self.done += 1
-        # Here, and not when it is sent: that may be in the middle of another task.
-        is_ours = isinstance(self.result_queue, Queue)
-        self.results.append(boiled_down(package) if is_ours else package)
+        self.keep(package)
         if isinstance(error, TimeoutException):
             # The task was ended wherever it was: what it holds dies with this process.
             self.ending = State.TIMED_OUT
         elif self.has_had_its_share() or self.is_exhausted(error, now):
             self.ending = State.RECYCLED
+
+    def keep(self, package: TaskPackage) -> None:
+        """Keep of a finished task what is to be sent; what may be as short as its receipt."""
+        if not self.is_ours:
+            self.results.append(package)
+            return
+        # Here, and not when it is sent: that may be in the middle of another task.
+        make_plain(package)
+        if is_spent(package):
+            self.receipts.append(package["ack_id"])
+        else:
+            self.results.append(sealed(package))
 
     def note_success(self) -> None:
         """Write down that the task has succeeded, whatever comes of its result."""
@@ -190,21 +202,21 @@ class Bench:
             self.titled = True
 
     def send(self, block: bool = True) -> None:
-        """Put the results into the result queue."""
-        results, self.results = self.results, []
-        if not results:
+        """Put the results into the result queue, with all that are receipts alone in one."""
+        results, receipts = self.results, self.receipts
+        if not results and not receipts:
             return
-        if not isinstance(self.result_queue, Queue):
+        self.results, self.receipts = [], []
+        if not self.is_ours:
             for result in results:
                 self.result_queue.put(result)
             return
         try:
-            self.put(together(results), block)
-        except queue.Full:
-            self.results = results
-        except BaseException:
-            self.results = results
-            raise
+            self.put([Spent(receipts), *results] if receipts else results, block)
+        except BaseException as error:
+            self.results, self.receipts = results, receipts
+            if not isinstance(error, queue.Full):
+                raise
 
     def put(self, results: list[Any], block: bool) -> None:
         """Send results; a long one takes a descriptor, of which a task may have left none."""
@@ -256,31 +268,20 @@ def read(job: Any, now: float) -> TaskPackage | Undecodable | None:
     return package
 
 
-def boiled_down(package: TaskPackage) -> TaskPackage | Spent:
-    """Leave the receipt alone of a finished task that nobody wants more of."""
-    make_plain(package)
-    return Spent([package["ack_id"]]) if is_spent(package) else sealed(package)
-
-
-def together(results: list[Any]) -> list[Any]:
-    """Put all receipts of results that nobody wants more of into one."""
-    spent = [receipt for each in results if type(each) is Spent for receipt in each.receipts]
-    rest = [each for each in results if type(each) is not Spent]
-    return [Spent(spent), *rest] if spent else rest
-
-
 def sealed(result: TaskPackage) -> TaskPackage:
     """Pickle the values of a package on their own, so that the monitor need not read them.
 
     What can not be pickled, such as arguments that the task changed, is sent as its ``repr``.
     """
     result = {**result}  # a receiver may have kept the package
-    result["func"] = recorded_name(result["func"])
+    if type(result["func"]) is not str:
+        result["func"] = recorded_name(result["func"])
     for key in PICKLED:
         result[key] = pickled(result[key])
     for key in ("hook", "chain"):
-        if not isinstance(result.get(key), (str, type(None))):
-            result[key] = pickled(result[key])
+        value = result.get(key)
+        if value is not None and not isinstance(value, str):
+            result[key] = pickled(value)
     return result
 
 
