@@ -64,6 +64,8 @@ class TaskPackage(TypedDict, total=False):
 
 
 REQUIRED = ("id", "name", "func", "args", "kwargs", "started")
+#: Those that nothing can stand in for.
+NAMING = frozenset(REQUIRED[:3])
 
 #: Options of a call that travel with the package.
 OPTIONS = frozenset(
@@ -195,15 +197,19 @@ def link_parts(link: Any) -> tuple[str | Callable, tuple, dict]:
     """
     if isinstance(link, str) or callable(link):
         return link, (), {}
-    if not isinstance(link, Sequence) or not 1 <= len(link) <= 3:
+    if not isinstance(link, (tuple, Sequence)) or not 1 <= len(link) <= 3:
         raise PackageError(
             f"A call must be func, (func, args) or (func, args, kwargs), "
             f"got {represent(link, 200)}."
         )
     func, args, kwargs = (*link, *((), {})[len(link) - 1 :])
-    if isinstance(args, Mapping):  # (func, {"key": "value"})
+    if isinstance(args, (tuple, list)):
+        args = tuple(args)
+    elif isinstance(args, Mapping):  # (func, {"key": "value"})
         args, kwargs = (), args
-    return func, tuple(args) if isinstance(args, (tuple, list)) else (args,), dict(kwargs or {})
+    else:
+        args = (args,)
+    return func, args, dict(kwargs or {})
 
 
 def derived_id(*parts: str) -> str:
@@ -215,7 +221,8 @@ def checked(package: Any) -> TaskPackage:
     """Complete what was read from a payload, or raise ``PackageError`` naming what is wrong."""
     if not isinstance(package, dict):
         raise PackageError(f"A package must be a dict, got {type(package).__name__}.")
-    if missing := [key for key in REQUIRED[:3] if key not in package]:
+    if not package.keys() >= NAMING:
+        missing = [key for key in REQUIRED if key in NAMING and key not in package]
         raise PackageError(f"The package has no {' and no '.join(missing)}.")
     task_id, func = package["id"], package["func"]
     if not isinstance(task_id, str) or not 0 < len(task_id) <= 32:
@@ -294,7 +301,9 @@ def recorded_name(func: Any) -> str:
 
     A method of an instance is ``shop.Order().send``, an instance ``shop.Sender()``.
     """
-    if isinstance(func, (str, FunctionType, type)):
+    if isinstance(func, str):
+        return func
+    if isinstance(func, (FunctionType, type)):
         return dotted_name(func)
     if isinstance(func, partial):
         return f"functools.partial({recorded_name(func.func)})"

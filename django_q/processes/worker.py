@@ -274,8 +274,7 @@ def sealed(result: TaskPackage) -> TaskPackage:
     What can not be pickled, such as arguments that the task changed, is sent as its ``repr``.
     """
     result = {**result}  # a receiver may have kept the package
-    if type(result["func"]) is not str:
-        result["func"] = recorded_name(result["func"])
+    result["func"] = recorded_name(result["func"])
     for key in PICKLED:
         result[key] = pickled(result[key])
     for key in ("hook", "chain"):

@@ -222,9 +222,12 @@ def hook_of(package: TaskPackage) -> str | None:
     The result must stay what the function has returned, and no other column is text for people
     about what comes after a task.
     """
-    hook = package.get("hook") and opened(package["hook"])
+    hook, undone = package.get("hook"), package.get("undone")
+    if not hook and not undone:
+        return None
+    hook = opened(hook)
     name = recorded_name(hook) if hook else ""
-    if undone := package.get("undone"):
+    if undone:
         return with_undone(name, undone)
     return clipped(name, "hook") or None
 
@@ -245,16 +248,16 @@ def stored_time(moment: datetime) -> datetime:
 
     One that is too near to the end of the calendar for that is taken for now.
     """
+    if (moment.tzinfo is not None) is bool(settings.USE_TZ):
+        return moment
     try:
         return in_zone(moment)
     except (OverflowError, ValueError):
-        return in_zone(timezone.now())
+        return timezone.now()
 
 
 def in_zone(moment: datetime) -> datetime:
-    """Make a time aware or naive, whichever the project's database columns are."""
-    if (moment.tzinfo is not None) is bool(settings.USE_TZ):
-        return moment
+    """Make an aware time naive or a naive one aware, whichever the database columns are."""
     return timezone.make_aware(moment) if settings.USE_TZ else timezone.make_naive(moment)
 
 
