@@ -141,6 +141,8 @@ class SignedPackage:
 
 def as_bytes(payload: Any) -> bytes:
     """Give the bytes of a payload. Raises ``BadSignature`` for what is neither text nor bytes."""
+    if type(payload) is bytes:
+        return payload
     if isinstance(payload, str):
         return payload.encode(errors="surrogatepass")
     if isinstance(payload, (bytes, bytearray, memoryview)):
