@@ -25,6 +25,7 @@ from django_q.tasks import async_task
 from tests.clusters import RunningCluster, is_alive
 from tests.faults.invariants import LINK, Crash, Trace, Verdict, not_explained
 from tests.faults.log_reader import LogReader
+from tests.faults.progress import Progress
 from tests.faults.rigs import ALIAS, Rig
 from tests.servers import comes, wait_until
 
@@ -35,6 +36,8 @@ RETRY = 2
 #: Seconds after which a task that is not saved counts as not saved.
 PATIENCE = 120
 BALLAST = 1024 * 1024
+#: What a cluster logs of each task that went well.
+DONE = " INFO Processed "
 
 
 class DrivenCluster(RunningCluster):
@@ -81,6 +84,7 @@ class Run:
         self.parts: list[str] = []  # what a mixture is made of
         self.has_lapsed = False  # whether leases ended because nobody could extend them
         self.refused = 0  # calls that raised
+        self.progress: Progress | None = None  # once what was broken is whole again
         self.may_be_left = False  # a fault after which a stop is no stop in good order
         self._producer: threading.Thread | None = None
         self._produced = 0
@@ -201,12 +205,9 @@ class Run:
 
     def settle(self) -> Verdict:
         """Wait until all is saved, stop the cluster, and judge."""
+        progress = self.progress = Progress()
         self.finish_producing()
-        started = time.monotonic()
-        while self.not_saved() and time.monotonic() - started < PATIENCE:
-            time.sleep(0.05)
-        seconds = time.monotonic() - started
-        missing = sorted(self.not_saved())
+        missing = self.await_saved(progress)
         # A link whose first has not ended is not there yet.
         absent = [number for number in missing if number < LINK or number - LINK not in missing]
         self.quietly(lambda: not self.in_broker(), 0 if missing else RETRY + 10)
@@ -229,8 +230,19 @@ class Run:
             overlapping=[] if self.has_lapsed else trace.overlapping(),
             without_hook=sorted(self.hooked - set(trace.hooks) - set(missing)),
             left=left,
-            seconds=seconds,
+            seconds=progress.ended(),
+            stall=round(progress.longest_stall(), 2),
         )
+
+    def await_saved(self, progress: Progress) -> list[int]:
+        """Wait until all tasks are saved, for ``PATIENCE`` seconds; those that are not."""
+        until = time.monotonic() + PATIENCE
+        while True:
+            missing = sorted(self.not_saved())
+            progress.note(len(missing))
+            if not missing or time.monotonic() > until:
+                return missing
+            time.sleep(0.05)
 
     def failed_unduly(self, failed: set[str], trace: Trace) -> list[int]:
         """Find tasks that failed although they were not killed three times, which is the limit."""
@@ -263,12 +275,14 @@ class Run:
 
     def told(self) -> str:
         """Say what was mixed, and what the clusters have logged."""
-        return f"{', '.join(self.parts)}\n{self.logs()}"
+        progress = self.progress.told(self.rig.directory) if self.progress else ""
+        return f"{', '.join(self.parts)}\n{progress}\n{self.logs()}"
 
     def logs(self) -> str:
-        """Give the last lines of what the clusters have logged."""
+        """Give the last lines of what the clusters have logged, but of tasks that went well."""
         texts = [cluster.log() for cluster in self.clusters]
-        return "\n--- next cluster\n".join("\n".join(text.splitlines()[-40:]) for text in texts)
+        kept = [[line for line in text.splitlines() if DONE not in line] for text in texts]
+        return "\n--- next cluster\n".join("\n".join(lines[-40:]) for lines in kept)
 
     def close(self) -> None:
         """Leave nothing behind, whatever has happened."""

@@ -75,8 +75,10 @@ def summary(lines: Iterable[str]) -> str:
     runs = [json.loads(line) for line in lines]
     lost = sum(len(run["lost"]) for run in runs)
     tasks, failed = sum(run["tasks"] for run in runs), sum(len(run["failed"]) for run in runs)
+    longest = max((run["seconds"] for run in runs), default=0)
     text = f"In {len(runs):,} runs with {tasks:,} tasks **{lost} were lost**"
-    return f"{text}, and {failed} were saved as failures that are none."
+    text += f", and {failed} were saved as failures that are none."
+    return f"{text} Once all was whole again, all were saved within {longest:.0f} seconds."
 
 
 def table(lines: list[str]) -> str:

@@ -97,7 +97,8 @@ class Verdict:
     overlapping: list[int] = field(default_factory=list)
     without_hook: list[int] = field(default_factory=list)
     left: list[str] = field(default_factory=list)  # processes, files, leases that stayed
-    seconds: float = 0.0  # from the fault until all was saved
+    seconds: float = 0.0  # from when all was whole again until the last task was saved
+    stall: float = 0.0  # the longest of these in which no task was saved
 
     def complaints(self) -> list[str]:
         """Say what does not hold."""

@@ -45,6 +45,15 @@ def cut_for_long(run: Run) -> None:
         outlive(run, run.random.uniform(RETRY * 1.5, RETRY * 2.5))
 
 
+@network_fault("network partitioned for many seconds")
+def cut_for_many_seconds(run: Run) -> None:
+    """Let no packet pass for so long that TCP would wait for seconds more to send again."""
+    wire = run.rig.network
+    run.instant()
+    with wire.failing(wire.requests, wire.replies, is_cut=True):
+        outlive(run, run.random.uniform(8, 24))
+
+
 @network_fault("network cut one way")
 def cut_one_way(run: Run) -> None:
     """Let packets pass in one direction alone for a while, at times longer than leases last."""
