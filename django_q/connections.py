@@ -18,6 +18,9 @@ from django.db.backends.signals import connection_created
 
 #: Seconds after which a server is given up that does not even acknowledge what it is sent.
 SILENCE = 30
+#: Seconds after which an attempt to connect is given up for another: the kernel asks less and less
+#: often, after 1, 3, 7 and 15 seconds.
+CONNECT = 10
 #: The same for the kernel. Where nothing is to be sent it asks, as often as these seconds say.
 PROBES = {
     "TCP_USER_TIMEOUT": SILENCE * 1000,  # milliseconds
@@ -126,7 +129,7 @@ def suit_cluster() -> None:
         settings = connection.settings_dict
         options = OPTIONS_OF_PROJECT.setdefault(connection.alias, settings["OPTIONS"])
         if connection.vendor in ("postgresql", "mysql"):
-            options = {"connect_timeout": SILENCE, **options}
+            options = {"connect_timeout": CONNECT, **options}
         settings["OPTIONS"] = {name: options[name] for name in options if name != "pool"}
     connection_created.connect(probe)
 

@@ -28,7 +28,7 @@ from django_q.package import TaskPackage
 from django_q.processes.complaint import Complaint
 from django_q.processes.entry import leash, say_ready
 from django_q.processes.log_queue import gathering
-from django_q.processes.result_queue import say_stuck
+from django_q.processes.result_queue import receipts_in, say_stuck
 from django_q.processes.trouble import Trouble, is_passing
 from django_q.queues import STOP, Queue
 from django_q.waiting import readable
@@ -38,7 +38,7 @@ GROUP = 500
 #: Seconds for which receipts alone wait for others, to be acknowledged together.
 LINGER = 0.005
 #: Seconds to wait after the database or the broker failed: at first, and at most.
-BACK_OFF = (0.1, 5.0)
+BACK_OFF = (0.1, 2.0)
 #: Seconds without work after which a database connection is closed, as CONN_MAX_AGE has it.
 KEEP_CONNECTION = 5.0
 #: Share of a lease between two looks at the leases of what waits; see ``leases``.
@@ -84,6 +84,7 @@ class Desk:
         self.trouble = Trouble("results are saved again")
         self.refusals = Trouble("")  # of what is not repeated
         self.unleased = Complaint("leases are extended again")
+        self.cut_off = False  # whether leases of what waits can not be extended
         self.holding = threading.Lock()  # so that what arrives is held in its order
         self.lock = threading.Lock()  # who reads the queue while that takes long
         if isinstance(result_queue, Queue) and leash():
@@ -144,15 +145,13 @@ class Desk:
         self.complete_group()
         with self.lock:
             self.busy_since = math.inf
+            self.note_cut_off(False)
 
     def complete_group(self) -> None:
         """Complete a group; what a dead worker left comes after what it had finished."""
         packages = [item for item in self.group if isinstance(item, dict)]
         self.complete(packages)
-        spent = [
-            receipt for item in self.group if isinstance(item, Spent) for receipt in item.receipts
-        ]
-        self.acknowledge(spent)
+        self.acknowledge(receipts_in(item for item in self.group if isinstance(item, Spent)))
         for item in self.group:
             if isinstance(item, Undecodable):
                 self.bury(item)
@@ -234,9 +233,18 @@ class Desk:
         if time.monotonic() - self.busy_since > patience:
             while isinstance(self.result_queue, Queue) and self.hold_arrivals():
                 pass
-            self.extend()
+            self.note_cut_off(True)  # before an answer that may not come
+            if self.extend():
+                self.note_cut_off(False)
             connections.close_all()  # those of this thread
             self.complain()
+
+    def note_cut_off(self, is_so: bool) -> None:
+        """Have the pusher take nothing, whose lease would end, or go on where nothing is away."""
+        if is_so != self.cut_off:
+            self.cut_off = is_so
+            is_away = bool(self.trouble) and self.busy_since < math.inf
+            say_stuck(self.result_queue, is_so or is_away)
 
     def complain(self) -> None:
         """Say what keeps results waiting, half as often each time."""
@@ -327,21 +335,16 @@ class Desk:
         self.result_queue.count.add(len(items))
         return bool(items)
 
-    def extend(self) -> None:
-        """Extend the leases of all that this process holds."""
-        held = [item for item in (*self.group, *self.backlog) if isinstance(item, dict)]
-        receipts = [package["ack_id"] for package in held if "ack_id" in package]
-        for item in (*self.group, *self.backlog):
-            if isinstance(item, Spent):
-                receipts += item.receipts
-        if not receipts:
-            return
+    def extend(self) -> bool:
+        """Extend the leases of all that this process holds; whether the broker has done so."""
+        receipts = receipts_in((*self.group, *self.backlog))
         try:
-            self.broker.extend(receipts, Conf.RETRY)
+            if receipts:
+                self.broker.extend(receipts, Conf.RETRY)
+                self.unleased.end()
         except BaseException as error:
             endure(error)
             text = "leases could not be extended: %s"
-            cause = type(error).__name__
-            self.unleased.say(cause, text, brief(error), level=logging.WARNING)
-        else:
-            self.unleased.end()
+            self.unleased.say(type(error).__name__, text, brief(error), level=logging.WARNING)
+            return False
+        return True

@@ -43,7 +43,7 @@ SURELY = 0.9
 #: are extended in so long when it is back.
 LEASES_HOLD, LEASES_TAKE = 0.4, 0.15
 #: Seconds to wait after a broker failed: at first, and at most.
-BACK_OFF = (0.1, 10.0)
+BACK_OFF = (0.1, 2.0)
 
 
 class Room(Protocol):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from django_q.lifecycle.completion import Spent
 from django_q.queues import Queue, SharedCount
 
 
@@ -32,3 +34,14 @@ def say_stuck(result_queue: Any, is_stuck: bool) -> None:
         result_queue.stuck.reset()
         if is_stuck:
             result_queue.stuck.add(1)
+
+
+def receipts_in(results: Iterable[Any]) -> list[Any]:
+    """List the receipts of results."""
+    found: list[Any] = []
+    for each in results:
+        if isinstance(each, Spent):
+            found += each.receipts
+        elif isinstance(each, dict) and "ack_id" in each:
+            found.append(each["ack_id"])
+    return found

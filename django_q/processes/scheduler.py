@@ -32,7 +32,7 @@ GLANCE = 1.0
 #: Seconds for which a schedule that fails is left alone: at first, and at most.
 PUT_OFF = (1.0, 60.0)
 #: Seconds to wait after the database or the broker failed: at first, and at most.
-BACK_OFF = (0.1, 10.0)
+BACK_OFF = (0.1, 5.0)
 #: Seconds that a wait lasts at least, so that no fault of a clock makes it spin.
 SHORTEST = 0.005
 

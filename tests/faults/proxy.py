@@ -21,6 +21,14 @@ class Mode(Enum):
     DEAF = "deaf"  #: requests arrive, and their replies do not
 
 
+def notice_end(end: socket.socket) -> None:
+    """Have the kernel find out within seconds that nobody is at the other end any more."""
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 1, "TCP_KEEPCNT": 9}.items():
+        if hasattr(socket, name):
+            end.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
 class Proxy:
     """Stands before a server on the loopback interface; one thread moves the bytes.
 
@@ -80,6 +88,7 @@ class Proxy:
         for end in (client, server):
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             end.settimeout(5)
+            notice_end(end)
         with self.lock:
             self.pairs[client], self.pairs[server] = server, client
             self.clients.add(client)
