@@ -5,7 +5,7 @@ from typing import Any
 
 VERSION = (2, 0, 0)
 __version__ = ".".join(map(str, VERSION))
-#: Tells django_q.intact that no other distribution lies over this one.
+#: Tells django_q.foreign_code.installed_files that no other distribution lies over this one.
 IS_OURS = True
 
 # The names that Django Q has offered at its root, and their homes. They are resolved when they

@@ -6,7 +6,7 @@ import sys
 from django.apps import AppConfig
 
 from django_q.conf import Conf
-from django_q.processes.unix_signals import exit_at_once
+from django_q.processes.supervision.unix_signals import exit_at_once
 
 if sys.argv[1:2] == ["qcluster"] and multiprocessing.parent_process() is None:
     exit_at_once()  # for the rest of the time that Django needs until there is a cluster
@@ -23,4 +23,4 @@ class DjangoQConfig(AppConfig):
         """Register the system checks, and have schedulers woken by changes of schedules."""
         # Here, because both need the models.
         from django_q import checks  # noqa: F401
-        from django_q.lifecycle import waking  # noqa: F401
+        from django_q.scheduling import wakeup  # noqa: F401

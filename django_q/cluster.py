@@ -18,26 +18,26 @@ from typing import Any
 from django_q.brokers import get_broker
 from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
-from django_q.connections import close_old as close_old_django_connections
+from django_q.descriptor_wait import readable
 from django_q.humanhash import humanize
-from django_q.processes import entry, unix_signals
-from django_q.processes.affinity import set_cpu_affinity
+from django_q.processes.call_timeout import patience
 from django_q.processes.log_writer import LogProcess
 from django_q.processes.monitor import monitor
-from django_q.processes.patched import refuse_patched
-from django_q.processes.patience import patience
 from django_q.processes.pusher import pusher
 from django_q.processes.scheduler import scheduler
 from django_q.processes.sentinel import Sentinel
-from django_q.processes.sentinel_process import LOOK, LOOK_AT_STOP, SentinelProcess
+from django_q.processes.supervision import process_start, unix_signals
+from django_q.processes.supervision.affinity import set_cpu_affinity
+from django_q.processes.supervision.green_threads import refuse_patched
+from django_q.processes.supervision.sentinel_handle import LOOK, LOOK_AT_STOP, SentinelProcess
 from django_q.processes.worker import rss_check, worker
 from django_q.queues import Flag
 from django_q.results.cache import save as save_cached
+from django_q.results.polling import wait_for
 from django_q.results.saving import save_task
-from django_q.results.wait import wait_for
+from django_q.servers.connections import close_old as close_old_django_connections
 from django_q.status import Stat, Status
 from django_q.utils import localtime
-from django_q.waiting import readable
 
 __all__ = [
     "Cluster",
@@ -66,7 +66,7 @@ BACK_OFF = (0.5, 30.0)
 SAME_EVENT = 0.2
 
 #: Chooses how processes start; a name of django-q2.
-get_mp_context = entry.context
+get_mp_context = process_start.context
 
 
 class Cluster:
@@ -184,14 +184,14 @@ class Cluster:
             with contextlib.suppress(Exception), patience():
                 self.broker.ping()  # what that loads is loaded once, for all processes
             gc.collect()
-            entry.share_memory()
+            process_start.share_memory()
             if not arrived.empty():  # before there was anything to stop
                 return 0
             with LogProcess(self._leash) as log:
                 self.begin()
                 self.attend(log, wake, arrived, until_empty)
                 if then_exit:  # Python lets go of handlers before its process ends
-                    signal.pthread_sigmask(signal.SIG_BLOCK, entry.STOPS)
+                    signal.pthread_sigmask(signal.SIG_BLOCK, process_start.STOPS)
                 logger.info("Q Cluster %s [%s] has stopped.", self.name, self.pid)
         return 0
 

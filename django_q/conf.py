@@ -8,7 +8,6 @@ import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from importlib import import_module
 from typing import Any, get_type_hints
 
 from django.conf import settings
@@ -16,18 +15,19 @@ from django.core.signals import setting_changed
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
-from django_q.connections import connect_redis
-from django_q.loglines import LineFilter
+from django_q.foreign_code.error_reporting import ErrorReporter, load_reporters
 
 # Projects import these from here, where django-q2 has them.
-from django_q.optional import (  # noqa: F401
+from django_q.foreign_code.optional_packages import (  # noqa: F401
     croniter,
     prometheus_multiprocess,
     psutil,
     resource,
     setproctitle,
 )
-from django_q.settings_text import as_typed
+from django_q.servers.connections import connect_redis
+from django_q.text.log_lines import LineFilter
+from django_q.text.typed_settings import as_typed
 
 logger = logging.getLogger("django-q")
 logger.addFilter(LineFilter())
@@ -244,7 +244,17 @@ def reload_conf(*, setting: str, **kwargs: Any) -> None:
 setting_changed.connect(reload_conf, dispatch_uid="django_q.conf.reload_conf")
 
 
-def __getattr__(name: str) -> Any:
-    if name in ("error_reporter", "ErrorReporter"):  # where django-q2 has them
-        return getattr(import_module("django_q.lifecycle.reporting"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+class LazyErrorReporter:
+    """The reporters that ``Q_CLUSTER`` names, loaded when the first exception is reported."""
+
+    def __init__(self) -> None:
+        self.loaded: ErrorReporter | None = None
+
+    def report(self, task: str = "") -> None:
+        """Tell each reporter of the exception that is being handled, that of the task named so."""
+        if self.loaded is None:
+            self.loaded = load_reporters(Conf.ERROR_REPORTER)
+        self.loaded.report(task)
+
+
+error_reporter = LazyErrorReporter()

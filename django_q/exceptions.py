@@ -2,8 +2,8 @@
 
 from contextvars import ContextVar
 
-from django_q.printable import LONG, Shown, printable
-from django_q.representation import is_heavy, represent
+from django_q.text.printable import LONG, Shown, printable
+from django_q.text.representation import is_heavy, represent
 
 #: Stands for what an error says that would be hours long.
 TOO_LARGE = "it is too large to be shown"

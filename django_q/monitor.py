@@ -9,16 +9,16 @@ from typing import Any, TextIO
 from django.utils.translation import gettext as _
 
 from django_q.brokers import Broker, get_broker, leased
-from django_q.optional import psutil
+from django_q.foreign_code.optional_packages import psutil
 from django_q.processes.monitor import monitor as save_results
 from django_q.results.cache import save as save_cached
 from django_q.results.saving import save_task
 from django_q.status import Stat, Status
 from django_q.terminal import configuration, health, report
-from django_q.terminal.clusters import ClusterScreen
+from django_q.terminal.cluster_screen import ClusterScreen
 from django_q.terminal.draw import draw, terminal_for
-from django_q.terminal.figures import reaching
-from django_q.terminal.memory import MemoryScreen, get_process_mb
+from django_q.terminal.memory_screen import MemoryScreen, get_process_mb
+from django_q.terminal.queue_figures import reaching
 from django_q.terminal.screen import show
 
 __all__ = [

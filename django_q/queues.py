@@ -22,8 +22,8 @@ from collections.abc import Iterable
 from multiprocessing.reduction import DupFd
 from typing import Any
 
-from django_q.counter import SharedCounter  # noqa: F401 - where django-q2 has it
-from django_q.waiting import readable
+from django_q.descriptor_wait import readable
+from django_q.shared_counter import SharedCounter  # noqa: F401 - where django-q2 has it
 
 #: Ends a process body that reads a queue.
 STOP = "STOP"

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from django_q.exceptions import DjangoQError, one_line
-from django_q.optional import croniter
+from django_q.foreign_code.optional_packages import croniter
 
 ONCE = "O"
 MINUTES = "I"

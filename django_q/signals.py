@@ -1,9 +1,18 @@
 """The signals that django_q sends; the sender is always the string ``"django_q"``."""
 
-from importlib import import_module
-from typing import Any
-
 from django.dispatch import Signal
+
+from django_q.execution.hooks import receive as call_hook
+
+__all__ = [
+    "SENDER",
+    "call_hook",
+    "post_execute",
+    "post_execute_in_worker",
+    "post_spawn",
+    "pre_enqueue",
+    "pre_execute",
+]
 
 SENDER = "django_q"
 
@@ -17,9 +26,3 @@ pre_execute = Signal()
 post_execute_in_worker = Signal()
 #: ``task``: in the monitor, after the result was saved and acknowledged.
 post_execute = Signal()
-
-
-def __getattr__(name: str) -> Any:
-    if name == "call_hook":  # where django-q2 has it
-        return import_module("django_q.lifecycle.hooks").receive
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -25,9 +25,9 @@ from django.core.signals import setting_changed
 from django.core.signing import BadSignature, b62_encode
 from django.utils.dateparse import parse_datetime
 
-from django_q import pickles
 from django_q.conf import Conf
 from django_q.exceptions import PackageError, PackageTooLarge
+from django_q.wire import pickles
 
 __all__ = ["BadSignature", "PackageTooLarge", "PickleSerializer", "SignedPackage"]
 

@@ -14,11 +14,11 @@ from uuid import UUID
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import override
 
-from django_q import heartbeat_shape as shape
 from django_q.brokers import Broker, get_broker
 from django_q.conf import Conf, logger
 from django_q.exceptions import PackageError, brief
 from django_q.signing import SignedPackage, is_result
+from django_q.wire import heartbeat_format as shape
 
 #: A cluster that has been silent this long is gone; seconds. An idle one beats every five.
 HEARTBEAT_TTL = 15

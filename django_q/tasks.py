@@ -9,11 +9,9 @@ from typing import Any
 
 from django_q.brokers import get_broker
 from django_q.brokers.base import Broker
-from django_q.lifecycle.agenda import run_now
-from django_q.lifecycle.calls import AsyncTask, Chain, Iter
-from django_q.lifecycle.composition import send_batch, send_call, send_chain, send_iterable
-from django_q.lifecycle.inline import run_inline
-from django_q.lifecycle.schedules import make_schedule
+from django_q.calls.call_objects import AsyncTask, Chain, Iter
+from django_q.calls.composition import send_batch, send_call, send_chain, send_iterable
+from django_q.calls.inline import run_inline
 from django_q.models import Schedule, Task
 from django_q.results.reading import (
     count_group,
@@ -31,6 +29,8 @@ from django_q.results.reading import (
     result_group,
     result_group_cached,
 )
+from django_q.scheduling.due_schedules import run_now
+from django_q.scheduling.schedules_in_code import make_schedule
 
 __all__ = [
     "AsyncTask",

@@ -10,8 +10,8 @@ from typing import TypeVar
 from django.conf import settings
 from django.utils import timezone
 
-from django_q.connections import close_old as close_old_django_connections
-from django_q.package import dotted_name
+from django_q.servers.connections import close_old as close_old_django_connections
+from django_q.wire.package import dotted_name
 
 __all__ = [
     "add_months",

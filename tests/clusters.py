@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from django_q.processes import entry
+from django_q.processes.supervision import process_start
 from django_q.queues import Flag
 from tests.servers import DEADLINE, end_with_test_run, wait_until, workspace
 
@@ -150,7 +150,7 @@ def run_as(names: Sequence[str], body: str, *args: Any) -> None:
     first, *others = names
     if others:
         body, args = f"{__name__}.run_as", (others, body, *args)
-    process = entry.spawn(body, args, first, Flag())
+    process = process_start.spawn(body, args, first, Flag())
     process.join(DEADLINE)
     assert process.exitcode == 0
 

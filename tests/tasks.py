@@ -14,7 +14,7 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone, translation
 
-from django_q import connections
+from django_q.servers import connections
 
 
 def multiply(x: Any, y: Any) -> Any:

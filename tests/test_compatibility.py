@@ -16,7 +16,7 @@ from django.utils import timezone
 from django_q.cluster import save_task
 from django_q.conf import Conf, Settings, attribute
 from django_q.models import Task
-from django_q.package import KNOWN, new_package
+from django_q.wire.package import KNOWN, new_package
 from tests.tasks import multiply
 
 NAMES = Path(__file__).parent.parent / "docs" / "names"

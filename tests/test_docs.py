@@ -25,7 +25,7 @@ from django.utils.module_loading import import_string
 from django_q.brokers.redis_broker import Redis
 from django_q.checks import examine
 from django_q.conf import Conf, Settings, attribute
-from django_q.waiting import readable
+from django_q.descriptor_wait import readable
 from tests import servers
 from tests.servers import RedisServer
 

@@ -13,49 +13,52 @@ PACKAGE = Path(__file__).parent.parent / "django_q"
 
 #: From the ground up. A folder's name alone stands for what it holds and the list does not name.
 FLOORS = """
-__init__ intact settings_text counter clock compat redis_sentinel connections core_signing \
-    database_errors printable representation exceptions loglines naming foreign humanhash \
-    literals optional pickles waiting queues signals transactions
-conf recurrence disclosure
-heartbeat_shape signing package functions kinds options
+__init__ text.printable text.representation exceptions text.typed_settings text.function_names \
+    text.log_lines text foreign_code humanhash shared_counter descriptor_wait queues \
+    servers.redis_sentinel servers.connections servers
+conf recurrence text.redaction
+wire.heartbeat_format wire.pickles signing wire.package wire.allowed_functions \
+    wire.option_types wire.options wire
+execution.task_context execution.hooks signals
 models migrations
-brokers.overridden brokers.heartbeats brokers.waker brokers.base brokers brokers.__init__ \
-    brokers.shared
-status results.wait results.rows results.pruning results.saving results.database \
-    results.finished results.cache results
-lifecycle.timeout lifecycle.reporting lifecycle.surroundings lifecycle.hooks lifecycle.invalid \
-    lifecycle.execution lifecycle.plain_options lifecycle.steps lifecycle.collation \
-    lifecycle.resumption lifecycle.completion lifecycle.recovery lifecycle.producer \
-    lifecycle.inline lifecycle.composition lifecycle.reading lifecycle.resubmission lifecycle
-processes.farewell processes.patience processes.unix_signals processes.patched processes.limits \
-    processes.pulse processes.board processes.records processes.log_queue processes.complaint \
-    processes.failures processes.delay processes.trouble processes.result_queue \
-    processes.doorway processes.entry processes.unheard processes.slot processes.leases \
-    processes.heartbeat processes.leftovers processes.affinity processes.child \
-    processes.log_writer processes.pusher processes.worker processes.monitor processes.scheduler \
-    processes.sentinel_process processes.sentinel processes.sentinel_body processes
-pusher worker scheduler timeout utils terminal tasks cluster backend monitor monitor_terminal \
-    admin checks apps legacy management tests
+brokers.dependent_methods brokers.heartbeats brokers.scheduler_wakeup brokers.base \
+    brokers.adapter brokers.redis brokers.orm brokers.sqs brokers.redis_broker brokers.aws_sqs \
+    brokers.__init__ brokers.broker_cache
+status
+results.polling results.rows results.pruning results.saving results.queries \
+    results.cached_format results.cache results
+execution
+completion.plain_options completion.steps completion.collation completion.resumption completion
+calls.producer calls.inline calls.composition calls
+scheduling.readable_schedules scheduling
+processes.call_timeout processes.logs processes.shared_state \
+    processes.supervision.exit_timeout processes.supervision.unix_signals \
+    processes.supervision.process_start processes.supervision \
+    processes.log_writer processes.pusher processes.worker processes.monitor \
+    processes.scheduler processes.sentinel processes.sentinel_body
+utils tasks cluster backend terminal monitor admin checks apps legacy management tests
+core_signing pusher worker scheduler timeout monitor_terminal
 """
 ORDER = [name for floor in FLOORS.split("\n")[1:-1] for name in floor.split()]
 
 #: What a module must not know, beyond what its floor keeps from it.
 MUST_NOT_KNOW = {
-    "signing": "django_q.package",
-    "package": "pickle django_q.signing django.db",
+    "signing": "django_q.wire.package",
+    "wire.package": "pickle django_q.signing django.db",
     "recurrence": "django_q.conf django.conf time",
     "models": "django.core.cache multiprocessing",
-    "brokers": "django_q.signing django_q.package multiprocessing",
+    "brokers": "django_q.signing django_q.wire.package multiprocessing",
     "results": "django_q.signals multiprocessing",
-    "lifecycle.execution": "django_q.queues django_q.brokers django_q.models django_q.connections "
-    "django.db multiprocessing",
-    "lifecycle.completion": "django_q.queues multiprocessing",
-    "lifecycle.producer": "django_q.results multiprocessing",
+    "execution.execution": "django_q.queues django_q.brokers django_q.models "
+    "django_q.servers.connections django.db multiprocessing",
+    "completion.completion": "django_q.queues multiprocessing",
+    "calls.producer": "django_q.results multiprocessing",
     "processes.pusher": "django_q.results django_q.models",
-    "processes.worker": "django_q.brokers django_q.models django.db django_q.results.database "
+    "processes.worker": "django_q.brokers django_q.models django.db django_q.results.queries "
     "django_q.results.cache",
-    "processes.monitor": "django_q.processes.worker django_q.processes.slot",
-    "processes.sentinel": "django_q.package django_q.signing django_q.models django.db blessed",
+    "processes.monitor": "django_q.processes.worker django_q.processes.shared_state.slot",
+    "processes.sentinel": "django_q.wire.package django_q.signing django_q.models django.db "
+    "blessed",
     "backend": "django_q.processes multiprocessing",
     "monitor": "django_q.processes.sentinel django_q.processes.worker django_q.signing",
     "admin": "django_q.processes django_q.signing",
@@ -63,7 +66,13 @@ MUST_NOT_KNOW = {
 
 #: Where a function may import: a driver when it is chosen, arrow when a schedule moves on, the
 #: receivers when models are ready.
-LATE_IMPORTS = ["brokers.__init__", "connections", "recurrence", "apps"]
+LATE_IMPORTS = [
+    "brokers.__init__",
+    "brokers.orm.__init__",
+    "servers.connections",
+    "recurrence",
+    "apps",
+]
 
 MODULES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts): ast.parse(path.read_text())
@@ -72,10 +81,12 @@ MODULES = {
 
 
 def position(module: str) -> int:
-    """Tell where a module stands, by its name or by that of the folder it is in."""
-    name = module if module in ORDER else module.split(".")[0]
-    assert name in ORDER, f"{module} stands on no floor: give it one in FLOORS"
-    return ORDER.index(name)
+    """Tell where a module stands, by its name or by that of a folder it is in."""
+    parts = module.split(".")
+    for length in range(len(parts), 0, -1):
+        if ".".join(parts[:length]) in ORDER:
+            return ORDER.index(".".join(parts[:length]))
+    raise AssertionError(f"{module} stands on no floor: give it one in FLOORS")
 
 
 def imports(tree: ast.AST) -> Iterator[str]:

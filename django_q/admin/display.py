@@ -11,7 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from django_q.representation import Written, cut, lay_out, refusal, represent
+from django_q.text.representation import Written, cut, lay_out, refusal, represent
 
 
 def block(value: Any) -> SafeString:

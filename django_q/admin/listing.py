@@ -18,7 +18,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from django_q.admin.display import moment, path
-from django_q.models import preview
+from django_q.models import pickle_preview
 
 #: Rows up to which a list tells the exact number.
 EXACT = 20_000
@@ -54,7 +54,7 @@ def small(column: str) -> Case:
     """Select a column where it is small, so that a page of a list has a bounded weight."""
     text = Cast(F(column), TextField())
     return Case(
-        When(**{f"{column}_length__lte": preview.LIMIT}, then=text),
+        When(**{f"{column}_length__lte": pickle_preview.LIMIT}, then=text),
         default=Value(None),
         output_field=TextField(),
     )

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django_q.admin.display import badge, block, line, path
 from django_q.admin.listing import LightList, with_small
 from django_q.conf import Conf
-from django_q.models import OrmQ, preview
+from django_q.models import OrmQ, pickle_preview
 
 
 class QueueAdmin(LightList, admin.ModelAdmin):
@@ -70,7 +70,7 @@ class QueueAdmin(LightList, admin.ModelAdmin):
         """Show the function of the task; of a large one how large it is."""
         if getattr(queued, "small_payload", "") is None:
             return _("(%d characters)") % queued.payload_length
-        return path(preview.name_of(self.package(queued).get("func")))
+        return path(pickle_preview.name_of(self.package(queued).get("func")))
 
     @admin.display(description=_("task id"))
     def task_id(self, queued: OrmQ) -> str:

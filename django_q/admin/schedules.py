@@ -15,16 +15,16 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from django_q import functions
 from django_q.admin.display import badge, moment
 from django_q.admin.listing import ReadableList, RoughPaginator
 from django_q.admin.widgets import LongSelect
 from django_q.conf import Conf
 from django_q.exceptions import in_short
-from django_q.lifecycle.agenda import run_now
+from django_q.foreign_code.optional_packages import croniter
 from django_q.models import Schedule, Task
 from django_q.models.schedule import task_address
-from django_q.optional import croniter
+from django_q.scheduling.due_schedules import run_now
+from django_q.wire import allowed_functions
 
 #: A change of one of these makes the times begin anew.
 TIMING = {"schedule_type", "minutes", "cron", "time_zone", "next_run"}
@@ -53,7 +53,7 @@ def with_functions(help_text: Any) -> str:
     """Name in a help text what may be called, where that is limited."""
     if Conf.FUNCTIONS is None:
         return help_text
-    text = _("Allowed are: %(names)s.") % {"names": ", ".join(map(str, functions.listed()))}
+    text = _("Allowed are: %(names)s.") % {"names": ", ".join(map(str, allowed_functions.listed()))}
     return f"{help_text} {text}"
 
 

@@ -20,10 +20,10 @@ from django_q.admin.listing import (
     LightList,
     with_small,
 )
+from django_q.calls.resubmission import resubmit
 from django_q.conf import logger
 from django_q.exceptions import in_short
-from django_q.lifecycle.resubmission import resubmit
-from django_q.models import Task, preview
+from django_q.models import Task, pickle_preview
 
 TASK_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -153,7 +153,7 @@ class FailAdmin(EndedTaskAdmin):
     @admin.display(description=_("result"))
     def short_result(self, task: Task) -> str:
         """Show how the text of the exception begins."""
-        text = preview.read_column(task.small_result)
+        text = pickle_preview.read_column(task.small_result)
         return line(text, 100)
 
     @admin.action(description=_("Resubmit selected tasks to queue"), permissions=["change"])

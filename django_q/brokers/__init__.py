@@ -10,10 +10,10 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from django_q.brokers.adapted import Adapted
+from django_q.brokers.adapter import Adapted
 from django_q.brokers.base import Broker, Delivery
 from django_q.conf import Conf
-from django_q.connections import check_database
+from django_q.servers.connections import check_database
 
 __all__ = ["Broker", "Delivery", "get_broker", "leased"]
 
@@ -34,23 +34,23 @@ def broker_class() -> type:
     if Conf.BROKER_CLASS:
         return import_string(Conf.BROKER_CLASS)
     if Conf.SQS is not None:
-        from django_q.brokers.aws_sqs import Sqs
+        from django_q.brokers.sqs.broker import Sqs
 
         return Sqs
     if Conf.ORM:
         check_database(Conf.ORM)
-        from django_q.brokers.orm import ORM
+        from django_q.brokers.orm.broker import ORM
 
         return ORM
     check_gone(getattr(settings, "Q_CLUSTER", None) or {})
-    from django_q.brokers.redis_broker import Redis
+    from django_q.brokers.redis.broker import Redis
 
     return Redis
 
 
 def broker_on(client: Any, cluster: str | None = None, list_key: str | None = None) -> Any:
     """Make a broker on a Redis client, for the queue of a cluster or for the list of that key."""
-    from django_q.brokers.redis_broker import Redis
+    from django_q.brokers.redis.broker import Redis
 
     broker = Redis(cluster)
     broker.connection = client

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 from django.db import InterfaceError, OperationalError
 
+from django_q.brokers.dependent_methods import FORGOTTEN, REMEMBERED, follow_overrides  # noqa: F401 - asked for here
 from django_q.brokers.heartbeats import Heartbeats
-from django_q.brokers.overridden import FORGOTTEN, REMEMBERED, follow_overrides  # noqa: F401 - asked for here
-from django_q.brokers.waker import Waker
+from django_q.brokers.scheduler_wakeup import Waker
 from django_q.conf import Conf
-from django_q.connections import cache_of, redis_errors
 from django_q.exceptions import BrokerRefuses
+from django_q.servers.connections import cache_of, redis_errors
 
 #: Seconds that ``dequeue`` waits unless told: who can not be woken gets an answer soon. When it is
 #: called again it looks anew, whatever it was told of meanwhile.

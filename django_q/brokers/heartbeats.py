@@ -12,7 +12,7 @@ from typing import Any
 from django.apps import apps
 from django.db import IntegrityError, connections, models, router, transaction
 
-from django_q.clock import expression_of_time_in, time_in
+from django_q.servers.database_clock import expression_of_time_in, time_in
 
 #: Seconds between two clean-ups of heartbeats that are past their time.
 PRUNE_AFTER = 3600

@@ -29,12 +29,12 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning, register
 
-from django_q import intact
+from django_q.checks.combinations import TOGETHER, check_name
 from django_q.checks.messages import Messages, no_effect, not_a_dictionary
 from django_q.checks.options import TYPES, examine_value, fits, unknown, wrong_type
-from django_q.checks.together import TOGETHER, check_name
 from django_q.conf import Settings, attribute
-from django_q.disclosure import place
+from django_q.foreign_code import installed_files
+from django_q.text.redaction import place
 
 
 @register()
@@ -56,10 +56,10 @@ def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessag
 @register()
 def check_distributions(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """Warn of a distribution whose files are ``django_q`` as well: one overwrites the other."""
-    if not (others := intact.others()):
+    if not (others := installed_files.others()):
         return []
     text = f"{' and '.join(others)} is installed beside django-q: both are the package django_q."
-    hint = intact.ADVICE.format(others=" and ".join(others))
+    hint = installed_files.ADVICE.format(others=" and ".join(others))
     return [Warning(text, hint=hint, id="django_q.W010")]
 
 

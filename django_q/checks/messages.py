@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error, Warning
 
-from django_q.disclosure import quoted
+from django_q.text.redaction import quoted
 
 Messages = Iterator[CheckMessage]
 

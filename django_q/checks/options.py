@@ -20,12 +20,12 @@ from django.utils.module_loading import import_string
 from django_q import recurrence
 from django_q.checks.messages import Messages, no_effect, not_there
 from django_q.conf import RENAMED, Settings
-from django_q.connections import connect_redis
-from django_q.disclosure import is_path, place, quoted
-from django_q.functions import BELOW
-from django_q.lifecycle.reporting import GROUP, NoReporter, entry_point
-from django_q.package import resolve
+from django_q.foreign_code.error_reporting import GROUP, NoReporter, entry_point
+from django_q.servers.connections import connect_redis
 from django_q.signing import SERIALIZERS
+from django_q.text.redaction import is_path, place, quoted
+from django_q.wire.allowed_functions import BELOW
+from django_q.wire.package import resolve
 
 #: Types by attribute of Conf.
 TYPES = get_type_hints(Settings)

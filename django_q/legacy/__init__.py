@@ -15,7 +15,7 @@
     does the same with the content of one file.
 """
 
-from django_q.legacy.hook import install, uninstall
+from django_q.legacy.import_hook import install, uninstall
 from django_q.legacy.translation import Translation, translate
 
 __all__ = ["Translation", "install", "translate", "uninstall"]

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from django_q.legacy.apart import translate_apart
+from django_q.legacy.child_process import translate_apart
 from django_q.legacy.translation import Translation
 
 DESCRIPTION = """\

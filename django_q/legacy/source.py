@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 from types import CodeType
 
-from django_q.legacy.words import NAME, find_names, replace_names
+from django_q.legacy.lexer import NAME, find_names, replace_names
 
 #: What reading, parsing and compiling a file may raise because of what is in it.
 UNREADABLE = (SyntaxError, ValueError, LookupError, RecursionError, MemoryError, OverflowError)

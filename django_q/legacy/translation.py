@@ -3,9 +3,9 @@
 import warnings
 from dataclasses import dataclass
 
+from django_q.legacy.lexer import NAME, replace_names
+from django_q.legacy.name_uses import NEW_NAME, Uses
 from django_q.legacy.source import UNREADABLE, Source, parse_source, read_source
-from django_q.legacy.uses import NEW_NAME, Uses
-from django_q.legacy.words import NAME, replace_names
 
 Remark = tuple[int, str]
 

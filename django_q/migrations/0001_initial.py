@@ -4,7 +4,7 @@ import django.utils.timezone
 import picklefield.fields
 from django.db import migrations, models
 
-from django_q.models import validators
+from django_q.models.schedule_fields import validators
 
 
 def pickled(verbose_name):

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from django_q.models import validators
+from django_q.models.schedule_fields import validators
 
 
 class Migration(migrations.Migration):

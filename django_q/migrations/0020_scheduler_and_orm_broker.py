@@ -6,7 +6,7 @@ writing to these tables.
 
 from django.db import migrations, models
 
-from django_q.models import validators
+from django_q.models.schedule_fields import validators
 
 
 def add(model, **fields):

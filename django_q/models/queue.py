@@ -10,7 +10,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from django_q.exceptions import endure
-from django_q.models import preview
+from django_q.models import pickle_preview
 from django_q.signing import SignedPackage, as_bytes, unsigned
 
 
@@ -60,7 +60,7 @@ class OrmQ(models.Model):
         """
         try:
             data = unsigned(as_bytes(payload or ""))
-            package = json.loads(data) if data.startswith(b"{") else preview.read(data)
+            package = json.loads(data) if data.startswith(b"{") else pickle_preview.read(data)
         except Exception as error:  # whatever somebody put into the table
             return {"id": f"*{type(error).__name__}"}
         return package if isinstance(package, dict) else {"id": "*PackageError"}

@@ -14,12 +14,11 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from django_q import recurrence
-from django_q.clock import now_in
 from django_q.conf import Conf
-from django_q.models import literals, timing
-from django_q.models.task import Task
-from django_q.models.times import aware, storable, stored
-from django_q.models.validators import (
+from django_q.models.schedule_fields import argument_text, next_run_changes
+from django_q.models.schedule_fields.due_times import aware, storable, stored
+from django_q.models.schedule_fields.type_words import schedule_type
+from django_q.models.schedule_fields.validators import (
     validate_args,
     validate_call,
     validate_cron,
@@ -28,8 +27,9 @@ from django_q.models.validators import (
     validate_kwargs,
     validate_time_zone,
 )
-from django_q.models.words import schedule_type
-from django_q.package import options_in
+from django_q.models.task import Task
+from django_q.servers.database_clock import now_in
+from django_q.wire.package import options_in
 
 #: Fields that name what is called.
 CALLING = frozenset({"func", "hook", "kwargs"})
@@ -173,7 +173,7 @@ class Schedule(models.Model):
     #: Id of the task that ended last, where the next one waits for that.
     ended = models.CharField(max_length=32, null=True, editable=False)
 
-    objects = timing.ScheduleQuerySet.as_manager()
+    objects = next_run_changes.ScheduleQuerySet.as_manager()
 
     class Meta:
         app_label = "django_q"
@@ -195,7 +195,7 @@ class Schedule(models.Model):
         if not CALLING.isdisjoint(kwargs.get("update_fields") or CALLING):
             validate_functions(self.func, self.hook, self.kwargs)
         using, fields = kwargs.get("using"), kwargs.get("update_fields")
-        if (fields := timing.follow_rule(self, using, fields)) is not None:
+        if (fields := next_run_changes.follow_rule(self, using, fields)) is not None:
             kwargs["update_fields"] = fields
         super().save(*args, **kwargs)
 
@@ -212,11 +212,11 @@ class Schedule(models.Model):
             raise ValidationError({"cron": _("The type Cron needs a cron expression.")})
         if self.schedule_type == self.MINUTES and not self.minutes:
             raise ValidationError({"minutes": _("The type Minutes needs a number above 0.")})
-        before = timing.kept(self)
-        if before and not timing.has_another_rule(self, before):
+        before = next_run_changes.kept(self)
+        if before and not next_run_changes.has_another_rule(self, before):
             return  # one that is over stays as it was
         try:
-            timing.check(self)
+            next_run_changes.check(self)
         except recurrence.RecurrenceError as error:
             raise ValidationError({"minutes": str(error)}) from error
         if self.schedule_type == self.CRON:
@@ -228,14 +228,14 @@ class Schedule(models.Model):
             recurrence.check_cron(self.cron)
             self.zone  # noqa: B018 - it has an error of its own
             try:
-                timing.first_due(self, self.next_run, self.now)
+                next_run_changes.first_due(self, self.next_run, self.now)
             except recurrence.RecurrenceError as error:
                 raise ValidationError({"cron": str(error)}) from error
 
     @property
     def now(self) -> datetime:
         """The time, by the clock of the database that it is in."""
-        return now_in(timing.alias_of(self))
+        return now_in(next_run_changes.alias_of(self))
 
     @property
     def zone(self) -> tzinfo:
@@ -284,7 +284,7 @@ class Schedule(models.Model):
 
         Raises ValueError when they can not be read.
         """
-        args, kwargs = literals.parse_args(self.args), literals.parse_kwargs(self.kwargs)
+        args, kwargs = argument_text.parse_args(self.args), argument_text.parse_kwargs(self.kwargs)
         options = dict(options_in(kwargs.pop("q_options", None)))
         own = {"hook": self.hook, "cluster": self.cluster}
         options |= {key: value for key, value in own.items() if value}

@@ -8,10 +8,10 @@ from typing import Any
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from django_q.kinds import group_id as named_group
-from django_q.kinds import task_id as named_task
-from django_q.models.values import ValueField
-from django_q.representation import represent
+from django_q.models.stored_values import ValueField
+from django_q.text.representation import represent
+from django_q.wire.option_types import group_id as named_group
+from django_q.wire.option_types import task_id as named_task
 
 
 @lru_cache(maxsize=1024)

@@ -8,14 +8,15 @@ import queue
 import time
 from typing import Any
 
-from django_q import connections
 from django_q.conf import logger
-from django_q.processes import entry, log_queue
-from django_q.processes.child import Child
-from django_q.processes.log_queue import LogQueue
-from django_q.processes.records import unpacked
+from django_q.descriptor_wait import readable
+from django_q.processes.logs import log_queue
+from django_q.processes.logs.log_queue import LogQueue
+from django_q.processes.logs.log_records import unpacked
+from django_q.processes.supervision import process_start
+from django_q.processes.supervision.child import Child
 from django_q.queues import Flag, Queue
-from django_q.waiting import readable
+from django_q.servers import connections
 
 #: Seconds between two tries to say what is missing: at first, and at most.
 PAUSE = (1.0, 60.0)
@@ -102,7 +103,7 @@ class LogProcess:
     def __init__(self, leash: Flag, *queues: Queue) -> None:
         self.leash, self.queues = leash, queues
         self.log = LogQueue()
-        self.child = Child(entry.LOGGER)
+        self.child = Child(process_start.LOGGER)
 
     def __enter__(self) -> LogProcess:
         self.start()
@@ -121,7 +122,9 @@ class LogProcess:
         path = "django_q.processes.log_writer.write_log"
         args = (self.log, *self.queues)
         try:
-            self.child.begin(entry.spawn(path, args, self.child.name, self.leash, daemon=True))
+            self.child.begin(
+                process_start.spawn(path, args, self.child.name, self.leash, daemon=True)
+            )
         except (OSError, EOFError) as error:
             self.child.fail_to_begin(error)
 

@@ -13,25 +13,25 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from django_q import connections
 from django_q.brokers import get_broker, leased
 from django_q.brokers.base import Broker
+from django_q.calls.producer import forget, lasting, submit_once
+from django_q.completion.completion import Spent, complete
+from django_q.completion.dead_letters import Abandoned, Graveyard, recover
+from django_q.completion.steps import Steps, ask
 from django_q.conf import Conf, logger
+from django_q.descriptor_wait import readable
 from django_q.exceptions import StoreAway, StoreRefuses, brief, endure
-from django_q.foreign import Inside
-from django_q.lifecycle.completion import Spent, complete
-from django_q.lifecycle.execution import Undecodable
-from django_q.lifecycle.producer import forget, lasting, submit_once
-from django_q.lifecycle.recovery import Abandoned, Graveyard, recover
-from django_q.lifecycle.steps import Steps, ask
-from django_q.package import TaskPackage
-from django_q.processes.complaint import Complaint
-from django_q.processes.entry import leash, say_ready
-from django_q.processes.log_queue import gathering
-from django_q.processes.result_queue import receipts_in, say_stuck
-from django_q.processes.trouble import Trouble, is_passing
+from django_q.execution.execution import Undecodable
+from django_q.foreign_code.guards import Inside
+from django_q.processes.logs.log_queue import gathering
+from django_q.processes.logs.outages import Trouble, is_passing
+from django_q.processes.logs.repeated_errors import Complaint
+from django_q.processes.shared_state.result_queue import receipts_in, say_stuck
+from django_q.processes.supervision.process_start import leash, say_ready
 from django_q.queues import STOP, Queue
-from django_q.waiting import readable
+from django_q.servers import connections
+from django_q.wire.package import TaskPackage
 
 #: Tasks completed together at most.
 GROUP = 500

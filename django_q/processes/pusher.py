@@ -14,10 +14,10 @@ from django_q.brokers import get_broker, leased
 from django_q.brokers.base import Broker, Delivery
 from django_q.conf import Conf, logger
 from django_q.exceptions import BrokerUnavailable, endure
-from django_q.processes.delay import watched
-from django_q.processes.entry import leash, say_ready
-from django_q.processes.failures import Failures
-from django_q.processes.slot import Slots
+from django_q.processes.logs.slow_calls import watched
+from django_q.processes.logs.step_failures import Failures
+from django_q.processes.shared_state.slot import Slots
+from django_q.processes.supervision.process_start import leash, say_ready
 from django_q.queues import Queue
 
 #: Seconds of work that a cluster keeps inside.

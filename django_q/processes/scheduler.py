@@ -9,21 +9,22 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from django_q import connections, recurrence
+from django_q import recurrence
 from django_q.brokers import get_broker, leased
 from django_q.brokers.base import Broker
-from django_q.brokers.shared import shared_broker
-from django_q.brokers.waker import OFTEN, Waker
+from django_q.brokers.broker_cache import shared_broker
+from django_q.brokers.scheduler_wakeup import OFTEN, Waker
 from django_q.conf import logger
-from django_q.database_errors import is_conflict
+from django_q.descriptor_wait import readable
 from django_q.exceptions import brief, endure
-from django_q.lifecycle.agenda import Agenda, is_due
-from django_q.lifecycle.waking import waker_for
 from django_q.models import Schedule
-from django_q.models.times import aware
-from django_q.processes.complaint import Complaint
-from django_q.processes.entry import say_ready
-from django_q.waiting import readable
+from django_q.models.schedule_fields.due_times import aware
+from django_q.processes.logs.repeated_errors import Complaint
+from django_q.processes.supervision.process_start import say_ready
+from django_q.scheduling.due_schedules import Agenda, is_due
+from django_q.scheduling.wakeup import waker_for
+from django_q.servers import connections
+from django_q.servers.database_errors import is_conflict
 
 #: Schedules that are read at a time.
 BATCH = 100

@@ -20,19 +20,19 @@ from django_q.brokers import get_broker, leased
 from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
 from django_q.humanhash import humanize
-from django_q.processes import entry
-from django_q.processes.affinity import bind
-from django_q.processes.board import Board
-from django_q.processes.child import Child
-from django_q.processes.entry import Given
-from django_q.processes.heartbeat import Heartbeat
-from django_q.processes.leases import Leases
-from django_q.processes.leftovers import Leftovers
 from django_q.processes.log_writer import LogProcess
-from django_q.processes.pulse import Pulse, limit
-from django_q.processes.result_queue import ResultQueue
-from django_q.processes.slot import Slots, State
-from django_q.processes.unheard import Compatible
+from django_q.processes.shared_state.heartbeat import Heartbeat
+from django_q.processes.shared_state.liveness import Pulse, limit
+from django_q.processes.shared_state.orphan_queue import Leftovers
+from django_q.processes.shared_state.process_table import Board
+from django_q.processes.shared_state.result_queue import ResultQueue
+from django_q.processes.shared_state.slot import Slots, State
+from django_q.processes.shared_state.worker_leases import Leases
+from django_q.processes.supervision import process_start
+from django_q.processes.supervision.affinity import bind
+from django_q.processes.supervision.child import Child
+from django_q.processes.supervision.overridden_sentinel import Compatible
+from django_q.processes.supervision.process_start import Given
 from django_q.queues import STOP, Flag, Queue
 
 #: Seconds past its time limit after which a task is ended from outside.
@@ -95,17 +95,17 @@ class Sentinel(Compatible):
     @property
     def pusher(self) -> Any:
         """The pusher's process."""
-        return self.process_of(entry.PUSHER)
+        return self.process_of(process_start.PUSHER)
 
     @property
     def monitor(self) -> Any:
         """The monitor's process."""
-        return self.process_of(entry.MONITOR)
+        return self.process_of(process_start.MONITOR)
 
     @property
     def scheduler(self) -> Any:
         """The scheduler's process; None where this cluster runs no schedules."""
-        return self.process_of(entry.SCHEDULER)
+        return self.process_of(process_start.SCHEDULER)
 
     def process_of(self, role: str) -> Any:
         """Find the process of a role that one process has."""
@@ -118,36 +118,42 @@ class Sentinel(Compatible):
 
     def spawn_cluster(self) -> None:
         """Start all processes: first what takes results, last what brings tasks."""
-        self.children = [Child(entry.MONITOR, pulse=Pulse())]
-        self.children += [Child(entry.WORKER, slot, n) for n, slot in enumerate(self.slots, 1)]
+        self.children = [Child(process_start.MONITOR, pulse=Pulse())]
+        self.children += [
+            Child(process_start.WORKER, slot, n) for n, slot in enumerate(self.slots, 1)
+        ]
         if Conf.SCHEDULER:
-            self.children.append(Child(entry.SCHEDULER, pulse=Pulse()))
-        self.children.append(Child(entry.PUSHER, pulse=Pulse()))
+            self.children.append(Child(process_start.SCHEDULER, pulse=Pulse()))
+        self.children.append(Child(process_start.PUSHER, pulse=Pulse()))
         for child in self.children:
             self.spawn(child)
 
     def spawn(self, child: Child) -> None:
         """Start a child's process."""
         body, args, late = {
-            entry.MONITOR: ("monitor.monitor", (self.result_queue,), (self.broker,)),
-            entry.WORKER: (
+            process_start.MONITOR: ("monitor.monitor", (self.result_queue,), (self.broker,)),
+            process_start.WORKER: (
                 "worker.worker",
                 (self.task_queue, self.result_queue, child.slot, self.timeout),
                 (),
             ),
-            entry.SCHEDULER: ("scheduler.scheduler_of_cluster", (Given.LEASH,), (self.broker,)),
-            entry.PUSHER: (
+            process_start.SCHEDULER: (
+                "scheduler.scheduler_of_cluster",
+                (Given.LEASH,),
+                (self.broker,),
+            ),
+            process_start.PUSHER: (
                 "pusher.pusher_of_cluster",
                 (self.task_queue, Given.LEASH, self.slots, self.result_queue),
                 (self.broker,),
             ),
         }[child.role]
-        daemon = child.role != entry.WORKER or Conf.DAEMONIZE_WORKERS
+        daemon = child.role != process_start.WORKER or Conf.DAEMONIZE_WORKERS
         path = f"django_q.processes.{body}"
         try:
             places = (child.pulse, child.doorway)
             name, leash = child.name, self.event_out
-            child.begin(entry.spawn(path, args, name, leash, daemon, late, *places))
+            child.begin(process_start.spawn(path, args, name, leash, daemon, late, *places))
         except (OSError, EOFError) as error:  # no memory, too many processes, no fork server
             child.fail_to_begin(error)
             return
@@ -185,7 +191,7 @@ class Sentinel(Compatible):
         """Wait until a process ends, someone wants a stop, or the next deadline."""
         sources: list[Any] = [child.death for child in self.children if child.is_running]
         sources += self.logger.sources if self.logger else []
-        events = [self.abort_event] if self.stopping else [self.stop_event, *entry.leash()]
+        events = [self.abort_event] if self.stopping else [self.stop_event, *process_start.leash()]
         waitable = [event for event in events if hasattr(event, "fileno") and not event.is_set()]
         timeout = max(0.0, self.next_deadline() - time.monotonic())
         if self.leftovers or len(waitable) < len(events):
@@ -202,7 +208,7 @@ class Sentinel(Compatible):
 
     def is_orphaned(self) -> bool:
         """Whether the process that started this cluster is gone."""
-        return any(leash.is_set() for leash in entry.leash())
+        return any(leash.is_set() for leash in process_start.leash())
 
     def reap(self) -> None:
         """Record how processes ended, and start others in their place."""
@@ -220,7 +226,7 @@ class Sentinel(Compatible):
 
     def needs(self, child: Child) -> bool:
         """Whether somebody has to take the place of a process that ends."""
-        return not child.retired and (not self.stopping or child.role == entry.MONITOR)
+        return not child.retired and (not self.stopping or child.role == process_start.MONITOR)
 
     def bury(self, child: Child) -> None:
         """See to what a process leaves behind."""
@@ -284,13 +290,16 @@ class Sentinel(Compatible):
         until = time.monotonic() + Conf.STOP_TIMEOUT
         self.heartbeat.due = 0.0
         self.event_out.set()
-        self.await_end((entry.PUSHER, entry.SCHEDULER), min(until, time.monotonic() + PUSHER_GRACE))
+        self.await_end(
+            (process_start.PUSHER, process_start.SCHEDULER),
+            min(until, time.monotonic() + PUSHER_GRACE),
+        )
         self.leftovers.drain(self.task_queue)
-        self.await_end((entry.WORKER,), until)
+        self.await_end((process_start.WORKER,), until)
         self.leftovers.drain(self.task_queue)
         self.await_end((), time.monotonic() + MONITOR_GRACE)
         self.leftovers.add(STOP)  # not put at once: the monitor may take nothing any more
-        self.await_end((entry.MONITOR,), max(until, time.monotonic() + MONITOR_GRACE))
+        self.await_end((process_start.MONITOR,), max(until, time.monotonic() + MONITOR_GRACE))
         self.beat(time.monotonic())
         self.broker.close()
         if self.logger:
@@ -307,7 +316,7 @@ class Sentinel(Compatible):
         while any(child.is_running for child in ending) or (self.leftovers and self.monitor):
             self.tend()
             # Who saves results is not hurried: it hands back what the others left.
-            hurried = self.abort_event.is_set() and entry.MONITOR not in roles
+            hurried = self.abort_event.is_set() and process_start.MONITOR not in roles
             if time.monotonic() > until or hurried:
                 break
         for child in ending:

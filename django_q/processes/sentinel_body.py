@@ -8,14 +8,14 @@ from uuid import UUID
 
 from django_q.brokers.base import Broker
 from django_q.conf import logger
-from django_q.connections import suit_sentinel
-from django_q.processes import entry
-from django_q.processes.board import Board
-from django_q.processes.limits import is_short_of_files, shortage
-from django_q.processes.log_queue import Sender
-from django_q.processes.patience import PATIENCE
+from django_q.processes.call_timeout import PATIENCE
+from django_q.processes.logs.log_queue import Sender
 from django_q.processes.sentinel import Sentinel
+from django_q.processes.shared_state.process_table import Board
+from django_q.processes.supervision import process_start
+from django_q.processes.supervision.resource_limits import is_short_of_files, shortage
 from django_q.queues import Flag
+from django_q.servers.connections import suit_sentinel
 
 
 def sentinel(
@@ -28,7 +28,7 @@ def sentinel(
     broker: Broker | None,
 ) -> None:
     """Run a cluster until ``stop_event``: the body of the sentinel's process."""
-    entry.share_memory()
+    process_start.share_memory()
     suit_sentinel(PATIENCE)
     signal.signal(signal.SIGTERM, lambda signum, frame: stop_event.set())
     try:

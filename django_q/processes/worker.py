@@ -14,26 +14,26 @@ from functools import cached_property
 from multiprocessing import current_process
 from typing import Any
 
-from django_q import connections
+from django_q.completion.completion import Spent, is_spent
+from django_q.completion.plain_options import make_plain
+from django_q.completion.resumption import has_succeeded_before
 from django_q.conf import Conf, logger
 from django_q.exceptions import TimeoutException, endure
-from django_q.foreign import tell
-from django_q.lifecycle.completion import Spent, is_spent
-from django_q.lifecycle.execution import Undecodable, decode, execute, safe_repr, time_limit
-from django_q.lifecycle.plain_options import make_plain
-from django_q.lifecycle.resumption import has_succeeded_before
-from django_q.lifecycle.surroundings import in_own_context
-from django_q.lifecycle.timeout import Alarm
-from django_q.optional import psutil, resource
-from django_q.package import TaskPackage, dotted_name, recorded_name
-from django_q.printable import printable
-from django_q.processes.entry import leash, retitle, say_ready
-from django_q.processes.farewell import FAREWELL
-from django_q.processes.leases import LEFT_AT_START
-from django_q.processes.slot import Slot, State, TimerSlot
+from django_q.execution.execution import Undecodable, decode, execute, safe_repr, time_limit
+from django_q.execution.task_context import in_own_context
+from django_q.execution.time_limit import Alarm
+from django_q.foreign_code.guards import tell
+from django_q.foreign_code.optional_packages import psutil, resource
+from django_q.processes.shared_state.slot import Slot, State, TimerSlot
+from django_q.processes.shared_state.worker_leases import LEFT_AT_START
+from django_q.processes.supervision.exit_timeout import FAREWELL
+from django_q.processes.supervision.process_start import leash, retitle, say_ready
 from django_q.queues import STOP, Queue, Wait
 from django_q.results.rows import PICKLED, Pickled, in_json
+from django_q.servers import connections
 from django_q.signals import SENDER, post_spawn
+from django_q.text.printable import printable
+from django_q.wire.package import TaskPackage, dotted_name, recorded_name
 
 #: Seconds that a batch may take before what has not started is put back, for others to take.
 PATIENCE = 0.006

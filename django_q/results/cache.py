@@ -20,15 +20,15 @@ from uuid import uuid4
 from django.core.cache.backends.base import DEFAULT_TIMEOUT
 
 from django_q.brokers.base import Broker
-from django_q.brokers.shared import shared_broker
+from django_q.brokers.broker_cache import shared_broker
 from django_q.conf import Conf, logger
-from django_q.connections import cache_of
 from django_q.exceptions import StoreAway, brief, endure, safe_repr, safe_str
 from django_q.models import Task
-from django_q.package import TaskPackage, dotted_name
-from django_q.results import finished
+from django_q.results import cached_format
 from django_q.results.rows import PICKLED, opened
 from django_q.results.saving import as_task
+from django_q.servers.connections import cache_of
+from django_q.wire.package import TaskPackage, dotted_name
 
 #: Only the process that writes to them sees what they hold, or nobody does.
 UNSHARED = (
@@ -178,19 +178,19 @@ class Cached:
 
     def result(self, task_id: str) -> tuple[Any] | None:
         """Find the result of a task, in a tuple because it may be None itself."""
-        package = finished.read(self.get(self.key(task_id)), task_id)
+        package = cached_format.read(self.get(self.key(task_id)), task_id)
         return (package["result"],) if package else None
 
     def fetch(self, task_id: str) -> Task | None:
         """Find a task; the Task is not saved."""
-        package = finished.read(self.get(self.key(task_id)), task_id)
+        package = cached_format.read(self.get(self.key(task_id)), task_id)
         return as_task(package) if package else None
 
     def packages(self, group_id: str) -> list[TaskPackage]:
         """List the finished packages of a group, in the order they came."""
         keys = {task_id: self.key(task_id) for task_id in self.members(group_id)}
         found = self.get_many(list(keys.values()))
-        packages = [finished.read(found.get(key), task_id) for task_id, key in keys.items()]
+        packages = [cached_format.read(found.get(key), task_id) for task_id, key in keys.items()]
         return [package for package in packages if package]
 
     def get(self, key: str) -> Any:
@@ -277,7 +277,7 @@ class Cached:
 def payload(package: TaskPackage) -> str:
     """Sign a finished package; what can not travel in it is replaced by text."""
     try:
-        return finished.write(unsealed(package))
+        return cached_format.write(unsealed(package))
     except BaseException as error:
         endure(error)
         logger.warning(
@@ -293,7 +293,7 @@ def text_payload(package: TaskPackage) -> str:
     """Sign a finished package with its values as text."""
     value = unsealed(package)
     text = {key: safe_repr(value[key])[:10_000] for key in PICKLED}
-    return finished.write(
+    return cached_format.write(
         {**value, "func": dotted_name(package["func"]), "hook": None, "chain": None}
         | {"args": (text["args"],), "kwargs": {}, "result": text["result"]}
     )

@@ -13,15 +13,15 @@ from django.db.models import Max, Min, Q, QuerySet
 from django.utils import timezone
 
 from django_q.conf import Conf, logger
-from django_q.connections import takes
-from django_q.database_errors import is_busy
 from django_q.exceptions import StoreAway, brief, endure, safe_repr
 from django_q.models import Part, Task
-from django_q.models.values import MARK, Unopened, as_json, from_json
-from django_q.package import TaskPackage
+from django_q.models.stored_values import MARK, Unopened, as_json, from_json
 from django_q.results import saving
 from django_q.results.rows import Pickled, Unreadable, opened
 from django_q.results.saving import stored_time
+from django_q.servers.connections import takes
+from django_q.servers.database_errors import is_busy
+from django_q.wire.package import TaskPackage
 
 #: Parts of an iterable are given up when no item of it has ended for so long.
 PATIENCE = timedelta(days=30)

@@ -13,17 +13,17 @@ from typing import Any
 from django.db.models import QuerySet
 
 from django_q.brokers.base import Broker
-from django_q.brokers.shared import shared_broker
+from django_q.brokers.broker_cache import shared_broker
 from django_q.conf import Conf
-from django_q.kinds import group_id as named_group
-from django_q.kinds import milliseconds
-from django_q.kinds import task_id as named_task
 from django_q.models import Task
-from django_q.options import COUNT, normal
 from django_q.results.cache import Cached
-from django_q.results.database import Database
-from django_q.results.wait import wait_for
-from django_q.transactions import check_wait
+from django_q.results.polling import wait_for
+from django_q.results.queries import Database
+from django_q.servers.transactions import check_wait
+from django_q.wire.option_types import group_id as named_group
+from django_q.wire.option_types import milliseconds
+from django_q.wire.option_types import task_id as named_task
+from django_q.wire.options import COUNT, normal
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from django.db.models.constants import OnConflict
 from django_q.conf import Conf
 from django_q.exceptions import brief, endure
 from django_q.models import Task
-from django_q.models.values import as_json, from_json
+from django_q.models.stored_values import as_json, from_json
 
 #: The columns in the order in which they are written.
 COLUMNS = (

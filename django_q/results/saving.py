@@ -14,15 +14,15 @@ from django.db.models.signals import post_save, pre_save
 from django.utils import timezone
 
 from django_q.conf import Conf, logger
-from django_q.connections import takes
-from django_q.database_errors import is_busy
 from django_q.exceptions import StoreAway, brief, endure, safe_repr, safe_str
-from django_q.foreign import Inside, StrictDoor
+from django_q.foreign_code.guards import Inside, StrictDoor
 from django_q.models import Task
 from django_q.models.task import clipped, with_undone
-from django_q.package import TaskPackage, recorded_name
 from django_q.results import pruning
 from django_q.results.rows import PICKLED, insert, opened
+from django_q.servers.connections import takes
+from django_q.servers.database_errors import is_busy
+from django_q.wire.package import TaskPackage, recorded_name
 
 #: The columns of a row that are text as they are.
 NAMES = ("name", "func", "hook", "group", "cluster")

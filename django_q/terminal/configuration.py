@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
-from django_q import __version__, disclosure
+from django_q import __version__
 from django_q.conf import Conf, Settings
-from django_q.printable import LONG, printable
+from django_q.text import redaction
+from django_q.text.printable import LONG, printable
 
 #: What follows from settings and is no field.
 DERIVED = ("SECRET_KEY", "Q_LIST", "Q_STAT", "QSIZE")
@@ -25,4 +26,4 @@ def lines() -> Iterator[str]:
 
 def without_secrets(name: str, value: Any) -> str:
     """Write a value as far as it is known to be harmless."""
-    return disclosure.setting(name, value)
+    return redaction.setting(name, value)

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 from django.utils.translation import gettext_lazy as _
 
-from django_q.optional import optional
+from django_q.foreign_code.optional_packages import optional
 from django_q.terminal.table import Frame, Row, fit
 
 blessed = optional("blessed")

@@ -12,10 +12,10 @@ from django.utils.translation import ngettext
 from django_q.brokers import Broker
 from django_q.conf import Conf
 from django_q.exceptions import DjangoQError
-from django_q.printable import printable
 from django_q.status import Stat
-from django_q.terminal.figures import reaching
+from django_q.terminal.queue_figures import reaching
 from django_q.terminal.report import on_host
+from django_q.text.printable import printable
 
 #: A queue that nobody takes from is watched this long; above the pause between two heartbeats of
 #: an idle cluster; seconds.

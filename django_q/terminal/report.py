@@ -16,8 +16,8 @@ from django_q.brokers import Broker
 from django_q.conf import Conf
 from django_q.models import Schedule, Task
 from django_q.status import Stat
-from django_q.terminal.clusters import dead
-from django_q.terminal.figures import answered, reaching
+from django_q.terminal.cluster_screen import dead
+from django_q.terminal.queue_figures import answered, reaching
 from django_q.terminal.table import BLANK, Cell, Row
 
 #: Units in which a rate is told, the smallest last; seconds.

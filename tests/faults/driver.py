@@ -18,10 +18,10 @@ import psutil
 from django.db import DatabaseError, connections
 from redis import RedisError
 
-from django_q.lifecycle.recovery import CRASHES_ALLOWED
+from django_q.completion.dead_letters import CRASHES_ALLOWED
 from django_q.models import Task
-from django_q.package import derived_id
 from django_q.tasks import async_task
+from django_q.wire.package import derived_id
 from tests.clusters import RunningCluster, is_alive
 from tests.faults.invariants import LINK, Crash, Trace, Verdict, not_explained
 from tests.faults.log_reader import LogReader

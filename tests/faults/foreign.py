@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from django_q.lifecycle.recovery import CRASHES_ALLOWED
+from django_q.completion.dead_letters import CRASHES_ALLOWED
 from tests.faults.driver import RETRY, Run
 from tests.faults.faults import fault
 

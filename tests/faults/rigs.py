@@ -16,10 +16,11 @@ from django.db import connections
 
 from django_q.brokers.base import Broker
 from django_q.brokers.orm import ORM
-from django_q.brokers.redis_broker import Redis, with_defaults
+from django_q.brokers.redis.broker import with_defaults
+from django_q.brokers.redis_broker import Redis
 from django_q.conf import Conf
-from django_q.connections import connect_redis
 from django_q.models import OrmQ
+from django_q.servers.connections import connect_redis
 from django_q.signing import SignedPackage
 from tests import servers
 from tests.deployments import Deployment

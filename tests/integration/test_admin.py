@@ -22,8 +22,8 @@ from django.utils.safestring import mark_safe
 
 from django_q.admin import listing
 from django_q.admin.widgets import LongSelect
-from django_q.models import Failure, OrmQ, Schedule, Success, Task, preview
-from django_q.models.values import MARK
+from django_q.models import Failure, OrmQ, Schedule, Success, Task, pickle_preview
+from django_q.models.stored_values import MARK
 from django_q.signing import SignedPackage
 from django_q.status import Stat
 
@@ -200,7 +200,7 @@ def test_an_exception_saved_by_an_old_version_is_shown(admin_client):
 
 
 def test_a_failure_too_large_for_a_list_is_shown_on_its_page(admin_client):
-    task = make_failure(result="x" * preview.LIMIT)
+    task = make_failure(result="x" * pickle_preview.LIMIT)
 
     assert "xxx" not in text(admin_client.get(url(Failure)))
     assert "xxx" in text(admin_client.get(url(Failure, "change", task.pk)))
@@ -635,7 +635,7 @@ def test_the_queue_shows_its_tasks(admin_client):
 
 
 def test_a_large_task_is_shown_without_reading_it(admin_client):
-    queued = make_queued(args=("x" * preview.LIMIT,))
+    queued = make_queued(args=("x" * pickle_preview.LIMIT,))
 
     page = text(admin_client.get(url(OrmQ)))
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from django_q.checks import examine
 from django_q.conf import Settings
-from django_q.lifecycle.agenda import Agenda
 from django_q.models import Failure, OrmQ, Schedule, Success
+from django_q.scheduling.due_schedules import Agenda
 from django_q.terminal import configuration
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,8 @@ from itertools import chain
 
 import pytest
 
-from django_q.brokers import get_broker, leased, orm
+from django_q.brokers import get_broker, leased
+from django_q.brokers.orm import broker as orm
 from django_q.conf import Conf
 
 #: Brokers that know leases.

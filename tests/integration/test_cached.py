@@ -21,10 +21,9 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from django_q.brokers import get_broker
+from django_q.calls import composition
 from django_q.conf import Conf
-from django_q.lifecycle import composition
 from django_q.models import Task
-from django_q.package import new_package
 from django_q.results import cache as results
 from django_q.results.cache import Cached
 from django_q.signing import RESULT, PickleSerializer, SignedPackage
@@ -44,6 +43,7 @@ from django_q.tasks import (
     result_group,
     result_group_cached,
 )
+from django_q.wire.package import new_package
 from tests.tasks import echo, multiply, raise_error, unpicklable
 
 pytestmark = pytest.mark.django_db

@@ -13,7 +13,6 @@ from django_q.brokers import get_broker
 from django_q.brokers.base import FORGOTTEN
 from django_q.exceptions import PackageError
 from django_q.models import Task
-from django_q.package import derived_id
 from django_q.signals import pre_enqueue
 from django_q.signing import SignedPackage
 from django_q.tasks import (
@@ -26,6 +25,7 @@ from django_q.tasks import (
     fetch_group,
     result_group,
 )
+from django_q.wire.package import derived_id
 from tests.tasks import Calculator, echo, hook, hooked, multiply, raise_error
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from django_q.checks import check_deployment, check_q_cluster, examine, together
+from django_q.checks import check_deployment, check_q_cluster, combinations, examine
 from django_q.conf import Settings
 
 LOCMEM = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
@@ -234,7 +234,7 @@ def test_a_limit_per_group_without_a_limit_has_no_effect():
 
 
 def test_an_option_whose_package_is_not_installed_is_named(monkeypatch):
-    monkeypatch.setattr(together.optional, "psutil", None)
+    monkeypatch.setattr(combinations.optional_packages, "psutil", None)
 
     assert found({"cpu_affinity": 1}) == [
         ("W007", "Q_CLUSTER['cpu_affinity'] needs the package psutil, which is not installed.")

@@ -8,7 +8,7 @@ import pytest
 from django.db import DatabaseError, IntegrityError, OperationalError, connections, transaction
 
 from django_q.brokers import get_broker
-from django_q.brokers.prepared import Prepared
+from django_q.brokers.orm.prepared_statements import Prepared
 from django_q.models import Heartbeat
 from tests.integration.test_orm_broker import SQLITE, asked, payloads, sqlite_only, statements
 

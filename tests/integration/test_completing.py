@@ -10,7 +10,7 @@ from django.dispatch import receiver
 
 from django_q import async_iter, fetch, result
 from django_q.brokers.redis_broker import Redis
-from django_q.lifecycle import collation
+from django_q.completion import collation
 from django_q.models import Part, Schedule, Success, Task
 from django_q.processes import monitor as monitor_module
 from django_q.results import saving

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.db import connections
 
-from django_q.processes import entry
+from django_q.processes.supervision import process_start
 from tests.clusters import run_as
 
 POOL = {"min_size": 1, "max_size": 1}
@@ -56,16 +56,19 @@ def used_by(pooled: str, tmp_path: Path, conf: Callable) -> Callable:
 def test_a_process_never_uses_a_connection_from_the_pool_of_its_parent(pooled, used_by):
     parents = server_process(pooled)
 
-    assert parents not in used_by(entry.SENTINEL, "worker-1")
+    assert parents not in used_by(process_start.SENTINEL, "worker-1")
     assert server_process(pooled)
 
 
 def test_a_worker_keeps_a_pool(used_by):
-    first, second = used_by(entry.SENTINEL, "worker-1")
+    first, second = used_by(process_start.SENTINEL, "worker-1")
     assert first == second
 
 
-@pytest.mark.parametrize("name", [entry.SENTINEL, entry.PUSHER, entry.MONITOR, entry.SCHEDULER])
+@pytest.mark.parametrize(
+    "name",
+    [process_start.SENTINEL, process_start.PUSHER, process_start.MONITOR, process_start.SCHEDULER],
+)
 def test_no_other_process_has_use_for_a_pool(used_by, name):
     first, second = used_by(name)
     assert first != second

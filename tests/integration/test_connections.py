@@ -11,9 +11,10 @@ from django.core.cache import caches
 from django.core.cache.backends.locmem import LocMemCache
 from django.db import OperationalError, connection, connections
 
-from django_q.connections import CONNECT, SILENCE, close_all, suit_sentinel
 from django_q.exceptions import BrokerUnavailable
-from django_q.processes import entry, patience
+from django_q.processes import call_timeout
+from django_q.processes.supervision import process_start
+from django_q.servers.connections import CONNECT, SILENCE, close_all, suit_sentinel
 from tests.clusters import run_as
 
 #: The tests' own database, where it is reached over the network; PostgreSQL otherwise.
@@ -76,7 +77,10 @@ def forked(conf):
         conf(start_method="fork")
 
 
-@pytest.mark.parametrize("name", [entry.SENTINEL, entry.PUSHER, entry.MONITOR, entry.SCHEDULER])
+@pytest.mark.parametrize(
+    "name",
+    [process_start.SENTINEL, process_start.PUSHER, process_start.MONITOR, process_start.SCHEDULER],
+)
 def test_a_process_of_the_cluster_gives_up_a_server_that_is_gone(patience_of, name):
     found = patience_of(name)
     assert found["connect"] <= 10  # the kernel asks again later and later
@@ -85,14 +89,14 @@ def test_a_process_of_the_cluster_gives_up_a_server_that_is_gone(patience_of, na
 
 
 def test_a_worker_waits_as_long_as_the_project_says(patience_of):
-    found = patience_of(entry.SENTINEL, "worker-1")
+    found = patience_of(process_start.SENTINEL, "worker-1")
     assert found["connect"] is None
     assert found["unacknowledged"] == 0
 
 
 def test_the_project_has_the_last_word(alias, options, patience_of):
     options(connect_timeout=7, **({} if ON_MYSQL else {"tcp_user_timeout": 90_000}))
-    found = patience_of(entry.PUSHER)
+    found = patience_of(process_start.PUSHER)
     assert found["connect"] == 7
     if not ON_MYSQL:
         assert found["unacknowledged"] == 90_000
@@ -103,14 +107,14 @@ def sleep_in_database(alias: str) -> None:
     """Ask a server for what takes it a minute: the body of a process that has no such time."""
     suit_sentinel(1)
     function = "SLEEP" if ON_MYSQL else "PG_SLEEP"
-    with pytest.raises((BrokerUnavailable, OperationalError)), patience.patience():
+    with pytest.raises((BrokerUnavailable, OperationalError)), call_timeout.patience():
         connections[alias].cursor().execute(f"SELECT {function}(60)")
     connections.close_all()
 
 
 def test_the_sentinel_does_not_wait_for_a_server_that_hangs(alias, monkeypatch):
-    monkeypatch.setattr(patience, "PATIENCE", 1)
-    run_as([entry.SENTINEL], f"{__name__}.sleep_in_database", alias)
+    monkeypatch.setattr(call_timeout, "PATIENCE", 1)
+    run_as([process_start.SENTINEL], f"{__name__}.sleep_in_database", alias)
 
 
 #: Databases that can not be used: for want of a driver, and because no pool keeps connections.
@@ -128,14 +132,14 @@ UNUSABLE = {
 def test_a_database_that_can_not_be_used_stops_no_process(monkeypatch, patience_of, other):
     settings = connections.configure_settings({"default": {}, other: UNUSABLE[other]})
     monkeypatch.setitem(connections.settings, other, settings[other])
-    assert patience_of(entry.SENTINEL)["connect"] == CONNECT
+    assert patience_of(process_start.SENTINEL)["connect"] == CONNECT
 
 
 def test_a_default_timeout_of_sockets_changes_no_connection(monkeypatch, patience_of):
-    blocks = patience_of(entry.PUSHER)["blocks"]
+    blocks = patience_of(process_start.PUSHER)["blocks"]
     socket.setdefaulttimeout(5)
     try:
-        assert patience_of(entry.MONITOR)["blocks"] == blocks
+        assert patience_of(process_start.MONITOR)["blocks"] == blocks
     finally:
         socket.setdefaulttimeout(None)
 

@@ -10,7 +10,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from django_q.brokers import Broker, get_broker, leased
-from django_q.brokers.adapted import Adapted
+from django_q.brokers.adapter import Adapted
 from django_q.brokers.aws_sqs import Sqs
 from django_q.brokers.orm import ORM
 from django_q.brokers.redis_broker import Redis

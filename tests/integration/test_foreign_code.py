@@ -15,14 +15,14 @@ from django.utils import timezone
 from django_q import signals
 from django_q.brokers import get_broker
 from django_q.exceptions import TimeoutException, safe_repr
-from django_q.foreign import Inside, tell
-from django_q.lifecycle import reporting
-from django_q.lifecycle.execution import decode, execute
-from django_q.lifecycle.hooks import call_hook
-from django_q.lifecycle.reporting import ErrorReporter
-from django_q.lifecycle.surroundings import in_own_context
+from django_q.execution.execution import decode, execute
+from django_q.execution.hooks import call_hook
+from django_q.execution.task_context import in_own_context
+from django_q.foreign_code import error_reporting
+from django_q.foreign_code.error_reporting import ErrorReporter
+from django_q.foreign_code.guards import Inside, tell
 from django_q.models import Failure, Success, Task
-from django_q.processes.doorway import CURRENT, REMEMBERED, Doorway
+from django_q.processes.shared_state.foreign_call_record import CURRENT, REMEMBERED, Doorway
 from django_q.results import parts
 from django_q.tasks import async_chain, async_iter, async_task, fetch, result
 from tests.foreign import NAMES, SETTING, WORST, note
@@ -144,7 +144,7 @@ def test_whatever_a_reporter_raises_a_failure_is_saved(broker, run_once, caplog,
         def report(self):
             raise WORST[name]("as asked")
 
-    monkeypatch.setattr(reporting.error_reporter, "loaded", ErrorReporter([Reporter()]))
+    monkeypatch.setattr(error_reporting.error_reporter, "loaded", ErrorReporter([Reporter()]))
     task_id = async_task("tests.tasks.raise_error")
 
     run_once(broker)

@@ -15,10 +15,8 @@ from django.utils import timezone
 
 from django_q.checks import examine
 from django_q.exceptions import FunctionRefused
-from django_q.functions import is_below, is_listed
-from django_q.lifecycle.agenda import Agenda
 from django_q.models import Failure, Schedule, Success, Task
-from django_q.package import new_package
+from django_q.scheduling.due_schedules import Agenda
 from django_q.signing import SignedPackage
 from django_q.tasks import (
     AsyncTask,
@@ -30,6 +28,8 @@ from django_q.tasks import (
     result,
     schedule,
 )
+from django_q.wire.allowed_functions import is_below, is_listed
+from django_q.wire.package import new_package
 from tests import tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)

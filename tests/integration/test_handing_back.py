@@ -9,10 +9,11 @@ import pytest
 from django.utils.encoding import force_str
 
 from django_q.brokers.redis_broker import Redis
-from django_q.lifecycle.recovery import recover
-from django_q.processes import leases, monitor
-from django_q.processes.leftovers import Leftovers
+from django_q.completion.dead_letters import recover
+from django_q.processes import monitor
 from django_q.processes.pusher import OneByOne, hand_back, hand_out
+from django_q.processes.shared_state import worker_leases
+from django_q.processes.shared_state.orphan_queue import Leftovers
 from django_q.queues import Queue
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -76,4 +77,4 @@ def test_what_can_not_be_handed_back_goes_on_waiting(broker):
 
 def test_no_lease_ends_before_those_look_who_hold_it():
     # As late as a task may start; then the sentinel and the monitor, who have just looked.
-    assert 2 * leases.LOOK + 2 * monitor.LOOK < leases.LEFT_AT_START
+    assert 2 * worker_leases.LOOK + 2 * monitor.LOOK < worker_leases.LEFT_AT_START

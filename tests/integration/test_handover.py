@@ -11,13 +11,13 @@ from django.core.cache.backends.filebased import FileBasedCache
 from django.utils import timezone
 
 from django_q.brokers.base import Broker
-from django_q.lifecycle.completion import complete
+from django_q.completion.completion import complete
 from django_q.models import Part
-from django_q.package import new_package
 from django_q.results import cache as results
 from django_q.results.cache import Cached
 from django_q.signing import SignedPackage
 from django_q.tasks import count_group, delete_group, fetch, fetch_group, result_group
+from django_q.wire.package import new_package
 
 pytestmark = pytest.mark.django_db
 

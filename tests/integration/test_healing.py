@@ -12,10 +12,10 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from django_q.brokers.redis_broker import Redis
-from django_q.lifecycle.steps import ask
+from django_q.completion.steps import ask
 from django_q.processes.monitor import Desk
 from django_q.processes.pusher import pusher
-from django_q.processes.result_queue import ResultQueue
+from django_q.processes.shared_state.result_queue import ResultQueue
 from django_q.queues import Queue
 from tests.faults.proxy import Mode, Proxy
 from tests.ports import free_port

@@ -11,17 +11,17 @@ from django.core.cache import cache
 from django.db import connection
 from django.utils import timezone
 
+from django_q.completion import collation, completion
+from django_q.completion.completion import complete
 from django_q.conf import Conf
 from django_q.exceptions import PackageError
-from django_q.lifecycle import collation, completion
-from django_q.lifecycle.completion import complete
-from django_q.lifecycle.execution import execute
+from django_q.execution.execution import execute
 from django_q.models import Part, Task
-from django_q.package import new_package
 from django_q.results import parts, saving
 from django_q.signals import post_execute
 from django_q.signing import SignedPackage
 from django_q.tasks import Iter, async_iter, fetch, queue_size, result, result_cached
+from django_q.wire.package import new_package
 from tests.tasks import echo, hook, hooked, multiply
 
 pytestmark = pytest.mark.django_db(transaction=True)

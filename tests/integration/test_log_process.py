@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from django_q.conf import logger
-from django_q.processes import log_queue
 from django_q.processes.log_writer import LogProcess
+from django_q.processes.logs import log_queue
 from django_q.queues import Flag
 
 pytestmark = pytest.mark.timeout(300)

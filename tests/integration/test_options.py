@@ -22,7 +22,6 @@ from hypothesis import strategies as st
 from django_q.brokers.redis_broker import Redis
 from django_q.exceptions import PackageError
 from django_q.models import Part, Task
-from django_q.package import new_package
 from django_q.signals import post_execute, pre_enqueue
 from django_q.signing import SignedPackage
 from django_q.tasks import (
@@ -48,6 +47,7 @@ from django_q.tasks import (
     result_group,
     result_group_cached,
 )
+from django_q.wire.package import new_package
 from tests.tasks import echo, hook
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -18,13 +18,13 @@ from django.db import DatabaseError, DataError, OperationalError, connections, m
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from django_q.brokers import get_broker, watches
-from django_q.brokers.orm import ORM
-from django_q.brokers.postgres_table import PostgresTable
-from django_q.brokers.prepared import Prepared, Use
-from django_q.brokers.queue_table import QueueTable
-from django_q.brokers.sqlite_table import SqliteTable
-from django_q.brokers.watches import Listening
+from django_q.brokers import get_broker
+from django_q.brokers.orm import ORM, queue_wait
+from django_q.brokers.orm.postgres import PostgresTable
+from django_q.brokers.orm.prepared_statements import Prepared, Use
+from django_q.brokers.orm.queue_wait import Listening
+from django_q.brokers.orm.sqlite import SqliteTable
+from django_q.brokers.orm.table import QueueTable
 from django_q.migrations import _notify
 from django_q.models import Heartbeat, OrmQ
 from tests.servers import wait_until
@@ -343,7 +343,7 @@ def wait_for_what_comes_from_elsewhere(broker):
 @pytest.mark.parametrize("journal", ["WAL", "DELETE", "TRUNCATE", "PERSIST"])
 def test_who_waits_on_sqlite_hears_of_a_write_from_the_kernel(plain_sqlite, monkeypatch, journal):
     for name in ("TICK", "REST"):
-        monkeypatch.setattr(watches, name, 60)
+        monkeypatch.setattr(queue_wait, name, 60)
     broker = plain_sqlite(init_command=f"PRAGMA journal_mode={journal}")
 
     wait_for_what_comes_from_elsewhere(broker)
@@ -353,7 +353,7 @@ def test_sqlite_is_asked_again_and_again_where_no_kernel_tells(plain_sqlite, mon
     def no_inotify():
         raise OSError("Too many open files")
 
-    monkeypatch.setattr(watches, "Inotify", no_inotify)
+    monkeypatch.setattr(queue_wait, "Inotify", no_inotify)
     broker = plain_sqlite()
 
     wait_for_what_comes_from_elsewhere(broker)
@@ -361,7 +361,7 @@ def test_sqlite_is_asked_again_and_again_where_no_kernel_tells(plain_sqlite, mon
 
 def test_a_kernel_that_does_not_tell_of_a_write_is_not_relied_on(plain_sqlite, monkeypatch):
     monkeypatch.setattr(SqliteTable, "files", [])
-    monkeypatch.setattr(watches, "REST", 0.1)
+    monkeypatch.setattr(queue_wait, "REST", 0.1)
     broker = plain_sqlite()
 
     def is_given_up():
@@ -846,7 +846,7 @@ def test_the_broker_polls_a_table_made_without_migrations(broker, caplog):
 
 @on_postgres
 def test_a_listener_that_is_cut_off_listens_again(broker, monkeypatch):
-    monkeypatch.setattr(watches, "RETRY", 0)
+    monkeypatch.setattr(queue_wait, "RETRY", 0)
     broker.dequeue(wait=0.1)
     pid = broker.watch.listener.info.backend_pid
     connection = connections[broker.alias]
@@ -873,7 +873,7 @@ def test_a_connection_that_is_cut_off_is_made_again(broker):
 
 @on_postgres
 def test_the_broker_polls_where_notifications_do_not_arrive(broker, monkeypatch, caplog):
-    monkeypatch.setattr(watches, "PROBE", 0.1)
+    monkeypatch.setattr(queue_wait, "PROBE", 0.1)
     monkeypatch.setattr(PostgresTable, "notify", lambda self: None)
 
     assert broker.dequeue(wait=0.2) == []

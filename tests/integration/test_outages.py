@@ -14,15 +14,15 @@ from django.db import InternalError, OperationalError, ProgrammingError, connect
 from django_q import async_iter, async_task, result
 from django_q.brokers import get_broker
 from django_q.brokers.redis_broker import Redis
-from django_q.lifecycle.agenda import Agenda
 from django_q.models import Part, Schedule, Task
 from django_q.processes import monitor as monitor_module
-from django_q.processes.complaint import PAUSES, Complaint
+from django_q.processes.logs.repeated_errors import PAUSES, Complaint
 from django_q.processes.monitor import Desk
 from django_q.processes.pusher import MeasuredRoom
-from django_q.processes.result_queue import ResultQueue, say_stuck
+from django_q.processes.shared_state.result_queue import ResultQueue, say_stuck
 from django_q.results import cache as cached_results
 from django_q.results import parts, saving
+from django_q.scheduling.due_schedules import Agenda
 from tests.integration.test_completing import package, send
 from tests.integration.test_orm_broker import SQLITE
 
@@ -340,7 +340,7 @@ def test_nothing_is_taken_while_the_monitor_has_nowhere_to_write():
 
 def test_what_goes_wrong_again_and_again_is_said_half_as_often_each_time(caplog, monkeypatch):
     now = [1000.0]
-    monkeypatch.setattr("django_q.processes.complaint.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("django_q.processes.logs.repeated_errors.time.monotonic", lambda: now[0])
     caplog.set_level(logging.INFO, "django-q")
     complaint = Complaint("all is well")
     for _ in range(1000):

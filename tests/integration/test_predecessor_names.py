@@ -18,7 +18,7 @@ from django_q.brokers.orm import ORM
 from django_q.cluster import Cluster, Sentinel
 from django_q.conf import Conf
 from django_q.models import Failure, OrmQ, Schedule, Task
-from django_q.processes import entry
+from django_q.processes.supervision import process_start
 from django_q.queues import SharedCounter
 from django_q.tasks import async_task, fetch
 
@@ -153,7 +153,10 @@ def test_a_sentinel_in_the_place_of_ours_is_warned_of(caplog, monkeypatch):
 
 def test_the_pool_of_a_sentinel_can_be_set():
     made = Sentinel.__new__(Sentinel)
-    worker, other = SimpleNamespace(role=entry.WORKER), SimpleNamespace(role=entry.PUSHER)
+    worker, other = (
+        SimpleNamespace(role=process_start.WORKER),
+        SimpleNamespace(role=process_start.PUSHER),
+    )
     worker.process, other.process = object(), object()
     made.children = [other, worker]
 

@@ -31,12 +31,13 @@ django.setup()
 
 from django.db import connection
 
-from django_q.brokers import get_broker, watches
+from django_q.brokers import get_broker
+from django_q.brokers.orm import queue_wait
 from django_q.exceptions import BrokerUnavailable
-from django_q.processes import patience
+from django_q.processes import call_timeout
 
 assert connection.Database.__name__ == "psycopg2"
-watches.SHORTEST, watches.RETRY = 60, 0  # who polls is late
+queue_wait.SHORTEST, queue_wait.RETRY = 60, 0  # who polls is late
 
 
 def enqueue(payload):
@@ -64,9 +65,9 @@ assert broker.watch.listener.info.backend_pid != pid
 assert not broker.watch.listener.notifies
 broker.close()
 
-patience.PATIENCE = 0.5
+call_timeout.PATIENCE = 0.5
 try:
-    with patience.patience(), connection.cursor() as cursor:
+    with call_timeout.call_timeout(), connection.cursor() as cursor:
         cursor.execute("SELECT PG_SLEEP(60)")
 except BrokerUnavailable:
     connection.close()

@@ -11,17 +11,19 @@ import pytest
 from django.core.management import CommandError, call_command
 from redis import exceptions as errors
 
-from django_q.brokers import get_broker, scripts
-from django_q.brokers.redis_broker import CHUNK, Redis
-from django_q.brokers.refusals import NEEDED
+from django_q.brokers import get_broker
+from django_q.brokers.redis import scripts
+from django_q.brokers.redis.broker import CHUNK
+from django_q.brokers.redis.refusals import NEEDED
+from django_q.brokers.redis_broker import Redis
 from django_q.conf import Conf
 from django_q.exceptions import BrokerRefuses
-from django_q.lifecycle.agenda import Agenda
-from django_q.processes.complaint import Complaint
-from django_q.processes.leases import Leases
+from django_q.processes.logs.repeated_errors import Complaint
 from django_q.processes.pusher import pusher
 from django_q.processes.scheduler import report
+from django_q.processes.shared_state.worker_leases import Leases
 from django_q.queues import Queue
+from django_q.scheduling.due_schedules import Agenda
 from tests import servers
 from tests.servers import RedisServer
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from django_q.checks import check_q_cluster
-from django_q.lifecycle import execution
-from django_q.lifecycle.execution import execute
-from django_q.lifecycle.reporting import GROUP, load_reporters
-from django_q.package import new_package
+from django_q.execution import execution
+from django_q.execution.execution import execute
+from django_q.foreign_code.error_reporting import GROUP, load_reporters
+from django_q.wire.package import new_package
 
 #: A plug-in as that for Sentry: it looks for the task in the frames of the traceback.
 PLUGIN = """

@@ -11,7 +11,7 @@ from django.db import IntegrityError, OperationalError, connection
 from django.db.models.signals import post_save
 from django.utils import timezone
 
-from django_q.lifecycle.completion import complete
+from django_q.completion.completion import complete
 from django_q.models import Failure, Success, Task
 from django_q.results import saving
 from django_q.tasks import async_chain, async_task, count_group

@@ -71,7 +71,7 @@ def watch_at(broker: Any, moment: datetime) -> None:
 
 def scheduler_agenda(broker: Any) -> Any:
     """Make the agenda of a broker."""
-    from django_q.lifecycle.agenda import Agenda
+    from django_q.scheduling.due_schedules import Agenda
 
     return Agenda(broker)
 

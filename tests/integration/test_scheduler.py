@@ -15,12 +15,12 @@ from redis import ConnectionError as RedisAway
 
 from django_q.brokers import Broker, get_broker, leased
 from django_q.exceptions import TimeoutException
-from django_q.lifecycle import agenda
-from django_q.lifecycle.agenda import Agenda, run_now
 from django_q.models import Schedule, Success, Task
 from django_q.models.schedule import aware
 from django_q.processes.scheduler import Watch
 from django_q.scheduler import scheduler
+from django_q.scheduling import due_schedules
+from django_q.scheduling.due_schedules import Agenda, run_now
 from django_q.signals import pre_enqueue
 from django_q.signing import SignedPackage
 from django_q.tasks import async_task
@@ -269,7 +269,7 @@ def test_missed_runs_are_left_out_where_none_is_asked_for(broker):
 
 @EITHER_BROKER
 def test_a_flood_of_missed_runs_comes_in_parts_and_is_logged(broker, caplog, monkeypatch):
-    monkeypatch.setattr(agenda, "AT_ONCE", 10)
+    monkeypatch.setattr(due_schedules, "AT_ONCE", 10)
     make_schedule(schedule_type=Schedule.HOURLY, next_run=ago(hours=24.5), catch_up="all")
 
     scheduler(broker)

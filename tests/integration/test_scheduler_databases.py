@@ -13,12 +13,12 @@ import pytest
 from django.db import connections, transaction
 from django.test import override_settings
 
-from django_q.brokers.redis_waker import RedisWaker
-from django_q.brokers.waker import Waker
-from django_q.lifecycle.waking import waker_for
+from django_q.brokers.redis.scheduler_wakeup import RedisWaker
+from django_q.brokers.scheduler_wakeup import Waker
+from django_q.descriptor_wait import readable
 from django_q.models import OrmQ, Schedule
 from django_q.scheduler import scheduler
-from django_q.waiting import readable
+from django_q.scheduling.wakeup import waker_for
 from tests.faults.clock import SteppedClock
 
 UTC = timezone.utc

@@ -17,10 +17,11 @@ from django.utils.functional import lazystr
 from django.utils.timezone import now
 
 from django_q.exceptions import PackageError
-from django_q.lifecycle import schedules
-from django_q.lifecycle.agenda import Agenda
-from django_q.models import Schedule, literals
-from django_q.models.words import schedule_type
+from django_q.models import Schedule
+from django_q.models.schedule_fields import argument_text
+from django_q.models.schedule_fields.type_words import schedule_type
+from django_q.scheduling import schedules_in_code
+from django_q.scheduling.due_schedules import Agenda
 from django_q.tasks import run_now, schedule
 from tests.tasks import Calculator, echo, hook, multiply
 
@@ -239,14 +240,16 @@ def test_an_update_that_makes_no_schedule_changes_nothing():
 @pytest.mark.django_db(transaction=True)
 def test_two_processes_that_deploy_at_once_make_one(monkeypatch):
     both = threading.Barrier(2)
-    plain = schedules.only_one
+    plain = schedules_in_code.only_one
 
     def meet(made: Schedule) -> Schedule:
         both.wait(60)
         return plain(made)
 
-    monkeypatch.setattr(schedules, "only_one", meet)
-    monkeypatch.setattr(schedules, "same_name", same_name_blind(schedules.same_name))
+    monkeypatch.setattr(schedules_in_code, "only_one", meet)
+    monkeypatch.setattr(
+        schedules_in_code, "same_name", same_name_blind(schedules_in_code.same_name)
+    )
     made = []
 
     def deploy() -> None:
@@ -340,7 +343,7 @@ def test_options_of_a_schedule_are_written_as_what_they_mean(broker):
         q_options={"group": UUID(int=5), "max_attempts": Decimal(3)},
     )
 
-    options = literals.parse_kwargs(made.kwargs)
+    options = argument_text.parse_kwargs(made.kwargs)
     assert options["timeout"] == 60
     assert options["q_options"] == {"group": str(UUID(int=5)), "max_attempts": 3}
     run_now(made, broker)

@@ -13,9 +13,9 @@ import pytest
 import redis
 
 from django_q.brokers import get_broker
-from django_q.brokers.redis_broker import CHUNK, with_defaults
-from django_q.brokers.sending import Sender
-from django_q.connections import connect_redis
+from django_q.brokers.redis.broker import CHUNK, with_defaults
+from django_q.brokers.redis.sender import Sender
+from django_q.servers.connections import connect_redis
 from tests.faults.proxy import Mode, Proxy
 from tests.servers import DEADLINE
 

@@ -8,7 +8,8 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from django.utils import timezone
 
-from django_q.brokers import aws_sqs, get_broker
+from django_q.brokers import get_broker
+from django_q.brokers.sqs import broker as aws_sqs
 from django_q.conf import Conf
 from django_q.exceptions import BrokerUnavailable
 from django_q.models import Success

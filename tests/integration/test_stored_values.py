@@ -19,8 +19,8 @@ from django.utils import timezone
 from picklefield import PickledObjectField
 
 from django_q.admin.tasks import resubmit
-from django_q.models import Failure, Part, Task, preview
-from django_q.models.values import MARK, Unopened
+from django_q.models import Failure, Part, Task, pickle_preview
+from django_q.models.stored_values import MARK, Unopened
 from django_q.processes.worker import sealed
 from django_q.results import parts, saving
 from django_q.results.rows import opened
@@ -205,7 +205,7 @@ def test_a_list_shows_json_as_well(conf):
     conf(serializer="json")
     saving.save([finished(success=False, result="ValueError('ö')")])
 
-    assert preview.read_column(column()) == Failure.objects.get().result == "ValueError('ö')"
+    assert pickle_preview.read_column(column()) == Failure.objects.get().result == "ValueError('ö')"
 
 
 def test_text_behind_the_mark_that_is_no_json_is_read_as_text():

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from django_q.brokers import Delivery, leased
-from django_q.brokers.adapted import Adapted, as_delivery, listed
+from django_q.brokers.adapter import Adapted, as_delivery, listed
 from django_q.brokers.orm import ORM
 from django_q.brokers.redis_broker import Redis
 from django_q.models import Schedule, Success

@@ -124,7 +124,7 @@ def test_hooks_and_signals_are_the_same():
 
 
 def test_a_package_is_run_by_its_old_name():
-    from django_q.package import new_package
+    from django_q.wire.package import new_package
 
     assert result(_sync(new_package("math.floor", (1.5,), {}, {}))) == 1
 

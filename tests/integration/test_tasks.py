@@ -16,9 +16,9 @@ from django.utils import timezone
 import django_q
 from django_q import tasks
 from django_q.brokers import get_broker
+from django_q.calls import composition
 from django_q.conf import Conf
 from django_q.exceptions import PackageError
-from django_q.lifecycle import composition
 from django_q.models import Task
 from django_q.signals import post_execute_in_worker, pre_enqueue
 from django_q.signing import SignedPackage

@@ -22,7 +22,7 @@ from django_q.conf import Conf
 from django_q.exceptions import BrokerUnavailable
 from django_q.models import Task
 from django_q.queues import STOP, Queue
-from django_q.terminal import draw, figures
+from django_q.terminal import draw, queue_figures
 from tests.heartbeats import CLUSTER_ID, make_stat
 
 pytestmark = pytest.mark.django_db
@@ -110,7 +110,7 @@ def test_a_screen_without_redis_raises_when_it_is_shown_once(nobody):
 
 def test_qmonitor_without_a_database_still_shows_the_clusters(broker, monkeypatch):
     make_stat().save(broker)
-    monkeypatch.setattr(figures, "count", raise_database_error)
+    monkeypatch.setattr(queue_figures, "count", raise_database_error)
 
     text = run("qmonitor", "--run-once")
 
@@ -119,14 +119,14 @@ def test_qmonitor_without_a_database_still_shows_the_clusters(broker, monkeypatc
 
 
 def raise_database_error(*args: Any) -> None:
-    raise figures.DatabaseError("gone")
+    raise queue_figures.DatabaseError("gone")
 
 
 def test_a_heavy_table_is_counted_to_a_limit_and_seldom(broker, monkeypatch):
-    monkeypatch.setattr(figures, "COUNT_LIMIT", 3)
+    monkeypatch.setattr(queue_figures, "COUNT_LIMIT", 3)
     for _number in range(5):
         make_task()
-    gauge = figures.Gauge(broker)
+    gauge = queue_figures.Gauge(broker)
 
     first = gauge.read()
     with CaptureQueriesContext(
@@ -134,7 +134,7 @@ def test_a_heavy_table_is_counted_to_a_limit_and_seldom(broker, monkeypatch):
     ) as queries:
         second = gauge.read()
 
-    assert figures.shown(first.successes) == "3+"
+    assert queue_figures.shown(first.successes) == "3+"
     assert second == first
     assert len(queries) == 0
 
@@ -144,7 +144,7 @@ def test_what_is_counted_is_counted_in_an_index_alone(success):
     if connection.vendor != "sqlite":
         pytest.skip("other databases choose their plan by the size of the table")
     with CaptureQueriesContext(connection) as queries:
-        figures.count(success)
+        queue_figures.count(success)
 
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN QUERY PLAN {queries[0]['sql']}")

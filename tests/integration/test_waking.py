@@ -12,12 +12,13 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from django_q.brokers import get_broker, redis_waker
-from django_q.brokers.waker import Waker
-from django_q.lifecycle import waking
-from django_q.lifecycle.waking import waker_for
+from django_q.brokers import get_broker
+from django_q.brokers.redis import scheduler_wakeup
+from django_q.brokers.scheduler_wakeup import Waker
+from django_q.descriptor_wait import readable
 from django_q.models import Schedule
-from django_q.waiting import readable
+from django_q.scheduling import wakeup
+from django_q.scheduling.wakeup import waker_for
 from tests.servers import RedisServer, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -103,7 +104,7 @@ def test_a_schedule_is_saved_while_redis_is_away(conf, caplog):
 
 
 def test_a_scheduler_listens_again_when_redis_is_back(conf, monkeypatch, make_broker):
-    monkeypatch.setattr(redis_waker, "AGAIN", 0)
+    monkeypatch.setattr(scheduler_wakeup, "AGAIN", 0)
     broker = make_broker("redis")
     server = RedisServer().start()
     conf(redis=server.url)
@@ -173,7 +174,7 @@ def test_a_scheduler_that_hears_of_a_file_asks_sqlite_nothing(file_waker):
 
 
 def test_a_schedule_is_saved_although_the_file_may_not_be_touched(file_waker, monkeypatch):
-    monkeypatch.setattr(waking, "file_of", lambda connection: "/proc/version")
+    monkeypatch.setattr(wakeup, "file_of", lambda connection: "/proc/version")
 
     save_schedule()
 
@@ -182,7 +183,7 @@ def test_a_schedule_is_saved_although_the_file_may_not_be_touched(file_waker, mo
 
 def test_a_database_in_memory_is_looked_at_every_five_seconds(file_waker, monkeypatch):
     file_waker.close()
-    monkeypatch.setattr(waking, "file_of", lambda connection: "")
+    monkeypatch.setattr(wakeup, "file_of", lambda connection: "")
 
     waker = waker_for(get_broker(), "default")
     waker.listen()
@@ -194,7 +195,7 @@ def test_a_scheduler_that_may_watch_nothing_looks_every_five_seconds(file_waker,
     def no_inotify(events):
         raise OSError("Too many open files")
 
-    monkeypatch.setattr(waking, "Inotify", no_inotify)
+    monkeypatch.setattr(wakeup, "Inotify", no_inotify)
     waker = waker_for(get_broker(), "default")
 
     waker.listen()
@@ -206,7 +207,7 @@ def test_attempts_to_watch_leave_no_descriptor_behind(file_waker, monkeypatch):
     def no_watch(self, paths):
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(waking.Inotify, "watch", no_watch)
+    monkeypatch.setattr(wakeup.Inotify, "watch", no_watch)
     waker = waker_for(get_broker(), "default")
     before = os.listdir("/proc/self/fd")
 

@@ -13,12 +13,12 @@ import psutil
 import pytest
 from django.db import connection, transaction
 
-from django_q import connections
 from django_q.cluster import Cluster, Sentinel, Stat, Status, monitor, pusher, worker
 from django_q.conf import Conf
 from django_q.models import Failure, Success, Task
 from django_q.queues import Flag
 from django_q.queues import Queue as OwnQueue
+from django_q.servers import connections
 from django_q.tasks import async_batch, async_task, fetch, result
 from tests.servers import DEADLINE, wait_until
 

@@ -20,8 +20,8 @@ from django.db import connection
 
 from django_q.brokers import get_broker
 from django_q.conf import Conf
-from django_q.lifecycle import waking  # noqa: F401 - who saves a schedule has it
 from django_q.models import Schedule, Success
+from django_q.scheduling import wakeup  # noqa: F401 - who saves a schedule has it
 from django_q.signing import SignedPackage
 from tests.servers import (
     DEADLINE,
@@ -47,10 +47,10 @@ import logging, sys
 import django
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 django.setup()
-from django_q.lifecycle import agenda
+from django_q.scheduling import due_schedules
 from django_q.processes.scheduler import scheduler_of_cluster
 from django_q.queues import Flag
-agenda.HOLD = 1.0
+due_schedules.HOLD = 1.0
 leash = Flag()
 leash.reader = sys.stdin
 scheduler_of_cluster(leash)

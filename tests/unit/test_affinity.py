@@ -8,7 +8,7 @@ import subprocess
 import psutil
 import pytest
 
-from django_q.processes.affinity import set_cpu_affinity, share
+from django_q.processes.supervision.affinity import set_cpu_affinity, share
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from django_q.conf import Conf
 from django_q.exceptions import PackageError
-from django_q.lifecycle.execution import Undecodable, decode, execute
-from django_q.package import REQUIRED, checked
+from django_q.execution.execution import Undecodable, decode, execute
 from django_q.signing import BadSignature, PackageTooLarge, PickleSerializer, SignedPackage
+from django_q.wire.package import REQUIRED, checked
 
 #: The fixture that puts options back needs to run only once for all examples.
 MANY = settings(

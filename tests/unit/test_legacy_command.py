@@ -234,7 +234,7 @@ def test_a_parser_that_ends_its_process_is_reported(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     monkeypatch.setattr(
-        "django_q.legacy.apart.translate", lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+        "django_q.legacy.child_process.translate", lambda *_: os.kill(os.getpid(), signal.SIGKILL)
     )
 
     assert main(["--write", str(project / "old.py")]) == 2

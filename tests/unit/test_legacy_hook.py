@@ -13,7 +13,7 @@ from types import ModuleType
 
 import pytest
 
-from django_q.legacy import hook, install, uninstall
+from django_q.legacy import import_hook, install, uninstall
 from tests.legacy_samples import corpus
 
 SAMPLE = "from math import copysign as async\n\nvalue = async(2, -2)\n"
@@ -91,7 +91,7 @@ def test_all_that_old_pythons_compile_is_compiled(tmp_path: Path, sample: str) -
     path = tmp_path / "old.py"
     path.write_text(sample.replace("ASYNC", "async"))
 
-    assert hook.LegacyLoader("old", str(path)).get_code("old").co_filename == str(path)
+    assert import_hook.LegacyLoader("old", str(path)).get_code("old").co_filename == str(path)
 
 
 def test_packages_submodules_and_namespace_packages(load: Callable, tmp_path: Path) -> None:
@@ -155,10 +155,10 @@ def test_bytecode_is_cached_apart(
     load: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load("old", SAMPLE)
-    monkeypatch.setattr(hook, "compile_source", None)  # would be called in vain
+    monkeypatch.setattr(import_hook, "compile_source", None)  # would be called in vain
 
     assert load("old").value == -2
-    assert caches(tmp_path) == [Path(hook.cache_path("old.py")).name]
+    assert caches(tmp_path) == [Path(import_hook.cache_path("old.py")).name]
     assert "opt-async1o" in caches(tmp_path)[0]
 
 
@@ -168,12 +168,12 @@ def test_cached_bytecode_that_is_not_of_this_source_is_left(
 ) -> None:
     load("old", SAMPLE)
     path, stats = tmp_path / "old.py", (tmp_path / "old.py").stat()
-    cache = Path(hook.cache_path(str(path)))
+    cache = Path(import_hook.cache_path(str(path)))
     changed = "value = async = 5555\n" + "#" * (len(SAMPLE) - 22)
     path.write_text(changed + ("more" if change == "size" else "\n"))
     os.utime(path, (stats.st_mtime, stats.st_mtime + (9 if change == "time" else 0)))
     if change == "translator":
-        monkeypatch.setattr(hook, "VERSION", 2)
+        monkeypatch.setattr(import_hook, "VERSION", 2)
     elif change in ("junk", "short", "no code"):
         content = {"junk": b"junk", "short": b"c", "no code": b"N"}[change]
         cache.write_bytes(cache.read_bytes()[:16] + content)
@@ -186,7 +186,7 @@ def test_a_directory_that_was_moved_is_compiled_anew(load: Callable, tmp_path: P
     (tmp_path / "one").rename(tmp_path / "two")
 
     assert load("two.old").__file__ == str(tmp_path / "two" / "old.py")
-    assert hook.LegacyLoader("two.old", str(tmp_path / "two" / "old.py")).get_code(
+    assert import_hook.LegacyLoader("two.old", str(tmp_path / "two" / "old.py")).get_code(
         "two.old"
     ).co_filename == str(tmp_path / "two" / "old.py")
 
@@ -199,7 +199,7 @@ def test_bytecode_is_as_private_as_the_source(load: Callable, tmp_path: Path) ->
 
     load("old")
 
-    assert Path(hook.cache_path(str(tmp_path / "old.py"))).stat().st_mode & 0o777 == 0o600
+    assert Path(import_hook.cache_path(str(tmp_path / "old.py"))).stat().st_mode & 0o777 == 0o600
 
 
 def test_no_bytecode_is_written_where_python_writes_none(
@@ -237,12 +237,12 @@ def test_other_loaders_leave_what_they_can_not_compile(load: Callable, tmp_path:
     spec = ModuleSpec("old", Compiler("old", str(path)), origin=str(path))
     spec.has_location = True
 
-    assert type(hook.with_legacy_loader(spec).loader) is hook.LegacyLoader
+    assert type(import_hook.with_legacy_loader(spec).loader) is import_hook.LegacyLoader
 
     path.write_text("async def f(): pass")
     spec.loader = Compiler("old", str(path))
 
-    assert type(hook.with_legacy_loader(spec).loader) is Compiler
+    assert type(import_hook.with_legacy_loader(spec).loader) is Compiler
 
 
 def test_installing_twice_is_installing_once() -> None:
@@ -250,7 +250,7 @@ def test_installing_twice_is_installing_once() -> None:
     install()
     install()
 
-    assert sys.meta_path == [hook.LegacyFinder, *before]
+    assert sys.meta_path == [import_hook.LegacyFinder, *before]
 
     uninstall()
     uninstall()
@@ -264,4 +264,4 @@ def test_uninstalled_it_does_nothing(load: Callable) -> None:
 
     with pytest.raises(SyntaxError):
         load("old")
-    assert hook.LegacyFinder.find_spec("old") is None
+    assert import_hook.LegacyFinder.find_spec("old") is None

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_q.models.literals import is_name, parse_args, parse_kwargs
+from django_q.models.schedule_fields.argument_text import is_name, parse_args, parse_kwargs
 
 
 @pytest.mark.parametrize(

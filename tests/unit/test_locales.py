@@ -24,10 +24,10 @@ from django.utils import translation
 
 import django_q
 from django_q.status import STATES, Stat
-from django_q.terminal.clusters import bar, header
+from django_q.terminal.cluster_screen import bar, header
 from django_q.terminal.draw import PlainTerminal
-from django_q.terminal.figures import COUNT_LIMIT, Figures
-from django_q.terminal.memory import MemoryScreen, worker_rows
+from django_q.terminal.memory_screen import MemoryScreen, worker_rows
+from django_q.terminal.queue_figures import COUNT_LIMIT, Figures
 from django_q.terminal.report import UNITS, rows
 from django_q.terminal.table import CUT, Cell, Row, fit
 

@@ -9,8 +9,8 @@ import pytest
 from django.utils.translation import override
 
 from django_q.conf import Conf
-from django_q.terminal import clusters, memory, report
-from django_q.terminal.figures import COUNT_LIMIT, Figures, Paced, shown
+from django_q.terminal import cluster_screen, memory_screen, report
+from django_q.terminal.queue_figures import COUNT_LIMIT, Figures, Paced, shown
 from django_q.terminal.table import Row
 from tests.heartbeats import make_stat
 
@@ -23,12 +23,12 @@ def texts(row: Row) -> list[str]:
 
 def style(column: str, **values: Any) -> str:
     """Give the colour that a cluster has in a column."""
-    [row] = clusters.rows([make_stat(**values)])
+    [row] = cluster_screen.rows([make_stat(**values)])
     return row[TITLES.index(column)].style
 
 
 def test_the_table_has_the_eight_columns_of_django_q():
-    header = clusters.header()
+    header = cluster_screen.header()
 
     assert texts(header) == TITLES
     assert {cell.style for cell in header} == {"black_on_green"}
@@ -43,7 +43,7 @@ def test_a_cluster_is_a_row():
         reincarnations=2,
     )
 
-    [row] = clusters.rows([stat])
+    [row] = cluster_screen.rows([stat])
 
     assert texts(row) == ["ant", "54d638f6", "Idle", "2", "3", "1", "2", "26:03:04"]
 
@@ -88,7 +88,7 @@ def test_results_that_wait_are_cyan(size, colour):
 
 
 def test_a_missing_cluster_is_said():
-    assert "No clusters appear to be running." in texts(clusters.rows([])[-1])
+    assert "No clusters appear to be running." in texts(cluster_screen.rows([])[-1])
 
 
 def test_a_wide_table_tells_the_queue_and_what_runs_the_longest_first():
@@ -97,27 +97,27 @@ def test_a_wide_table_tells_the_queue_and_what_runs_the_longest_first():
         current=[(7, "four-words", "app.send", 1.2), (8, "more-words", "app.fetch", 61.5)],
     )
 
-    first, second = clusters.rows([stat], wide=True)
+    first, second = cluster_screen.rows([stat], wide=True)
 
     assert texts(first)[-2:] == ["mail", "0:01:01  8  app.fetch  more-words"]
     assert texts(second) == [""] * 9 + ["0:00:01  7  app.send  four-words"]
-    assert texts(clusters.header(wide=True)) == [*TITLES, "Queue", "Running"]
+    assert texts(cluster_screen.header(wide=True)) == [*TITLES, "Queue", "Running"]
 
 
 def test_an_idle_cluster_is_one_row_of_a_wide_table():
-    [row] = clusters.rows([make_stat()], wide=True)
+    [row] = cluster_screen.rows([make_stat()], wide=True)
 
     assert texts(row)[-1] == ""
 
 
 def test_the_bar_tells_the_queue_and_the_results():
-    [_blank, bar] = clusters.bar(Figures("Redis 7", 3, 2, 0, 250, 1))
+    [_blank, bar] = cluster_screen.bar(Figures("Redis 7", 3, 2, 0, 250, 1))
 
     assert texts(bar) == ["Redis 7", "Queued 3(2)", "Success 250", "Failures 1"]
 
 
 def test_packages_that_were_put_aside_are_told():
-    [_blank, _bar, dead] = clusters.bar(Figures("Redis 7", dead=1))
+    [_blank, _bar, dead] = cluster_screen.bar(Figures("Redis 7", dead=1))
 
     assert texts(dead) == ["1 package could not be decoded and was put aside."]
 
@@ -135,7 +135,7 @@ def test_a_figure_is_exact_as_far_as_rows_are_counted(number, text):
     [(0, "0:00:00"), (59.9, "0:00:59"), (360_061, "100:01:01"), (-3, "0:00:00")],
 )
 def test_a_duration_is_hours_minutes_and_seconds(seconds, text):
-    assert clusters.duration(seconds) == text
+    assert cluster_screen.duration(seconds) == text
 
 
 class Clock:
@@ -166,7 +166,7 @@ def test_a_figure_is_asked_for_seldom_and_a_dear_one_more_seldom(price, pause):
     assert (first, early, late) == (1, 1, 2)
 
 
-MEMORY = memory.Memory(host="ant", percent=75.0, available=750, total=1000)
+MEMORY = memory_screen.Memory(host="ant", percent=75.0, available=750, total=1000)
 
 
 def measure(pid: int) -> float | None:
@@ -177,7 +177,7 @@ def measure(pid: int) -> float | None:
 def test_memory_is_told_of_the_cluster_and_its_host():
     stat = make_stat(sentinel=10, monitor=20, workers=[3, 4])
 
-    [row] = memory.rows([stat], MEMORY, measure)
+    [row] = memory_screen.rows([stat], MEMORY, measure)
 
     assert texts(row) == [
         *("ant", "54d638f6", "75.00", "750.00", "1000.00", "10.00", "20.00", "7.00")
@@ -185,19 +185,21 @@ def test_memory_is_told_of_the_cluster_and_its_host():
 
 
 def test_memory_of_another_host_is_not_guessed_from_the_pids_of_ours():
-    [row] = memory.rows([make_stat(host="bee", sentinel=10)], MEMORY, measure, workers=True)
+    [row] = memory_screen.rows([make_stat(host="bee", sentinel=10)], MEMORY, measure, workers=True)
 
     assert texts(row) == ["bee", "54d638f6"] + ["-"] * 6
 
 
 def test_memory_of_a_process_that_has_ended_is_not_told():
-    [row] = memory.rows([make_stat(sentinel=0, monitor=0, workers=[])], MEMORY, measure)
+    [row] = memory_screen.rows([make_stat(sentinel=0, monitor=0, workers=[])], MEMORY, measure)
 
     assert texts(row)[5:] == ["-", "-", "0.00"]
 
 
 def test_memory_of_each_worker_is_told_some_in_a_row():
-    rows = memory.rows([make_stat(workers=list(range(1, 10)))], MEMORY, measure, workers=True)
+    rows = memory_screen.rows(
+        [make_stat(workers=list(range(1, 10)))], MEMORY, measure, workers=True
+    )
 
     assert len(rows) == 1 + 3 + 3
     assert texts(rows[2])[:2] == ["Id", "Worker 1"]
@@ -206,7 +208,7 @@ def test_memory_of_each_worker_is_told_some_in_a_row():
 
 
 def test_the_lowest_memory_is_kept():
-    lowest = memory.Lowest()
+    lowest = memory_screen.Lowest()
 
     for percent in (50.0, 40.0, 60.0):
         lowest.note(percent)

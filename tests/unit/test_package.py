@@ -14,7 +14,7 @@ import pytest
 
 from django_q.exceptions import PackageError
 from django_q.humanhash import humanize
-from django_q.package import (
+from django_q.wire.package import (
     checked,
     derived_id,
     dotted_name,

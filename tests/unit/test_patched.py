@@ -7,7 +7,7 @@ import time
 import pytest
 
 from django_q.cluster import Cluster
-from django_q.processes.patched import patched_by
+from django_q.processes.supervision.green_threads import patched_by
 
 
 @pytest.fixture(params=["gevent.hub", "eventlet.greenthread"])

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from django_q import pickles
-from django_q.package import new_package
+from django_q.wire import pickles
+from django_q.wire.package import new_package
 
 NOW = datetime(2026, 10, 25, 2, 30, 1, 234567, tzinfo=timezone.utc)
 PACKAGE = {"id": "a" * 32, "args": (1, "é"), "kwargs": {}, "started": NOW, "group": "g"}

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_q.models import preview
+from django_q.models import pickle_preview
 
 CALLED = []
 
@@ -36,7 +36,7 @@ plain = st.recursive(
 # Before 3 bytes are made by a call.
 @given(plain, st.integers(3, pickle.HIGHEST_PROTOCOL))
 def test_plain_values_are_read_as_they_are(value, protocol):
-    assert preview.read(pickle.dumps(value, protocol)) == value
+    assert pickle_preview.read(pickle.dumps(value, protocol)) == value
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
@@ -46,42 +46,43 @@ def test_plain_values_are_read_as_they_are(value, protocol):
      OrderedDict(a=1), {1, 2}, frozenset({1}), partial(print, 1), print, 1 + 2j, bytearray(b"x")],
 )  # fmt: skip
 def test_nothing_is_called_or_imported(value, protocol):
-    assert preview.read(pickle.dumps(value, protocol)) is not None
+    assert pickle_preview.read(pickle.dumps(value, protocol)) is not None
     assert CALLED == []
 
 
 def test_what_stands_beside_an_object_is_read():
     package = {"id": "a", "func": pytest.raises, "args": (Loud(),), "group": "g"}
 
-    read = preview.read(pickle.dumps(package))
+    read = pickle_preview.read(pickle.dumps(package))
 
     assert (read["id"], read["group"]) == ("a", "g")
-    assert preview.name_of(read["func"]).endswith(".raises")
-    assert preview.name_of("shop.tasks.mail") == "shop.tasks.mail"
-    assert preview.name_of(None) == ""
+    assert pickle_preview.name_of(read["func"]).endswith(".raises")
+    assert pickle_preview.name_of("shop.tasks.mail") == "shop.tasks.mail"
+    assert pickle_preview.name_of(None) == ""
 
 
 def test_an_exception_is_written_as_it_would_be():
     assert (
-        repr(preview.read(pickle.dumps(ValueError("as asked", 1)))) == "ValueError('as asked', 1)"
+        repr(pickle_preview.read(pickle.dumps(ValueError("as asked", 1))))
+        == "ValueError('as asked', 1)"
     )
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_not(data):
-    preview.read(data)
+    pickle_preview.read(data)
 
 
 @given(st.text(max_size=50) | st.none())
 def test_any_column_is_read_or_not(text):
-    preview.read_column(text)
+    pickle_preview.read_column(text)
 
 
 def test_a_column_is_read():
-    assert preview.read_column(b64encode(pickle.dumps("text")).decode()) == "text"
+    assert pickle_preview.read_column(b64encode(pickle.dumps("text")).decode()) == "text"
 
 
 def test_a_truncated_pickle_is_nothing():
     data: Any = pickle.dumps(["text" * 100])
 
-    assert preview.read(data[:-5]) is None
+    assert pickle_preview.read(data[:-5]) is None

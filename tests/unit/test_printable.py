@@ -7,8 +7,8 @@ import logging
 import pytest
 
 from django_q.conf import logger
-from django_q.package import dotted_name
-from django_q.printable import CUT, INDENT, paragraph, printable
+from django_q.text.printable import CUT, INDENT, paragraph, printable
+from django_q.wire.package import dotted_name
 from tests.foreign import Unspeakable
 
 

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from django_q.processes.records import packed, unpacked
+from django_q.processes.logs.log_records import packed, unpacked
 
 
 def record(message: object, *args: object, exc_info: object = None, **extra: object):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from django_q.redis_sentinel import is_sentinel, understood
+from django_q.servers.redis_sentinel import is_sentinel, understood
 
 PAIR = [("one", 26379), ("two", 26380)]
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from django_q.exceptions import brief, safe_repr
-from django_q.lifecycle.execution import describe
-from django_q.representation import DEEPEST, lay_out, represent
+from django_q.execution.execution import describe
+from django_q.text.representation import DEEPEST, lay_out, represent
 
 Pair = namedtuple("Pair", "a b")
 

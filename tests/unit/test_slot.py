@@ -6,7 +6,7 @@ from multiprocessing import Value
 
 import pytest
 
-from django_q.processes.slot import BATCH_BYTES, Field, Slots, State, TimerSlot
+from django_q.processes.shared_state.slot import BATCH_BYTES, Field, Slots, State, TimerSlot
 
 
 @pytest.fixture

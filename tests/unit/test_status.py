@@ -13,11 +13,11 @@ from django.utils.translation import override
 
 from django_q.conf import Conf
 from django_q.monitor import check, get_ids, info, info_json
-from django_q.package import new_package
 from django_q.signing import SignedPackage
 from django_q.status import HEARTBEAT_TTL, Stat, Status
-from django_q.terminal.clusters import ClusterScreen
-from django_q.terminal.memory import MemoryScreen
+from django_q.terminal.cluster_screen import ClusterScreen
+from django_q.terminal.memory_screen import MemoryScreen
+from django_q.wire.package import new_package
 from tests.heartbeats import CLUSTER_ID, MemoryBroker, make_stat
 
 #: A stat of django-q2 1.11.1, as pickle.dumps(stat, -1) gave it there.

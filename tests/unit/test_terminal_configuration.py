@@ -11,8 +11,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django_q import __version__
 from django_q.brokers import get_broker
 from django_q.checks import examine
-from django_q.connections import connect_redis
 from django_q.results.cache import Cached
+from django_q.servers.connections import connect_redis
 from django_q.terminal.configuration import lines, without_secrets
 
 SECRET = "hunter2"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from django_q.exceptions import TimeoutException
-from django_q.lifecycle.timeout import Alarm, TimeoutHandler
+from django_q.execution.time_limit import Alarm, TimeoutHandler
 
 
 @pytest.fixture(autouse=True)

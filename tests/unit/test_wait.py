@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from django_q.results import wait
-from django_q.results.wait import wait_for
+from django_q.results import polling
+from django_q.results.polling import wait_for
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         monotonic = staticmethod(lambda: sum(made))
         sleep = made.append
 
-    monkeypatch.setattr(wait, "time", Clock)
+    monkeypatch.setattr(polling, "time", Clock)
     return made
 
 
@@ -41,9 +41,9 @@ def test_nothing_is_found_in_time(pauses):
 def test_pauses_grow_and_stay_short(pauses):
     wait_for(lambda: len(pauses) > 50 or None, -1)
 
-    assert pauses[0] == wait.SHORTEST
+    assert pauses[0] == polling.SHORTEST
     assert sorted(pauses) == pauses
-    assert pauses[-1] == wait.LONGEST
+    assert pauses[-1] == polling.LONGEST
 
 
 def test_a_last_look_is_taken_when_the_time_is_over(pauses):

@@ -15,10 +15,10 @@ from django.utils.translation import gettext as _
 from django_q.cluster import Cluster
 from django_q.conf import Conf
 from django_q.exceptions import BrokerUnavailable
-from django_q.processes.entry import log_to_terminal
-from django_q.processes.limits import is_short_of_files, open_streams, shortage
-from django_q.processes.patience import patience
-from django_q.processes.unix_signals import exit_at_once
+from django_q.processes.call_timeout import patience
+from django_q.processes.supervision.process_start import log_to_terminal
+from django_q.processes.supervision.resource_limits import is_short_of_files, open_streams, shortage
+from django_q.processes.supervision.unix_signals import exit_at_once
 
 #: What writing to a stream raises that is full, closed, or missing.
 UNWRITABLE = (OSError, ValueError, AttributeError)

@@ -1,0 +1,315 @@
+"""The table of the ORM broker, spoken to in as few statements as each database allows."""
+
+from __future__ import annotations
+
+import functools
+import random
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from django.db import InterfaceError, OperationalError, connections, models, transaction
+from django.db.models.expressions import RawSQL
+from django.utils import timezone
+
+from django_q.brokers.base import Delivery
+from django_q.models import Heartbeat, OrmQ
+from django_q.servers.connections import takes
+from django_q.servers.database_clock import expression_of_time_in, time_in
+from django_q.servers.database_errors import in_doubt, is_conflict, is_silence
+
+#: Seconds for which a statement is repeated while others have the database locked.
+LOCK_PATIENCE = 20
+#: Ids in one statement; SQLite may allow no more than 999 values.
+CHUNK = 900
+
+
+def retried(method: Callable) -> Callable:
+    """Repeat a method that loses against others; leave no connection behind that has failed."""
+
+    @functools.wraps(method)
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        end = None
+        while True:
+            try:
+                return method(self, *args, **kwargs)
+            except (OperationalError, InterfaceError) as error:
+                end = end or time.monotonic() + LOCK_PATIENCE
+                if not self.may_repeat(error) or time.monotonic() > end:
+                    raise
+            time.sleep(random.uniform(0.005, 0.05))
+
+    return wrapper
+
+
+def doubted(method: Callable) -> Callable:
+    """Have an error say so after which nobody knows whether a row was added."""
+
+    @functools.wraps(method)
+    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
+        connection = self.connection
+        may_be_in_doubt = connection.connection is not None and not connection.in_atomic_block
+        try:
+            return method(self, *args, **kwargs)
+        except (OperationalError, InterfaceError) as error:
+            if may_be_in_doubt and is_silence(error) and not is_connected(connection):
+                raise OperationalError(in_doubt(error)) from error.__cause__
+            raise
+
+    return wrapper
+
+
+def is_connected(connection: Any) -> bool:
+    """Whether a connection has survived an error."""
+    return connection.connection is not None and connection.is_usable()
+
+
+class QueueTable:
+    """The rows of one queue, on any database."""
+
+    def __init__(self, alias: str, key: str) -> None:
+        self.alias = alias
+        self.key = key
+
+    @property
+    def connection(self) -> Any:
+        """The connection of this thread."""
+        return connections[self.alias]
+
+    @property
+    def rows(self) -> models.QuerySet:
+        """The queue."""
+        return OrmQ.objects.using(self.alias).filter(key=self.key)
+
+    def may_repeat(self, error: Exception) -> bool:
+        """Say whether a failed statement can succeed when repeated.
+
+        Inside a transaction it is for the caller to begin again.
+        """
+        if self.connection.in_atomic_block:
+            return False
+        if is_conflict(error):
+            return True
+        self.connection.close_if_unusable_or_obsolete()
+        return False
+
+    def time_in(self, seconds: float = 0) -> tuple[str, list]:
+        """Make the SQL of the time in ``seconds`` from now, and its parameters."""
+        return time_in(self.connection, seconds)
+
+    def expression(self, seconds: float = 0) -> RawSQL:
+        """Make the time in ``seconds`` from now for a queryset."""
+        return expression_of_time_in(self.alias, seconds)
+
+    @retried
+    @doubted
+    def insert(self, payload: str, delay: float = 0) -> int:
+        """Add a row, and return its id."""
+        return self.rows.create(key=self.key, payload=payload, lock=self.expression(delay)).pk
+
+    @retried
+    def insert_once(self, payload: str, mark: str, seconds: float) -> None:
+        """Add a row and a mark that stays so long; ``IntegrityError`` where the mark is there."""
+        with transaction.atomic(self.alias):
+            row = Heartbeat(key=mark, expires=self.expression(seconds))
+            row.save(using=self.alias, force_insert=True)
+            self.insert(payload)
+
+    @retried
+    @doubted
+    def insert_many(self, payloads: list[str]) -> list[int]:
+        """Add rows, all of them or none."""
+        rows = [OrmQ(key=self.key, payload=payload, lock=self.expression()) for payload in payloads]
+        return [row.pk for row in self.rows.bulk_create(rows)]
+
+    @retried
+    def take(self, limit: int, seconds: float) -> list[Delivery]:
+        """Lease rows that are due for some seconds."""
+        with transaction.atomic(self.alias):
+            rows = list(self.due(limit).values_list("pk", "payload", "delivery", "attempts"))
+            OrmQ.objects.using(self.alias).filter(pk__in=[row[0] for row in rows]).update(
+                lock=self.expression(seconds),
+                delivery=models.F("delivery") + 1,
+                attempts=models.F("attempts") + 1,
+            )
+        return [
+            Delivery(receipt(pk, delivery + 1), payload, attempts + 1)
+            for pk, payload, delivery, attempts in rows
+        ]
+
+    def due(self, limit: int) -> models.QuerySet:
+        """Lock rows that are due, the oldest first, past those that others have locked."""
+        features = self.connection.features
+        due = self.rows.filter(lock__lte=self.expression()).order_by("lock", "pk")
+        if features.supports_select_for_update_with_limit:
+            due = due[:limit]
+        else:
+            due = due.filter(pk__in=list(due.values_list("pk", flat=True)[:limit]))
+        return due.select_for_update(skip_locked=features.has_select_for_update_skip_locked)
+
+    @retried
+    def delete(self, receipts: Iterable[str]) -> set[str]:
+        """Delete rows that are held. Returns the receipts that were stale."""
+        return self.change(receipts, f"DELETE FROM {self.table}", [])
+
+    @retried
+    def update(self, receipts: Iterable[str], seconds: float, **columns: str) -> set[str]:
+        """Change rows that are held: the end of the lease, and columns by their SQL.
+
+        Returns the receipts that were stale.
+        """
+        lock, parameters = self.time_in(seconds)
+        columns = {"lock": lock, **columns}
+        changes = ", ".join(f"{self.quote(name)} = {sql}" for name, sql in columns.items())
+        return self.change(receipts, f"UPDATE {self.table} SET {changes}", parameters)
+
+    @retried
+    def rename(self, receipt: str, key: str) -> set[str]:
+        """Move a row that is held to another queue. Returns the receipt when it was stale."""
+        name, until = self.quote("key"), self.quote("lock")
+        change = f"UPDATE {self.table} SET {name} = %s, {until} = NULL, delivery = delivery + 1"
+        return self.change([receipt], change, [key])
+
+    def change(self, receipts: Iterable[str], statement: str, parameters: list) -> set[str]:
+        """Run a statement on rows whose receipt is good. Returns the others' receipts."""
+        stale: set[str] = set()
+        for fence, pks in by_fence(receipts):
+            done = set(self.change_rows(statement, parameters, fence, pks))
+            stale.update(receipt(pk, fence) for pk in pks if pk not in done)
+        return stale
+
+    def change_rows(self, statement: str, parameters: list, fence: int, pks: list[int]) -> Iterable:
+        """Run a statement on rows of one fence. Returns the ids of those that it found."""
+        with transaction.atomic(self.alias):
+            held = self.rows.filter(pk__in=pks, delivery=fence).select_for_update()
+            found = list(held.values_list("pk", flat=True))
+            if found:
+                self.execute(f"{statement} WHERE {self.pk_in(found)}", [*parameters, *found])
+        return found
+
+    def due_in(self) -> float | None:
+        """Tell in how many seconds the next row is due; None when there is none."""
+        rows = self.rows.order_by("lock").values_list("lock", flat=True)
+        lock = rows.filter(lock__isnull=False).first()
+        return lock and (lock - timezone.now()).total_seconds()
+
+    def takes_rows(self) -> bool:
+        """Whether the database takes a row, which does not stay, and what is done with rows."""
+
+        def write() -> None:
+            pk = self.rows.create(key=self.key, payload="", lock=None).pk
+            self.rows.filter(pk=pk).update(delivery=models.F("delivery") + 1)
+            self.rows.filter(pk=pk)._raw_delete(self.alias)
+
+        return takes(self.alias, write)
+
+    def notify(self) -> None:
+        """Tell those who wait that there may be something to take, where there is a way."""
+
+    def close(self) -> None:
+        """Close the connection of this thread, unless a transaction goes on in it."""
+        if not self.connection.in_atomic_block:
+            self.connection.close()
+
+    @functools.cached_property
+    def table(self) -> str:
+        """The name of the table, quoted."""
+        return self.quote(OrmQ._meta.db_table)
+
+    def quote(self, name: str) -> str:
+        """Quote the name of a table or column."""
+        return self.connection.ops.quote_name(name)
+
+    def pk_in(self, pks: list) -> str:
+        """Make the SQL of a condition on ids."""
+        return f"id IN ({', '.join(['%s'] * len(pks))})"
+
+    def execute(self, sql: str, parameters: list) -> None:
+        """Run a statement for what it does; rows that it gives are not read."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, parameters)
+
+    def fetch(self, sql: str, parameters: list) -> list[tuple]:
+        """Run a statement. Returns the rows that it gives."""
+        return fetched(self.connection, sql, parameters)
+
+
+class ReturningTable(QueueTable):
+    """The queue on a database whose UPDATE and DELETE return rows: each step is one statement."""
+
+    INSERT = 'INSERT INTO {table} ("key", "payload", "lock") VALUES (%s, %s, {lock}) RETURNING "id"'
+    TAKE = """
+        WITH due AS (
+            SELECT "id" FROM {table} WHERE "key" = %s AND "lock" <= {now}
+            ORDER BY "lock", "id" LIMIT %s
+        )
+        UPDATE {table}
+        SET "lock" = {lock}, "delivery" = "delivery" + 1, "attempts" = "attempts" + 1
+        WHERE "id" IN (SELECT "id" FROM due)
+        RETURNING "id", "payload", "delivery", "attempts"
+    """
+
+    #: How often that names the queue.
+    KEYS_IN_TAKE = 1
+    NEXT = 'SELECT 1 FROM {table} WHERE "key" = %s AND "lock" IS NOT NULL LIMIT 1'
+
+    @retried
+    @doubted
+    def insert(self, payload: str, delay: float = 0) -> int:
+        """Add a row, and return its id."""
+        connection = self.connection  # to look it up takes as long as to ask SQLite something
+        lock, parameters = time_in(connection, delay)
+        sql = self.INSERT.format(table=self.table, lock=lock)
+        return fetched(connection, sql, [self.key, payload, *parameters])[0][0]
+
+    @retried
+    def take(self, limit: int, seconds: float) -> list[Delivery]:
+        """Lease rows that are due for some seconds."""
+        (lock, end), (now, start) = self.time_in(seconds), self.time_in()
+        sql = self.TAKE.format(table=self.table, lock=lock, now=now)
+        keys = [self.key] * self.KEYS_IN_TAKE
+        rows = self.fetch(sql, [*keys, *start, limit, *end])
+        # They come in no order. The ids are in that of the queue, but for what was delayed.
+        return [
+            Delivery(receipt(pk, fence), payload, attempt)
+            for pk, payload, fence, attempt in sorted(rows)
+        ]
+
+    def change_rows(self, statement: str, parameters: list, fence: int, pks: list[int]) -> Iterable:
+        """Run a statement on rows of one fence. Returns the ids of those that it found."""
+        sql = f'{statement} WHERE {self.pk_in(pks)} AND "delivery" = %s RETURNING "id"'
+        return [row[0] for row in self.fetch(sql, [*parameters, *pks, fence])]
+
+    def due_in(self) -> float | None:
+        """Tell in how many seconds the next row is due; None when there is none.
+
+        Who waits asks most often of a queue that is empty, and that takes no queryset.
+        """
+        is_there = self.fetch(self.NEXT.format(table=self.table), [self.key])
+        return super().due_in() if is_there else None
+
+
+def fetched(connection: Any, sql: str, parameters: list) -> list[tuple]:
+    """Run a statement on a connection. Returns the rows that it gives."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.fetchall()
+
+
+def receipt(pk: int, fence: int) -> str:
+    """Make the receipt of a delivery."""
+    return f"{pk}.{fence}"
+
+
+def by_fence(receipts: Iterable[str]) -> Iterator[tuple[int, list[int]]]:
+    """Sort receipts by fence, into parts that fit in one statement."""
+    found: dict[int, list[int]] = defaultdict(list)
+    for each in receipts:
+        pk, _, fence = each.partition(".")
+        found[int(fence)].append(int(pk))
+    for fence, pks in found.items():
+        # In one order, so that no two statements wait for each other.
+        pks.sort()
+        for start in range(0, len(pks), CHUNK):
+            yield fence, pks[start : start + CHUNK]

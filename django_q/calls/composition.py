@@ -1,0 +1,211 @@
+"""Compose calls into packages and send them off: one, many, a chain, the items of an iterable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from uuid import uuid4
+
+from django.conf import settings
+from django.utils import timezone
+
+from django_q.brokers import broker_on
+from django_q.brokers.base import Broker
+from django_q.brokers.broker_cache import shared_broker
+from django_q.calls.inline import run_inline
+from django_q.calls.producer import submit, submit_when_committed
+from django_q.completion.completion import complete_here
+from django_q.conf import Conf, logger
+from django_q.exceptions import PackageError
+from django_q.results.cache import UNSHARED
+from django_q.wire.option_types import items, near, shown
+from django_q.wire.options import FLAG, accept, normal, normal_options
+from django_q.wire.package import (
+    KNOWN,
+    WAYS,
+    TaskPackage,
+    link_parts,
+    new_package,
+    options_in,
+    take_options,
+)
+
+#: Options that are those of a whole batch: its tasks are enqueued in one round trip.
+SHARED = WAYS | {"cluster", "sync"}
+
+#: How a chain goes on, as arguments of ``async_chain``.
+CHAIN_SETTINGS = ("continue_on_failure", "pass_result")
+
+
+def options_of(kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split the keyword arguments of a call into (options, those of the function).
+
+    ``cached`` is what the settings say where the call says nothing.
+    """
+    options, rest = own_options(kwargs)
+    if options.get("cached"):
+        warn_unshared(options)
+    elif options.get("cached") is None and Conf.CACHED:
+        options["cached"] = Conf.CACHED
+    return options, rest
+
+
+def own_options(kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split the keyword arguments of a call that is one of several with options in common."""
+    options, rest = take_options(kwargs)
+    if not options:
+        return options, rest
+    for name in options.keys() - KNOWN:
+        warn_unknown(str(name))
+    return normal_options(options), rest
+
+
+def options_alone(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Take the keyword arguments of what has no arguments of a function beside its options."""
+    own = {name: value for name, value in kwargs.items() if name in KNOWN}
+    if misplaced := sorted(kwargs.keys() - KNOWN - {"q_options"}):
+        hint = near(misplaced[0], KNOWN)
+        raise PackageError(f"Expected options of tasks, got {', '.join(misplaced)}. {hint}".strip())
+    options, _ = options_of({"q_options": {**own, **options_in(kwargs.get("q_options"))}})
+    return options
+
+
+@lru_cache(maxsize=256)
+def warn_unknown(name: str) -> None:
+    """Say once that an option does nothing."""
+    hint = near(name, KNOWN)
+    text = f"unknown option '%s' in q_options is ignored{hint and '. '}%s"
+    logger.warning(text, name, hint)
+
+
+def warn_unshared(options: Mapping[str, Any]) -> None:
+    """Say once that a result is kept where nobody else sees it, unless the task runs here."""
+    is_here = Conf.SYNC if options.get("sync") is None else options["sync"]
+    backend = str(settings.CACHES.get(Conf.CACHE, {}).get("BACKEND"))
+    if backend in UNSHARED and not is_here:
+        say_unshared(Conf.CACHE, backend.rpartition(".")[2])
+
+
+@lru_cache(maxsize=16)
+def say_unshared(alias: str, backend: str) -> None:
+    """Say it once for each cache."""
+    logger.warning(
+        "a task asks for its result to be cached, and the cache '%s' is a %s: what a cluster "
+        "writes there, nobody else sees. Name a cache that processes share in Q_CLUSTER['cache']",
+        alias,
+        backend,
+    )
+
+
+def dispatch(packages: Sequence[TaskPackage], options: Mapping[str, Any]) -> None:
+    """Run packages at once, or put them on the queue that the options name."""
+    sync = options.get("sync")
+    if Conf.SYNC if sync is None else sync:
+        for package in packages:
+            run_inline(package, options.get("broker"))
+        return
+    on_commit = options.get("on_commit")
+    on_commit = Conf.ON_COMMIT if on_commit is None else on_commit
+    submit_when_committed(packages, chosen_broker(options), on_commit)
+
+
+def chosen_broker(options: Mapping[str, Any]) -> Broker:
+    """Find the broker that a call names: one, a Redis client, a list, a cluster, or none."""
+    if options.get("broker") is not None:
+        return options["broker"]
+    if options.get("redis") is not None:
+        return broker_on(options["redis"], options.get("cluster"), options.get("list_key"))
+    return shared_broker(options.get("cluster"), options.get("list_key"))
+
+
+def send_call(func: str | Callable, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+    """Send off one call, and return the id of its task."""
+    options, kwargs = options_of(kwargs)
+    package = new_package(func, args, kwargs, options)
+    dispatch([package], options)
+    return package["id"]
+
+
+def send_batch(calls: Iterable[Any], options: Mapping[str, Any]) -> list[str]:
+    """Send off many calls together, and return the ids of their tasks."""
+    options = options_alone(options)
+    now = timezone.now()
+    packages = [batched(call, options, now) for call in items(calls, "The calls of a batch")]
+    dispatch(packages, options)
+    return [package["id"] for package in packages]
+
+
+def batched(call: Any, options: Mapping[str, Any], now: datetime) -> TaskPackage:
+    """Make the package of one call of a batch, whose keyword arguments may hold options too."""
+    func, args, kwargs = link_parts(call)
+    if not kwargs:
+        return new_package(func, args, kwargs, options, started=now)
+    given = kwargs.keys() | options_in(kwargs.get("q_options")).keys()
+    if misplaced := sorted(SHARED & given):
+        raise PackageError(f"'{misplaced[0]}' is an option of the batch, not of one task in it.")
+    own, kwargs = own_options(kwargs)
+    return new_package(func, args, kwargs, {**options, **own}, started=now)
+
+
+def send_chain(chain: Iterable[Any], options: Mapping[str, Any]) -> str:
+    """Send off the first link of a chain with the others in tow, and return their group."""
+    given = dict(options)
+    asked = {key: normal(key, given.pop(key, None), FLAG) for key in CHAIN_SETTINGS}
+    settings = {key: True for key, value in asked.items() if value}
+    options = options_alone(given)
+    if isinstance(chain, Mapping):
+        raise PackageError(f"A chain must be a list of calls, got {shown(chain)}.")
+    links = list(items(chain, "A chain"))
+    if not links:
+        raise PackageError("A chain must have a link, got none.")
+    options["chain_options"] = settings or options.get("chain_options")
+    options["group"] = group = options.get("group") or uuid4().hex
+    func, args, kwargs = link_parts(links[0])
+    own, kwargs = own_options(kwargs)
+    options = {**options, **own, "chain": links[1:] or None}
+    dispatch([new_package(func, args, kwargs, options)], options)
+    return group
+
+
+def send_iterable(func: str | Callable, values: Iterable[Any], kwargs: Mapping[str, Any]) -> str:
+    """Send off a call for each item, and return the id of the task that collates their results."""
+    options, kwargs = options_of(kwargs)
+    each = items(values, "The arguments of the calls")
+    arguments = [item if isinstance(item, tuple) else (item,) for item in each]
+    iterable = uuid4().hex
+    if arguments:
+        shared = item_options(options, iterable, len(arguments))
+        now = timezone.now()
+        packages = [
+            new_package(func, args, kwargs, {**shared, "iter_position": position}, started=now)
+            for position, args in enumerate(arguments)
+        ]
+        dispatch(packages, options)
+    else:
+        finish(new_package(func, (), kwargs, options, iterable), options)
+    return iterable
+
+
+def item_options(options: Mapping[str, Any], iterable: str, count: int) -> dict[str, Any]:
+    """Make the options of an item: what is meant for the whole travels under names of its own.
+
+    The group and ``cached`` are what clusters of django-q2 expect of an item.
+    """
+    return {
+        **options,
+        "group": iterable,
+        "cached": True,
+        "task_name": None,
+        "iter_count": count,
+        "iter_group": options.get("group"),
+        "iter_name": options.get("task_name"),
+        "iter_cached": options.get("cached"),
+    }
+
+
+def finish(package: TaskPackage, options: Mapping[str, Any]) -> None:
+    """Complete the task of an iterable that has no items."""
+    accept(package).update(args=[], result=[], success=True, stopped=timezone.now())
+    complete_here([package], options.get("broker"), submit)

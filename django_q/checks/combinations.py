@@ -1,0 +1,118 @@
+"""Checks of options that contradict each other, or what the project has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import Warning
+
+from django_q.checks.messages import Messages, no_effect
+from django_q.foreign_code import optional_packages
+from django_q.results.cache import UNSHARED
+
+
+def check_retry(conf: dict[str, Any], given: dict[str, Any], where: str) -> Messages:
+    """A broker that waits for less than a task may take delivers it again meanwhile."""
+    retry, timeout = conf["RETRY"], conf["TIMEOUT"]
+    if timeout and retry <= timeout:
+        yield Warning(
+            f"{where}['retry'] must be greater than 'timeout' ({timeout}), got {retry}. A broker "
+            "that can not extend leases would deliver tasks again while they are still running.",
+            id="django_q.W002",
+        )
+
+
+def check_failures(conf: dict[str, Any], given: dict[str, Any], where: str) -> Messages:
+    """What fails each time must end some time."""
+    if not conf["ACK_FAILURES"] and not conf["MAX_ATTEMPTS"]:
+        yield Warning(
+            f"{where}['ack_failures'] is False and 'max_attempts' sets no limit: a task that "
+            "fails each time is tried again for ever.",
+            hint="Set 'max_attempts', or leave 'ack_failures' out.",
+            id="django_q.W003",
+        )
+
+
+def check_cached(conf: dict[str, Any], given: dict[str, Any], where: str) -> Messages:
+    """A result is written by one process and read by another."""
+    cache = settings.CACHES.get(conf["CACHE"])
+    backend = cache.get("BACKEND") if isinstance(cache, Mapping) else None
+    if conf["CACHED"] and backend in UNSHARED:
+        yield Warning(
+            f"{where}['cached'] keeps results in the cache '{conf['CACHE']}', a "
+            f"{backend.rpartition('.')[2]}: what the cluster writes there, nobody else sees.",
+            hint="Name another cache in Q_CLUSTER['cache'].",
+            id="django_q.W004",
+        )
+
+
+def check_sqlite(conf: dict[str, Any], given: dict[str, Any], where: str) -> Messages:
+    """Processes that write to one SQLite file must wait for each other."""
+    database = settings.DATABASES.get(conf["ORM"]) if conf["ORM"] else None
+    if not isinstance(database, Mapping) or "sqlite3" not in str(database.get("ENGINE")):
+        return
+    options = database.get("OPTIONS") or {}
+    wanted = {"timeout": 20, "transaction_mode": "IMMEDIATE"}
+    if missing := {key: value for key, value in wanted.items() if key not in options}:
+        yield Warning(
+            f"{where}['orm'] makes the SQLite database '{conf['ORM']}' the broker, whose OPTIONS "
+            f"lack {' and '.join(missing)}: processes that write at once would fail as locked.",
+            hint=f"Add {missing} to the OPTIONS of the database.",
+            id="django_q.W005",
+        )
+
+
+def check_overruled(conf: dict[str, Any], given: dict[str, Any], where: str) -> Messages:
+    """Options that others make void."""
+    brokers = [name for name in ("BROKER_CLASS", "SQS", "ORM") if conf[name]]
+    for name in brokers[1:]:
+        reason = f"'{brokers[0].lower()}' is set as well and goes before it"
+        yield no_effect(f"{where}['{name.lower()}']", reason)
+    if conf["SAVE_LIMIT_PER"] and conf["SAVE_LIMIT"] < 1:
+        yield no_effect(f"{where}['save_limit_per']", f"'save_limit' is {conf['SAVE_LIMIT']}")
+
+
+def check_packages(conf: dict[str, Any], given: dict[str, Any], where: str) -> Messages:
+    """Options that need an optional package."""
+    lacking = {
+        "CPU_AFFINITY": not optional_packages.psutil and "psutil",
+        "MAX_RSS": not (optional_packages.resource or optional_packages.psutil) and "psutil",
+        # Looked for and not imported: it would take 10 MB of every cluster's memory.
+        "SQS": not find_spec("boto3") and "boto3",
+    }
+    for name, package in lacking.items():
+        if conf[name] and package:
+            text = f"{where}['{name.lower()}'] needs the package {package}, which is not installed."
+            yield Warning(text, hint=f"pip install {package}", id="django_q.W007")
+
+
+def check_names(conf: dict[str, Any], given: dict[str, Any], where: str) -> Messages:
+    """A name is a part of keys, which go on behind a colon, and of lines in the log."""
+    for key, name in (("name", "PREFIX"), ("cluster_name", "CLUSTER_NAME")):
+        if name in given:
+            yield from check_name(f"{where}['{key}']", str(given[name]))
+
+
+def check_name(option: str, name: str) -> Messages:
+    """Warn of characters that mean something else where a name stands."""
+    if ":" in name or not name.isprintable():
+        yield Warning(
+            f"{option} is {name!r}: with a colon its keys can be those of another name, and a "
+            "character that can not be printed spoils the log.",
+            hint="Use letters, digits, '-', '_' and '.'.",
+            id="django_q.W009",
+        )
+
+
+TOGETHER = (
+    check_names,
+    check_retry,
+    check_failures,
+    check_cached,
+    check_sqlite,
+    check_overruled,
+    check_packages,
+)

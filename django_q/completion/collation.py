@@ -1,0 +1,187 @@
+"""Collate iterables: gather the results of their items into one task.
+
+The parts are rows, saved before their deliveries are acknowledged. Who saves the last one makes
+the task of the whole; its own deliveries are acknowledged only when all that is done and the
+parts are gone, so that after a crash one of them comes again and does it.
+
+The predecessors keep the results of items in the cache. What their clusters have done of an
+iterable before ours took over is read from there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import Error, router
+from django.utils import timezone
+
+from django_q.brokers.base import Broker
+from django_q.conf import logger
+from django_q.exceptions import StoreAway, brief, endure
+from django_q.foreign_code.guards import Door
+from django_q.humanhash import humanize
+from django_q.models import Part, Task
+from django_q.results import parts, saving
+from django_q.results.cache import Cached
+from django_q.wire.package import TaskPackage
+
+#: Marks in memory an item whose iterable is done, as completing may be repeated.
+COLLATED = "collated"
+
+
+def is_item(package: TaskPackage) -> bool:
+    """Whether a task is an item of an iterable."""
+    if not package.get("iter_count"):
+        return False
+    group = package.get("group")
+    return isinstance(group, str) and 0 < len(group) <= 32 and group.isprintable()
+
+
+def collect(items: Sequence[TaskPackage], broker: Broker | None = None) -> list[TaskPackage]:
+    """Keep the results of items, and return the packages of the iterables that are whole now.
+
+    Raises ``StoreAway`` where there is no way to write them.
+    """
+    if not items:
+        return []
+    try:
+        return collected(items, broker)
+    except StoreAway:
+        raise
+    except Exception as error:
+        parts.check_away(error)
+        saving.check_away(error, router.db_for_write(Task))
+        raise
+
+
+def collected(items: Sequence[TaskPackage], broker: Broker | None) -> list[TaskPackage]:
+    """Keep the results of items, and make the packages of the iterables that are whole now."""
+    iterables: dict[str, list[TaskPackage]] = defaultdict(list)
+    for item in items:
+        if COLLATED not in item:
+            iterables[item["group"]].append(item)
+    for iterable in [iterable for iterable, own in iterables.items() if is_late(iterable, own)]:
+        del iterables[iterable]
+    parts.add(item for own in iterables.values() for item in own)
+    for iterable, own in iterables.items():
+        if is_inherited(own[0]):
+            parts.add(left_behind(iterable, broker))
+    ours = [(iterable, own) for iterable, own in iterables.items() if is_ours(iterable, own)]
+    return [whole_or_failure(iterable, own) for iterable, own in ours]
+
+
+def is_inherited(item: TaskPackage) -> bool:
+    """Whether a predecessor has enqueued an item: it does not number them."""
+    return item.get("iter_position") is None
+
+
+def left_behind(iterable: str, broker: Broker | None) -> list[TaskPackage]:
+    """Find the items that clusters of a predecessor have done and left in the cache."""
+    try:
+        return Cached.of(broker).packages(iterable)
+    except BaseException as error:  # whatever a cache raises that is away, or was taken away
+        endure(error)
+        logger.warning("what the cache may hold of iterable %s is left out: %r", iterable, error)
+        return []
+
+
+def is_late(iterable: str, items: Sequence[TaskPackage]) -> bool:
+    """Whether items have come again after their iterable was collated."""
+    return has_come_again(items) and parts.is_over(iterable)
+
+
+def is_ours(iterable: str, items: Sequence[TaskPackage]) -> bool:
+    """Whether all results of an iterable are there, and these items are to collate them."""
+    if parts.of(iterable).count() < items[0]["iter_count"]:
+        return False
+    runs = [f"{item['id']}:{item.get('attempt', 1)}" for item in items]
+    return parts.claim(iterable, runs, force=has_come_again(items))
+
+
+def has_come_again(items: Sequence[TaskPackage]) -> bool:
+    """Whether one of these deliveries is not the first: who had it before may have died."""
+    return any(item.get("attempt", 1) > 1 for item in items)
+
+
+def whole_or_failure(iterable: str, items: Sequence[TaskPackage]) -> TaskPackage:
+    """Make the finished package of an iterable, which somebody may wait for.
+
+    A failure where its results can not be put together.
+    """
+    try:
+        return whole(iterable, items)
+    except (Error, StoreAway):
+        raise
+    except Exception as error:
+        logger.exception("the results of iterable %s can not be put together", iterable)
+        failed = {**whole_of(iterable, items[0]), "success": False, "args": ()}
+        failed["result"] = f"The results can not be put together: {brief(error)}"
+        failed |= {key: items[0][key] for key in ("started", "stopped")}
+        return failed  # type: ignore[return-value]
+
+
+def whole(iterable: str, items: Sequence[TaskPackage]) -> TaskPackage:
+    """Make the finished package of an iterable from its parts and the options of its items."""
+    found = list(parts.of(iterable))
+    package = whole_of(iterable, items[0])
+    package.update(
+        args=[argument(part) for part in found],
+        result=[parts.read(part.result) for part in found],
+        success=all(part.success for part in found),
+        started=min(part.started for part in found),
+        stopped=max(part.stopped for part in found),
+    )
+    if resumed := max(item.get("resumed", 0) for item in items):
+        package["resumed"] = resumed
+    return package  # type: ignore[return-value]
+
+
+def whole_of(iterable: str, item: TaskPackage) -> dict[str, Any]:
+    """Make the package of an iterable from the options of an item, without its results."""
+    inherited = ("func", "kwargs", "hook", "save", "cluster", "chain", "chain_options")
+    package: dict[str, Any] = {key: item[key] for key in inherited if key in item}
+    package.update(id=iterable, name=item.get("iter_name") or name_of(iterable))
+    if item.get("iter_group"):
+        package["group"] = item["iter_group"]
+    if item.get("iter_cached"):
+        package["cached"] = item["iter_cached"]
+    return package
+
+
+def name_of(iterable: str) -> str:
+    """Name an iterable as tasks are named; by its id where that is none of ours."""
+    try:
+        return humanize(iterable)
+    except ValueError:
+        return iterable
+
+
+def argument(part: Part) -> Any:
+    """Read what an item was: a single argument stands for itself."""
+    args = parts.read(part.args)
+    return args[0] if len(args) == 1 and not isinstance(args, str) else args
+
+
+def forget(
+    iterables: Sequence[TaskPackage], items: Sequence[TaskPackage], broker: Broker | None = None
+) -> None:
+    """Delete the parts of iterables that are saved, and whose hooks were called."""
+    if not iterables:
+        return
+    done = {package["id"] for package in iterables}
+    try:
+        parts.delete(sorted(done))
+    except Exception as error:
+        parts.check_away(error)
+        raise
+    for item in items:
+        if item["group"] in done:
+            item[COLLATED] = True  # type: ignore[typeddict-unknown-key]
+    for iterable in {item["group"] for item in items if is_inherited(item)} & done:
+        with Door("the cache"):  # which is away, and nothing but litter in it
+            Cached.of(broker).delete_group(iterable)
+    with contextlib.suppress(Error):  # another monitor does it
+        parts.sweep(timezone.now())

@@ -1,0 +1,175 @@
+"""Execute one task: read its payload, find its function, call it, record how it ended."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils import timezone
+
+from django_q.conf import Conf, error_reporter, logger
+from django_q.exceptions import DjangoQError, PackageError, brief, endure, safe_repr
+from django_q.execution.invalid_packages import InvalidPackage, invalid
+from django_q.execution.time_limit import Alarm
+from django_q.foreign_code.guards import StrictDoor, consult, run_coroutine, tell
+from django_q.signals import SENDER, post_execute_in_worker, pre_execute
+from django_q.signing import SERIALIZERS, BadSignature, SignedPackage, is_result
+from django_q.text.representation import is_heavy
+from django_q.wire.allowed_functions import permitted
+from django_q.wire.options import accept
+from django_q.wire.package import REQUIRED, TaskPackage, checked, dotted_name
+
+
+@dataclass
+class Undecodable:
+    """A delivery that is no package: what came, and why it can not be read."""
+
+    ack_id: Any
+    payload: str | bytes
+    reason: str
+
+
+#: What a package must have that has been run.
+NEEDED = (*REQUIRED, "ack_id", "attempt", "result", "success", "stopped")
+
+#: By serializer: types whose values can always be stored.
+PLAIN = {
+    "pickle": frozenset({type(None), bool, int, float, str, bytes}),
+    "json": frozenset({type(None), bool, int, float, str}),
+}
+
+
+def decode(ack_id: Any, payload: str | bytes) -> TaskPackage | Undecodable:
+    """Read a payload as a package; as an ``InvalidPackage`` where it can not be run."""
+    try:
+        if is_result(payload):
+            return Undecodable(ack_id, payload, "It is the result of a task, and no task.")
+        value = SignedPackage.loads(payload)
+    except (BadSignature, DjangoQError) as error:
+        return Undecodable(ack_id, payload, str(error))
+    except BaseException as error:  # whatever junk provokes
+        endure(error)
+        return Undecodable(ack_id, payload, f"It is no signed package: {safe_repr(error)}.")
+    try:
+        return accept(checked(value))
+    except BaseException as error:
+        endure(error)
+        reason = str(error) if isinstance(error, DjangoQError) else safe_repr(error)
+        found = invalid(value, payload, reason)
+        return found or Undecodable(ack_id, payload, reason)  # type: ignore[return-value]
+
+
+def execute(
+    package: TaskPackage, alarm: Alarm | None = None, returned: Callable[[], None] | None = None
+) -> BaseException | None:
+    """Run a task and write ``result``, ``success`` and ``stopped`` into its package.
+
+    Returns the exception that ended it, if one did; none leaves this function, so that a
+    task can not end the process that runs it by raising. ``alarm`` sets the time limit, and
+    ``returned`` is called when the function has succeeded.
+    """
+    func: Callable | str = package["func"]
+    try:
+        if isinstance(package, InvalidPackage):
+            raise PackageError(package.reason)
+        func = permitted(func, "The function")
+        if pre_execute.receivers:
+            ask_receivers(func, package)
+        if alarm:
+            alarm.start_task(time_limit(package))
+        result = func(*package["args"], **package["kwargs"])
+        if inspect.iscoroutine(result):
+            result = run_coroutine(result)
+        if alarm:
+            alarm.end_task()
+        if returned:
+            returned()
+        error = None
+    except BaseException as raised:
+        if alarm:
+            alarm.end_task()
+        error, result = raised, describe(raised)
+        task = package  # noqa: F841 - by this name the plug-in for Sentry looks for it in frames
+        error_reporter.report(package["name"])
+    package["success"] = error is None
+    package["result"] = storable(result, package)
+    package["stopped"] = timezone.now()
+    if post_execute_in_worker.receivers:
+        send_executed(func, package)
+    return error
+
+
+def ask_receivers(func: Callable, package: TaskPackage) -> None:
+    """Tell the receivers that a task begins; one that raises makes it fail before it does."""
+    with kept(package):
+        about = {"sender": SENDER, "func": func, "task": package}
+        consult(pre_execute, "pre_execute", package["name"], package["id"], **about)
+
+
+@contextmanager
+def kept(package: TaskPackage) -> Iterator[None]:
+    """Put back what receivers take out of a package and nobody can do without."""
+    before = {key: package[key] for key in NEEDED if key in package}  # type: ignore[literal-required]
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            package.setdefault(key, value)  # type: ignore[misc]
+
+
+def time_limit(package: TaskPackage) -> float | None:
+    """Tell how many seconds a task may run; None for any number.
+
+    A number below zero is django-q2's way to say that there is no limit.
+    """
+    limit = package.get("timeout") or Conf.TIMEOUT
+    return limit if limit and limit > 0 else None
+
+
+def describe(error: BaseException) -> str:
+    """Say in text how a task failed: the exception, then its traceback."""
+    frames = error.__traceback__.tb_next if error.__traceback__ else None
+    if is_heavy(error):  # to write it out would take this worker for ever
+        return f"{brief(error)} : {''.join(traceback.format_tb(frames))}"
+    try:
+        text = "".join(traceback.format_exception(type(error), error, frames))
+        return f"{error!r} : {text}"
+    except BaseException as broken:  # an exception that can not even be printed
+        endure(broken)
+        return f"{type(error).__name__}() : its text can not be had: {type(broken).__name__}"
+
+
+def storable(result: Any, package: TaskPackage) -> Any:
+    """Return the result itself, or its ``repr`` where the serializer can not carry it."""
+    if type(result) in PLAIN.get(Conf.SERIALIZER, ()):
+        return result
+    serializer = SERIALIZERS[Conf.SERIALIZER]
+    try:
+        with StrictDoor("the pickle of the result", package["name"], package["id"]):
+            serializer.loads(serializer.dumps(result))
+    except BaseException as error:
+        endure(error)
+        reason = f"stored as text, because {Conf.SERIALIZER} can not carry it"
+        logger.warning(
+            "the result of '%s' (%s) is %s: %r",
+            dotted_name(package["func"]),
+            package["name"],
+            reason,
+            error,
+        )
+        return f"{safe_repr(result)} ({reason}: {safe_repr(error)})"
+    return result
+
+
+def send_executed(func: Callable | str, package: TaskPackage) -> None:
+    """Tell the receivers in the worker; what they raise is theirs and is logged."""
+    about = {"sender": SENDER, "func": func, "task": package}
+    with kept(package):
+        tell(
+            *(post_execute_in_worker, "post_execute_in_worker", package["name"], package["id"]),
+            **about,
+        )

@@ -1,0 +1,45 @@
+"""Hooks: the function that a task asked to be called with its result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django_q.conf import logger
+from django_q.exceptions import endure
+from django_q.execution.task_context import in_own_context
+from django_q.foreign_code.guards import Door, awaited
+from django_q.text.function_names import dotted_name
+from django_q.wire.allowed_functions import permitted
+
+
+def receive(sender: Any, instance: Any, **kwargs: Any) -> None:
+    """Call the hook of a Task, with the signature of a receiver: ``call_hook`` of django-q2."""
+    if instance.hook_name:
+        call_hook(instance.hook_name, instance)
+
+
+def call_hook(hook: Any, task: Any) -> None:
+    """Call a hook, by name or object, with a finished Task. Never raises."""
+    call_hook_of(hook, task.name, task.id, lambda: task)
+
+
+def call_hook_of(hook: Any, name: str, task_id: str, make: Callable[[], Any]) -> None:
+    """Call a hook with what ``make`` makes, the Task of this name and id. Never raises.
+
+    A hook that is a coroutine function is awaited.
+    """
+    with Door(f"return hook {dotted_name(hook)}", name, task_id):
+        try:
+            func = permitted(hook, "The hook")
+        except BaseException as error:  # of the module that it is in, as well
+            endure(error)
+            text = "malformed return hook '%s' for [%s]: %r"
+            logger.error(text, dotted_name(hook), name, error)
+            return
+        in_own_context(called, func, make)
+
+
+def called(func: Callable, make: Callable[[], Any]) -> None:
+    """Call a function and wait for it."""
+    awaited(func(make()))

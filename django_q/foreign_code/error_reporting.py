@@ -1,0 +1,66 @@
+"""Error reporters: services that want to hear of the exceptions of tasks.
+
+They are found by entry point, group ``djangoq.errorreporters``, and made with the keyword
+arguments that ``Q_CLUSTER['error_reporter']`` gives for their name.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from django_q.exceptions import DjangoQError, endure
+from django_q.foreign_code.guards import Door, StrictDoor
+
+logger = logging.getLogger("django-q")
+
+#: The entry points by which packages provide reporters.
+GROUP = "djangoq.errorreporters"
+
+
+class NoReporter(DjangoQError, LookupError):
+    """Raised when no package that is installed provides an error reporter."""
+
+
+class ErrorReporter:
+    """All the reporters that are configured, as one."""
+
+    def __init__(self, reporters: list[Any]) -> None:
+        self.targets = reporters
+
+    def report(self, task: str = "") -> None:
+        """Tell each reporter of the exception that is being handled, that of the task named so."""
+        for target in self.targets:
+            with Door(f"error reporter {type(target).__name__}", task):
+                target.report()
+
+
+def load_reporters(options: Mapping[str, Mapping[str, Any]]) -> ErrorReporter:
+    """Make the reporters named in the options; one that can not be made is logged."""
+    reporters = []
+    for name, kwargs in options.items():
+        try:
+            with StrictDoor(f"error reporter '{name}'"):
+                reporters.append(entry_point(name).load()(**(kwargs or {})))
+        except (NoReporter, ModuleNotFoundError) as error:
+            logger.error("error reporter '%s' hears of nothing: %s", name, error)
+        except BaseException as error:
+            endure(error)
+            logger.exception(
+                "error reporter '%s' (entry point group %s) failed to load", name, GROUP
+            )
+    return ErrorReporter(reporters)
+
+
+def entry_point(name: str) -> EntryPoint:
+    """Find the reporter of a name: the first, where several packages provide one.
+
+    Raises ``NoReporter``.
+    """
+    for point in entry_points(group=GROUP, name=name):
+        return point
+    raise NoReporter(
+        f"No package that is installed provides it, by an entry point of the group {GROUP!r}."
+    )

@@ -1,0 +1,42 @@
+"""Translate in a process of its own: a parser can die of a source that is nested deeply.
+
+Python 3.10 does, of a sum of a hundred thousand numbers: no exception can be caught then.
+"""
+
+import os
+import pickle
+
+from django_q.legacy.lexer import NAME
+from django_q.legacy.translation import Translation, translate
+
+TOO_DEEP = (
+    1,
+    "does not compile: this Python ends while it parses it, as of code nested too deeply",
+)
+
+
+def translate_apart(data: bytes, path: str) -> Translation:
+    """Translate as ``translate`` does; a source that ends the process is a problem."""
+    if NAME.encode() not in data or not hasattr(os, "fork"):
+        return translate(data, path)
+    receiving, sending = os.pipe()
+    child = os.fork()
+    if not child:
+        _send(sending, data, path)
+    os.close(sending)
+    with open(receiving, "rb") as pipe:
+        answer = pipe.read()
+    _, status = os.waitpid(child, 0)
+    return pickle.loads(answer) if status == 0 else Translation(data, problems=(TOO_DEEP,))
+
+
+def _send(pipe: int, data: bytes, path: str) -> None:
+    """Translate, send the answer, and end this process without a word."""
+    status = 1
+    try:
+        answer = pickle.dumps(translate(data, path))
+        with open(pipe, "wb") as file:
+            file.write(answer)
+        status = 0
+    finally:
+        os._exit(status)

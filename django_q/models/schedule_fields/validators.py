@@ -1,0 +1,88 @@
+"""What the fields of a schedule accept."""
+
+from __future__ import annotations
+
+import contextlib
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from django_q import recurrence
+from django_q.conf import Conf
+from django_q.exceptions import PackageError
+from django_q.models.schedule_fields import argument_text
+from django_q.wire import allowed_functions
+from django_q.wire.options import checked_function, normal_kwargs
+
+
+def validate_cron(value: str) -> None:
+    """Raise ValidationError unless the expression names a time; it may have passed.
+
+    Raises ImportError where croniter is not installed.
+    """
+    try:
+        recurrence.check_cron(value)
+    except recurrence.RecurrenceError as error:
+        raise ValidationError(str(error), code="cron") from error
+
+
+def validate_kwarg(value: str) -> None:
+    """Raise ValidationError unless the value can name an argument of a function."""
+    if not argument_text.is_name(value):
+        raise ValidationError(
+            _("'%(value)s' can not be the name of an argument."),
+            code="kwarg",
+            params={"value": str(value)[:100]},
+        )
+
+
+def validate_time_zone(value: str) -> None:
+    """Raise ValidationError unless the time zone is known."""
+    try:
+        recurrence.time_zone(value)
+    except recurrence.RecurrenceError as error:
+        raise ValidationError(str(error), code="time_zone") from error
+
+
+def validate_args(value: str) -> None:
+    """Raise ValidationError unless the text can be read as positional arguments."""
+    try:
+        argument_text.parse_args(value)
+    except ValueError as error:
+        raise ValidationError(str(error), code="args") from error
+
+
+def validate_kwargs(value: str) -> None:
+    """Raise ValidationError unless the text can be read as keyword arguments."""
+    try:
+        argument_text.parse_kwargs(value)
+    except ValueError as error:
+        raise ValidationError(str(error), code="kwargs") from error
+
+
+def validate_call(func: str, hook: str | None, kwargs: str | None) -> None:
+    """Raise ValidationError unless a task can be made of these, with the options among them."""
+    try:
+        field = "func"
+        checked_function(func or "func", "The function of a schedule")
+        field = "hook"
+        checked_function(hook or "hook", "The hook of a schedule")
+        field = "kwargs"
+        normal_kwargs(argument_text.parse_kwargs(kwargs))
+    except PackageError as error:
+        raise ValidationError({field: str(error)}, code=field) from error
+    except ValueError:  # the field's own validator says so
+        return
+
+
+def validate_functions(func: str, hook: str | None, kwargs: str | None) -> None:
+    """Raise ValidationError unless what a schedule calls may run."""
+    if Conf.FUNCTIONS is None:
+        return
+    calls = {"func": func, "hook": hook}
+    with contextlib.suppress(ValueError, TypeError):  # whose text is refused on its own
+        named = argument_text.parse_kwargs(kwargs)
+        calls["kwargs"] = {**named, **(named.get("q_options") or {})}.get("hook")
+    reasons = allowed_functions.reasons({name: call for name, call in calls.items() if call})
+    if reasons:
+        raise ValidationError(reasons)

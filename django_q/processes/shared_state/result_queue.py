@@ -1,0 +1,47 @@
+"""The queue of results, whose reader says when it can not get rid of what it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django_q.completion.completion import Spent
+from django_q.queues import Queue, SharedCount
+
+
+class ResultQueue(Queue):
+    """A queue of what workers put out. While its reader is stuck, no more tasks are taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stuck = SharedCount()
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the reader has nowhere to write what it takes."""
+        return bool(self.stuck.value())
+
+    def close(self) -> None:
+        """Let go of it in this process."""
+        super().close()
+        if stuck := vars(self).get("stuck"):
+            stuck.close()
+
+
+def say_stuck(result_queue: Any, is_stuck: bool) -> None:
+    """Note whether what is taken off a queue of results can be written somewhere."""
+    if isinstance(result_queue, ResultQueue):
+        result_queue.stuck.reset()
+        if is_stuck:
+            result_queue.stuck.add(1)
+
+
+def receipts_in(results: Iterable[Any]) -> list[Any]:
+    """List the receipts of results."""
+    found: list[Any] = []
+    for each in results:
+        if isinstance(each, Spent):
+            found += each.receipts
+        elif isinstance(each, dict) and "ack_id" in each:
+            found.append(each["ack_id"])
+    return found

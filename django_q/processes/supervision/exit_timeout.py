@@ -1,0 +1,43 @@
+"""How a process ends that tasks or hooks have left a thread in: Python would wait for that."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from types import FrameType
+
+from django_q.conf import logger
+from django_q.execution.time_limit import SUPPORTED
+
+#: Seconds for which what was left may go on when there is nothing else to do.
+FAREWELL = 5.0
+
+
+def limit_farewell() -> None:
+    """Let this process end in ``FAREWELL`` seconds, whatever it waits for by then."""
+    if SUPPORTED:
+        signal.signal(signal.SIGALRM, leave)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
+        signal.setitimer(signal.ITIMER_REAL, FAREWELL)
+
+
+def leave(signum: int, frame: FrameType | None) -> None:
+    """End without what still runs; the handler of a Unix signal."""
+    try:
+        logger.warning(
+            "%s ends without what was left running in it: %s",
+            multiprocessing.current_process().name,
+            ", ".join(left_running()) or "nothing that Python knows of",
+        )
+    finally:
+        os._exit(0)
+
+
+def left_running() -> list[str]:
+    """Name the threads and the processes that Python waits for before it ends a process."""
+    main = threading.main_thread()
+    threads = [each for each in threading.enumerate() if not each.daemon and each is not main]
+    names = [f"thread '{thread.name}'" for thread in threads]
+    return names + [f"process {child.pid}" for child in multiprocessing.active_children()]

@@ -1,0 +1,42 @@
+"""What subclasses of the predecessors' sentinel do that this one's do not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django_q.conf import logger
+from django_q.processes.supervision import process_start
+
+#: Methods of the predecessors' sentinel that are not called here.
+UNHEARD = (
+    *("guard", "reincarnate", "queue_name"),
+    *("spawn_process", "spawn_pusher", "spawn_worker", "spawn_monitor"),
+)
+
+
+class Compatible:
+    """The base of the sentinel: names of the predecessors."""
+
+    children: list[Any]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if names := [name for name in UNHEARD if name in vars(cls)]:
+            logger.warning(
+                "%s.%s overrides what no sentinel of this django_q calls: %s. "
+                "Processes are made in django_q.processes.supervision.process_start.",
+                cls.__module__,
+                cls.__qualname__,
+                ", ".join(names),
+            )
+
+    @property
+    def pool(self) -> list[Any]:
+        """The worker processes."""
+        return [child.process for child in self.children if child.role == process_start.WORKER]
+
+    @pool.setter
+    def pool(self, processes: list[Any]) -> None:
+        others = [child for child in self.children if child.role != process_start.WORKER]
+        kept = [child for child in self.children if child.process in processes]
+        self.children = others + [child for child in kept if child.role == process_start.WORKER]

@@ -1,0 +1,348 @@
+"""Enqueue the task of a schedule that is due: once for each due time, whoever is killed meanwhile.
+
+Where the queue is in the database of the schedules, one transaction enqueues the task and advances
+the schedule. Elsewhere these are steps, and another scheduler may look at the same row between
+any two of them:
+
+1. The due time is claimed: ``claimed`` is set if the row still is what was read.
+2. The task is enqueued. Its id derives from what was read, and a broker that can remember refuses
+   an id that it has had.
+3. The row is advanced, and the broker may forget.
+
+A scheduler that dies in between leaves a claim, which ends after ``HOLD`` seconds. The next one
+starts over: with the same id for the same due time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+from django.db import Error, connections, router, transaction
+from django.db.models import Q, QuerySet
+from django.db.models.expressions import RawSQL
+
+from django_q.brokers import get_broker, leased
+from django_q.brokers.base import Broker
+from django_q.brokers.orm.table import fetched
+from django_q.calls.composition import dispatch, options_of
+from django_q.calls.inline import run_inline
+from django_q.calls.producer import sealed, writes_to
+from django_q.conf import Conf, logger
+from django_q.exceptions import DjangoQError, PackageError, Refused, in_short
+from django_q.models import Schedule, Task
+from django_q.models.schedule_fields.due_times import aware, stored
+from django_q.recurrence import CronUnavailable, Plan
+from django_q.scheduling.readable_schedules import BROKEN, readable
+from django_q.servers.connections import takes
+from django_q.servers.database_clock import expression_of_time_in
+from django_q.servers.database_errors import is_busy
+from django_q.wire.options import normal
+from django_q.wire.package import TaskPackage, derived_id, new_package
+
+UTC = timezone.utc
+#: Seconds for which a due time that was claimed is left to who claimed it.
+HOLD = 30.0
+#: Missed runs of one schedule that are enqueued together at most.
+AT_ONCE = 100
+
+
+class Unusable(DjangoQError):
+    """Raised when a schedule can not be understood, so that it is to be disabled."""
+
+
+class NotReady(DjangoQError):
+    """Raised when the task of a schedule can not be made now, for no fault of the schedule."""
+
+
+@dataclass
+class Errand:
+    """What is to be done about a schedule that is due."""
+
+    schedule: Schedule
+    plan: Plan
+    packages: list[TaskPackage] = field(default_factory=list)
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of its tasks."""
+        return [package["id"] for package in self.packages]
+
+
+class Agenda:
+    """The schedules of this process's cluster, and the brokers that their tasks go to."""
+
+    def __init__(self, broker: Broker, inline: bool = False) -> None:
+        self.broker = broker
+        self.inline = inline  # whether tasks that ask for it (sync) run here
+        self.alias = router.db_for_write(Schedule)
+        self.others: dict[str, Broker] = {}  # by the name of their cluster
+
+    def is_away(self, error: Exception) -> bool:
+        """Whether an error is no fault of a schedule: a store takes nothing, or a broker refuses.
+
+        It is the database that is asked, and not the class of the error.
+        """
+        for broker in (self.broker, *self.others.values()):
+            if broker.is_away(error) or broker.refusal(error):
+                return True
+        return isinstance(error, Error) and (is_busy(error) or not self.takes_changes())
+
+    def takes_changes(self) -> bool:
+        """Whether the database takes changes of schedules."""
+        rows = Schedule.objects.using(self.alias).filter(pk=-1)
+        return takes(self.alias, lambda: rows.update(task=None, ended=None, claimed=None))
+
+    def is_empty(self) -> bool:
+        """Whether nothing is scheduled, for any cluster.
+
+        Asked without a queryset, because using one takes 2.5 MiB of memory in a process.
+        """
+        connection = connections[self.alias]
+        table = connection.ops.quote_name(Schedule._meta.db_table)
+        return fetched(connection, f"SELECT MIN(next_run) FROM {table}", [])[0][0] is None
+
+    def active(self) -> QuerySet[Schedule]:
+        """Find the schedules that will run, in the order they are due."""
+        own = Q(cluster=Conf.CLUSTER_NAME)
+        if Conf.CLUSTER_NAME == Conf.PREFIX:
+            own |= Q(cluster=None) | Q(cluster="")
+        rows = Schedule.objects.using(self.alias).filter(own, paused=False, next_run__isnull=False)
+        return rows.exclude(repeats=0).order_by("next_run", "pk")
+
+    def first(self, limit: int, left_alone: Collection[int] = ()) -> list[Schedule]:
+        """Read the schedules that are due first, each with the time as ``read_at``."""
+        rows = self.active().annotate(read_at=self.time_in())
+        if left_alone:
+            rows = rows.exclude(pk__in=list(left_alone))
+        return readable(rows, limit, self.pause)
+
+    def serve(self, schedule: Schedule, now: datetime) -> list[str] | None:
+        """Enqueue what is due of a schedule, advance it, and return the ids of the tasks.
+
+        None where another scheduler has it in hand, or somebody has changed it. One that can not
+        be understood is disabled. Raises what the database and the broker raise, and ``NotReady``.
+        """
+        try:
+            errand = self.overlapless(prepare(schedule, now))
+            return errand.ids if self.carry_out(errand) else None
+        except Unusable as error:
+            return [] if self.pause(schedule, error) else None
+
+    def overlapless(self, errand: Errand) -> Errand:
+        """Leave the run out that would overlap with the one before, where that is asked for."""
+        schedule, plan = errand.schedule, errand.plan
+        if not errand.packages or not may_skip(schedule):
+            return errand
+        if has_ended(schedule, self.broker_for(errand.packages[0])):
+            return errand
+        logger.info(
+            "schedule %s [%s] skips a run, as its task %s has not ended",
+            schedule.pk,
+            schedule.func,
+            schedule.task,
+        )
+        return Errand(schedule, plan._replace(runs=()))
+
+    def carry_out(self, errand: Errand) -> bool:
+        """Enqueue and advance; False where the schedule is another's by now."""
+        rows = self.unclaimed(errand.schedule)
+        if not errand.packages:
+            return self.advance(rows, errand)
+        if self.inline and errand.packages[0].get("sync", Conf.SYNC):
+            return self.advance(rows, errand) and bool([run_inline(p) for p in errand.packages])
+        payloads = payloads_of(errand.packages)
+        broker = self.broker_for(errand.packages[0])
+        if writes_to(broker) == self.alias:
+            with transaction.atomic(self.alias):
+                return self.advance(rows, errand) and bool(broker.enqueue_many(payloads))
+        return self.carry_in_steps(errand, payloads, broker)
+
+    def carry_in_steps(
+        self, errand: Errand, payloads: Sequence[str | bytes], broker: Broker
+    ) -> bool:
+        """Claim, enqueue and advance; False where the claim was not got, or not long enough."""
+        until = time.monotonic() + HOLD
+        if not self.unclaimed(errand.schedule).update(claimed=self.time_in(HOLD)):
+            return False
+        rows = self.unchanged(errand.schedule)
+        try:
+            for task_id, payload in zip(errand.ids, payloads, strict=True):
+                if time.monotonic() > until:
+                    return False
+                if not broker.enqueue_once(payload, task_id):
+                    logger.debug("task %s of a schedule was enqueued before", task_id)
+        except Exception:
+            if time.monotonic() < until:
+                with contextlib.suppress(Exception):  # it ends by itself
+                    rows.update(claimed=None)
+            raise
+        self.advance(rows, errand)
+        with contextlib.suppress(Exception):  # it is remembered for longer then
+            broker.forget(errand.ids)
+        return True
+
+    def time_in(self, seconds: float = 0) -> RawSQL:
+        """Make the time in ``seconds`` from now, by the clock of the database."""
+        return expression_of_time_in(self.alias, seconds)
+
+    def unchanged(self, schedule: Schedule) -> QuerySet[Schedule]:
+        """Find the schedule if it is still at the due time that was read."""
+        rows = Schedule.objects.using(self.alias).filter(pk=schedule.pk)
+        # No due time was read where there is one that can not be.
+        return rows if schedule.next_run is None else rows.filter(next_run=schedule.next_run)
+
+    def unclaimed(self, schedule: Schedule) -> QuerySet[Schedule]:
+        """Find the schedule if it is as it was read, and nobody has it in hand."""
+        # By the clock of the database: schedulers on several hosts must agree.
+        is_free = Q(claimed=None) | Q(claimed__lte=self.time_in())
+        same = {"task": schedule.task, "repeats": schedule.repeats, "paused": False}
+        return self.unchanged(schedule).filter(is_free, **same)
+
+    def advance(self, rows: QuerySet[Schedule], errand: Errand) -> bool:
+        """Note in the row what was done, and when it is due again; False where it is gone."""
+        schedule, next_run = errand.schedule, errand.plan.next_run
+        values = {"claimed": None, "error": None, "repeats": 0}
+        if errand.packages:
+            values["task"] = errand.ids[-1]
+        if next_run is not None:
+            values |= {"next_run": stored(next_run), "anchor": stored(errand.plan.anchor)}
+            values["repeats"] = runs_left(schedule, len(errand.packages))
+        is_endless = schedule.repeats < 0
+        with transaction.atomic(self.alias, savepoint=False):
+            if not rows.update(**values):
+                return False
+            # Only these: another rule that is over stays, so that deploying it again is no change.
+            if next_run is None and schedule.schedule_type == Schedule.ONCE and is_endless:
+                Schedule.objects.using(self.alias).filter(pk=schedule.pk).delete()
+        return True
+
+    def pause(self, schedule: Schedule, error: Exception) -> bool:
+        """Pause a schedule that can not be understood, and keep the reason; whether it did."""
+        rows, reason = self.unchanged(schedule).filter(paused=False), in_short(error)
+        if not rows.update(paused=True, claimed=None, error=reason):
+            return False
+        logger.error(
+            "schedule %s [%s] is paused until it is put right: %s",
+            schedule.pk,
+            schedule.func,
+            reason,
+        )
+        return True
+
+    def note(self, schedule: Schedule, error: BaseException) -> None:
+        """Keep the reason why a schedule can not run for now."""
+        reason = f"{type(error).__name__}: {in_short(error)}"
+        self.unchanged(schedule).update(error=reason)
+
+    def broker_for(self, package: TaskPackage) -> Broker:
+        """Find the broker for the queue that a package is meant for."""
+        name = package["cluster"]
+        if name == Conf.CLUSTER_NAME:
+            return self.broker
+        if name not in self.others:
+            self.others[name] = leased(get_broker(name))
+        return self.others[name]
+
+    def close(self) -> None:
+        """Drop the brokers' connections."""
+        for broker in (self.broker, *self.others.values()):
+            broker.close()
+
+
+def prepare(schedule: Schedule, now: datetime) -> Errand:
+    """Find out which runs of a schedule are due, and make their packages. Raises ``Unusable``."""
+    limit = min(AT_ONCE, schedule.repeats) if schedule.repeats > 0 else AT_ONCE
+    try:
+        plan = schedule.plan(now, limit)
+        if may_skip(schedule):
+            plan = plan._replace(runs=plan.runs[-1:])
+        errand = Errand(schedule, plan, [new_task(schedule, run) for run in plan.runs])
+    except CronUnavailable as error:
+        raise NotReady(str(error)) from error
+    except BROKEN as error:
+        raise Unusable(in_short(error)) from error
+    if len(plan.runs) == AT_ONCE and plan.next_run and plan.next_run <= now:
+        logger.warning(
+            "schedule %s [%s] has missed more than %s runs; the others follow",
+            schedule.pk,
+            schedule.func,
+            AT_ONCE,
+        )
+    return errand
+
+
+def new_task(schedule: Schedule, run: datetime) -> TaskPackage:
+    """Make the package of one run. Raises ValueError where the row's texts are no arguments."""
+    args, kwargs = schedule.call(run.astimezone(UTC))
+    options, kwargs = options_of(kwargs)
+    options["cluster"] = options.get("cluster") or Conf.CLUSTER_NAME
+    # The task before is in it, so that who sets a due time again gets another task for it.
+    due = run.astimezone(UTC).isoformat()
+    task_id = derived_id("schedule", str(schedule.pk), due, schedule.task or "")
+    return marked(new_package(schedule.func, args, kwargs, options, task_id), schedule)
+
+
+def marked(package: TaskPackage, schedule: Schedule) -> TaskPackage:
+    """Have the schedule told of the task's end, where its next run waits for that."""
+    if may_skip(schedule):
+        package["schedule"] = schedule.pk
+    return package
+
+
+def payloads_of(packages: Sequence[TaskPackage]) -> list[str]:
+    """Make the payloads. Raises ``Unusable`` for what can not travel, ``NotReady`` otherwise."""
+    try:
+        return [sealed(package) for package in packages]
+    except PackageError as error:
+        raise Unusable(str(error)) from error
+    except Refused as error:
+        raise NotReady(str(error)) from error
+
+
+def runs_left(schedule: Schedule, runs: int) -> int:
+    """Count how often a schedule may still run; a negative number is without limit."""
+    return max(0, schedule.repeats - runs) if schedule.repeats > 0 else schedule.repeats
+
+
+def may_skip(schedule: Schedule) -> bool:
+    """Whether a run is left out while the one before has not ended; an only run never is."""
+    return schedule.overlap == Schedule.SKIP and schedule.schedule_type != Schedule.ONCE
+
+
+def has_ended(schedule: Schedule, broker: Broker) -> bool:
+    """Whether the last task of a schedule has ended, as far as anything tells.
+
+    Its row and its queue are asked for a task that no cluster of ours has told the end of: it
+    ran on one of django-q2, or it was deleted from the queue.
+    """
+    if schedule.task in (None, schedule.ended):
+        return True
+    alias = router.db_for_write(Task)
+    if Task.objects.using(alias).filter(id=schedule.task).exists():
+        return True
+    # In this order, as a task goes from the queue to the leases; and again, as it may come back.
+    sizes = (broker.queue_size, broker.lock_size, broker.queue_size)
+    return broker.counts_all and not any(size() for size in sizes)
+
+
+def is_due(schedule: Schedule, now: datetime) -> bool:
+    """Whether a due time has come, or can not be read and is to be seen to."""
+    return schedule.next_run is None or aware(schedule.next_run) <= now
+
+
+def run_now(schedule: Schedule, broker: Broker | None = None) -> str:
+    """Enqueue the task of a schedule at once and return its id; due times stay as they are.
+
+    Inside a transaction when it commits. Raises ValueError where the arguments can not be read.
+    """
+    args, kwargs = schedule.call(schedule.now)
+    options, kwargs = options_of(kwargs)
+    package = marked(new_package(schedule.func, args, kwargs, options), schedule)
+    dispatch([package], {**options, "broker": normal("broker", broker)})
+    rows = Schedule.objects.using(router.db_for_write(Schedule))
+    rows.filter(pk=schedule.pk).update(task=package["id"])
+    return package["id"]

@@ -1,0 +1,171 @@
+"""The screen of qmonitor: the clusters, and what their workers run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from django_q.brokers import Broker
+from django_q.conf import Conf
+from django_q.status import Stat
+from django_q.terminal.queue_figures import Figures, Gauge, reaching, shown
+from django_q.terminal.screen import Screen
+from django_q.terminal.table import BLANK, Cell, Row
+
+#: From this many columns on, a terminal shows the queue and the running tasks as well.
+WIDE = 160
+#: Columns that the running tasks take there.
+RUNNING_SPAN = 7
+
+HEAD = "black_on_green"
+BAR = "black_on_cyan"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table of clusters."""
+
+    title: str | Promise
+    text: Callable[[Stat], Any]
+    style: Callable[[Stat], str] = lambda stat: ""
+
+
+def state_style(stat: Stat) -> str:
+    """Colour a state."""
+    colours = {
+        Conf.WORKING: "green",
+        Conf.STARTING: "yellow",
+        Conf.STOPPING: "yellow",
+        Conf.STOPPED: "red",
+    }
+    return colours.get(stat.status, "")
+
+
+def pool_style(stat: Stat) -> str:
+    """Warn of workers that are missing."""
+    return "yellow" if len(stat.workers) < (stat.pool_size or Conf.WORKERS) else ""
+
+
+def task_queue_style(stat: Stat) -> str:
+    """Show that tasks wait, and that no more are taken."""
+    if Conf.QUEUE_LIMIT and stat.task_q_size >= Conf.QUEUE_LIMIT:
+        return "green"
+    return "cyan" if stat.task_q_size else ""
+
+
+def result_queue_style(stat: Stat) -> str:
+    """Show that results wait."""
+    return "cyan" if stat.done_q_size else ""
+
+
+COLUMNS = (
+    Column(gettext_lazy("Host"), lambda stat: stat.host),
+    Column(gettext_lazy("Id"), lambda stat: str(stat.cluster_id)[-8:]),
+    Column(gettext_lazy("State"), lambda stat: stat.status, state_style),
+    Column(gettext_lazy("Pool"), lambda stat: len(stat.workers), pool_style),
+    Column(gettext_lazy("TQ"), lambda stat: stat.task_q_size, task_queue_style),
+    Column(gettext_lazy("RQ"), lambda stat: stat.done_q_size, result_queue_style),
+    Column(gettext_lazy("RC"), lambda stat: stat.reincarnations),
+    Column(gettext_lazy("Up"), lambda stat: duration(stat.uptime())),
+)
+#: What a wide terminal shows behind them.
+QUEUE = Column(gettext_lazy("Queue"), lambda stat: stat.queue)
+
+
+def duration(seconds: float) -> str:
+    """Write a time as H:MM:SS."""
+    minutes, second = divmod(max(int(seconds), 0), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{second:02}"
+
+
+def chosen(wide: bool) -> tuple[Column, ...]:
+    """Choose the columns."""
+    return (*COLUMNS, QUEUE) if wide else COLUMNS
+
+
+def header(wide: bool = False) -> Row:
+    """Make the row of titles."""
+    titles = [Cell(str(column.title), HEAD) for column in chosen(wide)]
+    return [*titles, running_cell(_("Running"), HEAD)] if wide else titles
+
+
+def rows(stats: Sequence[Stat], wide: bool = False) -> list[Row]:
+    """Make a row of each cluster; a wide one has a further row for each further running task."""
+    if not stats:
+        return [BLANK, [Cell(_("No clusters appear to be running."))]]
+    return [row for stat in stats for row in (wide_rows(stat) if wide else [cells(stat)])]
+
+
+def cells(stat: Stat, wide: bool = False) -> list[Cell]:
+    """Make the cells of a cluster."""
+    return [Cell(str(column.text(stat)), column.style(stat)) for column in chosen(wide)]
+
+
+def wide_rows(stat: Stat) -> list[Row]:
+    """Make the row of a cluster with its first running task, and those of the others."""
+    own, none = cells(stat, wide=True), [Cell() for _column in chosen(wide=True)]
+    lines = zip_longest([own], running(stat) or [""], fillvalue=None)
+    return [[*(row or none), running_cell(text or "")] for row, text in lines]
+
+
+def running(stat: Stat) -> list[str]:
+    """Say what each worker runs, the longest first."""
+    tasks = sorted(stat.current, key=lambda task: -task[3])
+    return [f"{duration(seconds)}  {pid}  {func}  {name}" for pid, name, func, seconds in tasks]
+
+
+def running_cell(text: str, style: str = "") -> Cell:
+    """Make a cell of the last column."""
+    return Cell(text, style, span=RUNNING_SPAN, left=True)
+
+
+def bar(figures: Figures) -> list[Row]:
+    """Make the rows below the clusters."""
+    queued = f"{figures.queued}({figures.locked})" if figures.locked else str(figures.queued)
+    # Not inside the f-string, where xgettext finds no messages.
+    numbers = (
+        (_("Queued"), queued),
+        (_("Success"), shown(figures.successes)),
+        (_("Failures"), shown(figures.failures)),
+    )
+    summary = (figures.broker, *(f"{label} {number}" for label, number in numbers))
+    line: Row = [Cell(text, BAR) for text in summary]
+    return [BLANK, line, *dead(figures.dead)]
+
+
+def dead(number: int) -> list[Row]:
+    """Tell of packages that could not be decoded, if there are any."""
+    if not number:
+        return []
+    text = ngettext(
+        "%d package could not be decoded and was put aside.",
+        "%d packages could not be decoded and were put aside.",
+        number,
+    )
+    return [[Cell(text % number, "red")]]
+
+
+class ClusterScreen(Screen):
+    """Makes the frames of qmonitor."""
+
+    def __init__(self, broker: Broker) -> None:
+        self.broker = broker
+        self.gauge = Gauge(broker)
+        self.stats: list[Stat] = []  #: as they were read last
+
+    def head(self, width: int) -> list[Row]:
+        """Make the titles."""
+        return [header(width >= WIDE)]
+
+    def content(self, width: int) -> tuple[list[Row], list[Row]]:
+        """Make the rows of clusters, and the bar. Raises BrokerUnavailable."""
+        with reaching(self.broker):
+            self.stats = Stat.get_all(self.broker)
+            figures = self.gauge.read()
+        return rows(self.stats, width >= WIDE), bar(figures)

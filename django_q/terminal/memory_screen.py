@@ -1,0 +1,158 @@
+"""The screen of qmemory: what clusters of this host take of its memory."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from django_q.brokers import Broker
+from django_q.foreign_code.optional_packages import psutil
+from django_q.status import Stat
+from django_q.terminal.cluster_screen import HEAD
+from django_q.terminal.queue_figures import reaching
+from django_q.terminal.screen import Screen
+from django_q.terminal.table import BLANK, Cell, Row
+
+MEGABYTE = 1024 * 1024
+
+#: Stands where nothing can be told: a process has ended, or a cluster runs on another host.
+UNKNOWN = "-"
+
+#: Title and unit of each column, in two rows so that they fit 80 columns.
+TITLES: tuple[tuple[Any, str], ...] = (
+    (gettext_lazy("Host"), ""),
+    (gettext_lazy("Id"), ""),
+    (gettext_lazy("Available"), "(%)"),
+    (gettext_lazy("Available"), "(MB)"),
+    (gettext_lazy("Total"), "(MB)"),
+    (gettext_lazy("Sentinel"), "(MB)"),
+    (gettext_lazy("Monitor"), "(MB)"),
+    (gettext_lazy("Workers"), "(MB)"),
+)
+
+
+@dataclass
+class Memory:
+    """Memory of this host at one moment."""
+
+    host: str = field(default_factory=socket.gethostname)
+    percent: float = 0  #: available
+    available: float = 0  #: megabytes
+    total: float = 0  #: megabytes
+
+    @classmethod
+    def measure(cls) -> Memory:
+        """Ask the operating system."""
+        memory = psutil.virtual_memory()
+        return cls(
+            percent=round(memory.available * 100 / memory.total, 2),
+            available=megabytes(memory.available),
+            total=megabytes(memory.total),
+        )
+
+
+@dataclass
+class Lowest:
+    """The least memory that was available while we looked."""
+
+    percent: float = 100.0
+    at: str = ""  #: a time of day
+
+    def note(self, percent: float) -> None:
+        """Keep a percentage if it is the lowest."""
+        if not self.at or percent < self.percent:
+            self.percent, self.at = percent, f"{datetime.now():%H:%M:%S}"
+
+    def text(self) -> str:
+        """Tell it."""
+        text = _("Available lowest (%%): %(percent).2f (at %(time)s)")
+        return text % {"percent": self.percent, "time": self.at}
+
+
+def megabytes(size: int) -> float:
+    """Turn bytes into megabytes."""
+    return round(size / MEGABYTE, 2)
+
+
+def get_process_mb(pid: int) -> float | None:
+    """Measure the resident memory of a process of this host, in megabytes; None without it."""
+    try:
+        return megabytes(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return None
+
+
+def rows(
+    stats: Sequence[Stat],
+    memory: Memory,
+    measure: Callable[[int], float | None],
+    workers: bool = False,
+) -> list[Row]:
+    """Make a row of each cluster, and with ``workers`` the rows of theirs below."""
+    if not stats:
+        return [BLANK, [Cell(_("No clusters appear to be running."))]]
+    table = [row_of(stat, memory, measure) for stat in stats]
+    if not workers:
+        return table
+    here = [stat for stat in stats if stat.host == memory.host]
+    return [*table, *(row for stat in here for row in worker_rows(stat, measure))]
+
+
+def row_of(stat: Stat, memory: Memory, measure: Callable[[int], float | None]) -> Row:
+    """Make the row of a cluster; of one on another host, we can not tell."""
+    own: tuple[Any, ...] = (None,) * 6
+    if stat.host == memory.host:
+        pool = [measure(pid) or 0 for pid in stat.workers]
+        processes = (measure(stat.sentinel), measure(stat.monitor), round(sum(pool), 2))
+        own = (memory.percent, memory.available, memory.total, *processes)
+    return [Cell(stat.host), Cell(str(stat.cluster_id)[-8:]), *map(cell, own)]
+
+
+def worker_rows(stat: Stat, measure: Callable[[int], float | None]) -> Iterator[Row]:
+    """Make titles and values of a cluster's workers, in the columns of the table above."""
+    in_a_row = len(TITLES) - 1
+    for start in range(0, len(stat.workers), in_a_row):
+        pids = stat.workers[start : start + in_a_row]
+        numbers = range(start + 1, start + 1 + len(pids))
+        rest = [""] * (in_a_row - len(pids))
+        titles = [_("Id"), *(_("Worker %d") % number for number in numbers), *rest]
+        yield BLANK
+        yield [Cell(title, HEAD) for title in titles]
+        yield [
+            Cell(str(stat.cluster_id)[-8:]),
+            *(cell(measure(pid)) for pid in pids),
+            *map(Cell, rest),
+        ]
+
+
+def cell(number: float | None) -> Cell:
+    """Make the cell of a number."""
+    return Cell(UNKNOWN if number is None else f"{number:.2f}")
+
+
+class MemoryScreen(Screen):
+    """Makes the frames of qmemory."""
+
+    def __init__(self, broker: Broker, workers: bool = False) -> None:
+        self.broker = broker
+        self.workers = workers
+        self.lowest = Lowest()
+
+    def head(self, width: int) -> list[Row]:
+        """Make the titles."""
+        return [[Cell(str(text), HEAD) for text in texts] for texts in zip(*TITLES, strict=True)]
+
+    def content(self, width: int) -> tuple[list[Row], list[Row]]:
+        """Make the rows of clusters, and what was lowest. Raises BrokerUnavailable."""
+        with reaching(self.broker):
+            stats = Stat.get_all(self.broker)
+        memory = Memory.measure()
+        self.lowest.note(memory.percent)
+        body = rows(stats, memory, get_process_mb, self.workers)
+        return body, [BLANK, [Cell(self.lowest.text())]]
