@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from benchmarks.session import Bench
+    from benchmarks.session import BenchmarkContext
     from benchmarks.sides import Side
 
 
@@ -52,13 +52,13 @@ class Case(NamedTuple):
     """A row of the table."""
 
     configuration: Configuration
-    point: int | None = None  #: the size that varies
-    kind: str = ""  #: what the size is
+    size: int | None = None  #: the size that varies
+    size_kind: str = ""  #: what the size is
 
     @property
     def label(self) -> str:
         """Name it in the tables."""
-        point = f", {self.point:,} {self.kind}" if self.kind else ""
+        point = f", {self.size:,} {self.size_kind}" if self.size_kind else ""
         return self.configuration.name + point
 
 
@@ -69,33 +69,37 @@ class Measure:
     name: str
     title: str
     #: Takes a sample: {"tasks/s": 1000.0}.
-    sample: Callable[[Bench, Side, Case], dict[str, float]]
+    sample: Callable[[BenchmarkContext, Side, Case], dict[str, float]]
     #: The configurations that are measured where none is asked for.
     default: tuple[str, ...]
     #: (kind, which option of the command line holds the points), where a size varies.
-    kinds: tuple[tuple[str, str], ...] = ()
+    size_kinds: tuple[tuple[str, str], ...] = ()
     #: What the chart shows.
-    charted: str | None = None
+    charted_column: str | None = None
     #: Whether a case can be: there are no saved rows where nothing is saved.
-    possible: Callable[[Case], bool] = lambda case: True
+    is_possible: Callable[[Case], bool] = lambda case: True
 
     def cases(self, options: argparse.Namespace) -> list[Case]:
         """List the cases, those of a configuration and kind together."""
         chosen = [CONFIGURATIONS[name] for name in options.only or self.default]
-        return list(filter(self.possible, self.combinations(chosen, options)))
+        return list(filter(self.is_possible, self.combinations(chosen, options)))
 
     def combinations(self, chosen: list[Configuration], options: Any) -> Iterable[Case]:
         """Combine configurations with the points."""
-        if not self.kinds:
+        if not self.size_kinds:
             return [Case(configuration) for configuration in chosen]
         return [
             Case(configuration, point, kind)
-            for kind, option in self.kinds
+            for kind, option in self.size_kinds
             for configuration in chosen
             for point in getattr(options, option)
         ]
 
-    def base(self, case: Case, cases: list[Case]) -> Case:
+    def baseline(self, case: Case, cases: list[Case]) -> Case:
         """Choose the case that a case is set beside: the first of the table, or of its points."""
-        alike = [c for c in cases if not self.kinds or (c[0], c.kind) == (case[0], case.kind)]
+        alike = [
+            c
+            for c in cases
+            if not self.size_kinds or (c[0], c.size_kind) == (case[0], case.size_kind)
+        ]
         return alike[0]

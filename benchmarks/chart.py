@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 from benchmarks.report import number
 
-WIDTH = 780
+CHART_WIDTH = 780
 
 #: Where bars begin, and how long the longest is.
-LEFT, LONGEST = 230, 390
+BAR_LEFT, MAX_BAR_LENGTH = 230, 390
 
 #: Heights of a bar's line, and of a panel's heading with the room above it.
-LINE, HEADING = 20, 46
+LINE_HEIGHT, HEADING_HEIGHT = 20, 46
 
 
 class Bar(NamedTuple):
@@ -36,9 +36,11 @@ def draw(panels: list[Panel]) -> str:
     top, parts = 0, []
     for panel in panels:
         parts += draw_panel(panel, top)
-        top += HEADING + LINE * len(panel.bars)
+        top += HEADING_HEIGHT + LINE_HEIGHT * len(panel.bars)
     title = escape("; ".join(panel.title for panel in panels))
-    head = f'<div class="drawing"><svg viewBox="0 0 {WIDTH} {top + 12}" role="img" aria-label='
+    head = (
+        f'<div class="drawing"><svg viewBox="0 0 {CHART_WIDTH} {top + 12}" role="img" aria-label='
+    )
     return "\n".join([f'{head}"{title}">', *parts, "</svg></div>"]) + "\n"
 
 
@@ -48,7 +50,7 @@ def draw_panel(panel: Panel, top: int) -> list[str]:
     longest = max(bar.value for bar in panel.bars) or 1
     first_side, previous = panel.bars[0].side, None
     for index, bar in enumerate(panel.bars):
-        y = top + HEADING + LINE * index
+        y = top + HEADING_HEIGHT + LINE_HEIGHT * index
         if bar.case != previous:
             parts.append(text(10, y + 12, bar.case))
         previous = bar.case
@@ -58,12 +60,13 @@ def draw_panel(panel: Panel, top: int) -> list[str]:
 
 def draw_bar(bar: Bar, y: int, share: float, is_project: bool) -> list[str]:
     """Draw a bar with its number behind it; other sides are named there too."""
-    width = max(1, round(share * LONGEST))
+    width = max(1, round(share * MAX_BAR_LENGTH))
     label = number(bar.value) + ("" if is_project else f" {bar.side}")
     kind = "own" if is_project else "box"
     return [
-        f'<rect class="{kind}" x="{LEFT}" y="{y}" width="{width}" height="{LINE - 5}" rx="2"/>',
-        text(LEFT + width + 6, y + 12, label, "quiet"),
+        f'<rect class="{kind}" x="{BAR_LEFT}" y="{y}" width="{width}" '
+        f'height="{LINE_HEIGHT - 5}" rx="2"/>',
+        text(BAR_LEFT + width + 6, y + 12, label, "quiet"),
     ]
 
 

@@ -16,11 +16,11 @@ from typing import Any
 
 from benchmarks import chart, report, sides, text
 from benchmarks.cases import CONFIGURATIONS, Case, Measure
-from benchmarks.session import Bench
+from benchmarks.session import BenchmarkContext
 from benchmarks.sides import Side
 
 
-def separated(kind: Callable[[str], Any]) -> Callable[[str], list]:
+def comma_separated(kind: Callable[[str], Any]) -> Callable[[str], list]:
     """Read values that are separated by commas."""
 
     def read(text: str) -> list:
@@ -36,10 +36,10 @@ def configuration(text: str) -> str:
     return text
 
 
-configurations, numbers = separated(configuration), separated(int)
+configurations, numbers = comma_separated(configuration), comma_separated(int)
 
 #: Name, how it is read, default, help.
-SIZES: tuple[tuple[str, Callable, Any, str], ...] = (
+SIZE_OPTIONS: tuple[tuple[str, Callable, Any, str], ...] = (
     ("tasks", int, 10_000, "drain, enqueue: tasks of a sample"),
     ("latency-tasks", int, 500, "latency: tasks of a sample"),
     ("idle-seconds", float, 30, "idle: how long to look"),
@@ -66,7 +66,7 @@ def make_parser(measures: tuple[Measure, ...]) -> argparse.ArgumentParser:
     add("--postgres", help="URL of a PostgreSQL server on which databases may be made")
     add("--json", type=Path, help="write everything here")
     add("--rst", type=Path, help="write the tables here, and the chart beside them as .svg")
-    for name, kind, default, words in SIZES:
+    for name, kind, default, words in SIZE_OPTIONS:
         add(f"--{name}", type=kind, default=default, help=words)
     return parser
 
@@ -77,19 +77,19 @@ def main(*measures: Measure, arguments: list[str] | None = None) -> None:
     options = make_parser(measures).parse_args(words)
     # Leave in good order: clusters have sessions of their own, and would stay.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    bench = Bench(options)
-    compared = [sides.project(), *map(sides.other, options.against)]
-    compared += [sides.again()] if options.self else []
+    context = BenchmarkContext(options)
+    compared = [sides.project(), *map(sides.side_from_text, options.against)]
+    compared += [sides.same_code()] if options.self else []
     if len({side.name for side in compared}) < len(compared):
         raise SystemExit("Two sides have the same name: --against each version once.")
     outcome = report.Outcome(measures, options, facts(compared))
     try:
         for repetition in range(options.repetitions):
             for measure in measures:
-                repeat(bench, measure, rotated(compared, repetition), outcome)
+                repeat(context, measure, rotated(compared, repetition), outcome)
             publish(outcome)  # each time: a long run that is stopped leaves what it has
     finally:
-        bench.services.close()
+        context.services.close()
     print(text.plain(outcome))
     sys.exit(1 if outcome.errors else 0)
 
@@ -100,22 +100,24 @@ def rotated(compared: list[Side], repetition: int) -> list[Side]:
     return compared[start:] + compared[:start]
 
 
-def repeat(bench: Bench, measure: Measure, compared: list[Side], outcome: report.Outcome) -> None:
+def repeat(
+    context: BenchmarkContext, measure: Measure, compared: list[Side], outcome: report.Outcome
+) -> None:
     """Take one sample of each case and side, the sides of a case one after the other."""
-    for case in measure.cases(bench.options):
+    for case in measure.cases(context.options):
         for side in compared:
-            outcome.add(measure, case, side.name, attempt(bench, measure, case, side))
+            outcome.add(measure, case, side.name, attempt(context, measure, case, side))
 
 
-def attempt(bench: Bench, measure: Measure, case: Case, side: Side) -> dict[str, Any]:
+def attempt(context: BenchmarkContext, measure: Measure, case: Case, side: Side) -> dict[str, Any]:
     """Take a sample; a side that can't gives no numbers but a reason."""
     begin = time.monotonic()
     try:
-        sample = measure.sample(bench, side, case)
+        sample = measure.sample(context, side, case)
     except RuntimeError as error:
         sample = {"error": str(error)}
     words = (measure.name, case.label, side.name, f"({time.monotonic() - begin:.0f} s)")
-    print(*words, report.brief(sample), file=sys.stderr, flush=True)
+    print(*words, report.sample_text(sample), file=sys.stderr, flush=True)
     return sample
 
 

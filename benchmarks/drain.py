@@ -10,14 +10,14 @@ from __future__ import annotations
 from benchmarks.cases import CONFIGURATIONS, Case, Measure
 from benchmarks.command import main
 from benchmarks.draining import drain
-from benchmarks.session import Bench
+from benchmarks.session import BenchmarkContext
 from benchmarks.sides import Side
 
 
-def sample(bench: Bench, side: Side, case: Case) -> dict[str, float]:
+def sample(context: BenchmarkContext, side: Side, case: Case) -> dict[str, float]:
     """Take a sample."""
-    number = bench.options.tasks
-    with bench.session(side, case.configuration) as session:
+    number = context.options.tasks
+    with context.session(side, case.configuration) as session:
         session.call("enqueue", number=number, batch=None)
         stored = None
         if case.configuration.is_stored:
@@ -25,7 +25,7 @@ def sample(bench: Bench, side: Side, case: Case) -> dict[str, float]:
         return drain(session, number, stored)
 
 
-MEASURE = Measure("drain", "Drain", sample, tuple(CONFIGURATIONS), charted="tasks/s")
+MEASURE = Measure("drain", "Drain", sample, tuple(CONFIGURATIONS), charted_column="tasks/s")
 
 if __name__ == "__main__":
     main(MEASURE)

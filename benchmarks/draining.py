@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 from benchmarks.processes import cpu_seconds
-from benchmarks.session import START, Session
+from benchmarks.session import START_TIMEOUT, Session
 
 
 def drain(session: Session, number: int, stored: subprocess.Popen | None) -> dict[str, float]:
@@ -14,9 +14,9 @@ def drain(session: Session, number: int, stored: subprocess.Popen | None) -> dic
     ``stored`` is a verb that ends when the results are stored, and gives the time at which they
     were.
     """
-    limit = session.bench.options.limit
+    limit = session.context.options.limit
     pid = session.start_cluster()
-    session.wait_for_records(1, START)
+    session.wait_for_records(1, START_TIMEOUT)
     cpu = cpu_seconds(pid)
     session.wait_for_records(number, limit)
     end = session.finish(stored, limit) if stored else 0

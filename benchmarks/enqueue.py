@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from benchmarks.cases import Case, Measure
 from benchmarks.command import main
-from benchmarks.session import Bench
+from benchmarks.session import BenchmarkContext
 from benchmarks.sides import Side
 
 
-def sample(bench: Bench, side: Side, case: Case) -> dict[str, float]:
+def sample(context: BenchmarkContext, side: Side, case: Case) -> dict[str, float]:
     """Take a sample."""
     rates = {}
     for column, batch in (("async_task/s", False), ("async_batch/s", True)):
-        with bench.session(side, case.configuration) as session:
-            done = session.call("enqueue", number=bench.options.tasks, batch=batch)
+        with context.session(side, case.configuration) as session:
+            done = session.call("enqueue", number=context.options.tasks, batch=batch)
         if done:
             rates[column] = done["rate"]
     return rates
@@ -24,7 +24,7 @@ MEASURE = Measure(
     "Enqueue",
     sample,
     ("redis-none", "sqlite-none", "postgres-none"),
-    charted="async_task/s",
+    charted_column="async_task/s",
 )
 
 if __name__ == "__main__":

@@ -9,30 +9,30 @@ from __future__ import annotations
 from benchmarks.cases import Case, Measure
 from benchmarks.command import main
 from benchmarks.draining import drain
-from benchmarks.session import Bench
+from benchmarks.session import BenchmarkContext
 from benchmarks.sides import Side
 
 QUEUED, SAVED = "queued", "rows"
 
 
-def sample(bench: Bench, side: Side, case: Case) -> dict[str, float]:
+def sample(context: BenchmarkContext, side: Side, case: Case) -> dict[str, float]:
     """Take a sample."""
-    return (queued if case.kind == QUEUED else saved)(bench, side, case)
+    return (queued if case.size_kind == QUEUED else saved)(context, side, case)
 
 
-def queued(bench: Bench, side: Side, case: Case) -> dict[str, float]:
+def queued(context: BenchmarkContext, side: Side, case: Case) -> dict[str, float]:
     """Time the first tasks of a long queue."""
-    with bench.session(side, case.configuration) as session:
-        done = session.call("enqueue", number=case.point, batch=None)
-        rates = drain(session, min(bench.options.window, case.point), None)
+    with context.session(side, case.configuration) as session:
+        done = session.call("enqueue", number=case.size, batch=None)
+        rates = drain(session, min(context.options.window, case.size), None)
     return {"enqueue/s": done["rate"], **rates}
 
 
-def saved(bench: Bench, side: Side, case: Case) -> dict[str, float]:
+def saved(context: BenchmarkContext, side: Side, case: Case) -> dict[str, float]:
     """Time tasks whose results go to a table with many."""
-    number = bench.options.window
-    with bench.session(side, case.configuration, save_limit=250) as session:
-        session.call("fill", rows=case.point)
+    number = context.options.window
+    with context.session(side, case.configuration, save_limit=250) as session:
+        session.call("fill", rows=case.size)
         last = session.call("enqueue", number=number, batch=None)["last"]
         return drain(session, number, session.begin("wait_for_task", task_id=last))
 
@@ -42,10 +42,10 @@ MEASURE = Measure(
     "Growth",
     sample,
     ("redis-none", "sqlite-none", "postgres-none", "redis-sqlite", "redis-postgres"),
-    kinds=((QUEUED, "queued"), (SAVED, "saved")),
-    charted="tasks/s",
+    size_kinds=((QUEUED, "queued"), (SAVED, "saved")),
+    charted_column="tasks/s",
     # One configuration a broker has long queues; those that store have many rows.
-    possible=lambda case: case.configuration.is_stored is (case.kind == SAVED),
+    is_possible=lambda case: case.configuration.is_stored is (case.size_kind == SAVED),
 )
 
 if __name__ == "__main__":

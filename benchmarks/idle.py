@@ -8,17 +8,17 @@ from benchmarks.cases import Case, Measure
 from benchmarks.command import main
 from benchmarks.processes import cpu_seconds
 from benchmarks.services import Services
-from benchmarks.session import Bench
+from benchmarks.session import BenchmarkContext
 from benchmarks.sides import Side
 
 
-def sample(bench: Bench, side: Side, case: Case) -> dict[str, float]:
+def sample(context: BenchmarkContext, side: Side, case: Case) -> dict[str, float]:
     """Take a sample."""
-    with bench.session(side, case.configuration) as session:
+    with context.session(side, case.configuration) as session:
         pid = session.warm_cluster()
-        before = counts(bench.services, case, pid)
-        time.sleep(bench.options.idle_seconds)
-        after = counts(bench.services, case, pid)
+        before = counts(context.services, case, pid)
+        time.sleep(context.options.idle_seconds)
+        after = counts(context.services, case, pid)
     # The question itself is a command.
     return {
         column: after[column] - before[column] - (column == "Redis commands") for column in before

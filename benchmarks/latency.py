@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from benchmarks.cases import Case, Measure
 from benchmarks.command import main
-from benchmarks.session import WARM, Bench
+from benchmarks.session import WARMUP_TASKS, BenchmarkContext
 from benchmarks.sides import Side
 
 #: Seconds between two tasks.
-INTERVAL = 0.02
+SEND_INTERVAL = 0.02
 
 #: Shares of the tasks that were faster.
-SHARES = {"p50 ms": 0.50, "p95 ms": 0.95, "p99 ms": 0.99, "slowest ms": 1}
+PERCENTILES = {"p50 ms": 0.50, "p95 ms": 0.95, "p99 ms": 0.99, "slowest ms": 1}
 
 
-def sample(bench: Bench, side: Side, case: Case) -> dict[str, float]:
+def sample(context: BenchmarkContext, side: Side, case: Case) -> dict[str, float]:
     """Take a sample; the first tasks don't count."""
-    number = bench.options.latency_tasks + WARM
-    with bench.session(side, case.configuration) as session:
+    number = context.options.latency_tasks + WARMUP_TASKS
+    with context.session(side, case.configuration) as session:
         session.warm_cluster()
-        session.call("trickle", number=number, interval=INTERVAL)
-        session.wait_for_records(WARM + number, 30)
-        delays = sorted(value * 1000 for _, value in session.records()[2 * WARM :])
+        session.call("trickle", number=number, interval=SEND_INTERVAL)
+        session.wait_for_records(WARMUP_TASKS + number, 30)
+        delays = sorted(value * 1000 for _, value in session.records()[2 * WARMUP_TASKS :])
     return {
         column: delays[min(len(delays) - 1, int(len(delays) * share))]
-        for column, share in SHARES.items()
+        for column, share in PERCENTILES.items()
     }
 
 
@@ -33,7 +33,7 @@ MEASURE = Measure(
     "Latency, idle cluster",
     sample,
     ("redis-none", "sqlite-none", "postgres-none"),
-    charted="p50 ms",
+    charted_column="p50 ms",
 )
 
 if __name__ == "__main__":

@@ -8,13 +8,13 @@ from __future__ import annotations
 from benchmarks.cases import Case, Measure
 from benchmarks.command import main
 from benchmarks.processes import memory, tree
-from benchmarks.session import Bench
+from benchmarks.session import BenchmarkContext
 from benchmarks.sides import Side
 
 
-def sample(bench: Bench, side: Side, case: Case) -> dict[str, float]:
+def sample(context: BenchmarkContext, side: Side, case: Case) -> dict[str, float]:
     """Take a sample."""
-    with bench.session(side, case.configuration) as session:
+    with context.session(side, case.configuration) as session:
         pid = session.warm_cluster()
         return {**memory(pid), "processes": len(tree(pid))}
 
@@ -24,7 +24,7 @@ MEASURE = Measure(
     "Memory, idle cluster",
     sample,
     ("redis-sqlite", "sqlite-sqlite", "postgres-postgres"),
-    charted="PSS MiB",
+    charted_column="PSS MiB",
 )
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ class Row(NamedTuple):
     is_ratio: bool
     medians: dict[str, float]
     spreads: dict[str, float]  #: half the range, as a share of the median
-    beside: dict[str, float]  #: ratio to the case it is set beside
+    baseline_ratios: dict[str, float]  #: ratio to the case it is set beside
 
 
 def rows_of(outcome: Outcome, measure: Measure) -> Iterator[Row]:
@@ -76,17 +76,17 @@ def rows_of(outcome: Outcome, measure: Measure) -> Iterator[Row]:
     cases = measure.cases(outcome.options)
     first, *others = outcome.sides
     for case in cases:
-        base = measure.base(case, cases)
+        base = measure.baseline(case, cases)
         for side in outcome.sides:
             samples, bases = outcome.of(measure, case, side), outcome.of(measure, base, side)
             yield make_row(case.label, side, samples, [] if base == case else bases)
         for side in others:
             pairs = (outcome.of(measure, case, name) for name in (first, side))
-            ratios = [divided(ours, theirs) for ours, theirs in zip(*pairs, strict=True)]
+            ratios = [side_ratios(ours, theirs) for ours, theirs in zip(*pairs, strict=True)]
             yield make_row(case.label, f"{first} / {side}", ratios, None)
 
 
-def divided(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, float]:
+def side_ratios(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, float]:
     """Divide the numbers that both have."""
     return {
         column: ours[column] / theirs[column]
@@ -132,7 +132,7 @@ def cell(row: Row, column: str, repetitions: int) -> str:
     text = number(row.medians[column])
     if repetitions > 1:
         text += f" ±{row.spreads[column]:.0%}"
-    return text + (f" ({row.beside[column]:.2f})" if column in row.beside else "")
+    return text + (f" ({row.baseline_ratios[column]:.2f})" if column in row.baseline_ratios else "")
 
 
 def table(outcome: Outcome, measure: Measure) -> list[list[str]]:
@@ -150,7 +150,7 @@ def table(outcome: Outcome, measure: Measure) -> list[list[str]]:
     return lines
 
 
-def brief(sample: dict[str, Any]) -> str:
+def sample_text(sample: dict[str, Any]) -> str:
     """Write a sample on one line."""
     return ", ".join(
         f"{column}: {value if isinstance(value, str) else number(value)}"

@@ -15,7 +15,7 @@ import redis
 from tests.servers import PostgresServer, RedisServer, workspace
 
 #: Databases that are made, and made anew for each sample.
-DATABASE = "django_q_benchmark"
+DATABASE_NAME = "django_q_benchmark"
 
 
 class SyncedPostgresServer(PostgresServer):
@@ -71,11 +71,11 @@ class Services:
         parts = urlsplit(self.postgres_url)
         names = {"HOST": "hostname", "PORT": "port", "USER": "username", "PASSWORD": "password"}
         address = {key: getattr(parts, name) or "" for key, name in names.items()}
-        return {"ENGINE": "django.db.backends.postgresql", "NAME": DATABASE, **address}
+        return {"ENGINE": "django.db.backends.postgresql", "NAME": DATABASE_NAME, **address}
 
     def renew(self, kind: str, owner: str, make: Callable[[], None]) -> None:
         """Give a new database with the tables of a side, which ``make`` makes the first time."""
-        key = f"{DATABASE}_{owner}"
+        key = f"{DATABASE_NAME}_{owner}"
         renew = self.renew_sqlite if kind == "sqlite" else self.renew_postgres
         renew(key, make if (kind, owner) not in self.templates else None)
         self.templates.add((kind, owner))
@@ -93,10 +93,10 @@ class Services:
     def renew_postgres(self, key: str, make: Callable[[], None] | None) -> None:
         """Make the database from a template."""
         if make:
-            self.create(DATABASE)
+            self.create(DATABASE_NAME)
             make()
-            self.create(key, DATABASE)
-        self.create(DATABASE, key)
+            self.create(key, DATABASE_NAME)
+        self.create(DATABASE_NAME, key)
         self.postgres.execute("CHECKPOINT")
 
     def create(self, name: str, template: str = "template1") -> None:
@@ -111,13 +111,16 @@ class Services:
     def transactions(self) -> int:
         """Count the transactions of the database; outside of blocks each statement is one."""
         query = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = %s"
-        return self.postgres.execute(query, [DATABASE]).fetchone()[0]
+        return self.postgres.execute(query, [DATABASE_NAME]).fetchone()[0]
 
     def close(self) -> None:
         """Leave nothing behind on servers that were given by URL; the others end with the run."""
         if "redis" in vars(self):
             self.redis.flushdb()
         if "postgres" in vars(self):
-            for name in [DATABASE, *(f"{DATABASE}_{owner}" for _, owner in self.templates)]:
+            for name in [
+                DATABASE_NAME,
+                *(f"{DATABASE_NAME}_{owner}" for _, owner in self.templates),
+            ]:
                 self.postgres.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
             self.postgres.close()

@@ -20,13 +20,13 @@ from tests.servers import wait_until, workspace
 RECORD = struct.Struct("dd")
 
 #: Seconds in which a cluster must have run its first task.
-START = 60
+START_TIMEOUT = 60
 
 #: Tasks before a cluster is taken to be warm.
-WARM = 20
+WARMUP_TASKS = 20
 
 
-class Bench:
+class BenchmarkContext:
     """What all samples share: the servers and the options."""
 
     def __init__(self, options: argparse.Namespace) -> None:
@@ -41,9 +41,11 @@ class Bench:
 class Session:
     """A side with a configuration, and nothing in its queue and tables."""
 
-    def __init__(self, bench: Bench, side: Side, configuration: Configuration, cluster: dict):
-        self.bench, self.side, self.configuration = bench, side, configuration
-        self.services = bench.services
+    def __init__(
+        self, context: BenchmarkContext, side: Side, configuration: Configuration, cluster: dict
+    ):
+        self.context, self.side, self.configuration = context, side, configuration
+        self.services = context.services
         self.directory = Path(workspace())
         self.records_file = self.directory / "records"
         self.log = self.directory / "benchmark.log"
@@ -59,7 +61,7 @@ class Session:
         is_redis = self.configuration.broker == "redis"
         broker = {"redis": self.services.redis_url} if is_redis else {"orm": "default"}
         saving = {"save_limit": 0 if self.configuration.is_stored else -1}
-        workers = {"workers": self.bench.options.workers}
+        workers = {"workers": self.context.options.workers}
         return {
             "database": self.services.settings(self.configuration.database),
             "cluster": {**broker, **saving, **workers, **cluster},
@@ -118,9 +120,9 @@ class Session:
     def warm_cluster(self) -> int:
         """Start the cluster, let it run a few tasks and come to rest; its process id."""
         pid = self.start_cluster()
-        self.call("enqueue", number=WARM)
-        self.wait_for_records(WARM, START)
-        time.sleep(self.bench.options.settle)
+        self.call("enqueue", number=WARMUP_TASKS)
+        self.wait_for_records(WARMUP_TASKS, START_TIMEOUT)
+        time.sleep(self.context.options.settle)
         return pid
 
     def count(self) -> int:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+PROJECT_FOLDER = Path(__file__).resolve().parent.parent
 
 #: What every side has on its path.
-SITE = Path(__file__).resolve().parent / "site"
+SITE_FOLDER = Path(__file__).resolve().parent / "site"
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Side:
 
     def environment(self) -> dict[str, str]:
         """Give the environment of its processes."""
-        path = [str(SITE), *([str(self.checkout)] if self.checkout else [])]
+        path = [str(SITE_FOLDER), *([str(self.checkout)] if self.checkout else [])]
         return {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
 
     @cached_property
@@ -35,7 +35,12 @@ class Side:
         command = [self.python, "-m", "measured.versions"]
         # Not from the checkout: the directory one is in comes first on the path.
         done = subprocess.run(
-            command, env=self.environment(), cwd=SITE, check=True, capture_output=True, text=True
+            command,
+            env=self.environment(),
+            cwd=SITE_FOLDER,
+            check=True,
+            capture_output=True,
+            text=True,
         )
         return json.loads(done.stdout)
 
@@ -47,15 +52,15 @@ class Side:
 
 def project() -> Side:
     """This checkout, with the interpreter that runs."""
-    return Side("project", sys.executable, ROOT)
+    return Side("project", sys.executable, PROJECT_FOLDER)
 
 
-def again() -> Side:
+def same_code() -> Side:
     """The same code once more: what differs is noise."""
-    return Side("same code", sys.executable, ROOT)
+    return Side("same code", sys.executable, PROJECT_FOLDER)
 
 
-def other(text: str) -> Side:
+def side_from_text(text: str) -> Side:
     """An interpreter with a django_q of its own, or another checkout of this project."""
     path = Path(text)
     if path.is_dir():

@@ -14,21 +14,21 @@ from multiprocessing.connection import Connection
 
 from benchmarks.cases import Case, Measure
 from benchmarks.command import main
-from benchmarks.session import START, Bench
+from benchmarks.session import START_TIMEOUT, BenchmarkContext
 from benchmarks.sides import Side
 
 MB = 1_000_000
 
 
-def sample(bench: Bench, side: Side, case: Case) -> dict[str, float]:
+def sample(context: BenchmarkContext, side: Side, case: Case) -> dict[str, float]:
     """Take a sample."""
-    size = case.point
-    number = max(5, int(bench.options.megabytes * MB / size))
-    with bench.session(side, case.configuration) as session:
+    size = case.size
+    number = max(5, int(context.options.megabytes * MB / size))
+    with context.session(side, case.configuration) as session:
         seconds = session.call("carry", number=number, size=size)
         session.start_cluster()
-        session.wait_for_records(1, START)
-        session.wait_for_records(number + 1, bench.options.limit)
+        session.wait_for_records(1, START_TIMEOUT)
+        session.wait_for_records(number + 1, context.options.limit)
         # The first is a task without content.
         times = [at for at, value in session.records() if value]
     return {
@@ -64,8 +64,8 @@ MEASURE = Measure(
     "Size of packages",
     sample,
     ("redis-none", "sqlite-none", "postgres-none"),
-    kinds=(("bytes", "sizes"),),
-    charted="drain MB/s",
+    size_kinds=(("bytes", "sizes"),),
+    charted_column="drain MB/s",
 )
 
 if __name__ == "__main__":

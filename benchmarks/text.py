@@ -75,10 +75,10 @@ def panels(outcome: Outcome) -> list[Panel]:
     found = []
     for measure in outcome.measures:
         bars = [
-            Bar(row.case, row.side, row.medians[measure.charted])
+            Bar(row.case, row.side, row.medians[measure.charted_column])
             for row in rows_of(outcome, measure)
-            if not row.is_ratio and measure.charted in row.medians
+            if not row.is_ratio and measure.charted_column in row.medians
         ]
         if bars:
-            found.append(Panel(f"{measure.title}, {measure.charted}", bars))
+            found.append(Panel(f"{measure.title}, {measure.charted_column}", bars))
     return found

@@ -6,10 +6,10 @@ import sys
 from django.apps import AppConfig
 
 from django_q.conf import Conf
-from django_q.processes.supervision.unix_signals import exit_at_once
+from django_q.processes.supervision.unix_signals import exit_on_stop_signals
 
 if sys.argv[1:2] == ["qcluster"] and multiprocessing.parent_process() is None:
-    exit_at_once()  # for the rest of the time that Django needs until there is a cluster
+    exit_on_stop_signals()  # for the rest of the time that Django needs until there is a cluster
 
 
 class DjangoQConfig(AppConfig):

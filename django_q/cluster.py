@@ -18,9 +18,9 @@ from typing import Any
 from django_q.brokers import get_broker
 from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
-from django_q.descriptor_wait import readable
+from django_q.descriptor_wait import wait_until_readable
 from django_q.humanhash import humanize
-from django_q.processes.call_timeout import patience
+from django_q.processes.call_timeout import call_timeout
 from django_q.processes.log_writer import LogProcess
 from django_q.processes.monitor import monitor
 from django_q.processes.pusher import pusher
@@ -29,7 +29,11 @@ from django_q.processes.sentinel import Sentinel
 from django_q.processes.supervision import process_start, unix_signals
 from django_q.processes.supervision.affinity import set_cpu_affinity
 from django_q.processes.supervision.green_threads import refuse_patched
-from django_q.processes.supervision.sentinel_handle import LOOK, LOOK_AT_STOP, SentinelProcess
+from django_q.processes.supervision.sentinel_handle import (
+    SENTINEL_CHECK_INTERVAL,
+    STOPPING_CHECK_INTERVAL,
+    SentinelHandle,
+)
 from django_q.processes.worker import rss_check, worker
 from django_q.queues import Flag
 from django_q.results.cache import save as save_cached
@@ -58,15 +62,15 @@ __all__ = [
 ]
 
 #: Seconds that ``start`` waits for the first heartbeat of a cluster that runs.
-FIRST_HEARTBEAT = 5.0
+FIRST_HEARTBEAT_SECONDS = 5.0
 #: Seconds before a sentinel that ended unasked is replaced: at first, and at most.
-BACK_OFF = (0.5, 30.0)
+SENTINEL_BACKOFF_SECONDS = (0.5, 30.0)
 #: Seconds within which a second Unix signal is the same wish: who signals a process and its group
 #: reaches it twice.
-SAME_EVENT = 0.2
+SAME_SIGNAL_SECONDS = 0.2
 
 #: Chooses how processes start; a name of django-q2.
-get_mp_context = process_start.context
+get_mp_context = process_start.multiprocessing_context
 
 
 class Cluster:
@@ -81,10 +85,13 @@ class Cluster:
         self.pid = os.getpid()
         self.host = socket.gethostname()
         self.timeout: float | None = Conf.TIMEOUT
-        self._leash = Flag()
+        self._parent_flag = Flag()
         self._stopped_at = -math.inf  # monotonic; when a Unix signal asked for a stop
-        self._guard = SentinelProcess()
-        self._due, self._pause = 0.0, BACK_OFF[0]  # monotonic; when another sentinel starts
+        self._sentinel = SentinelHandle()
+        self._restart_due, self._restart_delay = (
+            0.0,
+            SENTINEL_BACKOFF_SECONDS[0],
+        )  # monotonic; when another sentinel starts
         self.start_event: Flag | None = None
         self.stop_event: Flag | None = None
         self.abort_event: Flag | None = None
@@ -92,7 +99,7 @@ class Cluster:
     @property
     def sentinel(self) -> Any:
         """The sentinel's process; None before there is one."""
-        return self._guard.process
+        return self._sentinel.process
 
     @property
     def list_key(self) -> str:
@@ -106,40 +113,43 @@ class Cluster:
         without, as where the broker is away. Raises ``RuntimeError`` when the sentinel ends before.
         """
         refuse_patched()
-        self.begin()
+        self.start_without_waiting()
         while not self.start_event.wait(0.1):
             if self.has_stopped:
-                self._guard.note_end()
-                raise self.early_end()
-        wait_for(lambda: self.is_heard() or not self.is_alive or None, FIRST_HEARTBEAT * 1000)
+                self._sentinel.note_end()
+                raise self.early_exit_error()
+        wait_for(
+            lambda: self.has_heartbeat() or not self.is_alive or None,
+            FIRST_HEARTBEAT_SECONDS * 1000,
+        )
         logger.info("Q Cluster %s [%s] running.", self.name, self.pid)
         return self.pid
 
-    def is_heard(self) -> bool:
+    def has_heartbeat(self) -> bool:
         """Whether the heartbeat of the running cluster can be read."""
         is_main = threading.current_thread() is threading.main_thread()  # where time limits reach
         try:
-            with patience() if is_main else contextlib.nullcontext():
+            with call_timeout() if is_main else contextlib.nullcontext():
                 return self.stat.status in (Conf.IDLE, Conf.WORKING)
         except Exception:  # the others, who meet the same, say so
             self.broker.close()
             return False
 
-    def begin(self) -> None:
+    def start_without_waiting(self) -> None:
         """Start the sentinel, and do not wait for it."""
         logger.info("Q Cluster %s [%s] starting.", self.name, self.pid)
         self.stop_event, self.start_event, self.abort_event = Flag(), Flag(), Flag()
         if Sentinel.__module__ != "django_q.processes.sentinel":
             logger.warning("%r stands for django_q.cluster.Sentinel; nobody calls it", Sentinel)
-        self._guard = SentinelProcess()
+        self._sentinel = SentinelHandle()
         self.spawn_sentinel()
 
     def spawn_sentinel(self) -> None:
         """Start the sentinel's process."""
         events = (self.stop_event, self.start_event, self.abort_event)
-        self._guard.spawn(events, self.cluster_id, self.timeout, self.broker, self._leash)
+        self._sentinel.spawn(events, self.cluster_id, self.timeout, self.broker, self._parent_flag)
 
-    def early_end(self) -> RuntimeError:
+    def early_exit_error(self) -> RuntimeError:
         """Make the error that tells of a sentinel which ended before its cluster ran."""
         return RuntimeError(
             f"The sentinel ended with code {self.sentinel.exitcode} before its cluster "
@@ -157,12 +167,12 @@ class Cluster:
             return False
         logger.info("Q Cluster %s [%s] stopping.", self.name, self.pid)
         self.stop_event.set()
-        self._guard.note_stop()
+        self._sentinel.note_stop()
         while self.is_alive:
-            readable([self._guard.death], LOOK_AT_STOP)
-            self._guard.end_frozen()
-        self._guard.note_end()
-        self._guard.end_members(lambda: None)
+            wait_until_readable([self._sentinel.exit_descriptor], STOPPING_CHECK_INTERVAL)
+            self._sentinel.kill_stalled()
+        self._sentinel.note_end()
+        self._sentinel.end_remaining_processes(lambda: None)
         logger.info("Q Cluster %s [%s] has stopped.", self.name, self.pid)
         return True
 
@@ -180,22 +190,22 @@ class Cluster:
         """
         refuse_patched()
         arrived: queue.SimpleQueue[int] = queue.SimpleQueue()
-        with unix_signals.collected(arrived) as wake:
-            with contextlib.suppress(Exception), patience():
+        with unix_signals.collected_stop_signals(arrived) as wake:
+            with contextlib.suppress(Exception), call_timeout():
                 self.broker.ping()  # what that loads is loaded once, for all processes
             gc.collect()
-            process_start.share_memory()
+            process_start.freeze_garbage_collector()
             if not arrived.empty():  # before there was anything to stop
                 return 0
-            with LogProcess(self._leash) as log:
-                self.begin()
-                self.attend(log, wake, arrived, until_empty)
+            with LogProcess(self._parent_flag) as log:
+                self.start_without_waiting()
+                self.supervise(log, wake, arrived, until_empty)
                 if then_exit:  # Python lets go of handlers before its process ends
-                    signal.pthread_sigmask(signal.SIG_BLOCK, process_start.STOPS)
+                    signal.pthread_sigmask(signal.SIG_BLOCK, process_start.STOP_SIGNALS)
                 logger.info("Q Cluster %s [%s] has stopped.", self.name, self.pid)
         return 0
 
-    def attend(
+    def supervise(
         self,
         log: LogProcess,
         wake: socket.socket,
@@ -203,37 +213,41 @@ class Cluster:
         until_empty: bool,
     ) -> None:
         """See to the sentinel, and to what is asked of this process, until both are done."""
-        began, has_run = self.start_event, False
+        start_event, has_run = self.start_event, False
         while not (self.has_stopped and self.stop_event.is_set()):
             sources = [wake, *log.sources]
-            sources += [self._guard.death] if self.is_alive else []
-            sources += [] if has_run else [began]
-            wait(sources, self.until_next_look(log, until_empty))
-            self.hear(wake, arrived)
-            log.tend()
-            if not has_run and began.is_set():
+            sources += [self._sentinel.exit_descriptor] if self.is_alive else []
+            sources += [] if has_run else [start_event]
+            wait(sources, self.seconds_until_check(log, until_empty))
+            self.handle_unix_signals(wake, arrived)
+            log.supervise_once()
+            if not has_run and start_event.is_set():
                 has_run = True
                 logger.info("Q Cluster %s [%s] running.", self.name, self.pid)
-            self.tend(has_run)
+            self.supervise_once(has_run)
             if until_empty and has_run and self.is_done():
                 self.stop_event.set()
-        self._guard.note_end()
-        self._guard.end_members(lambda: self.hear(wake, arrived))
+        self._sentinel.note_end()
+        self._sentinel.end_remaining_processes(lambda: self.handle_unix_signals(wake, arrived))
 
-    def until_next_look(self, log: LogProcess, until_empty: bool) -> float:
+    def seconds_until_check(self, log: LogProcess, until_empty: bool) -> float:
         """Tell for how many seconds nothing has to be looked at unasked."""
         now = time.monotonic()
-        due = min(log.due, math.inf if self.is_alive else self._due)
-        look = LOOK_AT_STOP if self.stop_event.is_set() or until_empty else LOOK
+        due = min(log.due, math.inf if self.is_alive else self._restart_due)
+        look = (
+            STOPPING_CHECK_INTERVAL
+            if self.stop_event.is_set() or until_empty
+            else SENTINEL_CHECK_INTERVAL
+        )
         return max(0.0, min(due - now, look))
 
-    def hear(self, wake: socket.socket, arrived: queue.SimpleQueue[int]) -> None:
+    def handle_unix_signals(self, wake: socket.socket, arrived: queue.SimpleQueue[int]) -> None:
         """See to the Unix signals that have come."""
         with contextlib.suppress(BlockingIOError):
             wake.recv(64, socket.MSG_DONTWAIT)
-        self.obey(arrived)
+        self.stop_on_signals(arrived)
 
-    def obey(self, arrived: queue.SimpleQueue[int]) -> None:
+    def stop_on_signals(self, arrived: queue.SimpleQueue[int]) -> None:
         """Stop at the first Unix signal, and at once at the second.
 
         Counted here: that the cluster stops already can come of the same signal, which reached
@@ -241,44 +255,44 @@ class Cluster:
         """
         while not arrived.empty():
             name = Conf.SIGNAL_NAMES.get(arrived.get(), "a signal")
-            if time.monotonic() - self._stopped_at < SAME_EVENT:
+            if time.monotonic() - self._stopped_at < SAME_SIGNAL_SECONDS:
                 continue
             if self._stopped_at > -math.inf:
                 logger.warning("Q Cluster %s got %s again: it stops at once.", self.name, name)
                 self.abort()
-                self._guard.note_abort()
+                self._sentinel.note_abort()
             else:
                 logger.info("Q Cluster %s [%s] stopping after %s.", self.name, self.pid, name)
                 self._stopped_at = time.monotonic()
                 self.stop_event.set()
 
-    def tend(self, has_run: bool) -> None:
+    def supervise_once(self, has_run: bool) -> None:
         """Start another sentinel where this one has ended, and end it where it stands still."""
         if self.stop_event.is_set():
-            self._guard.note_stop()
+            self._sentinel.note_stop()
         if self.is_alive:
-            self._guard.end_frozen()
+            self._sentinel.kill_stalled()
         elif self.stop_event.is_set():
             return
-        elif self._guard.death >= 0:
-            self._guard.note_end()
+        elif self._sentinel.exit_descriptor >= 0:
+            self._sentinel.note_end()
             if not has_run:
-                raise self.early_end()
-            self.put_off_sentinel()
-        elif time.monotonic() >= self._due:
+                raise self.early_exit_error()
+            self.delay_sentinel_restart()
+        elif time.monotonic() >= self._restart_due:
             self.replace_sentinel()
 
-    def put_off_sentinel(self) -> None:
+    def delay_sentinel_restart(self) -> None:
         """Say that the sentinel has ended, and when the next one starts: later each time."""
-        if time.monotonic() - self._guard.born > BACK_OFF[1]:
-            self._pause = BACK_OFF[0]
+        if time.monotonic() - self._sentinel.started_at > SENTINEL_BACKOFF_SECONDS[1]:
+            self._restart_delay = SENTINEL_BACKOFF_SECONDS[0]
         logger.critical(
             "the sentinel ended with code %s; another starts in %.1f seconds",
             self.sentinel.exitcode,
-            self._pause,
+            self._restart_delay,
         )
-        self._due = time.monotonic() + self._pause
-        self._pause = min(self._pause * 2, BACK_OFF[1])
+        self._restart_due = time.monotonic() + self._restart_delay
+        self._restart_delay = min(self._restart_delay * 2, SENTINEL_BACKOFF_SECONDS[1])
 
     def replace_sentinel(self) -> None:
         """Start another sentinel."""
@@ -286,14 +300,14 @@ class Cluster:
             self.start_event = Flag()
             self.spawn_sentinel()
         except (OSError, EOFError) as error:
-            self._due = time.monotonic() + self._pause
-            self._pause = min(self._pause * 2, BACK_OFF[1])
+            self._restart_due = time.monotonic() + self._restart_delay
+            self._restart_delay = min(self._restart_delay * 2, SENTINEL_BACKOFF_SECONDS[1])
             logger.critical("the sentinel can not be started: %s", error)
 
     def is_done(self) -> bool:
         """Whether nothing is queued and nothing runs, as far as can be told now."""
         try:
-            with patience():
+            with call_timeout():
                 return (
                     self.broker.queue_size() == 0
                     and self.broker.lock_size() == 0
@@ -313,7 +327,7 @@ class Cluster:
     @property
     def is_alive(self) -> bool:
         """Whether the sentinel lives."""
-        return self._guard.is_alive
+        return self._sentinel.is_alive
 
     @property
     def is_starting(self) -> bool:

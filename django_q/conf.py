@@ -26,17 +26,17 @@ from django_q.foreign_code.optional_packages import (  # noqa: F401
     setproctitle,
 )
 from django_q.servers.connections import connect_redis
-from django_q.text.log_lines import LineFilter
+from django_q.text.log_lines import PrintableLogFilter
 from django_q.text.typed_settings import as_typed
 
 logger = logging.getLogger("django-q")
-logger.addFilter(LineFilter())
+logger.addFilter(PrintableLogFilter())
 
 #: The process that started this one; a name of django-q2.
 get_ppid = os.getppid
 
 #: Keys of ``Q_CLUSTER`` whose attribute has another name than the key in upper case.
-RENAMED = {"name": "PREFIX", "compress": "COMPRESSED"}
+RENAMED_KEYS = {"name": "PREFIX", "compress": "COMPRESSED"}
 
 
 def cpu_count() -> int:
@@ -186,7 +186,9 @@ class Settings:
         checks, which name them.
         """
         known = {field.name for field in fields(self)}
-        values = {attribute(key): value for key, value in with_cluster(options, cluster).items()}
+        values = {
+            attribute_name(key): value for key, value in with_cluster(options, cluster).items()
+        }
         defaults, hints = type(self)(), get_type_hints(type(self))
         for name in known:
             setattr(self, name, as_typed(values.get(name, getattr(defaults, name)), hints[name]))
@@ -205,9 +207,9 @@ def given_options() -> Mapping[str, Any]:
     return options if isinstance(options, Mapping) else {}
 
 
-def attribute(key: str) -> str:
+def attribute_name(key: str) -> str:
     """Name the attribute of a ``Q_CLUSTER`` key."""
-    return RENAMED.get(key, str(key).upper())
+    return RENAMED_KEYS.get(key, str(key).upper())
 
 
 def with_cluster(options: Mapping[str, Any], cluster: str | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 
-def readable(sources: Iterable[Any], timeout: float | None) -> list[Any]:
+def wait_until_readable(sources: Iterable[Any], timeout: float | None) -> list[Any]:
     """Wait until one of several sockets or descriptors can be read. Returns those that can.
 
     ``timeout`` is in seconds, None waits for ever. A source that is None is none.

@@ -2,19 +2,19 @@
 
 from contextvars import ContextVar
 
-from django_q.text.printable import LONG, Shown, printable
-from django_q.text.representation import is_heavy, represent
+from django_q.text.printable import MAX_TEXT_CHARACTERS, PrintableText, printable
+from django_q.text.representation import is_too_large, represent
 
 #: Stands for what an error says that would be hours long.
-TOO_LARGE = "it is too large to be shown"
+TOO_LARGE_TEXT = "it is too large to be shown"
 
 #: While a task runs inline: the Ctrl-C of the user, which is raised again when it is completed.
-interruptions: ContextVar[list[BaseException] | None] = ContextVar(
+inline_interrupts: ContextVar[list[BaseException] | None] = ContextVar(
     "django_q_interruptions", default=None
 )
 
 
-def endure(error: BaseException) -> None:
+def contain_error(error: BaseException) -> None:
     """Have what foreign code has raised go no further; in a handler of ``BaseException``.
 
     Raises it again where it is not that code's own: the time limit of the task that runs. A
@@ -22,14 +22,16 @@ def endure(error: BaseException) -> None:
     """
     if isinstance(error, TimeoutException) and error.ends_task:
         raise error
-    kept = interruptions.get()
+    kept = inline_interrupts.get()
     if kept is not None and isinstance(error, KeyboardInterrupt):
         kept.append(error)
 
 
-def brief(error: BaseException) -> str:
+def error_summary(error: BaseException) -> str:
     """Say in a line what an error is: the ``repr`` of some drivers' errors does not."""
-    return Shown(printable(f"{type(error).__name__}: {safe_str(error)}", LONG))
+    return PrintableText(
+        printable(f"{type(error).__name__}: {safe_str(error)}", MAX_TEXT_CHARACTERS)
+    )
 
 
 def safe_repr(value: object) -> str:
@@ -40,25 +42,25 @@ def safe_repr(value: object) -> str:
 def safe_str(value: object) -> str:
     """Say any value in text, even one whose ``str`` raises, or would not end."""
     try:
-        return TOO_LARGE if is_heavy(value) else str.__str__(str(value))
+        return TOO_LARGE_TEXT if is_too_large(value) else str.__str__(str(value))
     except BaseException as error:
-        endure(error)
-        return nameless(value)
+        contain_error(error)
+        return class_placeholder(value)
 
 
-def nameless(value: object) -> str:
+def class_placeholder(value: object) -> str:
     """Stand for a value that can not be represented."""
     return f"<{type(value).__module__}.{type(value).__qualname__}>"
 
 
-def one_line(value: object, longest: int = 100) -> str:
+def short_repr(value: object, longest: int = 100) -> str:
     """Quote a value in an error: its ``repr``, cut to a part of a line."""
     # Only the beginning of a text is looked at, as it may have megabytes.
     text = safe_repr(value[: longest + 1] if isinstance(value, (str, bytes)) else value)
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
-def in_short(error: BaseException, longest: int = 500) -> str:
+def short_error_text(error: BaseException, longest: int = 500) -> str:
     """Say what an error says, as a column of any database takes it: without megabytes or NUL."""
     text = safe_str(error)
     if len(text) > longest:
@@ -86,7 +88,7 @@ class FunctionRefused(PackageError):
     """Raised when a function may not run by ``Q_CLUSTER['functions']``."""
 
 
-class Refused(DjangoQError):
+class EnqueueRefused(DjangoQError):
     """Raised when a receiver of ``pre_enqueue`` fails over a task that a cluster enqueues."""
 
 
@@ -94,18 +96,18 @@ class BrokerUnavailable(DjangoQError):
     """Raised when a broker does not answer."""
 
 
-class BrokerRefuses(BrokerUnavailable):
+class BrokerCommandRefused(BrokerUnavailable):
     """Raised when a broker's server does not permit what a cluster needs."""
 
 
-class StoreAway(DjangoQError):
+class StoreUnavailable(DjangoQError):
     """Raised when a store takes nothing for now, so that what was to be written to it waits.
 
     Its cause is what the store has said.
     """
 
 
-class StoreRefuses(StoreAway):
+class StoreCommandRefused(StoreUnavailable):
     """Raised when a broker's server refuses a command: it lasts until somebody mends something."""
 
 

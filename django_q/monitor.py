@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 from django.utils.translation import gettext as _
 
-from django_q.brokers import Broker, get_broker, leased
+from django_q.brokers import Broker, adapt_broker, get_broker
 from django_q.foreign_code.optional_packages import psutil
 from django_q.processes.monitor import monitor as save_results
 from django_q.results.cache import save as save_cached
@@ -18,7 +18,7 @@ from django_q.terminal import configuration, health, report
 from django_q.terminal.cluster_screen import ClusterScreen
 from django_q.terminal.draw import draw, terminal_for
 from django_q.terminal.memory_screen import MemoryScreen, get_process_mb
-from django_q.terminal.queue_figures import reaching
+from django_q.terminal.queue_figures import broker_errors_translated
 from django_q.terminal.screen import show
 
 __all__ = [
@@ -54,7 +54,7 @@ def monitor(
     queue = run_once if hasattr(run_once, "get") else result_queue
     if queue is not None:
         return save_results(queue, broker)
-    screen = ClusterScreen(chosen(broker))
+    screen = ClusterScreen(broker_or_default(broker))
     show(screen, bool(run_once), out)
     return screen.stats
 
@@ -68,16 +68,16 @@ def memory(
 ) -> None:
     """Show the memory that the clusters of this host take; with ``workers``, each of theirs."""
     if psutil is None:
-        say(_("qmemory needs psutil: pip install psutil"), out)
+        print_text(_("qmemory needs psutil: pip install psutil"), out)
         return
-    show(MemoryScreen(chosen(broker), workers), run_once, out)
+    show(MemoryScreen(broker_or_default(broker), workers), run_once, out)
 
 
 def info(
     broker: Broker | None = None, host: str | None = None, *, out: TextIO | None = None
 ) -> bool:
     """Print a summary of clusters, queue and results; True when it is done."""
-    facts = report.collect(chosen(broker), host)
+    facts = report.collect(broker_or_default(broker), host)
     draw(terminal_for(out), report.rows(facts))
     return True
 
@@ -86,23 +86,25 @@ def info_json(
     broker: Broker | None = None, host: str | None = None, *, out: TextIO | None = None
 ) -> None:
     """Print what ``info()`` and the heartbeats tell, as JSON."""
-    say(json.dumps(report.collect(chosen(broker), host), default=str, indent=2), out)
+    print_text(
+        json.dumps(report.collect(broker_or_default(broker), host), default=str, indent=2), out
+    )
 
 
 def settings(*, out: TextIO | None = None) -> None:
     """Print the settings in force, without secrets."""
-    say("\n".join(configuration.lines()), out)
+    print_text("\n".join(configuration.setting_lines()), out)
 
 
 def get_ids(
     broker: Broker | None = None, host: str | None = None, *, out: TextIO | None = None
 ) -> bool:
     """Print the id of each cluster in a line of its own; True when it is done."""
-    broker = chosen(broker)
-    with reaching(broker):
+    broker = broker_or_default(broker)
+    with broker_errors_translated(broker):
         stats = report.on_host(Stat.get_all(broker), host)
     ids = "\n".join(str(stat.cluster_id) for stat in stats)
-    say(ids or _("No clusters appear to be running."), out)
+    print_text(ids or _("No clusters appear to be running."), out)
     return True
 
 
@@ -110,14 +112,14 @@ def check(
     broker: Broker | None = None, host: str | None = None, *, out: TextIO | None = None
 ) -> None:
     """Print which cluster serves our queue. Raises Unhealthy or BrokerUnavailable with why not."""
-    say(health.check(chosen(broker), host), out)
+    print_text(health.check(broker_or_default(broker), host), out)
 
 
-def chosen(broker: Any) -> Broker:
+def broker_or_default(broker: Any) -> Broker:
     """Give a broker, or that of the settings, with all that the screens ask of it."""
-    return leased(broker or get_broker())
+    return adapt_broker(broker or get_broker())
 
 
-def say(text: str, out: TextIO | None) -> None:
+def print_text(text: str, out: TextIO | None) -> None:
     """Print lines, in one piece: the output of a command ends each piece with a new line."""
     (out or sys.stdout).write(f"{text}\n")

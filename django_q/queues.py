@@ -22,26 +22,26 @@ from collections.abc import Iterable
 from multiprocessing.reduction import DupFd
 from typing import Any
 
-from django_q.descriptor_wait import readable
+from django_q.descriptor_wait import wait_until_readable
 from django_q.shared_counter import SharedCounter  # noqa: F401 - where django-q2 has it
 
 #: Ends a process body that reads a queue.
 STOP = "STOP"
 
 #: Bytes the kernel keeps between both ends, where it may be asked for so much.
-BUFFER = 4 * 1024 * 1024
+SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
 #: A longer message travels as a file; well below the 208 KiB that Linux allows by default.
-LONGEST_MESSAGE = 96 * 1024
+MAX_MESSAGE_BYTES = 96 * 1024
 #: Seconds between two attempts to send, where the kernel does not wait for room.
-GLANCE = 0.002
+SEND_RETRY_INTERVAL = 0.002
 #: How a message starts: the items are in it, or in the file that comes with it.
-INLINE, IN_FILE = b"i", b"f"
+INLINE_MARKER, FILE_MARKER = b"i", b"f"
 
 #: Room for one descriptor beside a message.
-RIGHTS = socket.CMSG_SPACE(array("i").itemsize) if hasattr(socket, "CMSG_SPACE") else 0
+ANCILLARY_BYTES = socket.CMSG_SPACE(array("i").itemsize) if hasattr(socket, "CMSG_SPACE") else 0
 
 
-def kind_of_sockets() -> int:
+def message_socket_type() -> int:
     """Choose sockets that keep messages apart: macOS has none in sequence, but local datagrams."""
     try:
         for each in socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET):
@@ -51,14 +51,14 @@ def kind_of_sockets() -> int:
     return socket.SOCK_SEQPACKET
 
 
-def nameless_file() -> Any:
+def anonymous_file() -> Any:
     """Open a file that only its descriptor leads to: in memory where the platform can do that."""
     if hasattr(os, "memfd_create"):
         return open(os.memfd_create("django_q", os.MFD_CLOEXEC), "w+b")
     return tempfile.TemporaryFile()
 
 
-def opened_again(file: Any) -> int:
+def reopened_descriptor(file: Any) -> int:
     """Open a file by its name among the descriptors; the new descriptor.
 
     Linux 6.18 locks the offset of what ``open`` has opened, and not of what ``memfd_create``
@@ -71,7 +71,7 @@ def opened_again(file: Any) -> int:
             return os.dup(named.fileno())
 
 
-class SharedCount:
+class LockFreeCounter:
     """A number that processes share and add to in one step, without a lock.
 
     It is the offset of an open file: ``lseek`` changes it atomically, and the kernel frees
@@ -81,8 +81,8 @@ class SharedCount:
     fd = -1
 
     def __init__(self) -> None:
-        with nameless_file() as file:
-            self.fd = opened_again(file)
+        with anonymous_file() as file:
+            self.fd = reopened_descriptor(file)
 
     def add(self, number: int) -> None:
         """Add a number, which may be negative; the sum does not go below zero."""
@@ -135,7 +135,7 @@ class Flag:
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the flag is up; whether it is, after ``timeout`` seconds at the latest."""
-        return bool(readable([self.reader], timeout))
+        return bool(wait_until_readable([self.reader], timeout))
 
     def fileno(self) -> int:
         """The descriptor that becomes readable."""
@@ -151,8 +151,8 @@ class Flag:
         self.close()
 
 
-class Wait:
-    """Waits for one of several sources, as ``readable`` does.
+class ExclusiveWait:
+    """Waits for one of several sources, as ``wait_until_readable`` does.
 
     When several processes wait for ``shared`` and an item comes, the kernel wakes one of them,
     where it can: the others would find nothing, and take the time of who does.
@@ -171,7 +171,7 @@ class Wait:
     def __call__(self) -> list[Any]:
         """Wait; the sources that can be read."""
         if self.poller is None:
-            return readable(self.sources.values(), None)
+            return wait_until_readable(self.sources.values(), None)
         return [self.sources[number] for number, _ in self.poller.poll()]
 
 
@@ -183,14 +183,14 @@ class Queue:
     """
 
     def __init__(self) -> None:
-        self.writer, self.reader = socket.socketpair(socket.AF_UNIX, kind_of_sockets())
+        self.writer, self.reader = socket.socketpair(socket.AF_UNIX, message_socket_type())
         buffers = ((self.writer, socket.SO_SNDBUF), (self.reader, socket.SO_RCVBUF))
         for end, option in buffers:
             with contextlib.suppress(OSError):
-                end.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+                end.setsockopt(socket.SOL_SOCKET, option, SOCKET_BUFFER_BYTES)
         room = min(end.getsockopt(socket.SOL_SOCKET, option) for end, option in buffers)
-        self.longest = min(LONGEST_MESSAGE, room // 2)
-        self.count = SharedCount()
+        self.max_message_bytes = min(MAX_MESSAGE_BYTES, room // 2)
+        self.count = LockFreeCounter()
         self._received: deque[Any] = deque()
 
     def put(self, item: Any) -> None:
@@ -206,10 +206,10 @@ class Queue:
         # Counted before it can be read, so that the count never falls behind.
         self.count.add(len(items))
         try:
-            if len(data) > self.longest:
+            if len(data) > self.max_message_bytes:
                 self._send_file(data, block)
             else:
-                self._send(INLINE + data, [], block)
+                self._send(INLINE_MARKER + data, [], block)
         except BaseException as error:
             self.count.add(-len(items))
             if isinstance(error, BlockingIOError):
@@ -228,15 +228,15 @@ class Queue:
                     raise
                 if not block:
                     raise BlockingIOError from error
-            time.sleep(GLANCE)
+            time.sleep(SEND_RETRY_INTERVAL)
 
     def _send_file(self, data: bytes, block: bool) -> None:
         """Send a long message: a file without a name, whose descriptor is passed along."""
-        with nameless_file() as file:
+        with anonymous_file() as file:
             file.write(data)
             file.flush()
             passed = array("i", [file.fileno()])
-            self._send(IN_FILE, [(socket.SOL_SOCKET, socket.SCM_RIGHTS, passed)], block)
+            self._send(FILE_MARKER, [(socket.SOL_SOCKET, socket.SCM_RIGHTS, passed)], block)
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
         """Take the next item, waiting for one as ``queue.Queue.get`` does.
@@ -276,18 +276,18 @@ class Queue:
             return self._read(socket.MSG_DONTWAIT)
         except BlockingIOError:
             if not block:
-                self._heal()
+                self._reset_stale_count()
                 raise queue.Empty from None
         if timeout is None:
             return self._read(0)
-        if not readable([self.reader], timeout):
+        if not wait_until_readable([self.reader], timeout):
             raise queue.Empty
         return self._receive(False, None)  # another reader may have been faster
 
     def _read(self, flags: int) -> bytes | memoryview:
         """Read one message, and the file behind it where it has one."""
-        data, ancillary, _, _ = self.reader.recvmsg(LONGEST_MESSAGE + 1, RIGHTS, flags)
-        if data[:1] == INLINE:
+        data, ancillary, _, _ = self.reader.recvmsg(MAX_MESSAGE_BYTES + 1, ANCILLARY_BYTES, flags)
+        if data[:1] == INLINE_MARKER:
             return memoryview(data)[1:]
         if not data:
             raise EOFError("The queue is closed.")
@@ -296,19 +296,19 @@ class Queue:
             file.seek(0)
             return file.read()
 
-    def _heal(self) -> None:
+    def _reset_stale_count(self) -> None:
         """Forget what was counted and never read: its reader was killed between both."""
-        if self.count.value() and not readable([self.reader], 0):
+        if self.count.value() and not wait_until_readable([self.reader], 0):
             self.count.reset()
 
-    def ask(self) -> None:
+    def request_items(self) -> None:
         """Tell whoever fills the queue that a reader found it empty."""
         with contextlib.suppress(OSError):
             self.reader.send(b"?", socket.MSG_DONTWAIT)
 
-    def wait_asked(self, timeout: float | None, *others: Any) -> None:
+    def wait_for_request(self, timeout: float | None, *others: Any) -> None:
         """Wait until a reader finds the queue empty, or one of ``others`` can be read."""
-        readable([self.writer, *others], timeout)
+        wait_until_readable([self.writer, *others], timeout)
         with contextlib.suppress(OSError):
             while self.writer.recv(64, socket.MSG_DONTWAIT):
                 pass
@@ -319,7 +319,7 @@ class Queue:
 
     def empty(self) -> bool:
         """Whether no item waits."""
-        return not self._received and not readable([self.reader], 0)
+        return not self._received and not wait_until_readable([self.reader], 0)
 
     def fileno(self) -> int:
         """The descriptor that is readable while a message waits."""

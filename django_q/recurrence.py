@@ -17,7 +17,7 @@ from itertools import count, islice, takewhile
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from django_q.exceptions import DjangoQError, one_line
+from django_q.exceptions import DjangoQError, short_repr
 from django_q.foreign_code.optional_packages import croniter
 
 ONCE = "O"
@@ -33,7 +33,7 @@ YEARLY = "Y"
 CRON = "C"
 
 #: Calendar steps: a unit of arrow, and how many of it.
-STEPS = {
+CALENDAR_STEPS = {
     DAILY: ("days", 1),
     WEEKLY: ("days", 7),
     BIWEEKLY: ("days", 14),
@@ -44,23 +44,23 @@ STEPS = {
 }
 
 #: What to do about due times that have passed: run each, run the latest, or run none.
-ALL, LATEST, NONE = "all", "latest", "none"
+CATCH_UP_ALL, CATCH_UP_LATEST, CATCH_UP_NONE = "all", "latest", "none"
 #: A due time this recent has not been missed: it is being served now.
-GRACE = timedelta(minutes=1)
+ON_TIME_TOLERANCE = timedelta(minutes=1)
 
 #: No clock change has moved a clock further back in our time than this.
-LONGEST_FOLD = timedelta(hours=3)
-SURROUNDINGS = (-LONGEST_FOLD, timedelta(0), LONGEST_FOLD)
+MAX_FOLD = timedelta(hours=3)
+FOLD_OFFSETS = (-MAX_FOLD, timedelta(0), MAX_FOLD)
 #: Characters of a cron expression that is read at most, as of the column.
-LONGEST_CRON = 100
+MAX_CRON_LENGTH = 100
 #: Years in which a cron expression must have a due time: all that can stand in it.
-YEARS = 130
+MAX_CRON_YEARS = 130
 #: What croniter rolls anew each time it reads an expression: ``R``, ``R(1-5)``, ``R/10``.
-RANDOM = re.compile(r"(?:^|[\s,])r(?:$|[\s,(/])", re.IGNORECASE)
-INSTANT = timedelta(microseconds=1)
+RANDOM_CRON_PATTERN = re.compile(r"(?:^|[\s,])r(?:$|[\s,(/])", re.IGNORECASE)
+MICROSECOND = timedelta(microseconds=1)
 SECOND = timedelta(seconds=1)
 UTC = timezone.utc
-FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+FIRST_MOMENT, LAST_MOMENT = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 class RecurrenceError(DjangoQError, ValueError):
@@ -84,14 +84,14 @@ class Rule:
     #: The expression, for ``CRON``.
     cron: str | None = None
 
-    def through(self, due: datetime) -> Rule:
+    def anchored_to(self, due: datetime) -> Rule:
         """Count from ``due`` instead, unless it is a due time of this rule already.
 
         It is not when somebody has set another time, or another zone, since.
         """
         due = due.astimezone(UTC)
         try:
-            return self if next_due(self, due - INSTANT) == due else replace(self, anchor=due)
+            return self if next_due(self, due - MICROSECOND) == due else replace(self, anchor=due)
         except (RecurrenceError, OverflowError):
             return replace(self, anchor=due)
 
@@ -115,17 +115,22 @@ def time_zone(name: str) -> tzinfo:
     except (KeyError, ValueError, TypeError, OSError) as error:
         raise RecurrenceError(
             "A time zone must have a name such as 'Europe/Amsterdam'; "
-            f"{one_line(name)} is not known here."
+            f"{short_repr(name)} is not known here."
         ) from error
 
 
 def due_times(
-    rule: Rule, due: datetime, now: datetime, *, catch_up: str | bool = LATEST, limit: int = 100
+    rule: Rule,
+    due: datetime,
+    now: datetime,
+    *,
+    catch_up: str | bool = CATCH_UP_LATEST,
+    limit: int = 100,
 ) -> Plan:
     """Tell which due times from ``due`` on are to be run at ``now``, and the one after them.
 
-    With ``ALL`` at most ``limit`` of them, and the next one, which may have passed as well. One
-    that runs only once is run however late it is. Raises ``RecurrenceError``.
+    With ``CATCH_UP_ALL`` at most ``limit`` of them, and the next one, which may have passed as
+    well. One that runs only once is run however late it is. Raises ``RecurrenceError``.
     """
     # Times of one zone are compared by their wall clocks, which tell no repeated hour apart.
     due, now = due.astimezone(UTC), now.astimezone(UTC)
@@ -133,12 +138,12 @@ def due_times(
         return Plan((), due, rule.anchor)
     if rule.kind == ONCE:
         return Plan((due,), None, rule.anchor)
-    if catch_up in (ALL, True):
+    if catch_up in (CATCH_UP_ALL, True):
         runs = tuple(islice(takewhile(lambda time: time <= now, series(rule, due)), limit))
     else:
         runs = (latest(rule, due, now),)
     following = next_due(rule, runs[-1])
-    if catch_up == NONE and now - runs[-1] > GRACE:
+    if catch_up == CATCH_UP_NONE and now - runs[-1] > ON_TIME_TOLERANCE:
         runs = ()
     return Plan(runs, following, rule.anchor)
 
@@ -200,15 +205,15 @@ def next_interval(rule: Rule, moment: datetime) -> datetime:
 
 def next_step(rule: Rule, moment: datetime) -> datetime:
     """Count calendar steps from the anchor."""
-    if rule.kind not in STEPS:
+    if rule.kind not in CALENDAR_STEPS:
         raise RecurrenceError(f"{rule.kind!r} is not a schedule type.")
     anchor = rule.anchor.astimezone(UTC)
     if anchor > moment:
         return anchor
-    unit, size = STEPS[rule.kind]
-    start = wall(anchor, rule.zone)
+    unit, size = CALENDAR_STEPS[rule.kind]
+    start = wall_clock(anchor, rule.zone)
     # A clock change can be in between: begin one step early.
-    first = max(1, distance(start, wall(moment, rule.zone), unit) // size - 1)
+    first = max(1, distance(start, wall_clock(moment, rule.zone), unit) // size - 1)
     steps = (shifted(start, unit, number * size) for number in count(first))
     return next(time for time in (instant(step, rule.zone) for step in steps) if time > moment)
 
@@ -235,7 +240,7 @@ def next_cron(rule: Rule, moment: datetime) -> datetime | None:
     expression = rule.cron or ""
     if runs_every_hour(expression):
         return next_of_each_hour(expression, rule.zone, moment)
-    walls = cron_walls(expression, wall(moment, rule.zone))
+    walls = cron_wall_times(expression, wall_clock(moment, rule.zone))
     times = (instant(step, rule.zone) for step in walls)
     return next((time for time in times if time > moment), None)
 
@@ -246,12 +251,12 @@ def next_of_each_hour(expression: str, zone: tzinfo, moment: datetime) -> dateti
     It means elapsed time, as with cron itself: an hour that a night repeats has its runs twice,
     one that it skips has none.
     """
-    local = wall(moment, zone)
-    near_fold = len({(moment + span).astimezone(zone).utcoffset() for span in SURROUNDINGS}) > 1
+    local = wall_clock(moment, zone)
+    near_fold = len({(moment + span).astimezone(zone).utcoffset() for span in FOLD_OFFSETS}) > 1
     best = None
-    for step in cron_walls(expression, local - LONGEST_FOLD if near_fold else local):
+    for step in cron_wall_times(expression, local - MAX_FOLD if near_fold else local):
         times = occurrences(step, zone)
-        best = min([time for time in times if time > moment] + [best or LAST])
+        best = min([time for time in times if time > moment] + [best or LAST_MOMENT])
         if step > local and times and times[0] >= best:
             return best
     return best
@@ -264,7 +269,7 @@ def check_cron(expression: str) -> None:
     try:
         times.get_next()
     except ValueError as error:
-        raise RecurrenceError(f"{one_line(expression)} names no time that will come.") from error
+        raise RecurrenceError(f"{short_repr(expression)} names no time that will come.") from error
 
 
 @lru_cache(maxsize=256)
@@ -277,24 +282,24 @@ def read_cron(expression: str, start: datetime | None = None) -> croniter.cronit
     """Parse a cron expression. Raises ``RecurrenceError``."""
     if croniter is None:
         raise CronUnavailable("Cron schedules need the package croniter: pip install croniter")
-    example = f"A cron expression must look like '0 9 * * 1-5', got {one_line(expression)}"
-    if not isinstance(expression, str) or len(expression) > LONGEST_CRON:
-        raise RecurrenceError(f"{example}. It is a text of {LONGEST_CRON} characters at most.")
-    if RANDOM.search(expression):
+    example = f"A cron expression must look like '0 9 * * 1-5', got {short_repr(expression)}"
+    if not isinstance(expression, str) or len(expression) > MAX_CRON_LENGTH:
+        raise RecurrenceError(f"{example}. It is a text of {MAX_CRON_LENGTH} characters at most.")
+    if RANDOM_CRON_PATTERN.search(expression):
         raise RecurrenceError(
             f"{example}. With R it would be due at another time whenever somebody looks: "
             "write a number that you have drawn."
         )
     try:
         return croniter.croniter(
-            expression, start, ret_type=datetime, max_years_between_matches=YEARS
+            expression, start, ret_type=datetime, max_years_between_matches=MAX_CRON_YEARS
         )
     # croniter's own errors are ValueErrors; others come from texts nobody would write.
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         raise RecurrenceError(f"{example}: {error}") from error
 
 
-def cron_walls(expression: str, start: datetime) -> Iterator[datetime]:
+def cron_wall_times(expression: str, start: datetime) -> Iterator[datetime]:
     """List the wall-clock times after ``start`` that an expression names, to the last of them."""
     # All of them are whole seconds, and croniter counts in numbers that lose fractions of one.
     times = read_cron(expression, start.replace(microsecond=0))
@@ -306,12 +311,12 @@ def cron_walls(expression: str, start: datetime) -> Iterator[datetime]:
             return
         except ValueError as error:
             raise RecurrenceError(
-                f"{one_line(expression)} names no time that will come."
+                f"{short_repr(expression)} names no time that will come."
             ) from error
         yield step
 
 
-def wall(moment: datetime, zone: tzinfo) -> datetime:
+def wall_clock(moment: datetime, zone: tzinfo) -> datetime:
     """Show a moment on the wall clock of a zone."""
     return moment.astimezone(zone).replace(tzinfo=None, fold=0)
 
@@ -319,7 +324,7 @@ def wall(moment: datetime, zone: tzinfo) -> datetime:
 def occurrences(local: datetime, zone: tzinfo) -> list[datetime]:
     """List the moments, in UTC, at which a wall clock shows a time: none, one or two."""
     moments = (local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
-    return sorted({moment for moment in moments if wall(moment, zone) == local})
+    return sorted({moment for moment in moments if wall_clock(moment, zone) == local})
 
 
 def instant(local: datetime, zone: tzinfo) -> datetime:

@@ -34,13 +34,13 @@ __all__ = ["BadSignature", "PackageTooLarge", "PickleSerializer", "SignedPackage
 #: Stands before a value that was signed as the result of a task. It is signed along, so that
 #: nothing else becomes a result, and no result something else. Who decodes base64, as the
 #: predecessors do, skips it; it has four characters because they count them to pad the value.
-RESULT = b"!!!!"
-RESULT_TEXT = RESULT.decode()
-BEGINNING = len(RESULT) + 1
+RESULT_MARK = b"!!!!"
+RESULT_MARK_TEXT = RESULT_MARK.decode()
+MARK_SEARCH_LENGTH = len(RESULT_MARK) + 1
 #: The salt of Django Q 0.3, before it took the name of the cluster.
 LEGACY_SALT = "django_q.q"
 #: Turns URL-safe base64 into the usual one.
-STANDARD = bytes.maketrans(b"-_", b"+/")
+STANDARD_BASE64 = bytes.maketrans(b"-_", b"+/")
 
 
 class PickleSerializer:
@@ -58,12 +58,12 @@ class PickleSerializer:
 class JSONSerializer:
     """What JSON can carry, and the times of a task."""
 
-    TIMES = ("started", "stopped")
+    TIME_KEYS = ("started", "stopped")
 
     @staticmethod
     def dumps(obj: Any) -> bytes:
         if isinstance(obj, dict):
-            times = {key: obj.get(key) for key in JSONSerializer.TIMES}
+            times = {key: obj.get(key) for key in JSONSerializer.TIME_KEYS}
             texts = {k: v.isoformat() for k, v in times.items() if isinstance(v, datetime)}
             obj = {**obj, **texts}
         data = json.dumps(obj, separators=(",", ":")).encode()
@@ -74,7 +74,7 @@ class JSONSerializer:
     def loads(data: bytes) -> Any:
         obj = json.loads(data)
         if isinstance(obj, dict):
-            for key in JSONSerializer.TIMES:
+            for key in JSONSerializer.TIME_KEYS:
                 if isinstance(obj.get(key), str):
                     with contextlib.suppress(ValueError):  # it is no time, and stays text
                         obj[key] = parse_datetime(obj[key])
@@ -104,14 +104,14 @@ class SignedPackage:
 
     @staticmethod
     def dumps(obj: Any, compressed: bool | None = None, purpose: bytes = b"") -> str:
-        """Make a payload of a value. Only a result states its purpose: ``RESULT``.
+        """Make a payload of a value. Only a result states its purpose: ``RESULT_MARK``.
 
         Raises what the serializer raises for a value it can not carry, and
         ``PackageTooLarge`` above ``Q_CLUSTER['max_package_size']``.
         """
         data = SERIALIZERS[Conf.SERIALIZER].dumps(obj)
         if len(data) > Conf.MAX_PACKAGE_SIZE:
-            raise PackageTooLarge(too_large(len(data)))
+            raise PackageTooLarge(too_large_message(len(data)))
         mark = b""
         if Conf.COMPRESSED if compressed is None else compressed:
             smaller = zlib.compress(data)
@@ -156,14 +156,14 @@ def is_result(payload: Any) -> bool:
     It stands at the beginning, behind the dot of what is compressed.
     """
     if isinstance(payload, str):
-        return RESULT_TEXT in payload[:BEGINNING]
-    return RESULT in bytes(payload[:BEGINNING])
+        return RESULT_MARK_TEXT in payload[:MARK_SEARCH_LENGTH]
+    return RESULT_MARK in bytes(payload[:MARK_SEARCH_LENGTH])
 
 
 def unsigned(payload: bytes) -> bytes:
     """Check a payload's signature and return its serialized value, decompressed."""
     value, _, given = payload.rpartition(b":")
-    for key in reading_keys(Conf.PREFIX):
+    for key in verification_keys(Conf.PREFIX):
         if hmac.compare_digest(key.signature(value), given):
             break
     else:
@@ -175,7 +175,7 @@ def unsigned(payload: bytes) -> bytes:
     compressed = encoded.startswith(b".")
     encoded = encoded[1:] if compressed else encoded
     # As urlsafe_b64decode does, without its copies; padding that is not needed does no harm.
-    data = a2b_base64(encoded.translate(STANDARD) + b"==")
+    data = a2b_base64(encoded.translate(STANDARD_BASE64) + b"==")
     return decompressed(data) if compressed else within_limit(data)
 
 
@@ -192,11 +192,11 @@ def decompressed(data: bytes) -> bytes:
 def within_limit(data: bytes) -> bytes:
     """Pass on what may be read."""
     if len(data) > Conf.MAX_PACKAGE_SIZE:
-        raise PackageTooLarge(too_large(len(data)))
+        raise PackageTooLarge(too_large_message(len(data)))
     return data
 
 
-def too_large(size: int) -> str:
+def too_large_message(size: int) -> str:
     """Say that a package is too large, and what to do."""
     return (
         f"A package may have {Conf.MAX_PACKAGE_SIZE} bytes (Q_CLUSTER['max_package_size']), "
@@ -204,18 +204,18 @@ def too_large(size: int) -> str:
     )
 
 
-class Key:
+class SigningKey:
     """A key derived as ``django.core.signing.TimestampSigner(salt=...)`` does.
 
     Signs with HMAC-SHA256 (RFC 2104). Both of its hashes are begun once for all values, which
     halves the time that ``hmac.digest`` takes for a short one.
     """
 
-    BLOCK = 64  # bytes that SHA-256 takes at a time, and a key is padded to
+    BLOCK_SIZE = 64  # bytes that SHA-256 takes at a time, and a key is padded to
 
     def __init__(self, secret: str | bytes, salt: str) -> None:
         secret = secret.encode() if isinstance(secret, str) else secret
-        key = sha256(f"{salt}signer".encode() + secret).digest().ljust(self.BLOCK, b"\0")
+        key = sha256(f"{salt}signer".encode() + secret).digest().ljust(self.BLOCK_SIZE, b"\0")
         self.inner = sha256(bytes(byte ^ 0x36 for byte in key))
         self.outer = sha256(bytes(byte ^ 0x5C for byte in key))
 
@@ -228,26 +228,26 @@ class Key:
 
 
 @lru_cache(maxsize=8)
-def signing_key(prefix: str) -> Key:
+def signing_key(prefix: str) -> SigningKey:
     """Give the key that packages of a cluster are signed with."""
-    return Key(settings.SECRET_KEY, prefix)
+    return SigningKey(settings.SECRET_KEY, prefix)
 
 
 @lru_cache(maxsize=8)
-def reading_keys(prefix: str) -> list[Key]:
+def verification_keys(prefix: str) -> list[SigningKey]:
     """List the keys a payload may be signed with, likeliest first."""
     secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return [Key(secret, salt) for salt in (prefix, LEGACY_SALT) for secret in secrets]
+    return [SigningKey(secret, salt) for salt in (prefix, LEGACY_SALT) for secret in secrets]
 
 
-def forget_keys(*, setting: str, **kwargs: Any) -> None:
+def clear_key_caches(*, setting: str, **kwargs: Any) -> None:
     """Receive ``setting_changed``, which tests send."""
     if setting.startswith("SECRET_KEY"):
         signing_key.cache_clear()
-        reading_keys.cache_clear()
+        verification_keys.cache_clear()
 
 
-setting_changed.connect(forget_keys, dispatch_uid="django_q.signing")
+setting_changed.connect(clear_key_caches, dispatch_uid="django_q.signing")
 
 
 @lru_cache(maxsize=2)

@@ -16,7 +16,7 @@ from django.utils.translation import override
 
 from django_q.brokers import Broker, get_broker
 from django_q.conf import Conf, logger
-from django_q.exceptions import PackageError, brief
+from django_q.exceptions import PackageError, error_summary
 from django_q.signing import SignedPackage, is_result
 from django_q.wire import heartbeat_format as shape
 
@@ -25,7 +25,7 @@ HEARTBEAT_TTL = 15
 
 #: A heartbeat older than this was put back by somebody, as the store drops it sooner; seconds.
 #: The clocks of hosts may differ by the rest.
-OLD = 60
+MAX_HEARTBEAT_AGE = 60
 
 #: The states of a cluster in English, for where they travel without a language.
 STATES = {
@@ -95,7 +95,7 @@ class Stat(Status):
         known = {each.name for each in fields(cls)}
         stat = cls(**{name: value for name, value in values.items() if name in known})
         stat.status = STATES.get(stat.status, stat.status)
-        stat.tob, stat.timestamp = as_time(stat.tob), as_time(stat.timestamp)
+        stat.tob, stat.timestamp = parsed_time(stat.tob), parsed_time(stat.timestamp)
         stat.current = [tuple(each) for each in stat.current]
         return stat
 
@@ -142,7 +142,7 @@ class Stat(Status):
         """Read the heartbeat of one cluster; a ``Status`` that has stopped when there is none."""
         cluster_id = pid if cluster_id is None else cluster_id
         payload = (broker or get_broker()).get_stat(Stat.get_key(cluster_id))
-        stat = read(payload) if payload else None
+        stat = read_heartbeat(payload) if payload else None
         is_its_own = stat is not None and str(stat.cluster_id) == str(cluster_id)
         return stat if is_its_own else Status(pid, cluster_id)
 
@@ -153,50 +153,56 @@ class Stat(Status):
         Those that can not be read, are signed by somebody else, or are old are left out.
         """
         payloads = (broker or get_broker()).get_stats(f"{Conf.Q_STAT}:*") or []
-        stats = sorted((stat for stat in map(read, payloads) if stat), key=age, reverse=True)
+        stats = sorted(
+            (stat for stat in map(read_heartbeat, payloads) if stat),
+            key=heartbeat_age,
+            reverse=True,
+        )
         latest = {str(stat.cluster_id): stat for stat in stats}  # each of them once
         return sorted(latest.values(), key=lambda s: (s.host, s.queue, str(s.cluster_id)))
 
 
-def read(payload: str | bytes | None) -> Stat | None:
+def read_heartbeat(payload: str | bytes | None) -> Stat | None:
     """Read a heartbeat; None when it is not one of ours, or an old one."""
     try:
         if is_result(payload or ""):
             raise PackageError("It is the result of a task.")
-        value = SignedPackage.loads(payload or "", unpickled if Conf.SERIALIZER != "json" else None)
+        value = SignedPackage.loads(
+            payload or "", unpickled_heartbeat if Conf.SERIALIZER != "json" else None
+        )
         stat = Stat.from_dict(value) if isinstance(value, dict) else value
-        shape.check(stat, Stat)
+        shape.check_heartbeat(stat, Stat)
     except Exception as error:  # there is no end to what may stand in the place of a heartbeat
-        logger.debug("A heartbeat was passed over: %s", brief(error))
+        logger.debug("A heartbeat was passed over: %s", error_summary(error))
         return None
-    if age(stat) > OLD:
-        tell_old(str(stat.cluster_id), stat.host)
+    if heartbeat_age(stat) > MAX_HEARTBEAT_AGE:
+        warn_old_heartbeat(str(stat.cluster_id), stat.host)
         return None
     return stat
 
 
-def unpickled(data: bytes) -> Any:
+def unpickled_heartbeat(data: bytes) -> Any:
     """Unpickle a heartbeat, and nothing that is none."""
-    return shape.Reader(io.BytesIO(data)).load()
+    return shape.HeartbeatUnpickler(io.BytesIO(data)).load()
 
 
-def age(stat: Stat) -> float:
+def heartbeat_age(stat: Stat) -> float:
     """Tell how many seconds ago a heartbeat was taken, by the clock of its host."""
     return (datetime.now(stat.timestamp.tzinfo) - stat.timestamp).total_seconds()
 
 
 @lru_cache(maxsize=100)
-def tell_old(cluster_id: str, host: str) -> None:
+def warn_old_heartbeat(cluster_id: str, host: str) -> None:
     """Say once that the heartbeat of a cluster is not believed."""
     logger.warning(
         "a heartbeat of cluster %s on %s is more than %s seconds old and is passed over: somebody "
         "has put it back, or the clocks of that host and of this one differ",
         cluster_id,
         host,
-        OLD,
+        MAX_HEARTBEAT_AGE,
     )
 
 
-def as_time(value: datetime | str | None) -> datetime | None:
+def parsed_time(value: datetime | str | None) -> datetime | None:
     """Take a time as it is, or as JSON has it. What is none stays, for who looks at it."""
     return (parse_datetime(value) or value) if isinstance(value, str) else value

@@ -150,7 +150,7 @@ def run_as(names: Sequence[str], body: str, *args: Any) -> None:
     first, *others = names
     if others:
         body, args = f"{__name__}.run_as", (others, body, *args)
-    process = process_start.spawn(body, args, first, Flag())
+    process = process_start.start_process(body, args, first, Flag())
     process.join(DEADLINE)
     assert process.exitcode == 0
 

@@ -12,7 +12,7 @@ import pytest
 from django.db import connections
 
 from django_q.brokers import get_broker
-from django_q.conf import Conf, attribute
+from django_q.conf import Conf, attribute_name
 from tests import servers
 from tests.clusters import RunningCluster
 from tests.processors import keep_to_one_clock
@@ -29,8 +29,8 @@ def conf() -> Iterator[Callable[..., None]]:
 
     def set_options(**options: Any) -> None:
         for key, value in options.items():
-            assert hasattr(Conf, attribute(key)), f"Q_CLUSTER has no option {key!r}"
-            setattr(Conf, attribute(key), value)
+            assert hasattr(Conf, attribute_name(key)), f"Q_CLUSTER has no option {key!r}"
+            setattr(Conf, attribute_name(key), value)
 
     yield set_options
     vars(Conf).clear()

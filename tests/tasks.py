@@ -120,7 +120,7 @@ def worker_pid() -> int:
 
 def has_opened_a_connection() -> bool:
     """Tell whether the process takes itself for one that has opened a database connection."""
-    return connections.Opened.any
+    return connections.OpenedConnections.any
 
 
 def touch(path: str) -> None:

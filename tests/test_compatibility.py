@@ -14,9 +14,9 @@ from django.core.management import load_command_class
 from django.utils import timezone
 
 from django_q.cluster import save_task
-from django_q.conf import Conf, Settings, attribute
+from django_q.conf import Conf, Settings, attribute_name
 from django_q.models import Task
-from django_q.wire.package import KNOWN, new_package
+from django_q.wire.package import KNOWN_OPTIONS, new_package
 from tests.tasks import multiply
 
 NAMES = Path(__file__).parent.parent / "docs" / "names"
@@ -78,14 +78,14 @@ def test_a_setting_is_there_unless_it_is_left_out(keys, attributes, state):
     known = {field.name for field in fields(Settings)}
 
     for key in CODE.findall(keys):
-        assert (attribute(key) in known) is bool(attributes)
+        assert (attribute_name(key) in known) is bool(attributes)
     for name in CODE.findall(attributes):
         assert hasattr(Conf, name)
 
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_an_option_of_async_task_is_known(option):
-    assert option in KNOWN
+    assert option in KNOWN_OPTIONS
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -24,8 +24,8 @@ from django.utils.module_loading import import_string
 
 from django_q.brokers.redis_broker import Redis
 from django_q.checks import examine
-from django_q.conf import Conf, Settings, attribute
-from django_q.descriptor_wait import readable
+from django_q.conf import Conf, Settings, attribute_name
+from django_q.descriptor_wait import wait_until_readable
 from tests import servers
 from tests.servers import RedisServer
 
@@ -203,7 +203,7 @@ def test_every_setting_is_described_once():
     described = " ".join(SETTINGS.findall(text)).split()
 
     assert len(described) == len(set(described))
-    assert {attribute(key) for key in described} == {field.name for field in fields(Settings)}
+    assert {attribute_name(key) for key in described} == {field.name for field in fields(Settings)}
 
 
 def test_every_setting_says_what_it_is():
@@ -217,7 +217,7 @@ def test_every_setting_says_what_it_is():
 
     found = read_settings((ROOT / "django_q" / "conf.py").read_text(encoding="utf-8"))
 
-    assert {attribute(key) for key in found} == {field.name for field in fields(Settings)}
+    assert {attribute_name(key) for key in found} == {field.name for field in fields(Settings)}
     assert [key for key, setting in found.items() if not setting.text] == []
 
 
@@ -271,7 +271,7 @@ def test_the_redis_user_that_only_enqueues_can_do_so(acl_server, conf, name):
 
     producer.enqueue("a")
     producer.enqueue_many(["b"] * 20_000)
-    producer.tell_schedulers()
+    producer.notify_schedulers()
     if name == "web":
         producer.enqueue("late", delay=60)
 
@@ -304,27 +304,27 @@ def test_the_redis_user_of_a_cluster_can_do_its_work(acl_server, conf):
     cluster.release(ack_ids[:1])
     cluster.release(ack_ids[2:3], count=False)
     assert cluster.read(ack_ids[1]) == b"b"
-    cluster.bury(ack_ids[1], "b")
+    cluster.move_to_dead_letters(ack_ids[1], "b")
     cluster.acknowledge_many(ack_ids)
     cluster.set_stat(f"{Conf.Q_STAT}:1", "here", 9)
     late = cluster.enqueue("late", delay=60)
     assert cluster.delete(late)
     assert cluster.enqueue_once("link", "key") is True
-    cluster.forget(["key"])
+    cluster.release_once_keys(["key"])
     assert cluster.queue_size() == 4
     cluster.purge_queue()
     cluster.delete_queue()
     assert cluster.dequeue(wait=0.2) == []  # waits on a connection of its own
-    assert vars(cluster)["_line"] is not None
+    assert vars(cluster)["_wait_connection"] is not None
     assert cluster.get_stat(f"{Conf.Q_STAT}:1") == b"here"
     assert cluster.get_stats(f"{Conf.Q_STAT}:*") == [b"here"]
     assert (cluster.dead_size(), cluster.lock_size()) == (1, 0)
     assert cluster.info() != "Redis"
     cluster.connection.client_unblock(0)
-    waker = cluster.waker()
+    waker = cluster.scheduler_wakeup()
     waker.listen()
-    cluster.tell_schedulers()
-    assert readable(waker.sources(), 5)
+    cluster.notify_schedulers()
+    assert wait_until_readable(waker.sources(), 5)
     waker.close()
 
     client = cluster.connection

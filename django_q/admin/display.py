@@ -11,7 +11,13 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from django_q.text.representation import Written, cut, lay_out, refusal, represent
+from django_q.text.representation import (
+    LiteralRepr,
+    cut_end,
+    repr_error,
+    represent,
+    represent_lines,
+)
 
 
 def block(value: Any) -> SafeString:
@@ -21,18 +27,18 @@ def block(value: Any) -> SafeString:
 
 def written(value: Any) -> str:
     """Write a value out."""
-    if error := refusal(value):
+    if error := repr_error(value):
         return _("A %(type)s that can not be shown: %(error)r") % {
             "type": type(value).__name__,
-            "error": Written(represent(error, 1000)),
+            "error": LiteralRepr(represent(error, 1000)),
         }
-    return lay_out(value)
+    return represent_lines(value)
 
 
 def line(value: Any, length: int = 200) -> str:
     """Show a value in a line, a text as it is, and nothing for None."""
     if issubclass(type(value), str):
-        return cut(str.__str__(value), length)
+        return cut_end(str.__str__(value), length)
     return "" if value is None else represent(value, length)
 
 

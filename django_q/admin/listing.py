@@ -21,11 +21,11 @@ from django_q.admin.display import moment, path
 from django_q.models import pickle_preview
 
 #: Rows up to which a list tells the exact number.
-EXACT = 20_000
+EXACT_COUNT_ROWS = 20_000
 #: Rows beyond which a database that can not estimate stops counting.
-CAP = 100_000
+MAX_COUNTED_ROWS = 100_000
 #: A filter offers the values of this many of the latest tasks.
-RECENT = 1000
+FILTER_SAMPLE_ROWS = 1000
 
 
 def rough_count(rows: QuerySet) -> int:
@@ -36,9 +36,9 @@ def rough_count(rows: QuerySet) -> int:
     rows = rows.order_by()
     if connections[rows.db].vendor == "postgresql":
         plan = json.loads(rows.values("pk").explain(format="json"))[0]["Plan"]
-        if plan["Plan Rows"] > EXACT:
+        if plan["Plan Rows"] > EXACT_COUNT_ROWS:
             return plan["Plan Rows"]
-    return rows.values("pk")[:CAP].count()
+    return rows.values("pk")[:MAX_COUNTED_ROWS].count()
 
 
 class RoughPaginator(Paginator):
@@ -50,33 +50,35 @@ class RoughPaginator(Paginator):
         return rough_count(self.object_list)
 
 
-def small(column: str) -> Case:
+def small_column(column: str) -> Case:
     """Select a column where it is small, so that a page of a list has a bounded weight."""
     text = Cast(F(column), TextField())
     return Case(
-        When(**{f"{column}_length__lte": pickle_preview.LIMIT}, then=text),
+        When(**{f"{column}_length__lte": pickle_preview.MAX_PREVIEW_LENGTH}, then=text),
         default=Value(None),
         output_field=TextField(),
     )
 
 
-def with_small(rows: QuerySet, column: str) -> QuerySet:
+def with_small_column(rows: QuerySet, column: str) -> QuerySet:
     """Select a column as ``small_...``: its text, or None where that is large."""
     length = Length(Cast(F(column), TextField()))
     return rows.annotate(**{f"{column}_length": length}).annotate(
-        **{f"small_{column}": small(column)}
+        **{f"small_{column}": small_column(column)}
     )
 
 
-class LightChangeList(ChangeList):
+class DeferringChangeList(ChangeList):
     """A list that asks its admin for rows without their heavy columns."""
 
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet:
         """Leave out what the list does not show."""
-        return self.model_admin.light(super().get_queryset(request, *args, **kwargs))
+        return self.model_admin.without_heavy_columns(
+            super().get_queryset(request, *args, **kwargs)
+        )
 
 
-class ReadableList:
+class WrappingListMixin:
     """A list whose wide columns may wrap; subclasses go on naming the columns by their fields."""
 
     shown_as = {
@@ -117,7 +119,7 @@ class ReadableList:
         return moment(row.lock)
 
 
-class LightList(ReadableList):
+class LargeTableMixin(WrappingListMixin):
     """A list of a table that may be large: light rows, no counting, a title that fits."""
 
     paginator = RoughPaginator
@@ -125,13 +127,13 @@ class LightList(ReadableList):
     show_facets = admin.ShowFacets.NEVER
     list_max_show_all = 500
 
-    def light(self, rows: QuerySet) -> QuerySet:
+    def without_heavy_columns(self, rows: QuerySet) -> QuerySet:
         """Leave out what the list does not show."""
         raise NotImplementedError
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type:
         """Use the list that asks for light rows."""
-        return LightChangeList
+        return DeferringChangeList
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Name the list by what is in it: there is nothing to be chosen and changed."""
@@ -152,7 +154,7 @@ class RecentValuesFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> Sequence[tuple]:
         """List the values, and the one that is chosen."""
         rows = model_admin.get_queryset(request).order_by("-stopped")
-        recent = set(rows.values_list(self.parameter_name, flat=True)[:RECENT])
+        recent = set(rows.values_list(self.parameter_name, flat=True)[:FILTER_SAMPLE_ROWS])
         return [(value, value) for value in sorted((recent | {self.value()}) - {None, ""})]
 
     def value(self) -> str | None:

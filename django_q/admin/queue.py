@@ -11,12 +11,12 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_q.admin.display import badge, block, line, path
-from django_q.admin.listing import LightList, with_small
+from django_q.admin.listing import LargeTableMixin, with_small_column
 from django_q.conf import Conf
 from django_q.models import OrmQ, pickle_preview
 
 
-class QueueAdmin(LightList, admin.ModelAdmin):
+class QueueAdmin(LargeTableMixin, admin.ModelAdmin):
     """Tasks in the queue: to look at, to give free, to delete."""
 
     list_display = ("id", "key", "name", "group", "func", "state", "lock", "attempts", "task_id")
@@ -35,9 +35,9 @@ class QueueAdmin(LightList, admin.ModelAdmin):
         """Look into the database that is the broker."""
         return super().get_queryset(request).using(Conf.ORM or None)
 
-    def light(self, rows: QuerySet) -> QuerySet:
+    def without_heavy_columns(self, rows: QuerySet) -> QuerySet:
         """Leave large payloads out of the list."""
-        return with_small(rows.defer("payload"), "payload")
+        return with_small_column(rows.defer("payload"), "payload")
 
     def save_model(self, request: HttpRequest, obj: OrmQ, form: Any, change: bool) -> None:
         """Change the queue and the lock, in the database that is the broker."""
@@ -70,7 +70,7 @@ class QueueAdmin(LightList, admin.ModelAdmin):
         """Show the function of the task; of a large one how large it is."""
         if getattr(queued, "small_payload", "") is None:
             return _("(%d characters)") % queued.payload_length
-        return path(pickle_preview.name_of(self.package(queued).get("func")))
+        return path(pickle_preview.function_name(self.package(queued).get("func")))
 
     @admin.display(description=_("task id"))
     def task_id(self, queued: OrmQ) -> str:

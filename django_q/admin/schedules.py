@@ -16,25 +16,25 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from django_q.admin.display import badge, moment
-from django_q.admin.listing import ReadableList, RoughPaginator
+from django_q.admin.listing import RoughPaginator, WrappingListMixin
 from django_q.admin.widgets import LongSelect
 from django_q.conf import Conf
-from django_q.exceptions import in_short
+from django_q.exceptions import short_error_text
 from django_q.foreign_code.optional_packages import croniter
 from django_q.models import Schedule, Task
-from django_q.models.schedule import task_address
+from django_q.models.schedule import task_admin_url
 from django_q.scheduling.due_schedules import run_now
 from django_q.wire import allowed_functions
 
 #: A change of one of these makes the times begin anew.
-TIMING = {"schedule_type", "minutes", "cron", "time_zone", "next_run"}
+TIMING_FIELDS = {"schedule_type", "minutes", "cron", "time_zone", "next_run"}
 
 
 #: Fields that django-q2 has not.
 NEW_FIELDS = ("time_zone", "catch_up", "overlap", "paused")
 
 #: The names of all time zones; to find them takes a look into 600 files.
-zones = cache(available_timezones)
+time_zone_names = cache(available_timezones)
 
 
 def pause(schedule: Schedule) -> None:
@@ -53,7 +53,9 @@ def with_functions(help_text: Any) -> str:
     """Name in a help text what may be called, where that is limited."""
     if Conf.FUNCTIONS is None:
         return help_text
-    text = _("Allowed are: %(names)s.") % {"names": ", ".join(map(str, allowed_functions.listed()))}
+    text = _("Allowed are: %(names)s.") % {
+        "names": ", ".join(map(str, allowed_functions.listed_names()))
+    }
     return f"{help_text} {text}"
 
 
@@ -71,7 +73,7 @@ class ScheduleForm(forms.ModelForm):
         for name in {"func", "hook"} & self.fields.keys():
             self.fields[name].help_text = with_functions(self.fields[name].help_text)
         if "time_zone" in self.fields:
-            names = sorted({*zones(), self.instance.time_zone or ""} - {""})
+            names = sorted({*time_zone_names(), self.instance.time_zone or ""} - {""})
             choices = [("", _("That of the project")), *((name, name) for name in names)]
             self.fields["time_zone"].widget = LongSelect(choices=choices)
         if "overlap" in self.fields:
@@ -89,7 +91,7 @@ class ScheduleForm(forms.ModelForm):
         return cleaned
 
 
-class ScheduleAdmin(ReadableList, admin.ModelAdmin):
+class ScheduleAdmin(WrappingListMixin, admin.ModelAdmin):
     """Schedules: to add, change, pause, and run now."""
 
     form = ScheduleForm
@@ -149,7 +151,7 @@ class ScheduleAdmin(ReadableList, admin.ModelAdmin):
         before = form.initial.get("next_run")
         if before and obj.next_run == before.replace(microsecond=0):
             obj.next_run = before  # the form shows no fractions of a second
-        changed = {name for name in TIMING if getattr(obj, name) != form.initial.get(name)}
+        changed = {name for name in TIMING_FIELDS if getattr(obj, name) != form.initial.get(name)}
         if change and changed:
             obj.anchor = obj.claimed = obj.error = None
         if form.initial.get("paused") and not obj.paused:
@@ -166,37 +168,39 @@ class ScheduleAdmin(ReadableList, admin.ModelAdmin):
     @admin.action(description=_("Run selected schedules now"), permissions=["change"])
     def run_now(self, request: HttpRequest, queryset: QuerySet) -> None:
         """Enqueue the tasks of schedules at once."""
-        done = self.each(request, queryset, run_now)
-        self.tell(request, done, ngettext("%d task was enqueued.", "%d tasks were enqueued.", done))
+        done = self.apply_to_each(request, queryset, run_now)
+        self.report_done(
+            request, done, ngettext("%d task was enqueued.", "%d tasks were enqueued.", done)
+        )
 
     @admin.action(description=_("Pause selected schedules"), permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet) -> None:
         """Pause schedules."""
-        done = self.each(request, queryset, pause)
+        done = self.apply_to_each(request, queryset, pause)
         text = ngettext("%d schedule was paused.", "%d schedules were paused.", done)
-        self.tell(request, done, text)
+        self.report_done(request, done, text)
 
     @admin.action(description=_("Resume selected schedules"), permissions=["change"])
     def resume(self, request: HttpRequest, queryset: QuerySet) -> None:
         """Resume schedules, from their next due time on."""
-        done = self.each(request, queryset, resume)
+        done = self.apply_to_each(request, queryset, resume)
         text = ngettext("%d schedule was resumed.", "%d schedules were resumed.", done)
-        self.tell(request, done, text)
+        self.report_done(request, done, text)
 
-    def each(self, request: HttpRequest, queryset: QuerySet, step: Callable) -> int:
+    def apply_to_each(self, request: HttpRequest, queryset: QuerySet, step: Callable) -> int:
         """Do a step with each schedule, naming those it fails with; count the others."""
         done = 0
         for schedule in queryset:
             try:
                 step(schedule)
             except Exception as error:  # the broker's, or that of a broken schedule
-                messages.error(request, f"{schedule.name or schedule}: {in_short(error)}")
+                messages.error(request, f"{schedule.name or schedule}: {short_error_text(error)}")
             else:
                 done += 1
                 self.log_change(request, schedule, step.__name__.replace("_", " ").capitalize())
         return done
 
-    def tell(self, request: HttpRequest, done: int, text: str) -> None:
+    def report_done(self, request: HttpRequest, done: int, text: str) -> None:
         """Say how many there were."""
         if done:
             messages.success(request, text % done)
@@ -218,7 +222,7 @@ class ScheduleAdmin(ReadableList, admin.ModelAdmin):
         """Link to the last task."""
         if schedule.last_stopped is None:
             return _("No record") if schedule.task else ""
-        address = task_address(schedule.task, schedule.last_success)
+        address = task_admin_url(schedule.task, schedule.last_success)
         return format_html('<a href="{}">{}</a>', address, moment(schedule.last_stopped))
 
     @admin.display(description=_("success"), boolean=True, ordering="last_success")

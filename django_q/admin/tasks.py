@@ -14,21 +14,16 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, pgettext_lazy
 
 from django_q.admin.display import block, duration, line
-from django_q.admin.listing import (
-    ClusterFilter,
-    GroupFilter,
-    LightList,
-    with_small,
-)
+from django_q.admin.listing import ClusterFilter, GroupFilter, LargeTableMixin, with_small_column
 from django_q.calls.resubmission import resubmit
 from django_q.conf import logger
-from django_q.exceptions import in_short
+from django_q.exceptions import short_error_text
 from django_q.models import Task, pickle_preview
 
-TASK_ID = re.compile(r"[0-9a-f]{32}")
+TASK_ID_PATTERN = re.compile(r"[0-9a-f]{32}")
 
 
-class EndedTaskAdmin(LightList, admin.ModelAdmin):
+class EndedTaskAdmin(LargeTableMixin, admin.ModelAdmin):
     """Tasks that have ended: to look at, to submit again, to delete."""
 
     list_display = ("name", "group", "func", "cluster", "started", "stopped")
@@ -52,7 +47,7 @@ class EndedTaskAdmin(LightList, admin.ModelAdmin):
     class Media:
         css = {"all": ["django_q/admin.css"]}
 
-    def light(self, rows: QuerySet) -> QuerySet:
+    def without_heavy_columns(self, rows: QuerySet) -> QuerySet:
         """Leave the pickled columns out of the list."""
         return rows.defer("args", "kwargs", "result")
 
@@ -60,7 +55,7 @@ class EndedTaskAdmin(LightList, admin.ModelAdmin):
         self, request: HttpRequest, queryset: QuerySet, search_term: str
     ) -> tuple[QuerySet, bool]:
         """Look an id up by itself, as it names one row."""
-        if TASK_ID.fullmatch(search_term.strip()):
+        if TASK_ID_PATTERN.fullmatch(search_term.strip()):
             return queryset.filter(pk=search_term.strip()), False
         return super().get_search_results(request, queryset, search_term)
 
@@ -95,15 +90,15 @@ class EndedTaskAdmin(LightList, admin.ModelAdmin):
                     new_id = resubmit(task)
             except Exception as error:  # the broker's, or that of an argument's class
                 text = _("%(task)s was not resubmitted: %(error)s")
-                messages.error(request, text % {"task": task, "error": in_short(error)})
+                messages.error(request, text % {"task": task, "error": short_error_text(error)})
             else:
                 done += 1
-                self.resubmitted(request, task, new_id)
+                self.after_resubmit(request, task, new_id)
         if done:
             text = ngettext("%d task was resubmitted.", "%d tasks were resubmitted.", done)
             messages.success(request, text % done)
 
-    def resubmitted(self, request: HttpRequest, task: Task, new_id: str) -> None:
+    def after_resubmit(self, request: HttpRequest, task: Task, new_id: str) -> None:
         """Keep a note of it with the task."""
         self.log_change(request, task, f"Resubmitted as {new_id}.")
 
@@ -146,9 +141,9 @@ class FailAdmin(EndedTaskAdmin):
             request.POST["action"] = "resubmit_task"
         return super().changelist_view(request, extra_context)
 
-    def light(self, rows: QuerySet) -> QuerySet:
+    def without_heavy_columns(self, rows: QuerySet) -> QuerySet:
         """Ask for the text of the exception as it is stored."""
-        return with_small(super().light(rows), "result")
+        return with_small_column(super().without_heavy_columns(rows), "result")
 
     @admin.display(description=_("result"))
     def short_result(self, task: Task) -> str:
@@ -161,7 +156,7 @@ class FailAdmin(EndedTaskAdmin):
         """Enqueue failed tasks once more, in place of their failures."""
         self.resubmit_task(request, queryset)
 
-    def resubmitted(self, request: HttpRequest, task: Task, new_id: str) -> None:
+    def after_resubmit(self, request: HttpRequest, task: Task, new_id: str) -> None:
         """Delete the failure: the new task tells what became of it."""
         self.log_change(request, task, f"Resubmitted as {new_id}.")
         try:

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from django_q.brokers.adapter import Adapted
+from django_q.brokers.adapter import BrokerAdapter
 from django_q.brokers.base import Broker, Delivery
 from django_q.conf import Conf
 from django_q.servers.connections import check_database
@@ -18,7 +18,7 @@ from django_q.servers.connections import check_database
 __all__ = ["Broker", "Delivery", "get_broker", "leased"]
 
 #: Options of the predecessors whose brokers are not here, with the service each one meant.
-GONE = {"iron_mq": "IronMQ", "mongo": "MongoDB", "disque_nodes": "Disque"}
+REMOVED_BROKER_SERVICES = {"iron_mq": "IronMQ", "mongo": "MongoDB", "disque_nodes": "Disque"}
 
 
 def get_broker(list_key: str | None = None) -> Any:
@@ -42,13 +42,15 @@ def broker_class() -> type:
         from django_q.brokers.orm.broker import ORM
 
         return ORM
-    check_gone(getattr(settings, "Q_CLUSTER", None) or {})
+    check_removed_brokers(getattr(settings, "Q_CLUSTER", None) or {})
     from django_q.brokers.redis.broker import Redis
 
     return Redis
 
 
-def broker_on(client: Any, cluster: str | None = None, list_key: str | None = None) -> Any:
+def redis_broker_for_client(
+    client: Any, cluster: str | None = None, list_key: str | None = None
+) -> Any:
     """Make a broker on a Redis client, for the queue of a cluster or for the list of that key."""
     from django_q.brokers.redis.broker import Redis
 
@@ -58,17 +60,17 @@ def broker_on(client: Any, cluster: str | None = None, list_key: str | None = No
     return broker
 
 
-def check_gone(options: Mapping[str, Any]) -> None:
+def check_removed_brokers(options: Mapping[str, Any]) -> None:
     """Raise when the settings name a service that has no broker here."""
-    for option in GONE.keys() & options.keys():
+    for option in REMOVED_BROKER_SERVICES.keys() & options.keys():
         raise ImproperlyConfigured(
-            f"Q_CLUSTER['{option}']: there is no broker for {GONE[option]}. Set 'redis', 'orm' or "
-            f"'sqs' in its place, or 'broker_class' to a broker of your own."
+            f"Q_CLUSTER['{option}']: there is no broker for {REMOVED_BROKER_SERVICES[option]}. "
+            f"Set 'redis', 'orm' or 'sqs' in its place, or 'broker_class' to a broker of your own."
         )
 
 
-def leased(broker: Any) -> Any:
+def adapt_broker(broker: Any) -> Any:
     """Give a broker that knows leases, wrapping one that was written for django-q2."""
     if "limit" in inspect.signature(broker.dequeue).parameters:
         return broker
-    return Adapted(broker)
+    return BrokerAdapter(broker)

@@ -10,18 +10,22 @@ from typing import Any, NamedTuple
 
 from django.db import InterfaceError, OperationalError
 
-from django_q.brokers.dependent_methods import FORGOTTEN, REMEMBERED, follow_overrides  # noqa: F401 - asked for here
+from django_q.brokers.dependent_methods import (  # noqa: F401 - asked for here
+    ONCE_KEY_GRACE_SECONDS,
+    ONCE_KEY_SECONDS,
+    install_dependent_methods,
+)
 from django_q.brokers.heartbeats import Heartbeats
-from django_q.brokers.scheduler_wakeup import Waker
+from django_q.brokers.scheduler_wakeup import SchedulerWakeup
 from django_q.conf import Conf
-from django_q.exceptions import BrokerRefuses
+from django_q.exceptions import BrokerCommandRefused
 from django_q.servers.connections import cache_of, redis_errors
 
 #: Seconds that ``dequeue`` waits unless told: who can not be woken gets an answer soon. When it is
 #: called again it looks anew, whatever it was told of meanwhile.
-WAIT, WAIT_WITH_WAKE_FD = 1, 45
+DEQUEUE_WAIT_SECONDS, WAKEABLE_WAIT_SECONDS = 1, 45
 #: Added to a queue's name: where packages go that can not be read.
-DEAD = ":dead"
+DEAD_SUFFIX = ":dead"
 
 
 class Delivery(NamedTuple):
@@ -52,29 +56,29 @@ class Broker:
     #: Deliveries that one ``dequeue`` can give; None for any number.
     max_batch: int | None = None
     #: Whether ``queue_size`` and ``lock_size`` are exact, so that zeros mean that all has ended.
-    counts_all = False
+    has_exact_sizes = False
     #: Whether a delivery comes again when its lease has ended.
-    delivers_again = True
+    redelivers = True
     #: Whether ``release`` can hand back what was no attempt.
-    takes_back = False
+    has_uncounted_release = False
     #: Tells schedulers that a schedule was saved, where that goes by the broker's server.
-    tell_schedulers: Callable[[], None] | None = None
+    notify_schedulers: Callable[[], None] | None = None
     #: How a receipt of its own looks, as a regular expression; None where that can not be told.
-    receipt_form: str | None = None
+    receipt_pattern: str | None = None
     #: Since when the server has been asked for deliveries, where it answers at once; monotonic.
-    asking_since = math.inf
+    query_started_at = math.inf
     #: A file descriptor that ends a wait when it becomes readable.
     wake_fd: int | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        follow_overrides(cls)
+        install_dependent_methods(cls)
 
     def id_of(self, ack_id: Any) -> Any:
         """Give what ``delete`` is called with for a receipt."""
         return ack_id
 
-    def waker(self) -> Waker | None:
+    def scheduler_wakeup(self) -> SchedulerWakeup | None:
         """Make what wakes a scheduler, where that goes by the broker's server."""
         return None
 
@@ -88,19 +92,19 @@ class Broker:
 
         A refusal is no outage: it lasts until somebody mends something. Nothing was changed.
         """
-        return str(error) if isinstance(error, BrokerRefuses) else None
+        return str(error) if isinstance(error, BrokerCommandRefused) else None
 
     def prepare(self) -> None:
         """Get ready to be taken from, when a cluster starts.
 
-        Raises ``BrokerRefuses`` when the server would refuse what a cluster needs.
+        Raises ``BrokerCommandRefused`` when the server would refuse what a cluster needs.
         """
 
     def is_away(self, error: BaseException) -> bool:
         """Whether an error passes: the server is away, or takes nothing for now."""
         return isinstance(error, (OperationalError, InterfaceError, *self.errors))
 
-    def takes_changes(self) -> bool:
+    def is_writable(self) -> bool:
         """Ask the server whether it takes what is written to it."""
         return bool(self.ping())
 
@@ -131,10 +135,14 @@ class Broker:
     def __setstate__(self, state: tuple) -> None:
         self.list_key, self._info = state
 
-    def end_of_wait(self, wait: float | None) -> float:
+    def wait_deadline(self, wait: float | None) -> float:
         """Say until when ``dequeue`` waits, on the monotonic clock."""
         if wait is None:
-            wait = WAIT if self.wake_fd is None else min(WAIT_WITH_WAKE_FD, Conf.RETRY)
+            wait = (
+                DEQUEUE_WAIT_SECONDS
+                if self.wake_fd is None
+                else min(WAKEABLE_WAIT_SECONDS, Conf.RETRY)
+            )
         return time.monotonic() + wait
 
     def enqueue(self, payload: str | bytes, delay: float = 0) -> Any:
@@ -156,7 +164,7 @@ class Broker:
         self.enqueue(payload)
         return True
 
-    def forget(self, keys: Iterable[str]) -> None:
+    def release_once_keys(self, keys: Iterable[str]) -> None:
         """Let go of keys of ``enqueue_once``, within the hour: nobody will ask for them again."""
 
     def dequeue(self, limit: int = 1, wait: float | None = None) -> list[Delivery]:
@@ -193,7 +201,7 @@ class Broker:
         """Give the payload of a delivery; None when it is stale."""
         return None
 
-    def bury(self, ack_id: Any, payload: str | bytes) -> None:
+    def move_to_dead_letters(self, ack_id: Any, payload: str | bytes) -> None:
         """End a delivery that can not be read, and keep its payload aside."""
         self.fail(ack_id)
 
@@ -225,7 +233,7 @@ class Broker:
         """Say whether the server answers."""
         return True
 
-    def place(self) -> str:
+    def location(self) -> str:
         """Say in words where the queue is; asks nobody."""
         return f"{type(self).__name__} for the queue {self.list_key}"
 

@@ -17,18 +17,18 @@ def shared_broker(cluster: str | None = None, list_key: str | None = None) -> An
     its author expects: only those of this package are known to serve several threads.
     """
     if Conf.BROKER_CLASS:
-        return made(cluster, list_key)
+        return make_broker(cluster, list_key)
     places = (Conf.CLUSTER_NAME, Conf.ORM, str(Conf.REDIS), Conf.DJANGO_REDIS, str(Conf.SQS))
-    return kept(cluster, list_key, os.getpid(), *places)
+    return cached_broker(cluster, list_key, os.getpid(), *places)
 
 
 @lru_cache(maxsize=64)
-def kept(cluster: str | None, list_key: str | None, *place: Any) -> Any:
+def cached_broker(cluster: str | None, list_key: str | None, *settings_key: Any) -> Any:
     """Make a broker and keep it, for this process and these settings."""
-    return made(cluster, list_key)
+    return make_broker(cluster, list_key)
 
 
-def made(cluster: str | None, list_key: str | None) -> Any:
+def make_broker(cluster: str | None, list_key: str | None) -> Any:
     """Make a broker."""
     broker = get_broker(cluster)
     if list_key:

@@ -16,12 +16,12 @@ from django_q.conf import Conf
 
 #: Seconds for which a key of ``enqueue_once`` is kept, and then still when it may be forgotten:
 #: longer than a process that was held up at the wrong moment.
-REMEMBERED, FORGOTTEN = 30 * 86400, 3600
+ONCE_KEY_SECONDS, ONCE_KEY_GRACE_SECONDS = 30 * 86400, 3600
 
 
 def enqueue_many(self: Any, payloads: Iterable[str | bytes]) -> list:
     """Enqueue payloads one by one, with the method of the subclass: in a database all or none."""
-    with in_one_piece(self):
+    with queue_transaction(self):
         return [self.enqueue(payload) for payload in payloads]
 
 
@@ -32,8 +32,8 @@ def enqueue_once(self: Any, payload: str | bytes, key: str) -> bool:
     """
     mark = self.mark(key) if hasattr(self, "mark") else None
     if hasattr(self, "alias"):
-        with in_one_piece(self):
-            if not self.heartbeats.insert(mark, "", REMEMBERED):
+        with queue_transaction(self):
+            if not self.heartbeats.insert(mark, "", ONCE_KEY_SECONDS):
                 return False
             self.enqueue(payload)
         return True
@@ -41,11 +41,11 @@ def enqueue_once(self: Any, payload: str | bytes, key: str) -> bool:
         return False
     self.enqueue(payload)
     if mark:
-        self.connection.set(mark, "", ex=REMEMBERED)
+        self.connection.set(mark, "", ex=ONCE_KEY_SECONDS)
     return True
 
 
-def in_one_piece(self: Any) -> AbstractContextManager:
+def queue_transaction(self: Any) -> AbstractContextManager:
     """Open a transaction where the queue is in a database."""
     return transaction.atomic(self.alias) if hasattr(self, "alias") else nullcontext()
 
@@ -67,28 +67,28 @@ def acknowledge_by_deleting(self: Any, ack_ids: Iterable) -> set:
     return stale
 
 
-def bury(self: Any, ack_id: Any, payload: str | bytes) -> None:
+def move_to_dead_letters(self: Any, ack_id: Any, payload: str | bytes) -> None:
     """End what can not be read with the ``fail`` of the subclass, as the predecessors do."""
     self.fail(ack_id)
 
 
 #: By method: another that has to call it, and how.
-CALLERS: dict[str, tuple[tuple[str, Callable], ...]] = {
+DEPENDENT_METHODS: dict[str, tuple[tuple[str, Callable], ...]] = {
     "enqueue": (("enqueue_many", enqueue_many), ("enqueue_once", enqueue_once)),
     "acknowledge": (("acknowledge_many", acknowledge_many),),
     "delete": (("acknowledge_many", acknowledge_by_deleting),),
-    "fail": (("bury", bury),),
+    "fail": (("move_to_dead_letters", move_to_dead_letters),),
 }
 
 
-def follow_overrides(cls: type) -> None:
+def install_dependent_methods(cls: type) -> None:
     """Let the methods of a class that do the same for many call what it overrides."""
-    for name, callers in CALLERS.items():
+    for name, callers in DEPENDENT_METHODS.items():
         for caller, method in callers:
-            if position(cls, name) < position(cls, caller):
+            if mro_position(cls, name) < mro_position(cls, caller):
                 setattr(cls, caller, method)
 
 
-def position(cls: type, name: str) -> int:
+def mro_position(cls: type, name: str) -> int:
     """Tell where in the order of its bases a class finds a method."""
     return next(number for number, base in enumerate(cls.__mro__) if name in vars(base))

@@ -12,13 +12,13 @@ from typing import Any
 from django.apps import apps
 from django.db import IntegrityError, connections, models, router, transaction
 
-from django_q.servers.database_clock import expression_of_time_in, time_in
+from django_q.servers.database_clock import sql_time, time_expression
 
 #: Seconds between two clean-ups of heartbeats that are past their time.
-PRUNE_AFTER = 3600
+HEARTBEAT_PRUNE_INTERVAL = 3600
 
 
-def matches(key: str, pattern: str) -> bool:
+def matches_pattern(key: str, pattern: str) -> bool:
     """Whether a key begins as a pattern does before its last star; others stand for themselves."""
     return key.startswith(pattern[:-1]) if pattern.endswith("*") else key == pattern
 
@@ -36,9 +36,9 @@ class Heartbeats:
         """Give the rows that meet conditions."""
         return self.model.objects.using(self.alias).filter(**conditions)
 
-    def alive(self, **conditions: Any) -> models.QuerySet:
+    def unexpired(self, **conditions: Any) -> models.QuerySet:
         """Give the rows that are not past their time."""
-        return self.rows(expires__gte=expression_of_time_in(self.alias), **conditions)
+        return self.rows(expires__gte=time_expression(self.alias), **conditions)
 
     def set(self, key: str, value: str, timeout: float) -> None:
         """Keep a heartbeat for ``timeout`` seconds."""
@@ -49,13 +49,13 @@ class Heartbeats:
 
     def update(self, key: str, value: str, timeout: float) -> bool:
         """Replace the heartbeat of a key; False when there is none."""
-        end, parameters = time_in(connections[self.alias], timeout)
+        end, parameters = sql_time(connections[self.alias], timeout)
         sql = f"UPDATE {{table}} SET {{value}} = %s, {{expires}} = {end} WHERE {{key}} = %s"
         return self.execute(sql, [value, *parameters, key])
 
     def insert(self, key: str, value: str, timeout: float) -> bool:
         """Write the first heartbeat of a key; False when there is one."""
-        end, parameters = time_in(connections[self.alias], timeout)
+        end, parameters = sql_time(connections[self.alias], timeout)
         sql = f"INSERT INTO {{table}} ({{key}}, {{value}}, {{expires}}) VALUES (%s, %s, {end})"
         try:
             with transaction.atomic(self.alias):
@@ -66,8 +66,8 @@ class Heartbeats:
     def prune(self) -> None:
         """Delete what is past its time, now and then."""
         if time.monotonic() > self.prune_at:
-            self.prune_at = time.monotonic() + PRUNE_AFTER
-            now, parameters = time_in(connections[self.alias])
+            self.prune_at = time.monotonic() + HEARTBEAT_PRUNE_INTERVAL
+            now, parameters = sql_time(connections[self.alias])
             self.execute(f"DELETE FROM {{table}} WHERE {{expires}} < {now}", parameters)
 
     def execute(self, sql: str, parameters: list) -> bool:
@@ -82,12 +82,14 @@ class Heartbeats:
 
     def get(self, key: str) -> str | None:
         """Give a heartbeat; None when it is past its time."""
-        return self.alive(key=key).values_list("value", flat=True).first()
+        return self.unexpired(key=key).values_list("value", flat=True).first()
 
     def find(self, pattern: str) -> list[str]:
         """Give the heartbeats whose keys match."""
-        found = self.alive(key__startswith=pattern.removesuffix("*")).values_list("key", "value")
-        return [value for key, value in found if matches(key, pattern)]
+        found = self.unexpired(key__startswith=pattern.removesuffix("*")).values_list(
+            "key", "value"
+        )
+        return [value for key, value in found if matches_pattern(key, pattern)]
 
     def close(self) -> None:
         """Close the connection of this thread, unless a transaction goes on in it."""

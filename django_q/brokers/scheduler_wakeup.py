@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 #: Seconds between two looks of a scheduler that hears of changes, and of one that does not.
-SELDOM, OFTEN = 60.0, 5.0
+NOTIFIED_CHECK_INTERVAL, UNNOTIFIED_CHECK_INTERVAL = 60.0, 5.0
 
 
-class Waker:
+class SchedulerWakeup:
     """Wakes a scheduler when schedules have changed; this one knows of no way."""
 
     #: Seconds after which to look whatever was heard.
-    patience = OFTEN
+    check_interval = UNNOTIFIED_CHECK_INTERVAL
 
     def listen(self) -> None:
         """Get ready before a look, so that what changes behind it is heard."""

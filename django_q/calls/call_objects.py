@@ -12,10 +12,10 @@ from django_q.calls import composition
 from django_q.exceptions import UnknownOption
 from django_q.models import Task
 from django_q.results.polling import wait_for
-from django_q.results.reading import Reader, reader
+from django_q.results.reading import ResultReader, reader
 from django_q.servers.transactions import check_wait
-from django_q.wire.option_types import items, near
-from django_q.wire.package import BARE, KNOWN, options_in
+from django_q.wire.option_types import closest_name_hint, items
+from django_q.wire.package import KEYWORD_OPTIONS, KNOWN_OPTIONS, options_in
 
 
 class Option:
@@ -28,13 +28,13 @@ class Option:
         if call is None:
             return self
         given = call.holder()
-        bare = given.get(self.name) if call.is_bare(self.name) else None
+        bare = given.get(self.name) if call.is_keyword_option(self.name) else None
         return (given.get("q_options") or {}).get(self.name, bare)
 
     def __set__(self, call: Call, value: Any) -> None:
         call.started = False
         given = call.holder()
-        if not call.is_bare(self.name):
+        if not call.is_keyword_option(self.name):
             given["q_options"] = given.get("q_options") or {}
             given["q_options"][self.name] = value
         else:
@@ -67,13 +67,13 @@ class Call:
         """Give what holds the options."""
         raise NotImplementedError
 
-    def is_bare(self, name: str) -> bool:
+    def is_keyword_option(self, name: str) -> bool:
         """Whether an option stands among the arguments of the function."""
-        return name in BARE
+        return name in KEYWORD_OPTIONS
 
     def __setattr__(self, name: str, value: Any) -> None:
         is_ours = type(self).__module__ == __name__  # others may have attributes of their own
-        if is_ours and not hasattr(self, name) and (hint := near(name, KNOWN)):
+        if is_ours and not hasattr(self, name) and (hint := closest_name_hint(name, KNOWN_OPTIONS)):
             raise UnknownOption(f"A {type(self).__name__} has no option '{name}'. {hint}")
         object.__setattr__(self, name, value)
 
@@ -128,7 +128,7 @@ class AsyncTask(Call):
         return self.reader.fetch_group(self.group, failures, wait, count)
 
     @property
-    def reader(self) -> Reader:
+    def reader(self) -> ResultReader:
         """Where the result goes."""
         return reader(self.cached, self.broker)
 
@@ -187,7 +187,7 @@ class Iter(Call):
         return len(self.args)
 
     @property
-    def reader(self) -> Reader:
+    def reader(self) -> ResultReader:
         """Where the results go."""
         return reader(self.cached, self.broker)
 
@@ -220,7 +220,7 @@ class Chain(Call):
         """Give what holds the options."""
         return self.options
 
-    def is_bare(self, name: str) -> bool:
+    def is_keyword_option(self, name: str) -> bool:
         """Whether an option stands beside the others: here each does."""
         return True
 
@@ -243,7 +243,7 @@ class Chain(Call):
     def reset(self) -> None:
         """Let the results of an earlier run go: those of the next are counted from zero."""
         if self.started:
-            self.reader.where.delete_group(self.group)
+            self.reader.store.delete_group(self.group)
         self.started = False
 
     def result(self, wait: float = 0) -> list[Any] | None:
@@ -261,11 +261,11 @@ class Chain(Call):
             return None
         check_wait(self.group)
         wait_for(lambda: self.is_over() or None, wait or -1)
-        return in_order(self.reader.fetch_group(self.group, failures) or [])
+        return in_submission_order(self.reader.fetch_group(self.group, failures) or [])
 
     def is_over(self) -> bool:
         """Whether no link is left to run."""
-        where = self.reader.where
+        where = self.reader.store
         if where.count_group(self.group) >= self.length():
             return True
         goes_on = self.options.get("continue_on_failure")
@@ -273,19 +273,19 @@ class Chain(Call):
 
     def current(self) -> int | None:
         """Tell the number of links that have ended."""
-        return self.reader.where.count_group(self.group) if self.started else None
+        return self.reader.store.count_group(self.group) if self.started else None
 
     def length(self) -> int:
         """Count the links."""
         return len(self.chain)
 
     @property
-    def reader(self) -> Reader:
+    def reader(self) -> ResultReader:
         """Where the results go."""
         return reader(self.cached, self.broker)
 
 
-def in_order(tasks: Sequence[Task]) -> Sequence[Task]:
+def in_submission_order(tasks: Sequence[Task]) -> Sequence[Task]:
     """Put the tasks of a chain in the order they were submitted."""
     if isinstance(tasks, QuerySet):
         return tasks.order_by("started", "stopped")

@@ -11,7 +11,7 @@ from uuid import uuid4
 from django.conf import settings
 from django.utils import timezone
 
-from django_q.brokers import broker_on
+from django_q.brokers import redis_broker_for_client
 from django_q.brokers.base import Broker
 from django_q.brokers.broker_cache import shared_broker
 from django_q.calls.inline import run_inline
@@ -19,12 +19,12 @@ from django_q.calls.producer import submit, submit_when_committed
 from django_q.completion.completion import complete_here
 from django_q.conf import Conf, logger
 from django_q.exceptions import PackageError
-from django_q.results.cache import UNSHARED
-from django_q.wire.option_types import items, near, shown
-from django_q.wire.options import FLAG, accept, normal, normal_options
+from django_q.results.cache import UNSHARED_CACHE_BACKENDS
+from django_q.wire.option_types import closest_name_hint, items, shown
+from django_q.wire.options import FLAG_TYPE, normalize_option, normalize_options, normalize_package
 from django_q.wire.package import (
-    KNOWN,
-    WAYS,
+    KNOWN_OPTIONS,
+    ROUTING_OPTIONS,
     TaskPackage,
     link_parts,
     new_package,
@@ -33,7 +33,7 @@ from django_q.wire.package import (
 )
 
 #: Options that are those of a whole batch: its tasks are enqueued in one round trip.
-SHARED = WAYS | {"cluster", "sync"}
+BATCH_OPTIONS = ROUTING_OPTIONS | {"cluster", "sync"}
 
 #: How a chain goes on, as arguments of ``async_chain``.
 CHAIN_SETTINGS = ("continue_on_failure", "pass_result")
@@ -57,16 +57,16 @@ def own_options(kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
     options, rest = take_options(kwargs)
     if not options:
         return options, rest
-    for name in options.keys() - KNOWN:
+    for name in options.keys() - KNOWN_OPTIONS:
         warn_unknown(str(name))
-    return normal_options(options), rest
+    return normalize_options(options), rest
 
 
 def options_alone(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Take the keyword arguments of what has no arguments of a function beside its options."""
-    own = {name: value for name, value in kwargs.items() if name in KNOWN}
-    if misplaced := sorted(kwargs.keys() - KNOWN - {"q_options"}):
-        hint = near(misplaced[0], KNOWN)
+    own = {name: value for name, value in kwargs.items() if name in KNOWN_OPTIONS}
+    if misplaced := sorted(kwargs.keys() - KNOWN_OPTIONS - {"q_options"}):
+        hint = closest_name_hint(misplaced[0], KNOWN_OPTIONS)
         raise PackageError(f"Expected options of tasks, got {', '.join(misplaced)}. {hint}".strip())
     options, _ = options_of({"q_options": {**own, **options_in(kwargs.get("q_options"))}})
     return options
@@ -75,7 +75,7 @@ def options_alone(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 @lru_cache(maxsize=256)
 def warn_unknown(name: str) -> None:
     """Say once that an option does nothing."""
-    hint = near(name, KNOWN)
+    hint = closest_name_hint(name, KNOWN_OPTIONS)
     text = f"unknown option '%s' in q_options is ignored{hint and '. '}%s"
     logger.warning(text, name, hint)
 
@@ -84,12 +84,12 @@ def warn_unshared(options: Mapping[str, Any]) -> None:
     """Say once that a result is kept where nobody else sees it, unless the task runs here."""
     is_here = Conf.SYNC if options.get("sync") is None else options["sync"]
     backend = str(settings.CACHES.get(Conf.CACHE, {}).get("BACKEND"))
-    if backend in UNSHARED and not is_here:
-        say_unshared(Conf.CACHE, backend.rpartition(".")[2])
+    if backend in UNSHARED_CACHE_BACKENDS and not is_here:
+        log_unshared_cache(Conf.CACHE, backend.rpartition(".")[2])
 
 
 @lru_cache(maxsize=16)
-def say_unshared(alias: str, backend: str) -> None:
+def log_unshared_cache(alias: str, backend: str) -> None:
     """Say it once for each cache."""
     logger.warning(
         "a task asks for its result to be cached, and the cache '%s' is a %s: what a cluster "
@@ -116,7 +116,9 @@ def chosen_broker(options: Mapping[str, Any]) -> Broker:
     if options.get("broker") is not None:
         return options["broker"]
     if options.get("redis") is not None:
-        return broker_on(options["redis"], options.get("cluster"), options.get("list_key"))
+        return redis_broker_for_client(
+            options["redis"], options.get("cluster"), options.get("list_key")
+        )
     return shared_broker(options.get("cluster"), options.get("list_key"))
 
 
@@ -132,18 +134,18 @@ def send_batch(calls: Iterable[Any], options: Mapping[str, Any]) -> list[str]:
     """Send off many calls together, and return the ids of their tasks."""
     options = options_alone(options)
     now = timezone.now()
-    packages = [batched(call, options, now) for call in items(calls, "The calls of a batch")]
+    packages = [batch_package(call, options, now) for call in items(calls, "The calls of a batch")]
     dispatch(packages, options)
     return [package["id"] for package in packages]
 
 
-def batched(call: Any, options: Mapping[str, Any], now: datetime) -> TaskPackage:
+def batch_package(call: Any, options: Mapping[str, Any], now: datetime) -> TaskPackage:
     """Make the package of one call of a batch, whose keyword arguments may hold options too."""
     func, args, kwargs = link_parts(call)
     if not kwargs:
         return new_package(func, args, kwargs, options, started=now)
     given = kwargs.keys() | options_in(kwargs.get("q_options")).keys()
-    if misplaced := sorted(SHARED & given):
+    if misplaced := sorted(BATCH_OPTIONS & given):
         raise PackageError(f"'{misplaced[0]}' is an option of the batch, not of one task in it.")
     own, kwargs = own_options(kwargs)
     return new_package(func, args, kwargs, {**options, **own}, started=now)
@@ -152,7 +154,7 @@ def batched(call: Any, options: Mapping[str, Any], now: datetime) -> TaskPackage
 def send_chain(chain: Iterable[Any], options: Mapping[str, Any]) -> str:
     """Send off the first link of a chain with the others in tow, and return their group."""
     given = dict(options)
-    asked = {key: normal(key, given.pop(key, None), FLAG) for key in CHAIN_SETTINGS}
+    asked = {key: normalize_option(key, given.pop(key, None), FLAG_TYPE) for key in CHAIN_SETTINGS}
     settings = {key: True for key, value in asked.items() if value}
     options = options_alone(given)
     if isinstance(chain, Mapping):
@@ -184,7 +186,7 @@ def send_iterable(func: str | Callable, values: Iterable[Any], kwargs: Mapping[s
         ]
         dispatch(packages, options)
     else:
-        finish(new_package(func, (), kwargs, options, iterable), options)
+        complete_empty_iterable(new_package(func, (), kwargs, options, iterable), options)
     return iterable
 
 
@@ -205,7 +207,7 @@ def item_options(options: Mapping[str, Any], iterable: str, count: int) -> dict[
     }
 
 
-def finish(package: TaskPackage, options: Mapping[str, Any]) -> None:
+def complete_empty_iterable(package: TaskPackage, options: Mapping[str, Any]) -> None:
     """Complete the task of an iterable that has no items."""
-    accept(package).update(args=[], result=[], success=True, stopped=timezone.now())
+    normalize_package(package).update(args=[], result=[], success=True, stopped=timezone.now())
     complete_here([package], options.get("broker"), submit)

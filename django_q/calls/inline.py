@@ -13,14 +13,14 @@ from functools import partial
 from django.db import DatabaseError, connections, transaction
 
 from django_q.brokers.base import Broker
-from django_q.calls.producer import signed
+from django_q.calls.producer import signed_payload
 from django_q.completion.completion import complete_here
 from django_q.conf import Conf
-from django_q.exceptions import TimeoutException, interruptions
+from django_q.exceptions import TimeoutException, inline_interrupts
 from django_q.execution.execution import execute
 from django_q.execution.task_context import in_own_context
 from django_q.signing import SignedPackage
-from django_q.wire.package import TaskPackage, checked
+from django_q.wire.package import TaskPackage, checked_package
 
 
 def run_inline(package: TaskPackage, broker: Broker | None = None) -> str:
@@ -30,7 +30,7 @@ def run_inline(package: TaskPackage, broker: Broker | None = None) -> str:
     result is kept where those of the ``broker`` are. A Ctrl-C, or the time limit of the task that
     calls it, ends it as a failure and is raised when that is saved.
     """
-    package = checked(SignedPackage.loads(signed(package)))
+    package = checked_package(SignedPackage.loads(signed_payload(package)))
     with interruptible() as interrupted:
         with savepoints():
             error = in_own_context(execute, package)
@@ -46,11 +46,11 @@ def run_inline(package: TaskPackage, broker: Broker | None = None) -> str:
 def interruptible() -> Iterator[list[BaseException]]:
     """Collect the Ctrl-C of a user that comes while foreign code runs."""
     interrupted: list[BaseException] = []
-    token = interruptions.set(interrupted)
+    token = inline_interrupts.set(interrupted)
     try:
         yield interrupted
     finally:
-        interruptions.reset(token)
+        inline_interrupts.reset(token)
 
 
 def is_interruption(error: BaseException | None) -> bool:

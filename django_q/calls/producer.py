@@ -9,17 +9,23 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from django_q.brokers import leased
+from django_q.brokers import adapt_broker
 from django_q.brokers.base import Broker
 from django_q.brokers.broker_cache import shared_broker
 from django_q.conf import Conf, logger
-from django_q.exceptions import PackageError, Refused, endure, safe_repr, safe_str
-from django_q.foreign_code.guards import Inside, consult
-from django_q.servers.transactions import open_transaction, when_committed
+from django_q.exceptions import EnqueueRefused, PackageError, contain_error, safe_repr, safe_str
+from django_q.foreign_code.guards import CurrentForeignCall, send_signal_raising
+from django_q.servers.transactions import open_transaction, run_on_commit
 from django_q.signals import SENDER, pre_enqueue
 from django_q.signing import PackageTooLarge, SignedPackage
-from django_q.wire.options import accept
-from django_q.wire.package import TaskPackage, checked, dotted_name, importable_name, link_parts
+from django_q.wire.options import normalize_package
+from django_q.wire.package import (
+    TaskPackage,
+    checked_package,
+    dotted_name,
+    importable_name,
+    link_parts,
+)
 
 
 def submit(package: TaskPackage, broker: Broker | None = None, delay: float = 0) -> str:
@@ -28,33 +34,34 @@ def submit(package: TaskPackage, broker: Broker | None = None, delay: float = 0)
     Raises ``PackageError`` for what can not travel, and the driver's error when the broker
     does not answer. ``delay`` is in seconds.
     """
-    send(signed(package), broker or shared_broker(package.get("cluster")), [package], delay)
+    send(signed_payload(package), broker or shared_broker(package.get("cluster")), [package], delay)
     return package["id"]
 
 
 def submit_once(package: TaskPackage, broker: Broker | None = None) -> str:
     """Put a package on the queue now, unless its id was there before, and return its id.
 
-    ``forget`` its id when nobody will submit it again. Raises as ``sealed`` does.
+    Call ``forget_ids`` when nobody will submit it again. Raises as ``signed_payload_in_cluster``
+    does.
     """
-    payload = sealed(package)
-    if not lasting(broker, package.get("cluster")).enqueue_once(payload, package["id"]):
+    payload = signed_payload_in_cluster(package)
+    if not leased_broker(broker, package.get("cluster")).enqueue_once(payload, package["id"]):
         logger.debug("task %s was enqueued before", package["id"])
     return package["id"]
 
 
-def forget(packages: Iterable[TaskPackage], broker: Broker | None = None) -> None:
+def forget_ids(packages: Iterable[TaskPackage], broker: Broker | None = None) -> None:
     """Let go of the ids that ``submit_once`` has had."""
     ids: dict[str | None, list[str]] = defaultdict(list)
     for package in packages:
         ids[package.get("cluster")].append(package["id"])
     for cluster, own in ids.items():
-        lasting(broker, cluster).forget(own)
+        leased_broker(broker, cluster).release_once_keys(own)
 
 
-def lasting(broker: Broker | None, cluster: str | None) -> Broker:
+def leased_broker(broker: Broker | None, cluster: str | None) -> Broker:
     """Find the broker for the queue of a cluster: the given one unless a cluster is named."""
-    return broker if broker and not cluster else leased(shared_broker(cluster))
+    return broker if broker and not cluster else adapt_broker(shared_broker(cluster))
 
 
 def submit_when_committed(
@@ -68,24 +75,24 @@ def submit_when_committed(
     if not packages:
         return
     broker = broker or shared_broker(packages[0].get("cluster"))
-    payloads = [signed(package) for package in packages]
+    payloads = [signed_payload(package) for package in packages]
     alias = open_transaction() if on_commit else None
     push = partial(send, payloads, broker, packages)
     if alias is None:
         push()
-    elif writes_to(broker) == alias:
+    elif queue_database(broker) == alias:
         push()
-        when_committed(None, names_of(packages), alias)
+        run_on_commit(None, ids_and_groups(packages), alias)
     else:
-        when_committed(push, names_of(packages), alias)
+        run_on_commit(push, ids_and_groups(packages), alias)
 
 
-def writes_to(broker: Broker) -> str | None:
+def queue_database(broker: Broker) -> str | None:
     """Name the database a broker's queue is in: its rows commit with the transaction itself."""
     return getattr(broker, "alias", None)
 
 
-def names_of(packages: Sequence[TaskPackage]) -> Iterator[str]:
+def ids_and_groups(packages: Sequence[TaskPackage]) -> Iterator[str]:
     """List the ids and groups that somebody could wait for."""
     for package in packages:
         yield package["id"]
@@ -102,63 +109,65 @@ def send(
     """Enqueue payloads in one round trip."""
     if isinstance(payloads, str) or len(payloads) == 1:
         payload = payloads if isinstance(payloads, str) else payloads[0]
-        receipt = leased(broker).enqueue(payload, delay) if delay else broker.enqueue(payload)
+        receipt = adapt_broker(broker).enqueue(payload, delay) if delay else broker.enqueue(payload)
         receipts = [receipt]
     else:
-        receipts = leased(broker).enqueue_many(payloads)
+        receipts = adapt_broker(broker).enqueue_many(payloads)
     if logger.isEnabledFor(10):
         for package, receipt in zip(packages, receipts, strict=False):
             logger.debug("Pushed ('%s', '%s') as %s", package["name"], package["id"], receipt)
 
 
-def signed(package: TaskPackage) -> str:
+def signed_payload(package: TaskPackage) -> str:
     """Tell ``pre_enqueue``, check what there is then, and make the payload."""
     if pre_enqueue.receivers:
-        consult(
+        send_signal_raising(
             *(pre_enqueue, "pre_enqueue", package["name"], package["id"]),
             sender=SENDER,
             task=package,
         )
-        checked(package)  # they may have made anything of it
-    accept(package)
+        checked_package(package)  # they may have made anything of it
+    normalize_package(package)
     if Conf.SERIALIZER == "json":
-        package = by_name(package)
+        package = with_named_callables(package)
     try:
         return SignedPackage.dumps(package)
     except (PackageTooLarge, ImproperlyConfigured):  # no fault of what is sent
         raise
     except Exception as error:
-        raise PackageError(explain(package, error)) from error
+        raise PackageError(explain_unsendable(package, error)) from error
 
 
-def sealed(package: TaskPackage) -> str:
+def signed_payload_in_cluster(package: TaskPackage) -> str:
     """Make the payload of a task that a cluster enqueues itself, where no caller gets to know.
 
-    Raises ``PackageError`` for what can not travel, and ``Refused`` where a receiver fails: what
-    that raises may look like the error of a server that is away.
+    Raises ``PackageError`` for what can not travel, and ``EnqueueRefused`` where a receiver fails:
+    what that raises may look like the error of a server that is away.
     """
-    if killer := Inside.killers.get(package["id"]):
-        raise Refused(f"{killer} has ended the process that called it")
+    if killer := CurrentForeignCall.crash_causes.get(package["id"]):
+        raise EnqueueRefused(f"{killer} has ended the process that called it")
     try:
-        return signed(package)
+        return signed_payload(package)
     except PackageError:
         raise
     except BaseException as error:
-        endure(error)
-        raise Refused(f"a receiver of pre_enqueue failed: {safe_repr(error)}") from error
+        contain_error(error)
+        raise EnqueueRefused(f"a receiver of pre_enqueue failed: {safe_repr(error)}") from error
 
 
-def by_name(package: TaskPackage) -> TaskPackage:
+def with_named_callables(package: TaskPackage) -> TaskPackage:
     """Name the callables of a package, for a serializer that carries no functions."""
     named = {**package, "func": importable_name(package["func"], "The function")}
     if package.get("hook"):
         named["hook"] = importable_name(package["hook"], "The hook")
     if package.get("chain"):
-        named["chain"] = [link_by_name(*each) for each in enumerate(package["chain"], 1)]
+        named["chain"] = [
+            link_with_named_callables(*each) for each in enumerate(package["chain"], 1)
+        ]
     return named  # type: ignore[return-value]
 
 
-def link_by_name(number: int, link: Any) -> tuple[str, tuple, dict]:
+def link_with_named_callables(number: int, link: Any) -> tuple[str, tuple, dict]:
     """Name the callables of a link that follows."""
     func, args, kwargs = link_parts(link)
     if kwargs.get("hook"):
@@ -166,10 +175,10 @@ def link_by_name(number: int, link: Any) -> tuple[str, tuple, dict]:
     return importable_name(func, f"The function of link {number}"), args, kwargs
 
 
-def explain(package: TaskPackage, error: Exception) -> str:
+def explain_unsendable(package: TaskPackage, error: Exception) -> str:
     """Say which part of a call can not travel."""
     name = dotted_name(package["func"])
-    for part, value in parts(package):
+    for part, value in labelled_values(package):
         try:
             SignedPackage.dumps(value)
         except Exception as cause:
@@ -181,7 +190,7 @@ def explain(package: TaskPackage, error: Exception) -> str:
     return f"The call of '{name}' can not be sent to a worker: {safe_str(error)}."
 
 
-def parts(package: TaskPackage) -> Iterator[tuple[str, Any]]:
+def labelled_values(package: TaskPackage) -> Iterator[tuple[str, Any]]:
     """List what travels in a package with what it is called."""
     yield "The function", package["func"]
     for number, value in enumerate(package["args"], 1):

@@ -13,13 +13,13 @@ from django.utils.translation import gettext as _
 
 from django_q.calls.composition import dispatch, options_of
 from django_q.conf import Conf
-from django_q.exceptions import PackageError, brief
+from django_q.exceptions import PackageError, error_summary
 from django_q.models import Task
 from django_q.wire.option_types import is_path
-from django_q.wire.package import new_package, resolve_callable, tells_time
+from django_q.wire.package import encodes_time, new_package, resolve_callable
 
 #: The id of an iterable.
-ITERABLE = re.compile("[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}")
+ITERABLE_ID_PATTERN = re.compile("[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}")
 
 
 class NotRepeatable(PackageError):
@@ -35,7 +35,7 @@ def resubmit(task: Task) -> str:
     """
     args, kwargs = arguments(task)
     check_function(task.func)
-    if is_whole(task):
+    if is_iterable_row(task):
         raise NotRepeatable(_("It is an iterable, whose items were calls of their own."))
     if task.hook_name and not is_path(task.hook_name):
         raise NotRepeatable(
@@ -72,10 +72,10 @@ def check_function(name: str) -> None:
         resolve_callable(name)
     except Exception as error:  # whatever a module raises when it is imported
         text = _("Its function can not be found: %(error)s")
-        raise NotRepeatable(text % {"error": brief(error)}) from error
+        raise NotRepeatable(text % {"error": error_summary(error)}) from error
 
 
-def is_whole(task: Task) -> bool:
+def is_iterable_row(task: Task) -> bool:
     """Whether a row is that of an iterable, whose arguments are the list of its items.
 
     Those of a call are a tuple; as JSON they are a list, too. Then it has as many results, and the
@@ -85,6 +85,6 @@ def is_whole(task: Task) -> bool:
         return False
     if Conf.SERIALIZER != "json":
         return True
-    if len(task.args) != len(task.result) or not ITERABLE.fullmatch(task.id):
+    if len(task.args) != len(task.result) or not ITERABLE_ID_PATTERN.fullmatch(task.id):
         return False
-    return not tells_time(task.id, task.started)
+    return not encodes_time(task.id, task.started)

@@ -29,12 +29,18 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning, register
 
-from django_q.checks.combinations import TOGETHER, check_name
+from django_q.checks.combinations import COMBINATION_CHECKS, check_name
 from django_q.checks.messages import Messages, no_effect, not_a_dictionary
-from django_q.checks.options import TYPES, examine_value, fits, unknown, wrong_type
-from django_q.conf import Settings, attribute
+from django_q.checks.options import (
+    OPTION_TYPES,
+    examine_value,
+    has_type,
+    unknown_option,
+    wrong_type,
+)
+from django_q.conf import Settings, attribute_name
 from django_q.foreign_code import installed_files
-from django_q.text.redaction import place
+from django_q.text.redaction import setting_location
 
 
 @register()
@@ -56,10 +62,10 @@ def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessag
 @register()
 def check_distributions(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """Warn of a distribution whose files are ``django_q`` as well: one overwrites the other."""
-    if not (others := installed_files.others()):
+    if not (others := installed_files.conflicting_distributions()):
         return []
     text = f"{' and '.join(others)} is installed beside django-q: both are the package django_q."
-    hint = installed_files.ADVICE.format(others=" and ".join(others))
+    hint = installed_files.REINSTALL_ADVICE.format(others=" and ".join(others))
     return [Warning(text, hint=hint, id="django_q.W010")]
 
 
@@ -73,7 +79,7 @@ def examine(options: Any) -> Messages:
     yield from examine_cluster(options, "Q_CLUSTER")
     clusters = options.get("ALT_CLUSTERS")
     for name, own in clusters.items() if isinstance(clusters, Mapping) else ():
-        where = place("Q_CLUSTER['ALT_CLUSTERS']", name)
+        where = setting_location("Q_CLUSTER['ALT_CLUSTERS']", name)
         yield from check_name(where, str(name))
         if isinstance(own, Mapping):
             yield from examine_alternative(options, own, where)
@@ -96,14 +102,18 @@ def examine_alternative(options: Mapping, own: Mapping, where: str) -> Messages:
 def examine_cluster(options: Mapping, where: str) -> Messages:
     """Check the settings of one cluster: each by itself, then together."""
     for key in options:
-        if attribute(key) not in TYPES:
-            yield unknown(key, where, options)
-    given = {attribute(key): value for key, value in options.items() if attribute(key) in TYPES}
-    fitting = {name: value for name, value in given.items() if fits(value, TYPES[name])}
+        if attribute_name(key) not in OPTION_TYPES:
+            yield unknown_option(key, where, options)
+    given = {
+        attribute_name(key): value
+        for key, value in options.items()
+        if attribute_name(key) in OPTION_TYPES
+    }
+    fitting = {name: value for name, value in given.items() if has_type(value, OPTION_TYPES[name])}
     for name in [name for name in given if name not in fitting]:
         yield wrong_type(name, given[name], where)
     for name, value in fitting.items():
         yield from examine_value(name, value, where)
     together = vars(Settings()) | fitting
-    for check in TOGETHER:
+    for check in COMBINATION_CHECKS:
         yield from check(together, fitting, where)

@@ -11,7 +11,7 @@ from django.core.checks import Warning
 
 from django_q.checks.messages import Messages, no_effect
 from django_q.foreign_code import optional_packages
-from django_q.results.cache import UNSHARED
+from django_q.results.cache import UNSHARED_CACHE_BACKENDS
 
 
 def check_retry(conf: dict[str, Any], given: dict[str, Any], where: str) -> Messages:
@@ -40,7 +40,7 @@ def check_cached(conf: dict[str, Any], given: dict[str, Any], where: str) -> Mes
     """A result is written by one process and read by another."""
     cache = settings.CACHES.get(conf["CACHE"])
     backend = cache.get("BACKEND") if isinstance(cache, Mapping) else None
-    if conf["CACHED"] and backend in UNSHARED:
+    if conf["CACHED"] and backend in UNSHARED_CACHE_BACKENDS:
         yield Warning(
             f"{where}['cached'] keeps results in the cache '{conf['CACHE']}', a "
             f"{backend.rpartition('.')[2]}: what the cluster writes there, nobody else sees.",
@@ -65,7 +65,7 @@ def check_sqlite(conf: dict[str, Any], given: dict[str, Any], where: str) -> Mes
         )
 
 
-def check_overruled(conf: dict[str, Any], given: dict[str, Any], where: str) -> Messages:
+def check_overridden(conf: dict[str, Any], given: dict[str, Any], where: str) -> Messages:
     """Options that others make void."""
     brokers = [name for name in ("BROKER_CLASS", "SQS", "ORM") if conf[name]]
     for name in brokers[1:]:
@@ -107,12 +107,12 @@ def check_name(option: str, name: str) -> Messages:
         )
 
 
-TOGETHER = (
+COMBINATION_CHECKS = (
     check_names,
     check_retry,
     check_failures,
     check_cached,
     check_sqlite,
-    check_overruled,
+    check_overridden,
     check_packages,
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error, Warning
 
-from django_q.text.redaction import quoted
+from django_q.text.redaction import quote_or_redact
 
 Messages = Iterator[CheckMessage]
 
@@ -24,9 +24,9 @@ def no_effect(option: str, reason: str, hint: str | None = None) -> CheckMessage
     return Warning(f"{option} has no effect: {reason}.", hint=hint, id="django_q.W006")
 
 
-def not_there(option: str, value: str, what: str, near: Iterable = ()) -> CheckMessage:
+def not_found(option: str, value: str, what: str, near: Iterable = ()) -> CheckMessage:
     """Say that something that is named is not there."""
     close = get_close_matches(value, [str(name) for name in near], n=1)
     hint = f"Did you mean '{close[0]}'?" if close else None
-    text = f"{option}: there is no {what} {quoted(value, near)}."
+    text = f"{option}: there is no {what} {quote_or_redact(value, near)}."
     return Error(text, hint=hint, id="django_q.E005")

@@ -18,24 +18,28 @@ from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
 from django_q import recurrence
-from django_q.checks.messages import Messages, no_effect, not_there
-from django_q.conf import RENAMED, Settings
-from django_q.foreign_code.error_reporting import GROUP, NoReporter, entry_point
+from django_q.checks.messages import Messages, no_effect, not_found
+from django_q.conf import RENAMED_KEYS, Settings
+from django_q.foreign_code.error_reporting import (
+    ENTRY_POINT_GROUP,
+    ReporterNotFound,
+    find_entry_point,
+)
 from django_q.servers.connections import connect_redis
 from django_q.signing import SERIALIZERS
-from django_q.text.redaction import is_path, place, quoted
-from django_q.wire.allowed_functions import BELOW
+from django_q.text.redaction import is_path, quote_or_redact, setting_location
+from django_q.wire.allowed_functions import PACKAGE_WILDCARD
 from django_q.wire.package import resolve
 
 #: Types by attribute of Conf.
-TYPES = get_type_hints(Settings)
+OPTION_TYPES = get_type_hints(Settings)
 #: Names of the options in ``Q_CLUSTER`` by attribute of Conf.
-KEYS = {name: name.lower() for name in TYPES} | {"ALT_CLUSTERS": "ALT_CLUSTERS"}
-KEYS |= {name: key for key, name in RENAMED.items()}
+OPTION_KEYS = {name: name.lower() for name in OPTION_TYPES} | {"ALT_CLUSTERS": "ALT_CLUSTERS"}
+OPTION_KEYS |= {name: key for key, name in RENAMED_KEYS.items()}
 
 #: Options of the predecessors that have no meaning here, and what to do about each.
 IRON_MQ, MONGO, DISQUE = "IronMQ", "MongoDB", "Disque"
-LEFT_OUT = {
+REMOVED_BROKER_OPTIONS = {
     "iron_mq": IRON_MQ,
     "mongo": MONGO,
     "mongo_db": MONGO,
@@ -43,34 +47,40 @@ LEFT_OUT = {
     "disque_auth": DISQUE,
     "disque_fastack": DISQUE,
 }
-WITHOUT_MEANING = {
+IGNORED_OPTIONS = {
     "has_replica": "The scheduler asks your database routers which database to write to."
 }
 
 #: Bounds of numbers: the least, and the greatest that is sensible.
-ABOVE_0 = 1e-9
-RANGES = {
+MIN_POSITIVE = 1e-9
+OPTION_RANGES = {
     "WORKERS": (1, None),
-    "POLL": (ABOVE_0, None),
+    "POLL": (MIN_POSITIVE, None),
     "SAVE_LIMIT": (-1, None),
-    "GUARD_CYCLE": (ABOVE_0, 60),
+    "GUARD_CYCLE": (MIN_POSITIVE, 60),
     "QUEUE_LIMIT": (0, None),
     "MAX_PACKAGE_SIZE": (1, None),
     "RECYCLE": (1, None),
     "MAX_RSS": (1, None),
-    "TIMEOUT": (ABOVE_0, None),
-    "RETRY": (ABOVE_0, None),
+    "TIMEOUT": (MIN_POSITIVE, None),
+    "RETRY": (MIN_POSITIVE, None),
     "MAX_ATTEMPTS": (0, None),
     "BULK": (1, None),
     "CPU_AFFINITY": (0, None),
     "CACHED": (0, None),
     "STOP_TIMEOUT": (0, None),
 }
-CHOICES: dict[str, tuple] = {
+OPTION_CHOICES: dict[str, tuple] = {
     "SAVE_LIMIT_PER": ("group", "name", "func", None),
     "LOG_LEVEL": ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET"),
     "SERIALIZER": tuple(SERIALIZERS),
-    "CATCH_UP": (recurrence.ALL, recurrence.LATEST, recurrence.NONE, True, False),
+    "CATCH_UP": (
+        recurrence.CATCH_UP_ALL,
+        recurrence.CATCH_UP_LATEST,
+        recurrence.CATCH_UP_NONE,
+        True,
+        False,
+    ),
     "START_METHOD": (*multiprocessing.get_all_start_methods(), None),
 }
 REDIS_HINT = (
@@ -78,26 +88,26 @@ REDIS_HINT = (
     "sentinels of Redis Sentinel."
 )
 #: What Python says of an argument that a function does not take.
-UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
+UNEXPECTED_ARGUMENT_PATTERN = re.compile(r"unexpected keyword argument '(\w+)'")
 #: A dotted name, or all that is below one.
-FUNCTIONS = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(\.\*)?")
+FUNCTION_NAME_PATTERN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(\.\*)?")
 #: Their values may hold passwords and are not shown.
-SECRET = ("REDIS", "SQS", "ERROR_REPORTER", "ALT_CLUSTERS")
+SECRET_OPTIONS = ("REDIS", "SQS", "ERROR_REPORTER", "ALT_CLUSTERS")
 
 
-def unknown(key: Any, where: str, options: Mapping) -> CheckMessage:
+def unknown_option(key: Any, where: str, options: Mapping) -> CheckMessage:
     """Say that an option is unknown, and which one may be meant."""
-    option = place(where, key)
-    if service := LEFT_OUT.get(key) if isinstance(key, str) else None:
-        return left_out(option, service, options)
-    if isinstance(key, str) and key in WITHOUT_MEANING:
-        return no_effect(option, "it has no meaning here", WITHOUT_MEANING[key])
-    near = get_close_matches(str(key).lower(), KEYS.values(), n=1)
+    option = setting_location(where, key)
+    if service := REMOVED_BROKER_OPTIONS.get(key) if isinstance(key, str) else None:
+        return removed_broker(option, service, options)
+    if isinstance(key, str) and key in IGNORED_OPTIONS:
+        return no_effect(option, "it has no meaning here", IGNORED_OPTIONS[key])
+    near = get_close_matches(str(key).lower(), OPTION_KEYS.values(), n=1)
     hint = f"Did you mean '{near[0]}'?" if near else "Options are listed in the documentation."
     return Warning(f"Unknown option {option}.", hint=hint, id="django_q.W001")
 
 
-def left_out(option: str, service: str, options: Mapping) -> CheckMessage:
+def removed_broker(option: str, service: str, options: Mapping) -> CheckMessage:
     """Say that there is no such broker: an error, unless another one is chosen anyway."""
     if options.get("broker_class") or options.get("sqs") or options.get("orm"):
         return no_effect(option, f"there is no broker for {service}", "Leave it out.")
@@ -108,10 +118,10 @@ def left_out(option: str, service: str, options: Mapping) -> CheckMessage:
     )
 
 
-def fits(value: Any, hint: Any) -> bool:
+def has_type(value: Any, hint: Any) -> bool:
     """Tell whether a value is of an annotated type."""
     if get_origin(hint) in (Union, UnionType):
-        return any(fits(value, one) for one in get_args(hint))
+        return any(has_type(value, one) for one in get_args(hint))
     if hint is bool:
         return isinstance(value, bool) or (isinstance(value, int) and value in (0, 1))
     if hint in (int, float):
@@ -123,22 +133,22 @@ def fits(value: Any, hint: Any) -> bool:
 
 def examine_value(name: str, value: Any, where: str) -> Messages:
     """Check one option whose value has the right type."""
-    option = f"{where}['{KEYS[name]}']"
-    low, high = RANGES.get(name, (None, None))
+    option = f"{where}['{OPTION_KEYS[name]}']"
+    low, high = OPTION_RANGES.get(name, (None, None))
     if value is not None and not isinstance(value, bool) and low is not None:
         if not low <= value <= (high or value):
             yield out_of_range(option, value, low, high)
-    elif name in CHOICES and value not in CHOICES[name]:
-        names = ", ".join(repr(choice) for choice in CHOICES[name])
-        got = quoted(value, CHOICES[name])
+    elif name in OPTION_CHOICES and value not in OPTION_CHOICES[name]:
+        names = ", ".join(repr(choice) for choice in OPTION_CHOICES[name])
+        got = quote_or_redact(value, OPTION_CHOICES[name])
         yield Error(f"{option} must be one of {names}; got {got}.", id="django_q.E004")
-    elif name in NAMES and value:
-        yield from NAMES[name](option, str(value) if isinstance(value, Promise) else value)
+    elif name in OPTION_CHECKS and value:
+        yield from OPTION_CHECKS[name](option, str(value) if isinstance(value, Promise) else value)
 
 
 def out_of_range(option: str, value: Any, low: float, high: float | None) -> CheckMessage:
     """Say which numbers are expected."""
-    least = "above 0" if low == ABOVE_0 else f"{low} or more"
+    least = "above 0" if low == MIN_POSITIVE else f"{low} or more"
     most = f", and {high} at most" if high else ""
     return Error(f"{option} must be {least}{most}; got {value!r}.", id="django_q.E003")
 
@@ -147,24 +157,24 @@ def wrong_type(name: str, value: Any, where: str) -> CheckMessage:
     """Say which types are expected."""
     expected = " or ".join(
         "None" if one is NoneType else one.__name__
-        for one in get_args(TYPES[name]) or (TYPES[name],)
+        for one in get_args(OPTION_TYPES[name]) or (OPTION_TYPES[name],)
     )
-    simple = isinstance(value, (str, int, float, NoneType)) and name not in SECRET
-    got = quoted(value) if simple else f"a {type(value).__name__}"
-    text = f"{where}['{KEYS[name]}'] must be of type {expected}; got {got}."
+    simple = isinstance(value, (str, int, float, NoneType)) and name not in SECRET_OPTIONS
+    got = quote_or_redact(value) if simple else f"a {type(value).__name__}"
+    text = f"{where}['{OPTION_KEYS[name]}'] must be of type {expected}; got {got}."
     return Error(text, id="django_q.E002")
 
 
 def check_database(option: str, alias: str) -> Messages:
     """Check that a database is defined."""
     if alias not in settings.DATABASES:
-        yield not_there(option, alias, "database", settings.DATABASES)
+        yield not_found(option, alias, "database", settings.DATABASES)
 
 
 def check_cache(option: str, alias: str) -> Messages:
     """Check that a cache is defined."""
     if alias not in settings.CACHES:
-        yield not_there(option, alias, "cache", settings.CACHES)
+        yield not_found(option, alias, "cache", settings.CACHES)
 
 
 def check_broker_class(option: str, path: str) -> Messages:
@@ -189,8 +199,8 @@ def check_redis(option: str, value: str | Mapping[str, Any]) -> Messages:
     except ImproperlyConfigured as error:
         yield Error(str(error).replace("Q_CLUSTER['redis']", option, 1), id="django_q.E007")
     except TypeError as error:  # it may name an argument
-        name = UNEXPECTED.search(str(error))
-        what = f"there is no argument {quoted(name[1])}" if name else "it can not be read"
+        name = UNEXPECTED_ARGUMENT_PATTERN.search(str(error))
+        what = f"there is no argument {quote_or_redact(name[1])}" if name else "it can not be read"
         yield Error(f"{option}: {what}.", hint=REDIS_HINT, id="django_q.E007")
     except Exception:  # whatever the client makes of values, which may be secret
         yield Error(f"{option} can not be read.", hint=REDIS_HINT, id="django_q.E007")
@@ -200,8 +210,8 @@ def check_sqs(option: str, options: Mapping[str, Any]) -> Messages:
     """Check what Amazon takes no more of."""
     key = "receive_message_wait_time_seconds"
     seconds = options.get(key)
-    if key in options and (not fits(seconds, int) or not 0 <= seconds <= 20):
-        text = f"{option}['{key}'] must be a number from 0 to 20; got {quoted(seconds)}."
+    if key in options and (not has_type(seconds, int) or not 0 <= seconds <= 20):
+        text = f"{option}['{key}'] must be a number from 0 to 20; got {quote_or_redact(seconds)}."
         yield Error(text, id="django_q.E003")
 
 
@@ -213,9 +223,11 @@ def check_reporters(option: str, reporters: Mapping[str, Any]) -> Messages:
             text = f"{where} must be a dictionary of arguments; got a {type(arguments).__name__}."
             yield Error(text, id="django_q.E002")
         try:
-            module = entry_point(str(name)).module.partition(".")[0]
-        except NoReporter:
-            yield not_there(where, str(name), "error reporter", entry_points(group=GROUP).names)
+            module = find_entry_point(str(name)).module.partition(".")[0]
+        except ReporterNotFound:
+            yield not_found(
+                where, str(name), "error reporter", entry_points(group=ENTRY_POINT_GROUP).names
+            )
         else:
             if find_spec(module) is None:
                 package = module.replace("_", "-")
@@ -228,18 +240,18 @@ def check_time_zone(option: str, name: str) -> Messages:
     try:
         recurrence.time_zone(name)
     except recurrence.RecurrenceError:
-        yield not_there(option, name, "time zone")
+        yield not_found(option, name, "time zone")
 
 
 def check_functions(option: str, names: Iterable) -> Messages:
     """Check that each entry is a name, or ``package.*``, and leads somewhere."""
     for name in names:
-        if not isinstance(name, str) or not FUNCTIONS.fullmatch(name):
+        if not isinstance(name, str) or not FUNCTION_NAME_PATTERN.fullmatch(name):
             text = f"{option} must list dotted names such as 'shop.tasks.send', or 'shop.tasks.*'"
             yield Error(f"{text}; got a {type(name).__name__} that is none.", id="django_q.E004")
             continue
         try:
-            resolve(name.removesuffix(BELOW))
+            resolve(name.removesuffix(PACKAGE_WILDCARD))
         except Exception as error:  # whatever its module raises
             text = f"{option}: {name!r} can not be found here: {type(error).__name__}."
             hint = "It allows nothing then. Is it spelt as it is imported?"
@@ -247,7 +259,7 @@ def check_functions(option: str, names: Iterable) -> Messages:
 
 
 #: Checks of what an option names or holds.
-NAMES: dict[str, Callable[[str, Any], Messages]] = {
+OPTION_CHECKS: dict[str, Callable[[str, Any], Messages]] = {
     "FUNCTIONS": check_functions,
     "ORM": check_database,
     "CACHE": check_cache,

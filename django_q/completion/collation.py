@@ -20,16 +20,16 @@ from django.utils import timezone
 
 from django_q.brokers.base import Broker
 from django_q.conf import logger
-from django_q.exceptions import StoreAway, brief, endure
-from django_q.foreign_code.guards import Door
+from django_q.exceptions import StoreUnavailable, contain_error, error_summary
+from django_q.foreign_code.guards import ForeignCall
 from django_q.humanhash import humanize
 from django_q.models import Part, Task
 from django_q.results import parts, saving
-from django_q.results.cache import Cached
+from django_q.results.cache import CachedResults
 from django_q.wire.package import TaskPackage
 
 #: Marks in memory an item whose iterable is done, as completing may be repeated.
-COLLATED = "collated"
+COLLATED_KEY = "collated"
 
 
 def is_item(package: TaskPackage) -> bool:
@@ -40,16 +40,16 @@ def is_item(package: TaskPackage) -> bool:
     return isinstance(group, str) and 0 < len(group) <= 32 and group.isprintable()
 
 
-def collect(items: Sequence[TaskPackage], broker: Broker | None = None) -> list[TaskPackage]:
+def collate(items: Sequence[TaskPackage], broker: Broker | None = None) -> list[TaskPackage]:
     """Keep the results of items, and return the packages of the iterables that are whole now.
 
-    Raises ``StoreAway`` where there is no way to write them.
+    Raises ``StoreUnavailable`` where there is no way to write them.
     """
     if not items:
         return []
     try:
-        return collected(items, broker)
-    except StoreAway:
+        return store_and_collate(items, broker)
+    except StoreUnavailable:
         raise
     except Exception as error:
         parts.check_away(error)
@@ -57,78 +57,82 @@ def collect(items: Sequence[TaskPackage], broker: Broker | None = None) -> list[
         raise
 
 
-def collected(items: Sequence[TaskPackage], broker: Broker | None) -> list[TaskPackage]:
+def store_and_collate(items: Sequence[TaskPackage], broker: Broker | None) -> list[TaskPackage]:
     """Keep the results of items, and make the packages of the iterables that are whole now."""
     iterables: dict[str, list[TaskPackage]] = defaultdict(list)
     for item in items:
-        if COLLATED not in item:
+        if COLLATED_KEY not in item:
             iterables[item["group"]].append(item)
-    for iterable in [iterable for iterable, own in iterables.items() if is_late(iterable, own)]:
+    for iterable in [
+        iterable for iterable, own in iterables.items() if is_already_collated(iterable, own)
+    ]:
         del iterables[iterable]
     parts.add(item for own in iterables.values() for item in own)
     for iterable, own in iterables.items():
-        if is_inherited(own[0]):
-            parts.add(left_behind(iterable, broker))
-    ours = [(iterable, own) for iterable, own in iterables.items() if is_ours(iterable, own)]
-    return [whole_or_failure(iterable, own) for iterable, own in ours]
+        if is_from_predecessor(own[0]):
+            parts.add(cached_predecessor_items(iterable, broker))
+    ours = [
+        (iterable, own) for iterable, own in iterables.items() if claim_if_complete(iterable, own)
+    ]
+    return [iterable_package_or_failure(iterable, own) for iterable, own in ours]
 
 
-def is_inherited(item: TaskPackage) -> bool:
+def is_from_predecessor(item: TaskPackage) -> bool:
     """Whether a predecessor has enqueued an item: it does not number them."""
     return item.get("iter_position") is None
 
 
-def left_behind(iterable: str, broker: Broker | None) -> list[TaskPackage]:
+def cached_predecessor_items(iterable: str, broker: Broker | None) -> list[TaskPackage]:
     """Find the items that clusters of a predecessor have done and left in the cache."""
     try:
-        return Cached.of(broker).packages(iterable)
+        return CachedResults.of(broker).packages(iterable)
     except BaseException as error:  # whatever a cache raises that is away, or was taken away
-        endure(error)
+        contain_error(error)
         logger.warning("what the cache may hold of iterable %s is left out: %r", iterable, error)
         return []
 
 
-def is_late(iterable: str, items: Sequence[TaskPackage]) -> bool:
+def is_already_collated(iterable: str, items: Sequence[TaskPackage]) -> bool:
     """Whether items have come again after their iterable was collated."""
-    return has_come_again(items) and parts.is_over(iterable)
+    return has_redelivery(items) and parts.is_collated(iterable)
 
 
-def is_ours(iterable: str, items: Sequence[TaskPackage]) -> bool:
+def claim_if_complete(iterable: str, items: Sequence[TaskPackage]) -> bool:
     """Whether all results of an iterable are there, and these items are to collate them."""
-    if parts.of(iterable).count() < items[0]["iter_count"]:
+    if parts.parts_of(iterable).count() < items[0]["iter_count"]:
         return False
     runs = [f"{item['id']}:{item.get('attempt', 1)}" for item in items]
-    return parts.claim(iterable, runs, force=has_come_again(items))
+    return parts.claim(iterable, runs, force=has_redelivery(items))
 
 
-def has_come_again(items: Sequence[TaskPackage]) -> bool:
+def has_redelivery(items: Sequence[TaskPackage]) -> bool:
     """Whether one of these deliveries is not the first: who had it before may have died."""
     return any(item.get("attempt", 1) > 1 for item in items)
 
 
-def whole_or_failure(iterable: str, items: Sequence[TaskPackage]) -> TaskPackage:
+def iterable_package_or_failure(iterable: str, items: Sequence[TaskPackage]) -> TaskPackage:
     """Make the finished package of an iterable, which somebody may wait for.
 
     A failure where its results can not be put together.
     """
     try:
-        return whole(iterable, items)
-    except (Error, StoreAway):
+        return iterable_package(iterable, items)
+    except (Error, StoreUnavailable):
         raise
     except Exception as error:
         logger.exception("the results of iterable %s can not be put together", iterable)
-        failed = {**whole_of(iterable, items[0]), "success": False, "args": ()}
-        failed["result"] = f"The results can not be put together: {brief(error)}"
+        failed = {**iterable_package_base(iterable, items[0]), "success": False, "args": ()}
+        failed["result"] = f"The results can not be put together: {error_summary(error)}"
         failed |= {key: items[0][key] for key in ("started", "stopped")}
         return failed  # type: ignore[return-value]
 
 
-def whole(iterable: str, items: Sequence[TaskPackage]) -> TaskPackage:
+def iterable_package(iterable: str, items: Sequence[TaskPackage]) -> TaskPackage:
     """Make the finished package of an iterable from its parts and the options of its items."""
-    found = list(parts.of(iterable))
-    package = whole_of(iterable, items[0])
+    found = list(parts.parts_of(iterable))
+    package = iterable_package_base(iterable, items[0])
     package.update(
-        args=[argument(part) for part in found],
+        args=[item_argument(part) for part in found],
         result=[parts.read(part.result) for part in found],
         success=all(part.success for part in found),
         started=min(part.started for part in found),
@@ -139,11 +143,11 @@ def whole(iterable: str, items: Sequence[TaskPackage]) -> TaskPackage:
     return package  # type: ignore[return-value]
 
 
-def whole_of(iterable: str, item: TaskPackage) -> dict[str, Any]:
+def iterable_package_base(iterable: str, item: TaskPackage) -> dict[str, Any]:
     """Make the package of an iterable from the options of an item, without its results."""
     inherited = ("func", "kwargs", "hook", "save", "cluster", "chain", "chain_options")
     package: dict[str, Any] = {key: item[key] for key in inherited if key in item}
-    package.update(id=iterable, name=item.get("iter_name") or name_of(iterable))
+    package.update(id=iterable, name=item.get("iter_name") or iterable_name(iterable))
     if item.get("iter_group"):
         package["group"] = item["iter_group"]
     if item.get("iter_cached"):
@@ -151,7 +155,7 @@ def whole_of(iterable: str, item: TaskPackage) -> dict[str, Any]:
     return package
 
 
-def name_of(iterable: str) -> str:
+def iterable_name(iterable: str) -> str:
     """Name an iterable as tasks are named; by its id where that is none of ours."""
     try:
         return humanize(iterable)
@@ -159,13 +163,13 @@ def name_of(iterable: str) -> str:
         return iterable
 
 
-def argument(part: Part) -> Any:
+def item_argument(part: Part) -> Any:
     """Read what an item was: a single argument stands for itself."""
     args = parts.read(part.args)
     return args[0] if len(args) == 1 and not isinstance(args, str) else args
 
 
-def forget(
+def delete_parts(
     iterables: Sequence[TaskPackage], items: Sequence[TaskPackage], broker: Broker | None = None
 ) -> None:
     """Delete the parts of iterables that are saved, and whose hooks were called."""
@@ -179,9 +183,9 @@ def forget(
         raise
     for item in items:
         if item["group"] in done:
-            item[COLLATED] = True  # type: ignore[typeddict-unknown-key]
-    for iterable in {item["group"] for item in items if is_inherited(item)} & done:
-        with Door("the cache"):  # which is away, and nothing but litter in it
-            Cached.of(broker).delete_group(iterable)
+            item[COLLATED_KEY] = True  # type: ignore[typeddict-unknown-key]
+    for iterable in {item["group"] for item in items if is_from_predecessor(item)} & done:
+        with ForeignCall("the cache"):  # which is away, and nothing but litter in it
+            CachedResults.of(broker).delete_group(iterable)
     with contextlib.suppress(Error):  # another monitor does it
-        parts.sweep(timezone.now())
+        parts.delete_stale_parts(timezone.now())

@@ -20,37 +20,43 @@ from django.utils import timezone
 from django_q.brokers.base import Broker
 from django_q.completion import collation
 from django_q.completion.collation import is_item
-from django_q.completion.resumption import in_order, is_suspect
-from django_q.completion.steps import Steps, ask
+from django_q.completion.resumption import crash_suspects_last, has_suspect_hook
+from django_q.completion.steps import CompletionSteps, call_broker
 from django_q.conf import Conf, logger
-from django_q.exceptions import PackageError, Refused, StoreAway, brief, safe_str
-from django_q.execution.execution import describe
-from django_q.execution.hooks import call_hook_of
-from django_q.foreign_code.guards import tell
+from django_q.exceptions import (
+    EnqueueRefused,
+    PackageError,
+    StoreUnavailable,
+    error_summary,
+    safe_str,
+)
+from django_q.execution.execution import failure_text
+from django_q.execution.hooks import call_hook_lazily
+from django_q.foreign_code.guards import send_signal_safely
 from django_q.models import Schedule, Task
 from django_q.results import cache, saving
-from django_q.results.rows import PICKLED, Unreadable, opened
+from django_q.results.rows import PICKLED_COLUMNS, UnreadableValue, unpickled
 from django_q.results.saving import as_task
-from django_q.servers.connections import takes
+from django_q.servers.connections import takes_writes
 from django_q.servers.database_errors import is_busy
 from django_q.signals import SENDER, post_execute
-from django_q.text.printable import paragraph
+from django_q.text.printable import printable_paragraph
 from django_q.wire.package import TaskPackage, dotted_name, next_link
 
 
 @dataclass
-class Spent:
+class DoneReceipts:
     """Tasks that ended well, and of which nobody wants more than that."""
 
     receipts: list[Any]
 
 
-def is_spent(package: TaskPackage) -> bool:
+def needs_only_acknowledging(package: TaskPackage) -> bool:
     """Whether nothing of a finished task is left to do but to acknowledge it."""
     return not (
         saving.is_saved(package)
         or package.get("cached")
-        or has_sequel(package)
+        or has_follow_up(package)
         or is_item(package)
         or post_execute.receivers
         or logger.isEnabledFor(logging.INFO)
@@ -61,7 +67,7 @@ def complete(
     packages: Sequence[TaskPackage],
     broker: Broker | None,
     submit: Callable[[TaskPackage], Any],
-    steps: Steps | None = None,
+    steps: CompletionSteps | None = None,
 ) -> list[TaskPackage]:
     """Save finished tasks, acknowledge them, and do what follows: links, hooks, signals.
 
@@ -70,28 +76,32 @@ def complete(
     with a single package, what can not be done is passed over. Returns the links that were
     submitted: what they follow is acknowledged, so that nobody will submit them again.
 
-    Raises ``StoreAway`` while there is no way to write to one of the stores.
+    Raises ``StoreUnavailable`` while there is no way to write to one of the stores.
     """
     links: list[TaskPackage] = []
-    steps = steps or Steps()
-    packages = still_held(packages, broker, steps)
+    steps = steps or CompletionSteps()
+    packages = with_valid_lease(packages, broker, steps)
     final = [package for package in packages if not is_tried_again(package)]
     items = [package for package in final if is_item(package)]
-    wholes = steps.attempt(items, "collating", lambda: collation.collect(items, broker)) or []
-    collated = {package["id"] for package in wholes}
+    collated_packages = (
+        steps.attempt(items, "collating", lambda: collation.collate(items, broker)) or []
+    )
+    collated = {package["id"] for package in collated_packages}
     # A run that is tried again gets no row: a row says that the task has ended.
-    saved = [package for package in final if not is_item(package)] + wholes
-    record(saved, [package for package in final if is_done(package, collated)], broker, steps)
-    for package in in_order([*final, *wholes]):
-        if not is_item(package) and has_sequel(package):
+    saved = [package for package in final if not is_item(package)] + collated_packages
+    save_and_acknowledge(
+        saved, [package for package in final if is_done(package, collated)], broker, steps
+    )
+    for package in crash_suspects_last([*final, *collated_packages]):
+        if not is_item(package) and has_follow_up(package):
             is_whole = package["id"] in collated
-            done = partial(finish_whole if is_whole else finish, package, items, broker, steps)
-            links += follow(package, submit, steps, done)
-    for package in wholes:
-        if not has_sequel(package):
-            finish_whole(package, items, broker, steps)
-    hand_back([package for package in packages if is_tried_again(package)], broker)
-    announce([*packages, *wholes])
+            done = partial(finish_iterable if is_whole else finish, package, items, broker, steps)
+            links += run_follow_ups(package, submit, steps, done)
+    for package in collated_packages:
+        if not has_follow_up(package):
+            finish_iterable(package, items, broker, steps)
+    release_for_retry([package for package in packages if is_tried_again(package)], broker)
+    send_signals_and_log([*packages, *collated_packages])
     return links
 
 
@@ -103,15 +113,15 @@ def complete_here(
     """Complete tasks in the process of whoever calls them, who is told of a store's own error."""
     try:
         complete(packages, broker, submit)
-    except StoreAway as away:
+    except StoreUnavailable as away:
         raise (away.__cause__ or away) from None
 
 
-def record(
+def save_and_acknowledge(
     saved: Sequence[TaskPackage],
     done: Sequence[TaskPackage],
     broker: Broker | None,
-    steps: Steps,
+    steps: CompletionSteps,
 ) -> None:
     """Save and acknowledge in one transaction, where results and queue share a database.
 
@@ -123,11 +133,11 @@ def record(
         try:
             with transaction.atomic(using=alias):
                 save(saved, broker)
-                acknowledge(done, broker, Steps())  # it may be rolled back
+                acknowledge(done, broker, CompletionSteps())  # it may be rolled back
             steps.acknowledged.update(receipts_of(done))
             return
-        except (DatabaseError, InterfaceError, StoreAway) as error:
-            logger.debug("results are saved and then acknowledged: %s", brief(error))
+        except (DatabaseError, InterfaceError, StoreUnavailable) as error:
+            logger.debug("results are saved and then acknowledged: %s", error_summary(error))
     steps.attempt(saved, "saving", lambda: save(saved, broker))
     acknowledge(done, broker, steps)
 
@@ -136,7 +146,7 @@ def is_done(package: TaskPackage, collated: Container[str]) -> bool:
     """Whether nothing is left to do for a saved task, or for the iterable it is an item of."""
     if is_item(package):
         return package["group"] not in collated
-    return not has_sequel(package)
+    return not has_follow_up(package)
 
 
 def save(packages: Sequence[TaskPackage], broker: Broker | None) -> None:
@@ -148,16 +158,16 @@ def save(packages: Sequence[TaskPackage], broker: Broker | None) -> None:
             cache.save(package, broker, waits="ack_id" in package)
 
 
-def amend(package: TaskPackage, broker: Broker | None, steps: Steps) -> None:
+def save_undone(package: TaskPackage, broker: Broker | None, steps: CompletionSteps) -> None:
     """Have the row of a task name what could not be done after it."""
     if package.get("cached"):
         cache.save(package, broker)
     else:
-        steps.attempt([], "noting that in the row", lambda: saving.amend(package))
+        steps.attempt([], "noting that in the row", lambda: saving.update_undone(package))
 
 
-def still_held(
-    packages: Sequence[TaskPackage], broker: Broker | None, steps: Steps
+def with_valid_lease(
+    packages: Sequence[TaskPackage], broker: Broker | None, steps: CompletionSteps
 ) -> Sequence[TaskPackage]:
     """Leave out the runs whose lease may have passed to another, which counts instead."""
     now = time.monotonic()
@@ -166,7 +176,9 @@ def still_held(
     if broker is None or not doubtful:
         return packages
     stale = steps.attempt(
-        packages, "extending the lease", lambda: ask(broker, broker.extend, doubtful, Conf.RETRY)
+        packages,
+        "extending the lease",
+        lambda: call_broker(broker, broker.extend, doubtful, Conf.RETRY),
     )
     if not stale:
         return packages
@@ -196,7 +208,7 @@ def is_tried_again(package: TaskPackage) -> bool:
     return asked and (limit == 0 or package.get("attempt", 1) < limit)
 
 
-def has_sequel(package: TaskPackage) -> bool:
+def has_follow_up(package: TaskPackage) -> bool:
     """Whether more than a signal follows from a task's end."""
     return bool(package.get("hook") or package.get("chain") or package.get("schedule"))
 
@@ -206,16 +218,18 @@ def receipts_of(packages: Sequence[TaskPackage]) -> list[Any]:
     return [package["ack_id"] for package in packages if "ack_id" in package]
 
 
-def acknowledge(packages: Sequence[TaskPackage], broker: Broker | None, steps: Steps) -> None:
+def acknowledge(
+    packages: Sequence[TaskPackage], broker: Broker | None, steps: CompletionSteps
+) -> None:
     """Tell the broker that these deliveries are done."""
     receipts = receipts_of(packages)
     if broker is not None and receipts:
-        step = partial(ask, broker, broker.acknowledge_many, receipts)
+        step = partial(call_broker, broker, broker.acknowledge_many, receipts)
         steps.attempt(packages, "acknowledging", step)
         steps.acknowledged.update(receipts)
 
 
-def hand_back(packages: Sequence[TaskPackage], broker: Broker | None) -> None:
+def release_for_retry(packages: Sequence[TaskPackage], broker: Broker | None) -> None:
     """Give deliveries back: those of a crash now, those of a failure after ``retry`` seconds."""
     if broker is None:
         return
@@ -226,33 +240,39 @@ def hand_back(packages: Sequence[TaskPackage], broker: Broker | None) -> None:
             if bool(package.get("handed_back")) is (delay == 0)
         ]
         if receipts:
-            ask(broker, broker.release, receipts, delay=delay)
+            call_broker(broker, broker.release, receipts, delay=delay)
 
 
 def finish(
-    package: TaskPackage, items: Sequence[TaskPackage], broker: Broker | None, steps: Steps
+    package: TaskPackage,
+    items: Sequence[TaskPackage],
+    broker: Broker | None,
+    steps: CompletionSteps,
 ) -> None:
     """Acknowledge a task, whose row says what could not be done after it."""
     if package.get("undone"):
-        amend(package, broker, steps)
+        save_undone(package, broker, steps)
     acknowledge([package], broker, steps)
 
 
-def finish_whole(
-    whole: TaskPackage, items: Sequence[TaskPackage], broker: Broker | None, steps: Steps
+def finish_iterable(
+    iterable: TaskPackage,
+    items: Sequence[TaskPackage],
+    broker: Broker | None,
+    steps: CompletionSteps,
 ) -> None:
     """Acknowledge an iterable, which is to acknowledge its items."""
-    if whole.get("undone"):
-        amend(whole, broker, steps)
-    own = [item for item in items if item["group"] == whole["id"]]
-    steps.attempt([], "clearing up", lambda: collation.forget([whole], own, broker))
+    if iterable.get("undone"):
+        save_undone(iterable, broker, steps)
+    own = [item for item in items if item["group"] == iterable["id"]]
+    steps.attempt([], "clearing up", lambda: collation.delete_parts([iterable], own, broker))
     acknowledge(own, broker, steps)
 
 
-def follow(
+def run_follow_ups(
     package: TaskPackage,
     submit: Callable[[TaskPackage], Any],
-    steps: Steps,
+    steps: CompletionSteps,
     done: Callable[[], None] = lambda: None,
 ) -> list[TaskPackage]:
     """Tell the schedule of the end, submit the next link of a chain, and call the hook.
@@ -261,49 +281,51 @@ def follow(
     Returns the links that were submitted.
     """
     if package.get("schedule"):
-        steps.once(package, "telling the schedule", lambda: tell_schedule(package))
-    links = steps.once(package, "the next link", lambda: go_on(package, submit, steps)) or []
-    hook = partial(steps.once, package, "the hook", partial(call_hook, package))
-    for step in (done, hook) if is_suspect(package) else (hook, done):
+        steps.once(package, "telling the schedule", lambda: record_end_in_schedule(package))
+    links = (
+        steps.once(package, "the next link", lambda: submit_next_link(package, submit, steps)) or []
+    )
+    hook = partial(steps.once, package, "the hook", partial(call_package_hook, package))
+    for step in (done, hook) if has_suspect_hook(package) else (hook, done):
         step()
     return links
 
 
-def tell_schedule(package: TaskPackage) -> None:
+def record_end_in_schedule(package: TaskPackage) -> None:
     """Note in a schedule that its task has ended."""
     alias = router.db_for_write(Schedule)
     rows = Schedule.objects.using(alias)
     try:
         rows.filter(pk=package["schedule"]).update(ended=package["id"])
     except Exception as error:
-        if is_busy(error) or not takes(alias, lambda: rows.filter(pk=-1).update(ended=None)):
-            raise StoreAway(f"the table of schedules in '{alias}'") from error
+        if is_busy(error) or not takes_writes(alias, lambda: rows.filter(pk=-1).update(ended=None)):
+            raise StoreUnavailable(f"the table of schedules in '{alias}'") from error
         raise
 
 
-def go_on(
-    package: TaskPackage, submit: Callable[[TaskPackage], Any], steps: Steps
+def submit_next_link(
+    package: TaskPackage, submit: Callable[[TaskPackage], Any], steps: CompletionSteps
 ) -> list[TaskPackage]:
     """Submit the next link of a chain. Returns the links that were submitted."""
-    chain = opened(package.get("chain"))
-    if isinstance(chain, Unreadable):
+    chain = unpickled(package.get("chain"))
+    if isinstance(chain, UnreadableValue):
         func, name = dotted_name(package["func"]), package["name"]
         logger.error("the chain behind '%s' (%s) has ended: %s", func, name, chain)
-    elif chain and (link := next_link({**package, "chain": chain}, opened(package["result"]))):
-        return pass_on(link, submit, steps)
+    elif chain and (link := next_link({**package, "chain": chain}, unpickled(package["result"]))):
+        return submit_link(link, submit, steps)
     return []
 
 
-def call_hook(package: TaskPackage) -> None:
+def call_package_hook(package: TaskPackage) -> None:
     """Call the hook of a task, if it has one."""
-    hook = opened(package.get("hook"))
+    hook = unpickled(package.get("hook"))
     if hook:
         task = partial(as_task, {**package, "hook": hook})
-        call_hook_of(hook, package["name"], package["id"], task)
+        call_hook_lazily(hook, package["name"], package["id"], task)
 
 
-def pass_on(
-    link: TaskPackage, submit: Callable[[TaskPackage], Any], steps: Steps
+def submit_link(
+    link: TaskPackage, submit: Callable[[TaskPackage], Any], steps: CompletionSteps
 ) -> list[TaskPackage]:
     """Submit a link; one that can not be sent, as for its size, has failed and holds up no other.
 
@@ -311,37 +333,39 @@ def pass_on(
     """
     try:
         submit(link)
-    except (PackageError, Refused) as error:
-        outcome = {"success": False, "result": describe(error), "stopped": timezone.now()}
+    except (PackageError, EnqueueRefused) as error:
+        outcome = {"success": False, "result": failure_text(error), "stopped": timezone.now()}
         if isinstance(error, PackageError):  # the arguments can be what does not travel
             outcome |= {"args": None, "kwargs": None}  # they were lost, and are not none
         failed: TaskPackage = {**link, **outcome}  # type: ignore
         save([failed], None)
-        announce([failed])
-        return follow(failed, submit, steps)
+        send_signals_and_log([failed])
+        return run_follow_ups(failed, submit, steps)
     return [link]
 
 
-def announce(packages: Sequence[TaskPackage]) -> None:
+def send_signals_and_log(packages: Sequence[TaskPackage]) -> None:
     """Send the signal and write the log line of each task."""
     listened = post_execute.has_listeners(SENDER)
     verbose = logger.isEnabledFor(logging.INFO)
     for package in packages:
         if listened:
-            send_finished(package)
+            send_post_execute(package)
         if not package["success"]:
             logger.error(
                 "Failed '%s' (%s)%s - %s",
                 dotted_name(package["func"]),
                 package["name"],
                 ", to be tried again" if is_tried_again(package) else "",
-                paragraph(safe_str(opened(package["result"]))),
+                printable_paragraph(safe_str(unpickled(package["result"]))),
             )
         elif verbose:
             logger.info("Processed '%s' (%s)", dotted_name(package["func"]), package["name"])
 
 
-def send_finished(package: TaskPackage) -> None:
+def send_post_execute(package: TaskPackage) -> None:
     """Send ``post_execute``; what receivers raise is theirs and is logged."""
-    task = {**package, **{key: opened(package[key]) for key in PICKLED}}
-    tell(post_execute, "post_execute", package["name"], package["id"], sender=SENDER, task=task)
+    task = {**package, **{key: unpickled(package[key]) for key in PICKLED_COLUMNS}}
+    send_signal_safely(
+        post_execute, "post_execute", package["name"], package["id"], sender=SENDER, task=task
+    )

@@ -18,18 +18,18 @@ from django.utils import timezone
 
 from django_q.completion.collation import is_item
 from django_q.conf import Conf, logger
-from django_q.exceptions import brief, endure
-from django_q.foreign_code.guards import Inside
+from django_q.exceptions import contain_error, error_summary
+from django_q.foreign_code.guards import CurrentForeignCall
 from django_q.models import Part, Task
-from django_q.models.stored_values import MARK, Unopened, from_json
+from django_q.models.stored_values import JSON_MARK, UnopenedPickle, from_json
 from django_q.results import cached_format, parts
-from django_q.results.cache import Cached
-from django_q.results.rows import Pickled
+from django_q.results.cache import CachedResults
+from django_q.results.rows import PickledValue
 from django_q.wire.package import TaskPackage
 
 #: How often a hook is called at most for a task whose monitor does not live to see its end. Before
 #: the last time the task is acknowledged.
-TRIES = 3
+MAX_HOOK_CALLS = 3
 
 
 def has_succeeded_before(package: TaskPackage) -> bool:
@@ -38,11 +38,13 @@ def has_succeeded_before(package: TaskPackage) -> bool:
     Asked of what is not delivered for the first time. A success that nobody saves leaves no trace.
     """
     try:
-        end = earlier_end(package)
+        end = earlier_outcome(package)
     except BaseException as error:  # of a database or a cache that is away
-        endure(error)
+        contain_error(error)
         logger.warning(
-            "whether '%s' has succeeded before can not be told: %s", package["name"], brief(error)
+            "whether '%s' has succeeded before can not be told: %s",
+            package["name"],
+            error_summary(error),
         )
         return False
     if end is None:
@@ -54,66 +56,66 @@ def has_succeeded_before(package: TaskPackage) -> bool:
     return True
 
 
-def earlier_end(package: TaskPackage) -> tuple[Any, datetime, int] | None:
+def earlier_outcome(package: TaskPackage) -> tuple[Any, datetime, int] | None:
     """Find the result of a task that has succeeded, when that was, and at which attempt."""
     if is_item(package):
-        return end_of_item(package["group"], package["id"])
+        return item_outcome(package["group"], package["id"])
     if package.get("cached"):
-        return end_in_cache(package["id"])
+        return cached_outcome(package["id"])
     rows = Task.objects.using(router.db_for_write(Task)).filter(id=package["id"], success=True)
     # As text, because to read the value is to run code of its class.
     column = ExpressionWrapper(F("result"), output_field=TextField())
     row = rows.annotate(column=column).values_list("column", "stopped", "attempt_count").first()
-    return row and (unread(row[0]), row[1], row[2])
+    return row and (undecoded_value(row[0]), row[1], row[2])
 
 
-def end_of_item(iterable: str, task_id: str) -> tuple[Any, datetime, int] | None:
+def item_outcome(iterable: str, task_id: str) -> tuple[Any, datetime, int] | None:
     """Find how an item of an iterable has ended; of one whose iterable is over nobody asks more."""
     if part := Part.objects.filter(iterable=iterable, task=task_id, success=True).first():
         data = bytes(part.result)
-        is_json = data.startswith(MARK.encode())
-        return from_json(data.decode()) if is_json else Pickled(data), part.stopped, 1
-    return (None, timezone.now(), 1) if parts.is_over(iterable) else None
+        is_json = data.startswith(JSON_MARK.encode())
+        return from_json(data.decode()) if is_json else PickledValue(data), part.stopped, 1
+    return (None, timezone.now(), 1) if parts.is_collated(iterable) else None
 
 
-def end_in_cache(task_id: str) -> tuple[Any, datetime, int] | None:
+def cached_outcome(task_id: str) -> tuple[Any, datetime, int] | None:
     """Find how a task has ended whose result is in the cache."""
-    kept = Cached.of()
+    kept = CachedResults.of()
     found = cached_format.read(kept.get(kept.key(task_id)), task_id)
     if not found or not found["success"]:
         return None
     return found["result"], found["stopped"], found.get("attempt", 1)
 
 
-def unread(column: str | None) -> Any:
+def undecoded_value(column: str | None) -> Any:
     """Give what a column holds, for somebody else to read."""
     if column is None:
         return None
-    if column.startswith(MARK):
+    if column.startswith(JSON_MARK):
         return from_json(column)
-    return Unopened(column) if Conf.SERIALIZER == "json" else Pickled(b64decode(column))
+    return UnopenedPickle(column) if Conf.SERIALIZER == "json" else PickledValue(b64decode(column))
 
 
-def in_order(packages: Sequence[TaskPackage]) -> Sequence[TaskPackage]:
+def crash_suspects_last(packages: Sequence[TaskPackage]) -> Sequence[TaskPackage]:
     """Put those last over which this process may end: the others must not wait for them."""
-    if not Inside.killers:
+    if not CurrentForeignCall.crash_causes:
         return packages
-    hooks = set(Inside.killers.values())
-    return sorted(packages, key=lambda each: (is_suspect(each), hook_of(each) in hooks))
+    hooks = set(CurrentForeignCall.crash_causes.values())
+    return sorted(packages, key=lambda each: (has_suspect_hook(each), hook_label(each) in hooks))
 
 
-def is_suspect(package: TaskPackage) -> bool:
+def has_suspect_hook(package: TaskPackage) -> bool:
     """Whether the hook of a task may end this process: then the task is acknowledged before it.
 
     It has ended a process of this cluster, or nobody has lived to see its end at the deliveries
     before. Those may be of another task's making, so that it is called once more.
     """
-    if Inside.killers.get(package["id"], "").startswith("return hook"):
+    if CurrentForeignCall.crash_causes.get(package["id"], "").startswith("return hook"):
         return True
-    return package.get("resumed", 0) >= TRIES - 1
+    return package.get("resumed", 0) >= MAX_HOOK_CALLS - 1
 
 
-def hook_of(package: TaskPackage) -> str:
+def hook_label(package: TaskPackage) -> str:
     """Name the hook of a task as it is named where it has ended a process."""
     hook = package.get("hook")
     return f"return hook {hook}" if isinstance(hook, str) else ""

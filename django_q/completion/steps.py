@@ -11,11 +11,11 @@ from typing import Any
 
 from django_q.brokers.base import Broker
 from django_q.conf import logger
-from django_q.exceptions import StoreAway, StoreRefuses, brief, endure
+from django_q.exceptions import StoreCommandRefused, StoreUnavailable, contain_error, error_summary
 from django_q.wire.package import TaskPackage, dotted_name
 
 
-class Steps:
+class CompletionSteps:
     """What is done of the completion of some tasks."""
 
     def __init__(self) -> None:
@@ -35,37 +35,37 @@ class Steps:
         """Take a step of some tasks; where it is passed over, note in the packages what failed."""
         try:
             return step()
-        except StoreAway:
+        except StoreUnavailable:
             raise
         except BaseException as error:  # of a hook's class, or of what others wrote
-            endure(error)
+            contain_error(error)
             if not self.is_tolerant:
                 raise
             logger.exception("%s failed and is passed over", what)
             for package in packages:
-                note(package, f"{what}: {brief(error)}")
+                note_undone(package, f"{what}: {error_summary(error)}")
             return None
 
 
-def note(package: Any, text: str) -> None:
+def note_undone(package: Any, text: str) -> None:
     """Note in a package what could not be done after its task."""
     logger.error("'%s' (%s): %s", dotted_name(package["func"]), package["name"], text)
     package["undone"] = f"{package['undone']}; {text}" if package.get("undone") else text
 
 
-def ask(broker: Broker, method: Callable, *args: Any, **kwargs: Any) -> Any:
+def call_broker(broker: Broker, method: Callable, *args: Any, **kwargs: Any) -> Any:
     """Call a method of a broker, or something else that asks it. Returns what it gave.
 
-    Raises ``StoreAway`` where the broker is away, ``StoreRefuses`` where it refuses.
+    Raises ``StoreUnavailable`` where the broker is away, ``StoreCommandRefused`` where it refuses.
     """
     try:
         return method(*args, **kwargs)
-    except StoreAway:
+    except StoreUnavailable:
         raise
     except BaseException as error:  # of a broker that others wrote, too
-        endure(error)
+        contain_error(error)
         if refusal := broker.refusal(error):
-            raise StoreRefuses(refusal) from error
+            raise StoreCommandRefused(refusal) from error
         if broker.is_away(error):
-            raise StoreAway(f"the queue {broker.list_key}") from error
+            raise StoreUnavailable(f"the queue {broker.list_key}") from error
         raise

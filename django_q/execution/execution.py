@@ -12,20 +12,25 @@ from typing import Any
 from django.utils import timezone
 
 from django_q.conf import Conf, error_reporter, logger
-from django_q.exceptions import DjangoQError, PackageError, brief, endure, safe_repr
-from django_q.execution.invalid_packages import InvalidPackage, invalid
+from django_q.exceptions import DjangoQError, PackageError, contain_error, error_summary, safe_repr
+from django_q.execution.invalid_packages import InvalidPackage, make_invalid_package
 from django_q.execution.time_limit import Alarm
-from django_q.foreign_code.guards import StrictDoor, consult, run_coroutine, tell
+from django_q.foreign_code.guards import (
+    RaisingForeignCall,
+    run_coroutine,
+    send_signal_raising,
+    send_signal_safely,
+)
 from django_q.signals import SENDER, post_execute_in_worker, pre_execute
 from django_q.signing import SERIALIZERS, BadSignature, SignedPackage, is_result
-from django_q.text.representation import is_heavy
+from django_q.text.representation import is_too_large
 from django_q.wire.allowed_functions import permitted
-from django_q.wire.options import accept
-from django_q.wire.package import REQUIRED, TaskPackage, checked, dotted_name
+from django_q.wire.options import normalize_package
+from django_q.wire.package import REQUIRED_KEYS, TaskPackage, checked_package, dotted_name
 
 
 @dataclass
-class Undecodable:
+class UndecodablePayload:
     """A delivery that is no package: what came, and why it can not be read."""
 
     ack_id: Any
@@ -34,37 +39,37 @@ class Undecodable:
 
 
 #: What a package must have that has been run.
-NEEDED = (*REQUIRED, "ack_id", "attempt", "result", "success", "stopped")
+EXECUTED_PACKAGE_KEYS = (*REQUIRED_KEYS, "ack_id", "attempt", "result", "success", "stopped")
 
 #: By serializer: types whose values can always be stored.
-PLAIN = {
+STORABLE_TYPES = {
     "pickle": frozenset({type(None), bool, int, float, str, bytes}),
     "json": frozenset({type(None), bool, int, float, str}),
 }
 
 
-def decode(ack_id: Any, payload: str | bytes) -> TaskPackage | Undecodable:
+def decode(ack_id: Any, payload: str | bytes) -> TaskPackage | UndecodablePayload:
     """Read a payload as a package; as an ``InvalidPackage`` where it can not be run."""
     try:
         if is_result(payload):
-            return Undecodable(ack_id, payload, "It is the result of a task, and no task.")
+            return UndecodablePayload(ack_id, payload, "It is the result of a task, and no task.")
         value = SignedPackage.loads(payload)
     except (BadSignature, DjangoQError) as error:
-        return Undecodable(ack_id, payload, str(error))
+        return UndecodablePayload(ack_id, payload, str(error))
     except BaseException as error:  # whatever junk provokes
-        endure(error)
-        return Undecodable(ack_id, payload, f"It is no signed package: {safe_repr(error)}.")
+        contain_error(error)
+        return UndecodablePayload(ack_id, payload, f"It is no signed package: {safe_repr(error)}.")
     try:
-        return accept(checked(value))
+        return normalize_package(checked_package(value))
     except BaseException as error:
-        endure(error)
+        contain_error(error)
         reason = str(error) if isinstance(error, DjangoQError) else safe_repr(error)
-        found = invalid(value, payload, reason)
-        return found or Undecodable(ack_id, payload, reason)  # type: ignore[return-value]
+        found = make_invalid_package(value, payload, reason)
+        return found or UndecodablePayload(ack_id, payload, reason)  # type: ignore[return-value]
 
 
 def execute(
-    package: TaskPackage, alarm: Alarm | None = None, returned: Callable[[], None] | None = None
+    package: TaskPackage, alarm: Alarm | None = None, on_success: Callable[[], None] | None = None
 ) -> BaseException | None:
     """Run a task and write ``result``, ``success`` and ``stopped`` into its package.
 
@@ -78,7 +83,7 @@ def execute(
             raise PackageError(package.reason)
         func = permitted(func, "The function")
         if pre_execute.receivers:
-            ask_receivers(func, package)
+            send_pre_execute(func, package)
         if alarm:
             alarm.start_task(time_limit(package))
         result = func(*package["args"], **package["kwargs"])
@@ -86,34 +91,34 @@ def execute(
             result = run_coroutine(result)
         if alarm:
             alarm.end_task()
-        if returned:
-            returned()
+        if on_success:
+            on_success()
         error = None
     except BaseException as raised:
         if alarm:
             alarm.end_task()
-        error, result = raised, describe(raised)
+        error, result = raised, failure_text(raised)
         task = package  # noqa: F841 - by this name the plug-in for Sentry looks for it in frames
         error_reporter.report(package["name"])
     package["success"] = error is None
-    package["result"] = storable(result, package)
+    package["result"] = storable_result(result, package)
     package["stopped"] = timezone.now()
     if post_execute_in_worker.receivers:
-        send_executed(func, package)
+        send_post_execute_in_worker(func, package)
     return error
 
 
-def ask_receivers(func: Callable, package: TaskPackage) -> None:
+def send_pre_execute(func: Callable, package: TaskPackage) -> None:
     """Tell the receivers that a task begins; one that raises makes it fail before it does."""
-    with kept(package):
+    with required_keys_restored(package):
         about = {"sender": SENDER, "func": func, "task": package}
-        consult(pre_execute, "pre_execute", package["name"], package["id"], **about)
+        send_signal_raising(pre_execute, "pre_execute", package["name"], package["id"], **about)
 
 
 @contextmanager
-def kept(package: TaskPackage) -> Iterator[None]:
+def required_keys_restored(package: TaskPackage) -> Iterator[None]:
     """Put back what receivers take out of a package and nobody can do without."""
-    before = {key: package[key] for key in NEEDED if key in package}  # type: ignore[literal-required]
+    before = {key: package[key] for key in EXECUTED_PACKAGE_KEYS if key in package}  # type: ignore[literal-required]
     try:
         yield
     finally:
@@ -130,29 +135,29 @@ def time_limit(package: TaskPackage) -> float | None:
     return limit if limit and limit > 0 else None
 
 
-def describe(error: BaseException) -> str:
+def failure_text(error: BaseException) -> str:
     """Say in text how a task failed: the exception, then its traceback."""
     frames = error.__traceback__.tb_next if error.__traceback__ else None
-    if is_heavy(error):  # to write it out would take this worker for ever
-        return f"{brief(error)} : {''.join(traceback.format_tb(frames))}"
+    if is_too_large(error):  # to write it out would take this worker for ever
+        return f"{error_summary(error)} : {''.join(traceback.format_tb(frames))}"
     try:
         text = "".join(traceback.format_exception(type(error), error, frames))
         return f"{error!r} : {text}"
     except BaseException as broken:  # an exception that can not even be printed
-        endure(broken)
+        contain_error(broken)
         return f"{type(error).__name__}() : its text can not be had: {type(broken).__name__}"
 
 
-def storable(result: Any, package: TaskPackage) -> Any:
+def storable_result(result: Any, package: TaskPackage) -> Any:
     """Return the result itself, or its ``repr`` where the serializer can not carry it."""
-    if type(result) in PLAIN.get(Conf.SERIALIZER, ()):
+    if type(result) in STORABLE_TYPES.get(Conf.SERIALIZER, ()):
         return result
     serializer = SERIALIZERS[Conf.SERIALIZER]
     try:
-        with StrictDoor("the pickle of the result", package["name"], package["id"]):
+        with RaisingForeignCall("the pickle of the result", package["name"], package["id"]):
             serializer.loads(serializer.dumps(result))
     except BaseException as error:
-        endure(error)
+        contain_error(error)
         reason = f"stored as text, because {Conf.SERIALIZER} can not carry it"
         logger.warning(
             "the result of '%s' (%s) is %s: %r",
@@ -165,11 +170,11 @@ def storable(result: Any, package: TaskPackage) -> Any:
     return result
 
 
-def send_executed(func: Callable | str, package: TaskPackage) -> None:
+def send_post_execute_in_worker(func: Callable | str, package: TaskPackage) -> None:
     """Tell the receivers in the worker; what they raise is theirs and is logged."""
     about = {"sender": SENDER, "func": func, "task": package}
-    with kept(package):
-        tell(
+    with required_keys_restored(package):
+        send_signal_safely(
             *(post_execute_in_worker, "post_execute_in_worker", package["name"], package["id"]),
             **about,
         )

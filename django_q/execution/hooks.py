@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from django_q.conf import logger
-from django_q.exceptions import endure
+from django_q.exceptions import contain_error
 from django_q.execution.task_context import in_own_context
-from django_q.foreign_code.guards import Door, awaited
+from django_q.foreign_code.guards import ForeignCall, resolve_awaitable
 from django_q.text.function_names import dotted_name
 from django_q.wire.allowed_functions import permitted
 
@@ -21,25 +21,25 @@ def receive(sender: Any, instance: Any, **kwargs: Any) -> None:
 
 def call_hook(hook: Any, task: Any) -> None:
     """Call a hook, by name or object, with a finished Task. Never raises."""
-    call_hook_of(hook, task.name, task.id, lambda: task)
+    call_hook_lazily(hook, task.name, task.id, lambda: task)
 
 
-def call_hook_of(hook: Any, name: str, task_id: str, make: Callable[[], Any]) -> None:
+def call_hook_lazily(hook: Any, name: str, task_id: str, make: Callable[[], Any]) -> None:
     """Call a hook with what ``make`` makes, the Task of this name and id. Never raises.
 
     A hook that is a coroutine function is awaited.
     """
-    with Door(f"return hook {dotted_name(hook)}", name, task_id):
+    with ForeignCall(f"return hook {dotted_name(hook)}", name, task_id):
         try:
             func = permitted(hook, "The hook")
         except BaseException as error:  # of the module that it is in, as well
-            endure(error)
+            contain_error(error)
             text = "malformed return hook '%s' for [%s]: %r"
             logger.error(text, dotted_name(hook), name, error)
             return
-        in_own_context(called, func, make)
+        in_own_context(call_and_wait, func, make)
 
 
-def called(func: Callable, make: Callable[[], Any]) -> None:
+def call_and_wait(func: Callable, make: Callable[[], Any]) -> None:
     """Call a function and wait for it."""
-    awaited(func(make()))
+    resolve_awaitable(func(make()))

@@ -17,13 +17,13 @@ from django.utils import timezone
 from django_q.exceptions import PackageError, safe_repr
 from django_q.humanhash import humanize
 from django_q.wire.option_types import text
-from django_q.wire.options import normal
-from django_q.wire.package import OPTIONS, as_args, derived_id
+from django_q.wire.options import normalize_option
+from django_q.wire.package import PACKAGE_OPTIONS, as_args, derived_id
 
 #: Keys of which a dictionary has one at least that is meant as a package. A heartbeat has none.
-TELLING = frozenset({"id", "func"})
+IDENTIFYING_KEYS = frozenset({"id", "func"})
 #: Never tried again: it would be as invalid the next time.
-FINAL = {"max_attempts": 1, "ack_failure": True}
+NO_RETRY_OPTIONS = {"max_attempts": 1, "ack_failure": True}
 
 
 class InvalidPackage(dict):
@@ -32,43 +32,43 @@ class InvalidPackage(dict):
     reason: str
 
 
-def invalid(value: Any, payload: str | bytes, reason: str) -> InvalidPackage | None:
+def make_invalid_package(value: Any, payload: str | bytes, reason: str) -> InvalidPackage | None:
     """Make what can be recorded of a package; None where the value is not meant as one.
 
     What has stopped is a result from a cache: a failure of its id would take its place.
     """
-    if not isinstance(value, Mapping) or not TELLING & value.keys() or "stopped" in value:
+    if not isinstance(value, Mapping) or not IDENTIFYING_KEYS & value.keys() or "stopped" in value:
         return None
     # Derived, so that a second delivery makes the same row.
     seed = payload if isinstance(payload, str) else repr(bytes(payload))
-    task_id = id_of(value.get("id"), derived_id("invalid", seed))
+    task_id = valid_id(value.get("id"), derived_id("invalid", seed))
     func, args, kwargs = value.get("func"), value.get("args"), value.get("kwargs")
     package = InvalidPackage(
         id=task_id,
-        name=name_of(value.get("name"), task_id),
+        name=valid_name(value.get("name"), task_id),
         func=func if isinstance(func, str) or callable(func) else safe_repr(func),
         args=as_args(args),
         kwargs=kwargs if isinstance(kwargs, dict) else {},
-        started=time_of(value.get("started")),
+        started=valid_time(value.get("started")),
     )
-    for name in (OPTIONS - {"task_name"}) & value.keys():
+    for name in (PACKAGE_OPTIONS - {"task_name"}) & value.keys():
         try:
-            package[name] = normal(name, value[name])
+            package[name] = normalize_option(name, value[name])
         except PackageError:  # maybe the reason
             continue
-    package.update(FINAL)
+    package.update(NO_RETRY_OPTIONS)
     package.reason = reason
     return package
 
 
-def id_of(value: Any, otherwise: str) -> str:
+def valid_id(value: Any, otherwise: str) -> str:
     """Take an id that a row can have, or another one."""
     if isinstance(value, UUID):
         return value.hex
     return value if isinstance(value, str) and 0 < len(value) <= 32 else otherwise
 
 
-def name_of(value: Any, task_id: str) -> str:
+def valid_name(value: Any, task_id: str) -> str:
     """Take a name, or make one as tasks are named."""
     with contextlib.suppress(Exception):  # whatever a value does that is asked what it is
         if name := text(value):
@@ -79,7 +79,7 @@ def name_of(value: Any, task_id: str) -> str:
         return task_id
 
 
-def time_of(value: Any) -> datetime:
+def valid_time(value: Any) -> datetime:
     """Take a time that every database stores, or the time it is."""
     if isinstance(value, datetime) and 1 < value.year < 9999:
         return value

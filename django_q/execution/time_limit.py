@@ -14,41 +14,44 @@ from typing import Any
 
 from django_q.exceptions import TimeoutException
 
-SUPPORTED = hasattr(signal, "setitimer")
+HAS_SETITIMER = hasattr(signal, "setitimer")
 
 #: Seconds until the alarm is tried again when it came between two tasks.
-SOON = 0.005
-#: Seconds until ``lag`` is called again where it fails time after time.
-LONGEST_PAUSE = 1.0
+ALARM_RETRY_SECONDS = 0.005
+#: Seconds until ``on_slow_batch`` is called again where it fails time after time.
+MAX_CALLBACK_RETRY_SECONDS = 1.0
 
 
 class Alarm:
-    """Calls ``lag`` once a batch has taken ``patience`` seconds, and ends tasks at their limit."""
+    """Ends tasks at their limit, and calls ``on_slow_batch`` once when a batch takes long.
 
-    def __init__(self, lag: Callable[[], None], patience: float) -> None:
-        self.lag = lag
-        self.patience = patience
+    ``slow_batch_seconds`` says how long that is.
+    """
+
+    def __init__(self, on_slow_batch: Callable[[], None], slow_batch_seconds: float) -> None:
+        self.on_slow_batch = on_slow_batch
+        self.slow_batch_seconds = slow_batch_seconds
         self.deadline: float | None = None  # monotonic; of the task that runs
         self.running = False  # whether a task's own code runs, which may be interrupted
-        self.lagging = True  # whether lag was called for this batch
-        self.pause = patience  # seconds until lag is called again where it failed
+        self.is_slow_reported = True  # whether on_slow_batch was called for this batch
+        self.retry_seconds = slow_batch_seconds  # until it is called again where it failed
 
     def install(self) -> None:
         """Take SIGALRM over in this process, and unblock it."""
-        if SUPPORTED:
-            signal.signal(signal.SIGALRM, self.ring)
+        if HAS_SETITIMER:
+            signal.signal(signal.SIGALRM, self.handle_alarm)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
 
     def start_batch(self) -> None:
-        """Begin a batch: ``lag`` is called when it takes longer than ``patience``."""
-        self.lagging = False
-        self.pause = self.patience
-        self._set(self.patience)
+        """Begin a batch: ``on_slow_batch`` is called where it takes long."""
+        self.is_slow_reported = False
+        self.retry_seconds = self.slow_batch_seconds
+        self._set(self.slow_batch_seconds)
 
     def start_task(self, limit: float | None) -> None:
         """Begin a task's own code, which may take ``limit`` seconds."""
         self.deadline = time.monotonic() + limit if limit else None
-        if self.deadline and (self.lagging or limit < self.patience):
+        if self.deadline and (self.is_slow_reported or limit < self.slow_batch_seconds):
             self._set(limit)
         self.running = True
 
@@ -59,29 +62,29 @@ class Alarm:
 
     def end_batch(self) -> None:
         """Nothing is in hand any more."""
-        self.lagging = True
+        self.is_slow_reported = True
         self._set(0)
 
-    def ring(self, signum: int, frame: FrameType | None) -> None:
+    def handle_alarm(self, signum: int, frame: FrameType | None) -> None:
         """Handle SIGALRM: raise ``TimeoutException`` inside a task past its limit, nothing else."""
         try:
-            end = self.attend()
+            end = self.handle_due()
         except BaseException:  # of memory, or of a stack, that the task has used up
             # Not by a method, which would take another frame.
-            signal.setitimer(signal.ITIMER_REAL, self.patience)
+            signal.setitimer(signal.ITIMER_REAL, self.slow_batch_seconds)
             return
         if end is not None:
             raise end
 
-    def attend(self) -> TimeoutException | None:
+    def handle_due(self) -> TimeoutException | None:
         """See to what is due, and give what is to end the task."""
         if not self.running:
-            if not self.lagging:
-                self._set(SOON)
+            if not self.is_slow_reported:
+                self._set(ALARM_RETRY_SECONDS)
             return None
-        if not self.lagging:
-            self.call_lag()
-        waits = [] if self.lagging else [self.pause]
+        if not self.is_slow_reported:
+            self.report_slow_batch()
+        waits = [] if self.is_slow_reported else [self.retry_seconds]
         if self.deadline is not None:
             left = self.deadline - time.monotonic()
             if left <= 0:
@@ -94,18 +97,18 @@ class Alarm:
             self._set(min(waits))
         return None
 
-    def call_lag(self) -> None:
-        """Call ``lag``; where that fails, it is called again later."""
-        self.lagging = True
+    def report_slow_batch(self) -> None:
+        """Call ``on_slow_batch``; where that fails, it is called again later."""
+        self.is_slow_reported = True
         try:
-            self.lag()
+            self.on_slow_batch()
         except BaseException:  # whatever it is, it is none of the task that it interrupts
-            self.lagging = False
-            self.pause = min(2 * self.pause, LONGEST_PAUSE)
+            self.is_slow_reported = False
+            self.retry_seconds = min(2 * self.retry_seconds, MAX_CALLBACK_RETRY_SECONDS)
 
     @staticmethod
     def _set(seconds: float) -> None:
-        if SUPPORTED:
+        if HAS_SETITIMER:
             signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
@@ -116,7 +119,7 @@ class TimeoutHandler:
     """
 
     #: Seconds until it is raised again where the block does not end; 0 for once.
-    again = 0.0
+    repeat_seconds = 0.0
 
     def __init__(self, timeout: float | None) -> None:
         self.timeout = timeout
@@ -127,9 +130,9 @@ class TimeoutHandler:
         raise TimeoutException(f"Code exceeded its time limit of {self.timeout} seconds")
 
     def __enter__(self) -> TimeoutHandler:
-        if SUPPORTED and self.timeout and self.timeout > 0:
+        if HAS_SETITIMER and self.timeout and self.timeout > 0:
             self.previous = signal.signal(signal.SIGALRM, self.raise_timeout)
-            signal.setitimer(signal.ITIMER_REAL, self.timeout, self.again)
+            signal.setitimer(signal.ITIMER_REAL, self.timeout, self.repeat_seconds)
         return self
 
     def __exit__(

@@ -11,16 +11,16 @@ from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from django_q.exceptions import DjangoQError, endure
-from django_q.foreign_code.guards import Door, StrictDoor
+from django_q.exceptions import DjangoQError, contain_error
+from django_q.foreign_code.guards import ForeignCall, RaisingForeignCall
 
 logger = logging.getLogger("django-q")
 
 #: The entry points by which packages provide reporters.
-GROUP = "djangoq.errorreporters"
+ENTRY_POINT_GROUP = "djangoq.errorreporters"
 
 
-class NoReporter(DjangoQError, LookupError):
+class ReporterNotFound(DjangoQError, LookupError):
     """Raised when no package that is installed provides an error reporter."""
 
 
@@ -33,7 +33,7 @@ class ErrorReporter:
     def report(self, task: str = "") -> None:
         """Tell each reporter of the exception that is being handled, that of the task named so."""
         for target in self.targets:
-            with Door(f"error reporter {type(target).__name__}", task):
+            with ForeignCall(f"error reporter {type(target).__name__}", task):
                 target.report()
 
 
@@ -42,25 +42,26 @@ def load_reporters(options: Mapping[str, Mapping[str, Any]]) -> ErrorReporter:
     reporters = []
     for name, kwargs in options.items():
         try:
-            with StrictDoor(f"error reporter '{name}'"):
-                reporters.append(entry_point(name).load()(**(kwargs or {})))
-        except (NoReporter, ModuleNotFoundError) as error:
+            with RaisingForeignCall(f"error reporter '{name}'"):
+                reporters.append(find_entry_point(name).load()(**(kwargs or {})))
+        except (ReporterNotFound, ModuleNotFoundError) as error:
             logger.error("error reporter '%s' hears of nothing: %s", name, error)
         except BaseException as error:
-            endure(error)
+            contain_error(error)
             logger.exception(
-                "error reporter '%s' (entry point group %s) failed to load", name, GROUP
+                "error reporter '%s' (entry point group %s) failed to load", name, ENTRY_POINT_GROUP
             )
     return ErrorReporter(reporters)
 
 
-def entry_point(name: str) -> EntryPoint:
+def find_entry_point(name: str) -> EntryPoint:
     """Find the reporter of a name: the first, where several packages provide one.
 
-    Raises ``NoReporter``.
+    Raises ``ReporterNotFound``.
     """
-    for point in entry_points(group=GROUP, name=name):
+    for point in entry_points(group=ENTRY_POINT_GROUP, name=name):
         return point
-    raise NoReporter(
-        f"No package that is installed provides it, by an entry point of the group {GROUP!r}."
+    raise ReporterNotFound(
+        "No package that is installed provides it, by an entry point of the group "
+        f"{ENTRY_POINT_GROUP!r}."
     )

@@ -11,19 +11,19 @@ from importlib.metadata import PackageNotFoundError, distribution
 import django_q
 
 #: Names of the distributions whose files are ``django_q``, too.
-OTHERS = ("django-q2", "django-q2-full-of-juice", "django-q-mt")
-ADVICE = (
+CONFLICTING_DISTRIBUTIONS = ("django-q2", "django-q2-full-of-juice", "django-q-mt")
+REINSTALL_ADVICE = (
     "Uninstall {others}, then: pip install --force-reinstall --no-deps django-q. "
     "To keep a package that requires it, see 'Packages that require django-q2' in docs/upgrade.rst."
 )
 
 
-def others() -> list[str]:
+def conflicting_distributions() -> list[str]:
     """Name the distributions beside ours that have files in ``django_q``."""
-    return [name for name in OTHERS if has_our_files(name)]
+    return [name for name in CONFLICTING_DISTRIBUTIONS if has_django_q_files(name)]
 
 
-def has_our_files(name: str) -> bool:
+def has_django_q_files(name: str) -> bool:
     """Whether a distribution has installed files of ``django_q``; a stand-in has none."""
     try:
         files = distribution(name).files
@@ -36,14 +36,14 @@ def check() -> None:
     """Raise ImportError where files of another distribution lie over ours, or ours are gone."""
     if getattr(django_q, "IS_OURS", False):
         return
-    names = " and ".join(others())
+    names = " and ".join(conflicting_distributions())
     happened = (
         f"{names} has been installed over files of django-q"
         if names
         else "Files of django-q are gone, as of who uninstalled django-q2 that lay over them"
     )
     where = ", ".join(django_q.__path__)
-    advice = ADVICE.format(others=names or "django-q2, if it is there")
+    advice = REINSTALL_ADVICE.format(others=names or "django-q2, if it is there")
     raise ImportError(f"{happened} in {where}: what is left can not work. {advice}")
 
 

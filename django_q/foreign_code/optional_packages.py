@@ -5,7 +5,7 @@ from importlib import import_module
 from types import ModuleType
 
 #: The directory in which processes share their metrics; the client reads either spelling.
-PROMETHEUS = ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir")
+PROMETHEUS_VARIABLES = ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir")
 
 
 def optional(name: str) -> ModuleType | None:
@@ -25,5 +25,7 @@ setproctitle = optional("setproctitle")
 resource = optional("resource")  # not on Windows
 # Asked for only where metrics are shared: it is large.
 prometheus_multiprocess = (
-    optional("prometheus_client.multiprocess") if any(map(os.environ.get, PROMETHEUS)) else None
+    optional("prometheus_client.multiprocess")
+    if any(map(os.environ.get, PROMETHEUS_VARIABLES))
+    else None
 )

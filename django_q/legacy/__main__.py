@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from django_q.legacy.child_process import translate_apart
+from django_q.legacy.child_process import translate_in_child_process
 from django_q.legacy.translation import Translation
 
 DESCRIPTION = """\
@@ -28,19 +28,21 @@ exit status:
   1  --check: files would be changed
   2  a file can't be translated, read or written; or wrong usage
 """
-SUFFIXES = (".py", ".pyw")
-SKIPPED = ("__pycache__", "node_modules")
+PYTHON_SUFFIXES = (".py", ".pyw")
+SKIPPED_FOLDERS = ("__pycache__", "node_modules")
 #: How a file is opened: not by a link, without waiting; not every system knows of that.
-CAREFULLY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+SAFE_OPEN_FLAGS = (
+    getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+)
 
-OK, WOULD_CHANGE, FAILED = 0, 1, 2
+EXIT_OK, EXIT_WOULD_CHANGE, EXIT_FAILED = 0, 1, 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     options = parser().parse_args(arguments)
-    found = files(options.paths)
-    return max((run(path, real, options.action) for path, real in found), default=OK)
+    found = find_files(options.paths)
+    return max((process_file(path, real, options.action) for path, real in found), default=EXIT_OK)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -64,16 +66,16 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def files(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
+def find_files(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
     """Yield each file once, with where it really is; directories give their Python files."""
     seen = set()
-    for file, real in (found for path in paths for found in walk(path)):
+    for file, real in (found for path in paths for found in find_files_below(path)):
         if real not in seen:
             seen.add(real)
             yield file, real
 
 
-def walk(path: Path) -> Iterator[tuple[Path, Path]]:
+def find_files_below(path: Path) -> Iterator[tuple[Path, Path]]:
     """Find the Python files of a tree, and say which of them are not really in it."""
     root = real_path(path)
     if not root.is_dir():
@@ -81,12 +83,14 @@ def walk(path: Path) -> Iterator[tuple[Path, Path]]:
         return
     for folder, folders, names in os.walk(path):
         folders[:] = sorted(name for name in folders if is_searched(Path(folder, name)))
-        for file in (Path(folder, name) for name in sorted(names) if name.endswith(SUFFIXES)):
+        for file in (
+            Path(folder, name) for name in sorted(names) if name.endswith(PYTHON_SUFFIXES)
+        ):
             real = real_path(file)
             if not real.is_relative_to(root):
-                say_left(file, "a link out of the tree")
+                report_skipped(file, "a link out of the tree")
             elif os.path.lexists(real) and not real.is_file():
-                say_left(file, "no regular file")
+                report_skipped(file, "no regular file")
             else:
                 yield file, real
 
@@ -95,29 +99,29 @@ def real_path(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
-def say_left(path: Path, what: str) -> None:
-    print(f"{printable(path)}: it is {what}, and is left as it is", file=sys.stderr)
+def report_skipped(path: Path, what: str) -> None:
+    print(f"{printable_path(path)}: it is {what}, and is left as it is", file=sys.stderr)
 
 
 def is_searched(folder: Path) -> bool:
-    if folder.name.startswith(".") or folder.name in SKIPPED:
+    if folder.name.startswith(".") or folder.name in SKIPPED_FOLDERS:
         return False
     return not (folder / "pyvenv.cfg").exists()
 
 
-def run(path: Path, real: Path, action: str) -> int:
+def process_file(path: Path, real: Path, action: str) -> int:
     """Do what is asked with one file; return an exit status."""
     try:
         data = read(real)
-        translation = translate_apart(data, str(path))
+        translation = translate_in_child_process(data, str(path))
         for line, text in (*translation.problems, *translation.remarks):
-            print(f"{printable(path)}:{line}: {text}", file=sys.stderr)
+            print(f"{printable_path(path)}:{line}: {text}", file=sys.stderr)
         if translation.problems:
-            return FAILED
-        return act(path, real, action, translation) if translation.has_changed else OK
+            return EXIT_FAILED
+        return apply_action(path, real, action, translation) if translation.has_changed else EXIT_OK
     except OSError as error:
-        print(f"{printable(path)}: {error.strerror or error}", file=sys.stderr)
-        return FAILED
+        print(f"{printable_path(path)}: {error.strerror or error}", file=sys.stderr)
+        return EXIT_FAILED
 
 
 def read(real: Path) -> bytes:
@@ -125,24 +129,24 @@ def read(real: Path) -> bytes:
     if not stat.S_ISREG(os.stat(real).st_mode):
         raise OSError(errno.EINVAL, "It is no regular file")
     # For what somebody has put in its place meanwhile.
-    with open(os.open(real, os.O_RDONLY | CAREFULLY), "rb") as file:
+    with open(os.open(real, os.O_RDONLY | SAFE_OPEN_FLAGS), "rb") as file:
         return file.read()
 
 
-def act(path: Path, real: Path, action: str, translation: Translation) -> int:
+def apply_action(path: Path, real: Path, action: str, translation: Translation) -> int:
     count = "1 name" if translation.count == 1 else f"{translation.count} names"
     if action == "diff":
         show_diff(path, read(real), translation.data)
     elif action == "write":
         write(real, translation.data)
-        print(f"rewrote {printable(path)} ({count})")
+        print(f"rewrote {printable_path(path)} ({count})")
     else:
-        print(f"would rewrite {printable(path)} ({count})")
-        return WOULD_CHANGE
-    return OK
+        print(f"would rewrite {printable_path(path)} ({count})")
+        return EXIT_WOULD_CHANGE
+    return EXIT_OK
 
 
-def printable(path: Path) -> str:
+def printable_path(path: Path) -> str:
     """Spell a path so that any terminal takes it, whatever bytes are in the name."""
     encoding = sys.stdout.encoding or "utf-8"
     return str(path).encode(encoding, "backslashreplace").decode(encoding)

@@ -6,18 +6,18 @@ Python 3.10 does, of a sum of a hundred thousand numbers: no exception can be ca
 import os
 import pickle
 
-from django_q.legacy.lexer import NAME
+from django_q.legacy.lexer import ASYNC_NAME
 from django_q.legacy.translation import Translation, translate
 
-TOO_DEEP = (
+TOO_DEEP_PROBLEM = (
     1,
     "does not compile: this Python ends while it parses it, as of code nested too deeply",
 )
 
 
-def translate_apart(data: bytes, path: str) -> Translation:
+def translate_in_child_process(data: bytes, path: str) -> Translation:
     """Translate as ``translate`` does; a source that ends the process is a problem."""
-    if NAME.encode() not in data or not hasattr(os, "fork"):
+    if ASYNC_NAME.encode() not in data or not hasattr(os, "fork"):
         return translate(data, path)
     receiving, sending = os.pipe()
     child = os.fork()
@@ -27,7 +27,7 @@ def translate_apart(data: bytes, path: str) -> Translation:
     with open(receiving, "rb") as pipe:
         answer = pipe.read()
     _, status = os.waitpid(child, 0)
-    return pickle.loads(answer) if status == 0 else Translation(data, problems=(TOO_DEEP,))
+    return pickle.loads(answer) if status == 0 else Translation(data, problems=(TOO_DEEP_PROBLEM,))
 
 
 def _send(pipe: int, data: bytes, path: str) -> None:

@@ -7,10 +7,10 @@ from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import MAGIC_NUMBER, cache_from_source
 from types import CodeType, ModuleType
 
-from django_q.legacy.source import UNREADABLE, compile_source, read_source
+from django_q.legacy.source import SOURCE_ERRORS, compile_source, read_source
 
 #: Part of the name of cached bytecode: counts the changes to what ``compile_source`` makes.
-VERSION = 1
+BYTECODE_VERSION = 1
 
 
 class LegacyLoader(SourceFileLoader):
@@ -18,13 +18,13 @@ class LegacyLoader(SourceFileLoader):
 
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)
-        if code := self._cached(path):
+        if code := self._read_bytecode(path):
             return code
         try:
             return super().get_code(fullname)
         except SyntaxError:
             data = self.get_data(path)
-            if not uses_the_name(data):
+            if not uses_async_name(data):
                 raise
         # Outside of the handler: a mistake besides the name is shown without the first error.
         return self._compile(path, data)
@@ -37,7 +37,7 @@ class LegacyLoader(SourceFileLoader):
             self._cache_bytecode(path, cache, header + marshal.dumps(code))
         return code
 
-    def _cached(self, path: str) -> CodeType | None:
+    def _read_bytecode(self, path: str) -> CodeType | None:
         """Read the bytecode that an earlier import has left, if it is that of this file."""
         try:
             data = self.get_data(cache_path(path) or "")
@@ -102,22 +102,22 @@ def with_legacy_loader(spec: ModuleSpec) -> ModuleSpec:
 def is_legacy(path: str) -> bool:
     try:
         with open(path, "rb") as file:
-            return uses_the_name(file.read())
+            return uses_async_name(file.read())
     except OSError:
         return False
 
 
-def uses_the_name(data: bytes) -> bool:
+def uses_async_name(data: bytes) -> bool:
     """Is ``async`` a name in this source?"""
     try:
         return bool(read_source(data).offsets)
-    except UNREADABLE:
+    except SOURCE_ERRORS:
         return False
 
 
 def cache_path(path: str) -> str | None:
     """Name the file for the bytecode of a source; None where Python caches none."""
     try:
-        return cache_from_source(path, optimization=f"async{VERSION}o{sys.flags.optimize}")
+        return cache_from_source(path, optimization=f"async{BYTECODE_VERSION}o{sys.flags.optimize}")
     except NotImplementedError:
         return None

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-NAME = "async"
+ASYNC_NAME = "async"
 
 # A byte that is not ASCII can only be part of a name, outside of strings and comments.
 _LETTER = r"A-Za-z_\x80-\U0010ffff"
@@ -39,10 +39,10 @@ _STRING_REST = {
     )
 }
 #: Pieces of the text of an f-string. A backslash before a brace doesn't escape it.
-_PIECE = re.compile(r"(?s)\\N\{[^}]*\}|\\(?:\r\n|[^{}])|[^\\{}'\"\r\n]+|.")
+_FSTRING_PIECE = re.compile(r"(?s)\\N\{[^}]*\}|\\(?:\r\n|[^{}])|[^\\{}'\"\r\n]+|.")
 _CONVERSION = re.compile(r"[^:}]*[:}]?")
 
-_OPERANDS = ("string", "number", "ellipsis")
+_OPERAND_KINDS = ("string", "number", "ellipsis")
 
 
 class Token(NamedTuple):
@@ -54,20 +54,22 @@ class Token(NamedTuple):
 
 def find_names(text: str) -> list[int]:
     """List the offsets at which the word ``async`` is a name and not the keyword."""
-    if NAME not in text:
+    if ASYNC_NAME not in text:
         return []
     edge = Token("newline", "", 0)
     tokens = [edge, *_significant(text), edge]
     return [
         token.start
         for before, token, behind in zip(tokens, tokens[1:], tokens[2:], strict=False)
-        if token.text == NAME and token.kind == "word" and not _is_keyword(before, token, behind)
+        if token.text == ASYNC_NAME
+        and token.kind == "word"
+        and not _is_keyword(before, token, behind)
     ]
 
 
 def replace_names(text: str, offsets: list[int], name: str) -> str:
     """Put another name where ``find_names`` has found ``async``."""
-    ends = [0, *(offset + len(NAME) for offset in offsets)]
+    ends = [0, *(offset + len(ASYNC_NAME) for offset in offsets)]
     return name.join(text[end:start] for end, start in zip(ends, [*offsets, None], strict=True))
 
 
@@ -80,8 +82,13 @@ def _is_keyword(before: Token, token: Token, behind: Token) -> bool:
 
 def _ends_operand(token: Token) -> bool:
     if token.kind == "word":
-        return not keyword.iskeyword(token.text) or token.text in ("None", "True", "False", NAME)
-    return token.kind in _OPERANDS or token.text in (")", "]", "}")
+        return not keyword.iskeyword(token.text) or token.text in (
+            "None",
+            "True",
+            "False",
+            ASYNC_NAME,
+        )
+    return token.kind in _OPERAND_KINDS or token.text in (")", "]", "}")
 
 
 def _significant(text: str) -> Iterator[Token]:
@@ -134,7 +141,7 @@ def _formatted(
 
     With ``in_format``, the same for the format of a field, which ends behind its ``}``.
     """
-    while match := _PIECE.match(text, position):
+    while match := _FSTRING_PIECE.match(text, position):
         piece, start, position = match[0], match.start(), match.end()
         if raw and piece.startswith("\\N{"):
             position = start + 2

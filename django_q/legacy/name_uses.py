@@ -6,22 +6,24 @@ from collections import defaultdict
 from collections.abc import Iterator
 from textwrap import shorten
 
-from django_q.legacy.lexer import NAME
+from django_q.legacy.lexer import ASYNC_NAME
 
-NEW_NAME = "async_task"
-HOMES = ("django_q", "django_q.tasks")
-OURS = {f"{home}.{name}" for home in HOMES for name in (NAME, NEW_NAME)}
+ASYNC_TASK_NAME = "async_task"
+DJANGO_Q_MODULES = ("django_q", "django_q.tasks")
+DJANGO_Q_PATHS = {
+    f"{home}.{name}" for home in DJANGO_Q_MODULES for name in (ASYNC_NAME, ASYNC_TASK_NAME)
+}
 #: Origin of a name that the module makes itself: a variable, a parameter, a function.
-OWN = ""
+LOCAL_ORIGIN = ""
 
 Bindings = dict[str, set[str]]
 
-SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
-DOTTED = re.compile(rf"\w+(\.\w+)*\.{NAME}")
-BY_HAND = "rename it by hand"
+SCOPE_NODES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+DOTTED_ASYNC_PATTERN = re.compile(rf"\w+(\.\w+)*\.{ASYNC_NAME}")
+BY_HAND_ADVICE = "rename it by hand"
 
 
-class Uses:
+class AsyncNameUses:
     """Judges each use of the name in a tree, by the rules of Python's scopes.
 
     ``problems`` holds what must not be renamed, ``strings`` the dotted paths that name the
@@ -32,97 +34,103 @@ class Uses:
         self.problems: set[tuple[int, str]] = set()
         self.strings: set[tuple[int, str]] = set()
         self.scopes: list[tuple[ast.AST, Bindings]] = []
-        self.enter(tree)
+        self.visit_scope(tree)
 
     # Walking: with a list of its own, as expressions may be nested deeper than calls.
 
-    def enter(self, scope: ast.AST) -> None:
+    def visit_scope(self, scope: ast.AST) -> None:
         self.scopes.append((scope, bindings(scope)))
-        nodes = inner(scope)
+        nodes = body_nodes(scope)
         while nodes:
             node = nodes.pop()
-            self.look_at(node)
-            if isinstance(node, SCOPES):
-                self.enter(node)
-                nodes.extend(outer(node))
+            self.visit_node(node)
+            if isinstance(node, SCOPE_NODES):
+                self.visit_scope(node)
+                nodes.extend(enclosing_nodes(node))
             else:
                 nodes.extend(ast.iter_child_nodes(node))
         self.scopes.pop()
 
-    def look_at(self, node: ast.AST) -> None:
-        if NAME in mentioned(node):
-            self.judge(node)
+    def visit_node(self, node: ast.AST) -> None:
+        if ASYNC_NAME in identifiers_in(node):
+            self.check_node(node)
         match node:
-            case ast.Name(id=name) if name == NEW_NAME:
-                if self.depth_of(NAME) >= max(self.depth_of(NEW_NAME), 0):
-                    self.judge_clash(node)
+            case ast.Name(id=name) if name == ASYNC_TASK_NAME:
+                if self.depth_of(ASYNC_NAME) >= max(self.depth_of(ASYNC_TASK_NAME), 0):
+                    self.check_name_clash(node)
             case ast.Assign() | ast.AugAssign():
-                self.judge_all(node)
+                self.check_dunder_all(node)
             case ast.Constant(value=str(path)):
-                if DOTTED.fullmatch(path) and path not in OURS:
+                if DOTTED_ASYNC_PATTERN.fullmatch(path) and path not in DJANGO_Q_PATHS:
                     self.strings.add((node.lineno, f"the string '{path}' is left as it is"))
 
     # Judging
 
-    def judge(self, node: ast.AST) -> None:
+    def check_node(self, node: ast.AST) -> None:
         match node:
             case ast.Name() | ast.Global() | ast.Nonlocal() | ast.ExceptHandler():
-                self.judge_name(node)
+                self.check_name(node)
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
-                self.judge_name(node)
+                self.check_name(node)
             case ast.Import() | ast.ImportFrom():
-                self.judge_import(node)
+                self.check_import(node)
             case ast.Attribute():
-                self.judge_attribute(node)
+                self.check_attribute(node)
             case ast.keyword():
                 text = "is an argument's name: write what the called function takes today"
-                self.problem(node, f"'{NAME}' {text}, or **{{'{NAME}': ...}}")
+                self.add_problem(node, f"'{ASYNC_NAME}' {text}, or **{{'{ASYNC_NAME}': ...}}")
             case ast.arg():
-                text = f"'{NAME}' is a parameter that callers may pass by name: {BY_HAND}"
-                self.problem(node, text)
+                text = (
+                    f"'{ASYNC_NAME}' is a parameter that callers may pass by name: {BY_HAND_ADVICE}"
+                )
+                self.add_problem(node, text)
             case _:
-                self.problem(node, f"'{NAME}' is not Django Q's here: {BY_HAND}")
+                self.add_problem(node, f"'{ASYNC_NAME}' is not Django Q's here: {BY_HAND_ADVICE}")
 
-    def judge_name(self, node: ast.AST) -> None:
-        origins = self.origins_of_name(NAME)
+    def check_name(self, node: ast.AST) -> None:
+        origins = self.origins_of_name(ASYNC_NAME)
         if isinstance(self.scopes[-1][0], ast.ClassDef) and not is_read(node):
-            self.problem(node, f"'{NAME}' becomes an attribute of the class here: {BY_HAND}")
+            self.add_problem(
+                node, f"'{ASYNC_NAME}' becomes an attribute of the class here: {BY_HAND_ADVICE}"
+            )
         elif not origins:
-            self.problem(node, f"'{NAME}' is not imported from django_q in this module")
-        elif not are_ours(origins):
-            self.problem(node, f"'{NAME}' is not Django Q's here: {BY_HAND}")
-        elif self.depth_of(NEW_NAME) >= max(self.depth_of(NAME), 0):
-            self.judge_clash(node)
+            self.add_problem(node, f"'{ASYNC_NAME}' is not imported from django_q in this module")
+        elif not are_django_q(origins):
+            self.add_problem(node, f"'{ASYNC_NAME}' is not Django Q's here: {BY_HAND_ADVICE}")
+        elif self.depth_of(ASYNC_TASK_NAME) >= max(self.depth_of(ASYNC_NAME), 0):
+            self.check_name_clash(node)
 
-    def judge_clash(self, node: ast.AST) -> None:
+    def check_name_clash(self, node: ast.AST) -> None:
         """Both names in one place would become one: right where both are Django Q's."""
-        origins = self.origins_of_name(NEW_NAME)
-        if not origins or not origins <= OURS:
-            text = f"there is another '{NEW_NAME}' here: import '{NAME} as' some other name"
-            self.problem(node, text)
+        origins = self.origins_of_name(ASYNC_TASK_NAME)
+        if not origins or not origins <= DJANGO_Q_PATHS:
+            text = f"another '{ASYNC_TASK_NAME}' is here: import '{ASYNC_NAME} as' some other name"
+            self.add_problem(node, text)
 
-    def judge_import(self, node: ast.Import | ast.ImportFrom) -> None:
+    def check_import(self, node: ast.Import | ast.ImportFrom) -> None:
         for alias in node.names:
-            path = path_of(node, alias)
-            if NAME in path.split(".") and path not in OURS:
-                text = f"import {NEW_NAME} from django_q.tasks, or {BY_HAND}"
-                self.problem(node, f"'{path}' is not known to be Django Q's: {text}")
-            elif (alias.asname or alias.name) == NAME:
-                self.judge_name(node)
+            path = import_path(node, alias)
+            if ASYNC_NAME in path.split(".") and path not in DJANGO_Q_PATHS:
+                text = f"import {ASYNC_TASK_NAME} from django_q.tasks, or {BY_HAND_ADVICE}"
+                self.add_problem(node, f"'{path}' is not known to be Django Q's: {text}")
+            elif (alias.asname or alias.name) == ASYNC_NAME:
+                self.check_name(node)
 
-    def judge_attribute(self, node: ast.Attribute) -> None:
-        if not are_ours(self.origins(node)):
+    def check_attribute(self, node: ast.Attribute) -> None:
+        if not are_django_q(self.origins(node)):
             owner = shorten(ast.unparse(node.value), 40, placeholder="...")
-            text = f"write the name it has today, or getattr({owner}, '{NAME}')"
-            self.problem(node, f"'{owner}.{NAME}' is not known to be Django Q's: {text}")
+            text = f"write the name it has today, or getattr({owner}, '{ASYNC_NAME}')"
+            self.add_problem(node, f"'{owner}.{ASYNC_NAME}' is not known to be Django Q's: {text}")
 
-    def judge_all(self, node: ast.Assign | ast.AugAssign) -> None:
+    def check_dunder_all(self, node: ast.Assign | ast.AugAssign) -> None:
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         offered = [item.value for item in ast.walk(node.value) if isinstance(item, ast.Constant)]
-        if NAME in offered and any(is_name(target, "__all__") for target in targets):
-            self.problem(node, f"__all__ offers '{NAME}' to other modules: {BY_HAND}")
+        if ASYNC_NAME in offered and any(is_name(target, "__all__") for target in targets):
+            self.add_problem(
+                node, f"__all__ offers '{ASYNC_NAME}' to other modules: {BY_HAND_ADVICE}"
+            )
 
-    def problem(self, node: ast.AST, text: str) -> None:
+    def add_problem(self, node: ast.AST, text: str) -> None:
         self.problems.add((node.lineno, text))
 
     # Looking up
@@ -140,7 +148,7 @@ class Uses:
         if depth >= 0:
             return self.scopes[depth][1][name]
         stars = self.scopes[0][1].get("*", ())
-        return OURS.intersection(star.replace("*", name) for star in stars)
+        return DJANGO_Q_PATHS.intersection(star.replace("*", name) for star in stars)
 
     def depth_of(self, name: str) -> int:
         """Find the innermost scope that binds a name and is seen from here; -1: there is none."""
@@ -151,14 +159,14 @@ class Uses:
         return -1
 
 
-def inner(scope: ast.AST) -> list[ast.AST]:
+def body_nodes(scope: ast.AST) -> list[ast.AST]:
     """List the nodes of a scope that see its names: its body."""
     return list(scope.body) if isinstance(scope.body, list) else [scope.body]
 
 
-def outer(scope: ast.AST) -> list[ast.AST]:
+def enclosing_nodes(scope: ast.AST) -> list[ast.AST]:
     """List the nodes of a scope that belong to the one around: decorators, defaults, bases."""
-    body = {id(node) for node in inner(scope)}
+    body = {id(node) for node in body_nodes(scope)}
     return [node for node in ast.iter_child_nodes(scope) if id(node) not in body]
 
 
@@ -169,17 +177,17 @@ def bindings(scope: ast.AST) -> Bindings:
     nodes = list(ast.iter_child_nodes(scope))
     while nodes:
         node = nodes.pop()
-        for name, origin in bound(node):
+        for name, origin in bound_names(node):
             found[name].add(origin)
         if isinstance(node, ast.Global | ast.Nonlocal):
             elsewhere.update(node.names)
-        if not isinstance(node, SCOPES) and not is_synonym(node):
+        if not isinstance(node, SCOPE_NODES) and not is_alias_assignment(node):
             nodes.extend(ast.iter_child_nodes(node))
     return {name: found[name] for name in found.keys() - elsewhere}
 
 
-def bound(node: ast.AST) -> Iterator[tuple[str, str]]:
-    """Yield what a node binds: a name and its origin, a dotted path or ``OWN``."""
+def bound_names(node: ast.AST) -> Iterator[tuple[str, str]]:
+    """Yield what a node binds: a name and its origin, a dotted path or ``LOCAL_ORIGIN``."""
     match node:
         case ast.Import(names=aliases):
             for alias in aliases:
@@ -187,22 +195,22 @@ def bound(node: ast.AST) -> Iterator[tuple[str, str]]:
                 yield (alias.asname, alias.name) if alias.asname else (root, root)
         case ast.ImportFrom(names=aliases):
             for alias in aliases:
-                yield alias.asname or alias.name, path_of(node, alias)
-        case ast.Assign() if is_synonym(node):
+                yield alias.asname or alias.name, import_path(node, alias)
+        case ast.Assign() if is_alias_assignment(node):
             # Whether it is Django Q's is decided where the name on the right comes from.
-            yield node.targets[0].id, f"django_q.tasks.{NEW_NAME}"
+            yield node.targets[0].id, f"django_q.tasks.{ASYNC_TASK_NAME}"
         case ast.Name(id=name, ctx=ast.Store() | ast.Del()) | ast.arg(arg=name):
-            yield name, OWN
+            yield name, LOCAL_ORIGIN
         case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-            yield name, OWN
+            yield name, LOCAL_ORIGIN
         case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)):
-            yield name, OWN
+            yield name, LOCAL_ORIGIN
 
 
-def mentioned(node: ast.AST) -> list[str]:
+def identifiers_in(node: ast.AST) -> list[str]:
     """List the identifiers in a node itself; those of an import are the parts of its paths."""
     if isinstance(node, ast.Import | ast.ImportFrom):
-        paths = [path_of(node, alias) for alias in node.names]
+        paths = [import_path(node, alias) for alias in node.names]
         paths += [alias.asname for alias in node.names if alias.asname]
         return [part for path in paths for part in path.split(".")]
     if isinstance(node, ast.Constant | ast.alias):
@@ -212,21 +220,21 @@ def mentioned(node: ast.AST) -> list[str]:
     return [value for value in [*values, *lists] if isinstance(value, str)]
 
 
-def path_of(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> str:
+def import_path(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> str:
     """Spell what an import names as one dotted path."""
     if isinstance(node, ast.Import):
         return alias.name
     return "." * node.level + (f"{node.module}." if node.module else "") + alias.name
 
 
-def are_ours(origins: set[str]) -> bool:
+def are_django_q(origins: set[str]) -> bool:
     """Is it Django Q's? A fallback of the module's own beside the import is no objection."""
-    return bool(origins - {OWN}) and origins - {OWN} <= OURS
+    return bool(origins - {LOCAL_ORIGIN}) and origins - {LOCAL_ORIGIN} <= DJANGO_Q_PATHS
 
 
-def is_synonym(node: ast.AST) -> bool:
+def is_alias_assignment(node: ast.AST) -> bool:
     """Is it ``async_task = async``, or the other way round?"""
-    both = (NAME, NEW_NAME)
+    both = (ASYNC_NAME, ASYNC_TASK_NAME)
     match node:
         case ast.Assign(targets=[ast.Name(id=target)], value=ast.Name(id=value)):
             return target in both and value in both

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from itertools import count
 from types import CodeType
 
-from django_q.legacy.lexer import NAME, find_names, replace_names
+from django_q.legacy.lexer import ASYNC_NAME, find_names, replace_names
 
 #: What reading, parsing and compiling a file may raise because of what is in it.
-UNREADABLE = (SyntaxError, ValueError, LookupError, RecursionError, MemoryError, OverflowError)
+SOURCE_ERRORS = (SyntaxError, ValueError, LookupError, RecursionError, MemoryError, OverflowError)
 
 
 @dataclass(frozen=True)
@@ -30,14 +30,14 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Parsed:
+class ParsedSource:
     tree: ast.Module
     #: Lines with a string that has a name of its code as text: ``f"{async=}"``.
-    shown: list[int]
+    debug_string_lines: list[int]
 
 
 def read_source(data: bytes) -> Source:
-    """Decode a file as Python does. Raises one of ``UNREADABLE``."""
+    """Decode a file as Python does. Raises one of ``SOURCE_ERRORS``."""
     # A lone carriage return ends a line for Python, and not for detect_encoding.
     lines = io.BytesIO(re.sub(rb"\r\n?", b"\n", data))
     encoding, _ = tokenize.detect_encoding(lines.readline)
@@ -45,7 +45,7 @@ def read_source(data: bytes) -> Source:
     return Source(text, encoding, find_names(text))
 
 
-def parse_source(source: Source, path: str) -> Parsed:
+def parse_source(source: Source, path: str) -> ParsedSource:
     """Parse as Python 3.6 would. Raises SyntaxError for what is wrong besides ``async``.
 
     The parser sees another word in its place, of the same length so that every position in the
@@ -55,10 +55,10 @@ def parse_source(source: Source, path: str) -> Parsed:
     try:
         tree = ast.parse(replace_names(source.text, source.offsets, word), path)
     except SyntaxError as error:
-        error.msg = error.msg.replace(word, NAME)
-        error.text = error.text and error.text.replace(word, NAME)
+        error.msg = error.msg.replace(word, ASYNC_NAME)
+        error.text = error.text and error.text.replace(word, ASYNC_NAME)
         raise
-    return Parsed(tree, sorted(set(_put_back(tree, word))))
+    return ParsedSource(tree, sorted(set(_restore_name(tree, word))))
 
 
 def compile_source(data: bytes, path: str) -> CodeType:
@@ -67,13 +67,13 @@ def compile_source(data: bytes, path: str) -> CodeType:
     return compile(parsed.tree, path, "exec", dont_inherit=True)
 
 
-def _put_back(tree: ast.AST, word: str) -> Iterator[int]:
+def _restore_name(tree: ast.AST, word: str) -> Iterator[int]:
     """Put ``async`` back where the placeholder is; yield the lines where it is in a string."""
     for node in ast.walk(tree):
         for field, value in ast.iter_fields(node):
             if isinstance(value, list):
-                value[:] = [NAME if item == word else item for item in value]
+                value[:] = [ASYNC_NAME if item == word else item for item in value]
             elif isinstance(value, str) and word in value:
-                setattr(node, field, value.replace(word, NAME))
+                setattr(node, field, value.replace(word, ASYNC_NAME))
                 if type(node).__name__ in ("Constant", "Interpolation"):
                     yield node.lineno

@@ -3,9 +3,9 @@
 import warnings
 from dataclasses import dataclass
 
-from django_q.legacy.lexer import NAME, replace_names
-from django_q.legacy.name_uses import NEW_NAME, Uses
-from django_q.legacy.source import UNREADABLE, Source, parse_source, read_source
+from django_q.legacy.lexer import ASYNC_NAME, replace_names
+from django_q.legacy.name_uses import ASYNC_TASK_NAME, AsyncNameUses
+from django_q.legacy.source import SOURCE_ERRORS, Source, parse_source, read_source
 
 Remark = tuple[int, str]
 
@@ -30,24 +30,24 @@ def translate(data: bytes, path: str = "<source>") -> Translation:
     A name that is not Django Q's, and a file that would not compile, are problems; with one,
     nothing is changed. Comments, strings and every other byte are kept.
     """
-    if NAME.encode() not in data:
+    if ASYNC_NAME.encode() not in data:
         return Translation(data)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return _translate(data, path)
-    except UNREADABLE as error:
+    except SOURCE_ERRORS as error:
         return Translation(data, problems=(_remark(error),))
 
 
 def _translate(data: bytes, path: str) -> Translation:
     source = read_source(data)
     if not source.offsets:
-        return Translation(data, remarks=left_strings(source, path))
+        return Translation(data, remarks=unchanged_strings(source, path))
     parsed = parse_source(source, path)
-    uses = Uses(parsed.tree)
-    shown = f"the string shows the name '{NAME}' itself"
-    problems = sorted({*uses.problems, *((line, shown) for line in parsed.shown)})
+    uses = AsyncNameUses(parsed.tree)
+    shown = f"the string shows the name '{ASYNC_NAME}' itself"
+    problems = sorted({*uses.problems, *((line, shown) for line in parsed.debug_string_lines)})
     if problems:
         return Translation(data, problems=tuple(problems))
     new = _rewrite(source, data)
@@ -55,20 +55,20 @@ def _translate(data: bytes, path: str) -> Translation:
     return Translation(new, len(source.offsets), remarks=tuple(sorted(uses.strings)))
 
 
-def left_strings(source: Source, path: str) -> tuple[Remark, ...]:
+def unchanged_strings(source: Source, path: str) -> tuple[Remark, ...]:
     """Name the strings of a file that has nothing else: it may patch the name in a module."""
-    if f".{NAME}" not in source.text:
+    if f".{ASYNC_NAME}" not in source.text:
         return ()
     try:
-        return tuple(sorted(Uses(parse_source(source, path).tree).strings))
-    except UNREADABLE:  # there is nothing in it that would be changed
+        return tuple(sorted(AsyncNameUses(parse_source(source, path).tree).strings))
+    except SOURCE_ERRORS:  # there is nothing in it that would be changed
         return ()
 
 
 def _rewrite(source: Source, data: bytes) -> bytes:
     if source.text.encode(source.encoding) != data:
         raise ValueError(f"its text can't be written in {source.encoding} byte for byte")
-    return replace_names(source.text, source.offsets, NEW_NAME).encode(source.encoding)
+    return replace_names(source.text, source.offsets, ASYNC_TASK_NAME).encode(source.encoding)
 
 
 def _remark(error: Exception) -> Remark:

@@ -9,15 +9,15 @@ from typing import Any
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from django_q.exceptions import endure
+from django_q.exceptions import contain_error
 from django_q.models import pickle_preview
 from django_q.signing import SignedPackage, as_bytes, unsigned
 
 
-class CalledPackage(dict):
+class CallablePackage(dict):
     """A package that gives itself when it is called: ``task`` was a method in Django Q 1.3."""
 
-    def __call__(self) -> CalledPackage:
+    def __call__(self) -> CallablePackage:
         return self
 
 
@@ -48,9 +48,9 @@ class OrmQ(models.Model):
         try:
             package = SignedPackage.loads(self.payload)
         except BaseException as error:  # whatever somebody put into the table
-            endure(error)
-            return CalledPackage({"id": f"*{type(error).__name__}"})
-        return CalledPackage(package if isinstance(package, dict) else {"id": "*PackageError"})
+            contain_error(error)
+            return CallablePackage({"id": f"*{type(error).__name__}"})
+        return CallablePackage(package if isinstance(package, dict) else {"id": "*PackageError"})
 
     @staticmethod
     def preview(payload: str | None) -> dict[str, Any]:

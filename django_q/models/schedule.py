@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django_q import recurrence
 from django_q.conf import Conf
 from django_q.models.schedule_fields import argument_text, next_run_changes
-from django_q.models.schedule_fields.due_times import aware, storable, stored
+from django_q.models.schedule_fields.due_times import aware_utc, database_time, next_storable_due
 from django_q.models.schedule_fields.type_words import schedule_type
 from django_q.models.schedule_fields.validators import (
     validate_args,
@@ -28,11 +28,11 @@ from django_q.models.schedule_fields.validators import (
     validate_time_zone,
 )
 from django_q.models.task import Task
-from django_q.servers.database_clock import now_in
+from django_q.servers.database_clock import database_now
 from django_q.wire.package import options_in
 
 #: Fields that name what is called.
-CALLING = frozenset({"func", "hook", "kwargs"})
+CALLABLE_FIELDS = frozenset({"func", "hook", "kwargs"})
 
 
 class Schedule(models.Model):
@@ -66,9 +66,9 @@ class Schedule(models.Model):
     SKIP = "skip"
     OVERLAP = ((ALLOW, _("Run anyway")), (SKIP, _("Skip the new run")))
     CATCH_UP = (
-        (recurrence.ALL, _("Run all")),
-        (recurrence.LATEST, _("Run the latest")),
-        (recurrence.NONE, _("Run none")),
+        (recurrence.CATCH_UP_ALL, _("Run all")),
+        (recurrence.CATCH_UP_LATEST, _("Run the latest")),
+        (recurrence.CATCH_UP_NONE, _("Run none")),
     )
 
     name = models.CharField(
@@ -192,7 +192,7 @@ class Schedule(models.Model):
         ``RecurrenceError`` where the rule is new and can not be followed.
         """
         self.schedule_type = schedule_type(self.schedule_type)
-        if not CALLING.isdisjoint(kwargs.get("update_fields") or CALLING):
+        if not CALLABLE_FIELDS.isdisjoint(kwargs.get("update_fields") or CALLABLE_FIELDS):
             validate_functions(self.func, self.hook, self.kwargs)
         using, fields = kwargs.get("using"), kwargs.get("update_fields")
         if (fields := next_run_changes.follow_rule(self, using, fields)) is not None:
@@ -212,11 +212,11 @@ class Schedule(models.Model):
             raise ValidationError({"cron": _("The type Cron needs a cron expression.")})
         if self.schedule_type == self.MINUTES and not self.minutes:
             raise ValidationError({"minutes": _("The type Minutes needs a number above 0.")})
-        before = next_run_changes.kept(self)
-        if before and not next_run_changes.has_another_rule(self, before):
+        before = next_run_changes.saved_rule(self)
+        if before and not next_run_changes.has_changed_rule(self, before):
             return  # one that is over stays as it was
         try:
-            next_run_changes.check(self)
+            next_run_changes.check_rule(self)
         except recurrence.RecurrenceError as error:
             raise ValidationError({"minutes": str(error)}) from error
         if self.schedule_type == self.CRON:
@@ -235,7 +235,7 @@ class Schedule(models.Model):
     @property
     def now(self) -> datetime:
         """The time, by the clock of the database that it is in."""
-        return now_in(next_run_changes.alias_of(self))
+        return database_now(next_run_changes.alias_of(self))
 
     @property
     def zone(self) -> tzinfo:
@@ -247,10 +247,10 @@ class Schedule(models.Model):
         return recurrence.Rule(
             kind=schedule_type(self.schedule_type),
             zone=self.zone,
-            anchor=aware(self.anchor or due),
+            anchor=aware_utc(self.anchor or due),
             minutes=self.minutes,
             cron=self.cron,
-        ).through(aware(due))
+        ).anchored_to(aware_utc(due))
 
     def calculate_next_run(self, next_run: datetime | None = None) -> datetime | None:
         """Tell the due time after ``next_run``, or after its own; None after the only one.
@@ -258,26 +258,28 @@ class Schedule(models.Model):
         Raises ``RecurrenceError`` when the schedule can not be understood.
         """
         due = next_run or self.next_run or self.now
-        following = storable(self.rule(due), recurrence.next_due(self.rule(due), aware(due)), due)
-        return stored(following)
+        following = next_storable_due(
+            self.rule(due), recurrence.next_due(self.rule(due), aware_utc(due)), due
+        )
+        return database_time(following)
 
     def plan(self, now: datetime | None = None, limit: int = 100) -> recurrence.Plan:
         """Tell which due times to run at ``now``, and what follows them; times are aware.
 
         At most ``limit`` runs; where more are due, ``next_run`` of the plan is one of them.
-        To be saved: ``stored(plan.next_run)`` as ``next_run`` and ``stored(plan.anchor)`` as
-        ``anchor``. Raises ``RecurrenceError`` when the schedule can not be understood.
+        To be saved: ``next_run`` and ``anchor`` of the plan, each by ``database_time``.
+        Raises ``RecurrenceError`` when the schedule can not be understood.
         """
-        due = aware(self.next_run)
+        due = aware_utc(self.next_run)
         rule = self.rule(due)
         plan = recurrence.due_times(
             rule,
             due,
-            aware(now or self.now),
+            aware_utc(now or self.now),
             catch_up=self.catch_up or Conf.CATCH_UP,
             limit=limit,
         )
-        return plan._replace(next_run=storable(rule, plan.next_run, (due, *plan.runs)[-1]))
+        return plan._replace(next_run=next_storable_due(rule, plan.next_run, (due, *plan.runs)[-1]))
 
     def call(self, due: datetime) -> tuple[tuple, dict[str, Any]]:
         """Make the arguments of the call that is due: positional, and by name with q_options.
@@ -291,7 +293,7 @@ class Schedule(models.Model):
         if "group" not in kwargs:
             options.setdefault("group", self.name or str(self.pk))
         if self.intended_date_kwarg:
-            kwargs[self.intended_date_kwarg] = stored(due).isoformat()
+            kwargs[self.intended_date_kwarg] = database_time(due).isoformat()
         return args, {**kwargs, "q_options": options}
 
     def pause(self) -> None:
@@ -304,14 +306,14 @@ class Schedule(models.Model):
         Raises ``RecurrenceError`` when the schedule can not be understood.
         """
         self.paused, self.error, self.claimed = False, None, None
-        moment = aware(now or self.now)
-        if self.schedule_type != self.ONCE and self.next_run and aware(self.next_run) <= moment:
+        moment = aware_utc(now or self.now)
+        if self.schedule_type != self.ONCE and self.next_run and aware_utc(self.next_run) <= moment:
             rule = self.rule(self.next_run)
-            following = storable(rule, recurrence.next_due(rule, moment), moment)
+            following = next_storable_due(rule, recurrence.next_due(rule, moment), moment)
             if following is None:
                 self.repeats = 0  # it is over
                 return
-            self.next_run, self.anchor = stored(following), stored(rule.anchor)
+            self.next_run, self.anchor = database_time(following), database_time(rule.anchor)
 
     def last_task(self) -> Task | None:
         """Find the task that was enqueued last, when it has ended and was saved."""
@@ -333,7 +335,7 @@ class Schedule(models.Model):
         if not self.task:
             return None
         task = self.last_task()
-        address = task_address(task.id, task.success) if task else ""
+        address = task_admin_url(task.id, task.success) if task else ""
         if not address:
             return str(task or self.task)
         return format_html('<a href="{}">{}</a>', address, task)
@@ -341,7 +343,7 @@ class Schedule(models.Model):
     last_run.short_description = _("last run")
 
 
-def task_address(task_id: str, success: bool) -> str:
+def task_admin_url(task_id: str, success: bool) -> str:
     """Find the page of a task in the admin; empty where there is no admin."""
     page = "success" if success else "failure"
     try:

@@ -13,18 +13,18 @@ from django_q.signing import check_keys
 
 #: How a column begins that holds JSON. To the predecessors' field it is base64 that ends with the
 #: padding: what follows may be text of anybody, and must never be read as a pickle.
-MARK = "json/1=="
+JSON_MARK = "json/1=="
 #: How base64 of a pickle begins, since protocol 2.
-PICKLE = "gA"
-ENCODE = json.JSONEncoder(separators=(",", ":")).encode
+PICKLE_PREFIX = "gA"
+encode_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
-class Unopened(str):
+class UnopenedPickle(str):
     """Stands for a pickle that was not opened. To save it stores the pickle again."""
 
     column: str
 
-    def __new__(cls, column: str) -> Unopened:
+    def __new__(cls, column: str) -> UnopenedPickle:
         """Say what it is, and keep what the column holds."""
         text = "This value is stored as a pickle, and Q_CLUSTER['serializer'] = 'json' opens none."
         made = super().__new__(cls, text)
@@ -36,15 +36,15 @@ def as_json(value: Any) -> str:
     """Write a value as JSON, marked as such; as its ``repr`` where JSON can not carry it."""
     try:
         check_keys(value)
-        return MARK + ENCODE(value)
+        return JSON_MARK + encode_json(value)
     except (TypeError, ValueError, RecursionError):
-        return MARK + ENCODE(safe_repr(value))
+        return JSON_MARK + encode_json(safe_repr(value))
 
 
 def from_json(column: str) -> Any:
     """Read what is behind the mark; the column as it is where that can not be read."""
     try:
-        return json.loads(column[len(MARK) :])
+        return json.loads(column[len(JSON_MARK) :])
     except (ValueError, RecursionError, MemoryError):
         return column
 
@@ -59,17 +59,21 @@ class ValueField(PickledObjectField):
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
         """Read a column."""
-        if value is None or value.startswith(MARK) or Conf.SERIALIZER != "json":
+        if value is None or value.startswith(JSON_MARK) or Conf.SERIALIZER != "json":
             return self.to_python(value)
-        return Unopened(value)
+        return UnopenedPickle(value)
 
     def to_python(self, value: Any) -> Any:
         """Read a column, or a value of a fixture."""
-        if isinstance(value, str) and value.startswith(MARK):
+        if isinstance(value, str) and value.startswith(JSON_MARK):
             return from_json(value)
         if Conf.SERIALIZER != "json":
             return super().to_python(value)
-        return Unopened(value) if isinstance(value, str) and value.startswith(PICKLE) else value
+        return (
+            UnopenedPickle(value)
+            if isinstance(value, str) and value.startswith(PICKLE_PREFIX)
+            else value
+        )
 
     def clean(self, value: Any, model_instance: Any) -> Any:
         """Take any value as it is: a text may look like what a column holds, and is a text."""
@@ -77,7 +81,7 @@ class ValueField(PickledObjectField):
 
     def get_db_prep_value(self, value: Any, connection: Any = None, prepared: bool = False) -> Any:
         """Write a column."""
-        if isinstance(value, Unopened):
+        if isinstance(value, UnopenedPickle):
             return value.column
         if value is None or Conf.SERIALIZER != "json":
             return super().get_db_prep_value(value, connection, prepared)

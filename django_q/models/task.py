@@ -25,7 +25,7 @@ def in_group(group_id: Any) -> models.QuerySet:
     return Task.objects.filter(group=clipped(named_group(group_id), "group"))
 
 
-def any_value(verbose_name: Any) -> ValueField:
+def value_field(verbose_name: Any) -> ValueField:
     """Make a field for any picklable value.
 
     Without the deep copy: it only helps lookups by value, and costs more than the pickling.
@@ -34,14 +34,16 @@ def any_value(verbose_name: Any) -> ValueField:
 
 
 #: Stands between the name of a hook and what could not be done after the task.
-UNDONE = " [not done: "
+UNDONE_SEPARATOR = " [not done: "
 #: Characters of either that are kept.
-LONGEST_HOOK, LONGEST_UNDONE = 120, 120
+MAX_HOOK_LENGTH, MAX_UNDONE_LENGTH = 120, 120
 
 
-def with_undone(hook: str, undone: str) -> str:
+def hook_with_undone(hook: str, undone: str) -> str:
     """Write a hook with what could not be done after its task behind it."""
-    return f"{hook[:LONGEST_HOOK]}{UNDONE}{' '.join(undone.split())[:LONGEST_UNDONE]}]"
+    return (
+        f"{hook[:MAX_HOOK_LENGTH]}{UNDONE_SEPARATOR}{' '.join(undone.split())[:MAX_UNDONE_LENGTH]}]"
+    )
 
 
 class Task(models.Model):
@@ -52,10 +54,10 @@ class Task(models.Model):
     func = models.CharField(_("function"), max_length=256)
     #: Its name. Behind it, in brackets, what could not be done after the task.
     hook = models.CharField(_("hook"), max_length=256, null=True)
-    args = any_value(_("arguments"))
-    kwargs = any_value(_("keyword arguments"))
+    args = value_field(_("arguments"))
+    kwargs = value_field(_("keyword arguments"))
     #: What the function returned; a text that tells the exception where it failed.
-    result = any_value(_("result"))
+    result = value_field(_("result"))
     group = models.CharField(_("group"), max_length=100, null=True, editable=False)
     #: The queue it ran on.
     cluster = models.CharField(_("cluster"), max_length=100, null=True, blank=True, default=None)
@@ -82,12 +84,12 @@ class Task(models.Model):
     @property
     def hook_name(self) -> str | None:
         """The name of the hook alone."""
-        return (self.hook or "").partition(UNDONE)[0] or None
+        return (self.hook or "").partition(UNDONE_SEPARATOR)[0] or None
 
     @property
     def undone(self) -> str | None:
         """What could not be done after the task, such as the next link of its chain."""
-        return (self.hook or "").partition(UNDONE)[2].removesuffix("]") or None
+        return (self.hook or "").partition(UNDONE_SEPARATOR)[2].removesuffix("]") or None
 
     @staticmethod
     def get_task(task_id: str) -> Task | None:
@@ -148,7 +150,7 @@ class Task(models.Model):
         return self.result[:100] if is_text else represent(self.result, 100)
 
 
-def ended(tasks: models.QuerySet, *, success: bool) -> models.QuerySet:
+def with_outcome(tasks: models.QuerySet, *, success: bool) -> models.QuerySet:
     """Keep the tasks that ended so.
 
     By IN: ``success=True`` becomes ``WHERE success``, for which SQLite uses no index.
@@ -161,7 +163,7 @@ class SuccessManager(models.Manager):
 
     def get_queryset(self) -> models.QuerySet:
         """Leave failures out."""
-        return ended(super().get_queryset(), success=True)
+        return with_outcome(super().get_queryset(), success=True)
 
 
 class FailureManager(models.Manager):
@@ -169,7 +171,7 @@ class FailureManager(models.Manager):
 
     def get_queryset(self) -> models.QuerySet:
         """Leave successes out."""
-        return ended(super().get_queryset(), success=False)
+        return with_outcome(super().get_queryset(), success=False)
 
 
 class Success(Task):

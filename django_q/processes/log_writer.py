@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from django_q.conf import logger
-from django_q.descriptor_wait import readable
+from django_q.descriptor_wait import wait_until_readable
 from django_q.processes.logs import log_queue
 from django_q.processes.logs.log_queue import LogQueue
 from django_q.processes.logs.log_records import unpacked
@@ -19,9 +19,9 @@ from django_q.queues import Flag, Queue
 from django_q.servers import connections
 
 #: Seconds between two tries to say what is missing: at first, and at most.
-PAUSE = (1.0, 60.0)
+LOST_LINES_BACKOFF_SECONDS = (1.0, 60.0)
 #: Seconds that the last lines get while none of them is written, and altogether.
-LAST_LINES, AT_MOST = 0.5, 10.0
+STALLED_FLUSH_SECONDS, MAX_FLUSH_SECONDS = 0.5, 10.0
 
 
 def write_log(log: LogQueue, *queues: Queue) -> None:
@@ -32,11 +32,11 @@ def write_log(log: LogQueue, *queues: Queue) -> None:
     """
     for each in (log.records, *queues):
         each.writer.close()
-    writer = Writer(log)
+    writer = LogWriter(log)
     logging.Handler.handleError = writer.handle_error  # type: ignore[method-assign, assignment]
     while True:
         try:
-            items = log.records.get_many(timeout=writer.patience())
+            items = log.records.get_many(timeout=writer.seconds_to_wait())
         except queue.Empty:
             items = []
         except EOFError:
@@ -45,17 +45,17 @@ def write_log(log: LogQueue, *queues: Queue) -> None:
             connections.close_old()  # a handler may write to a database
         for fields in items:
             writer.write(fields)
-        writer.tell()
+        writer.log_lost_lines()
 
 
-class Writer:
+class LogWriter:
     """Calls handlers; whatever they do costs a line and no more."""
 
     def __init__(self, log: LogQueue) -> None:
         self.log = log
         self.failed = False  # whether a handler has failed over the latest line
         self.due = 0.0  # monotonic; when to tell next what is missing
-        self.pause = PAUSE[0]
+        self.pause = LOST_LINES_BACKOFF_SECONDS[0]
         self.print_error = logging.Handler.handleError
 
     def write(self, fields: dict[str, Any]) -> None:
@@ -67,7 +67,7 @@ class Writer:
         except BaseException:  # a handler may raise what it likes
             self.failed = True
         if self.failed:
-            self.log.lost.add(1)
+            self.log.lost_lines.add(1)
             with contextlib.suppress(Exception):
                 connections.close_all()
 
@@ -77,13 +77,13 @@ class Writer:
         with contextlib.suppress(BaseException):  # as where the standard error is closed
             self.print_error(handler, record)
 
-    def patience(self) -> float | None:
+    def seconds_to_wait(self) -> float | None:
         """Tell for how many seconds to wait; None for any number."""
-        return max(0.0, self.due - time.monotonic()) if self.log.lost.value() else None
+        return max(0.0, self.due - time.monotonic()) if self.log.lost_lines.value() else None
 
-    def tell(self) -> None:
+    def log_lost_lines(self) -> None:
         """Say how many lines are missing, once handlers work again."""
-        count = self.log.lost.value()
+        count = self.log.lost_lines.value()
         if not count or time.monotonic() < self.due:
             return
         self.failed = False
@@ -92,16 +92,20 @@ class Writer:
         except BaseException:
             self.failed = True
         if not self.failed:
-            self.log.lost.add(-count)
-        self.pause = min(self.pause * 2, PAUSE[1]) if self.failed else PAUSE[0]
+            self.log.lost_lines.add(-count)
+        self.pause = (
+            min(self.pause * 2, LOST_LINES_BACKOFF_SECONDS[1])
+            if self.failed
+            else LOST_LINES_BACKOFF_SECONDS[0]
+        )
         self.due = time.monotonic() + self.pause
 
 
 class LogProcess:
     """The logger's process, in the care of the one that has started it."""
 
-    def __init__(self, leash: Flag, *queues: Queue) -> None:
-        self.leash, self.queues = leash, queues
+    def __init__(self, parent_flag: Flag, *queues: Queue) -> None:
+        self.parent_flag, self.queues = parent_flag, queues
         self.log = LogQueue()
         self.child = Child(process_start.LOGGER)
 
@@ -115,52 +119,54 @@ class LogProcess:
     def start(self) -> None:
         """Start the process, and send to it what this process logs from now on."""
         self.spawn()
-        log_queue.send_all(self.log, patient=False)
+        log_queue.redirect_all_loggers(self.log, may_wait=False)
 
     def spawn(self) -> None:
         """Start the process."""
         path = "django_q.processes.log_writer.write_log"
         args = (self.log, *self.queues)
         try:
-            self.child.begin(
-                process_start.spawn(path, args, self.child.name, self.leash, daemon=True)
+            self.child.record_start(
+                process_start.start_process(
+                    path, args, self.child.name, self.parent_flag, daemon=True
+                )
             )
         except (OSError, EOFError) as error:
-            self.child.fail_to_begin(error)
+            self.child.record_failed_start(error)
 
     @property
     def sources(self) -> list[Any]:
         """What becomes readable when the process has ended."""
-        return [self.child.death] if self.child.is_running else []
+        return [self.child.exit_descriptor] if self.child.is_running else []
 
     @property
     def due(self) -> float:
         """When this has to be looked at whatever happens, monotonic."""
         return float("inf") if self.child.is_running else self.child.due
 
-    def tend(self) -> None:
+    def supervise_once(self) -> None:
         """Start another process where this one has ended."""
         if self.child.is_running and self.child.has_ended():
             cause = self.child.cause()
-            self.child.end()
+            self.child.record_exit()
             self.child.report(cause)
         if not self.child.is_running and time.monotonic() >= self.child.due:
             self.spawn()
 
     def close(self) -> None:
         """Have the last lines written, which may not take long, and end the process."""
-        log_queue.send_nothing()
+        log_queue.restore_loggers()
         self.log.records.writer.close()
         if self.child.is_running:
             self.await_last_lines()
             self.child.process.kill()
             self.child.process.join()
-            self.child.end()
+            self.child.record_exit()
 
     def await_last_lines(self) -> None:
         """Wait until the process has ended, as long as it goes on writing."""
-        until, waiting = time.monotonic() + AT_MOST, -1
+        until, waiting = time.monotonic() + MAX_FLUSH_SECONDS, -1
         while waiting != (left := self.log.records.qsize()) and time.monotonic() < until:
             waiting = left
-            if readable([self.child.death], LAST_LINES):
+            if wait_until_readable([self.child.exit_descriptor], STALLED_FLUSH_SECONDS):
                 break

@@ -13,44 +13,44 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from django_q.brokers import get_broker, leased
+from django_q.brokers import adapt_broker, get_broker
 from django_q.brokers.base import Broker
-from django_q.calls.producer import forget, lasting, submit_once
-from django_q.completion.completion import Spent, complete
-from django_q.completion.dead_letters import Abandoned, Graveyard, recover
-from django_q.completion.steps import Steps, ask
+from django_q.calls.producer import forget_ids, leased_broker, submit_once
+from django_q.completion.completion import DoneReceipts, complete
+from django_q.completion.dead_letters import DeadLetters, OrphanedDeliveries, recover
+from django_q.completion.steps import CompletionSteps, call_broker
 from django_q.conf import Conf, logger
-from django_q.descriptor_wait import readable
-from django_q.exceptions import StoreAway, StoreRefuses, brief, endure
-from django_q.execution.execution import Undecodable
-from django_q.foreign_code.guards import Inside
-from django_q.processes.logs.log_queue import gathering
-from django_q.processes.logs.outages import Trouble, is_passing
-from django_q.processes.logs.repeated_errors import Complaint
-from django_q.processes.shared_state.result_queue import receipts_in, say_stuck
-from django_q.processes.supervision.process_start import leash, say_ready
+from django_q.descriptor_wait import wait_until_readable
+from django_q.exceptions import StoreCommandRefused, StoreUnavailable, contain_error, error_summary
+from django_q.execution.execution import UndecodablePayload
+from django_q.foreign_code.guards import CurrentForeignCall
+from django_q.processes.logs.log_queue import batched_log_lines
+from django_q.processes.logs.outages import OutageLog, is_brief_conflict
+from django_q.processes.logs.repeated_errors import ThrottledLog
+from django_q.processes.shared_state.result_queue import receipts_in, set_stuck
+from django_q.processes.supervision.process_start import log_ready, parent_flags
 from django_q.queues import STOP, Queue
 from django_q.servers import connections
 from django_q.wire.package import TaskPackage
 
 #: Tasks completed together at most.
-GROUP = 500
+MAX_RESULT_BATCH = 500
 #: Seconds for which receipts alone wait for others, to be acknowledged together.
-LINGER = 0.005
+RECEIPT_BATCH_SECONDS = 0.005
 #: Seconds to wait after the database or the broker failed: at first, and at most.
-BACK_OFF = (0.1, 2.0)
+COMPLETION_BACKOFF_SECONDS = (0.1, 2.0)
 #: Seconds without work after which a database connection is closed, as CONN_MAX_AGE has it.
-KEEP_CONNECTION = 5.0
+IDLE_CONNECTION_SECONDS = 5.0
 #: Share of a lease between two looks at the leases of what waits; see ``leases``.
-LOOK = 0.08
+RESULT_EXTEND_INTERVAL_SHARE = 0.08
 #: Seconds that a group may take unnoticed.
-GLANCE = 0.05
+MIN_EXTEND_INTERVAL = 0.05
 #: Seconds for which a hook may run, or a server be silent, before anybody hears of it.
-LONG = 2.0
+SLOW_HOOK_SECONDS = 2.0
 #: Tries of what fails for a reason of its own.
-TRIES = 3
+MAX_STEP_TRIES = 3
 #: Seconds between two tries of a transaction that loses against others.
-BRIEFLY = (0.005, 0.05)
+CONFLICT_RETRY_INTERVAL = (0.005, 0.05)
 
 
 def monitor(result_queue: Any, broker: Broker | None = None) -> None:
@@ -58,66 +58,68 @@ def monitor(result_queue: Any, broker: Broker | None = None) -> None:
 
     Takes what has arrived, up to 500 tasks, in one go; one alone is completed at once.
     """
-    desk = Desk(result_queue, leased(broker or get_broker()))
-    say_stuck(result_queue, False)  # by one that was killed, perhaps
-    if leash():
-        threading.Thread(target=desk.keep, name="keeper", daemon=True).start()
-    say_ready("monitoring")
-    while desk.take():
-        desk.settle()
-    with desk.lock:
-        desk.broker.close()
+    loop = MonitorLoop(result_queue, adapt_broker(broker or get_broker()))
+    set_stuck(result_queue, False)  # by one that was killed, perhaps
+    if parent_flags():
+        threading.Thread(target=loop.run_lease_thread, name="keeper", daemon=True).start()
+    log_ready("monitoring")
+    while loop.take_batch():
+        loop.complete_batch()
+    with loop.lock:
+        loop.broker.close()
 
 
-class Desk:
+class MonitorLoop:
     """A monitor at work."""
 
     def __init__(self, result_queue: Any, broker: Broker) -> None:
         self.result_queue = result_queue
         self.broker = broker
-        self.graveyard = Graveyard(broker)
+        self.dead_letters = DeadLetters(broker)
         self.backlog: deque[Any] = deque()  # taken while the database was away
-        self.group: list[Any] = []  # being completed
+        self.batch: list[Any] = []  # being completed
         self.stopped = False
         self.busy_since = math.inf  # monotonic; with the group that is being completed
-        self.complaint = (math.inf, 0.0)  # of what, by its start, and how long it had taken
-        self.trouble = Trouble("results are saved again")
-        self.refusals = Trouble("")  # of what is not repeated
-        self.unleased = Complaint("leases are extended again")
+        self.last_warning = (math.inf, 0.0)  # of what, by its start, and how long it had taken
+        self.outage_log = OutageLog("results are saved again")
+        self.refusal_log = OutageLog("")  # of what is not repeated
+        self.lease_error_log = ThrottledLog("leases are extended again")
         self.cut_off = False  # whether leases of what waits can not be extended
-        self.holding = threading.Lock()  # so that what arrives is held in its order
+        self.arrival_lock = threading.Lock()  # so that what arrives is held in its order
         self.lock = threading.Lock()  # who reads the queue while that takes long
-        if isinstance(result_queue, Queue) and leash():
+        if isinstance(result_queue, Queue) and parent_flags():
             # The last writer to go ends the queue: this process must not count as one.
             result_queue.writer.close()
 
-    def take(self) -> bool:
+    def take_batch(self) -> bool:
         """Take the next group, waiting for it; False when there is nothing more to come."""
-        self.group, end = [], 0.0
-        while len(self.group) < GROUP and (self.backlog or not self.stopped):
-            items = self.take_some(block=not self.group)
-            end = end or time.monotonic() + LINGER
-            if not items and not self.comes_more(end):
+        self.batch, end = [], 0.0
+        while len(self.batch) < MAX_RESULT_BATCH and (self.backlog or not self.stopped):
+            items = self.take_items(block=not self.batch)
+            end = end or time.monotonic() + RECEIPT_BATCH_SECONDS
+            if not items and not self.another_message_arrives(end):
                 break
-            self.group += items
-        return bool(self.group)
+            self.batch += items
+        return bool(self.batch)
 
-    def comes_more(self, end: float) -> bool:
+    def another_message_arrives(self, end: float) -> bool:
         """Whether more arrives by then, where nobody waits for what is in hand."""
-        if not self.group or not all(isinstance(item, Spent) for item in self.group):
+        if not self.batch or not all(isinstance(item, DoneReceipts) for item in self.batch):
             return False
         is_socket = isinstance(self.result_queue, Queue)
-        return is_socket and bool(readable([self.result_queue], end - time.monotonic()))
+        return is_socket and bool(wait_until_readable([self.result_queue], end - time.monotonic()))
 
-    def take_some(self, block: bool) -> list[Any]:
+    def take_items(self, block: bool) -> list[Any]:
         """Take what one worker sent; nothing when nothing is there, or when it is over."""
         if self.backlog:
-            items = [self.backlog.popleft() for _ in range(min(GROUP, len(self.backlog)))]
+            items = [
+                self.backlog.popleft() for _ in range(min(MAX_RESULT_BATCH, len(self.backlog)))
+            ]
             self.result_queue.count.add(-len(items))
             return items
-        return self.receive(block)
+        return self.receive_message(block)
 
-    def receive(self, block: bool) -> list[Any]:
+    def receive_message(self, block: bool) -> list[Any]:
         """Take one message off the queue, and note when it says that it is the last."""
         try:
             if isinstance(self.result_queue, Queue):
@@ -134,55 +136,58 @@ class Desk:
     def await_message(self) -> list[Any]:
         """Wait for a message; a database connection is let go of when none comes for a while."""
         try:
-            return self.result_queue.get_many(timeout=KEEP_CONNECTION)
+            return self.result_queue.get_many(timeout=IDLE_CONNECTION_SECONDS)
         except queue.Empty:
             connections.close_old()
             return self.result_queue.get_many()
 
-    def settle(self) -> None:
+    def complete_batch(self) -> None:
         """Complete a group, however long that takes."""
         self.busy_since = time.monotonic()
-        self.complete_group()
+        self.complete_items()
         with self.lock:
             self.busy_since = math.inf
             self.note_cut_off(False)
 
-    def complete_group(self) -> None:
+    def complete_items(self) -> None:
         """Complete a group; what a dead worker left comes after what it had finished."""
-        packages = [item for item in self.group if isinstance(item, dict)]
+        packages = [item for item in self.batch if isinstance(item, dict)]
         self.complete(packages)
-        self.acknowledge(receipts_in(item for item in self.group if isinstance(item, Spent)))
-        for item in self.group:
-            if isinstance(item, Undecodable):
-                self.bury(item)
-            elif isinstance(item, Abandoned):
+        self.acknowledge(receipts_in(item for item in self.batch if isinstance(item, DoneReceipts)))
+        for item in self.batch:
+            if isinstance(item, UndecodablePayload):
+                self.move_to_dead_letters(item)
+            elif isinstance(item, OrphanedDeliveries):
                 self.recover(item)
 
     def acknowledge(self, receipts: list[Any]) -> None:
         """Acknowledge receipts; each alone where something is wrong with one."""
 
         def step(some: list[Any]) -> None:
-            ask(self.broker, self.broker.acknowledge_many, some)
+            call_broker(self.broker, self.broker.acknowledge_many, some)
 
-        if receipts and not self.insist(lambda: step(receipts), tries=1):
+        if receipts and not self.retry_step(lambda: step(receipts), tries=1):
             for receipt in receipts:
-                self.insist(lambda receipt=receipt: step([receipt]))
+                self.retry_step(lambda receipt=receipt: step([receipt]))
 
-    def bury(self, undecodable: Undecodable) -> None:
+    def move_to_dead_letters(self, undecodable: UndecodablePayload) -> None:
         """Move aside what can not be read; once, where the broker refuses that."""
-        self.insist(lambda: ask(self.broker, self.graveyard.bury, undecodable), is_repeated=False)
+        self.retry_step(
+            lambda: call_broker(self.broker, self.dead_letters.move_to_dead_letters, undecodable),
+            is_repeated=False,
+        )
 
-    def recover(self, abandoned: Abandoned) -> None:
+    def recover(self, abandoned: OrphanedDeliveries) -> None:
         """Hand back what a dead worker had in hand, and complete the task that ran."""
         found: list[Any] = []
 
         def step() -> None:
-            found[:] = [ask(self.broker, recover, abandoned, self.broker)]
+            found[:] = [call_broker(self.broker, recover, abandoned, self.broker)]
 
-        self.insist(step)
+        self.retry_step(step)
         for item in found:
-            if isinstance(item, Undecodable):
-                self.bury(item)
+            if isinstance(item, UndecodablePayload):
+                self.move_to_dead_letters(item)
             elif item:
                 self.complete([item])
 
@@ -191,129 +196,135 @@ class Desk:
 
         What can not be completed for a reason of its own loses that, and ends.
         """
-        steps = Steps()
+        steps = CompletionSteps()
         if not packages or (
             len(packages) > 1
-            and self.insist(lambda: self.complete_together(packages, steps), tries=1)
+            and self.retry_step(lambda: self.complete_together(packages, steps), tries=1)
         ):
             return
         for package in packages:
             step = partial(self.complete_together, [package], steps)
-            if not self.insist(step):
+            if not self.retry_step(step):
                 steps.is_tolerant = True
-                self.insist(step)
+                self.retry_step(step)
                 steps.is_tolerant = False
 
-    def complete_together(self, packages: list[TaskPackage], steps: Steps) -> None:
+    def complete_together(self, packages: list[TaskPackage], steps: CompletionSteps) -> None:
         """Complete packages, and let links of theirs go that will not be submitted again."""
-        with gathering():
+        with batched_log_lines():
             links = complete(packages, self.broker, self.submit, steps)
         if links:
             try:
-                forget(links, self.broker)
+                forget_ids(links, self.broker)
             except Exception as error:
-                logger.debug("the ids of links are kept for longer: %s", brief(error))
+                logger.debug("the ids of links are kept for longer: %s", error_summary(error))
 
-    def keep(self) -> None:
+    def run_lease_thread(self) -> None:
         """Keep leases from ending while a group takes long: a slow hook, a database that hangs.
 
         The body of a thread; it sleeps unless there is need of it.
         """
         while True:
-            patience = max(GLANCE, LOOK * Conf.RETRY)
-            time.sleep(patience)
+            interval = max(MIN_EXTEND_INTERVAL, RESULT_EXTEND_INTERVAL_SHARE * Conf.RETRY)
+            time.sleep(interval)
             try:
                 with self.lock:
-                    self.keep_leases(patience)
+                    self.extend_leases_if_slow(interval)
             except BaseException as error:  # nobody would look after leases any more
-                logger.error("leases are kept on, after %s", brief(error))
+                logger.error("leases are kept on, after %s", error_summary(error))
 
-    def keep_leases(self, patience: float) -> None:
+    def extend_leases_if_slow(self, interval: float) -> None:
         """Keep leases from ending where the group has taken so many seconds."""
-        if time.monotonic() - self.busy_since > patience:
-            while isinstance(self.result_queue, Queue) and self.hold_arrivals():
+        if time.monotonic() - self.busy_since > interval:
+            while isinstance(self.result_queue, Queue) and self.buffer_message():
                 pass
             self.note_cut_off(True)  # before an answer that may not come
             if self.extend():
                 self.note_cut_off(False)
             connections.close_all()  # those of this thread
-            self.complain()
+            self.warn_if_slow()
 
     def note_cut_off(self, is_so: bool) -> None:
         """Have the pusher take nothing, whose lease would end, or go on where nothing is away."""
         if is_so != self.cut_off:
             self.cut_off = is_so
-            is_away = bool(self.trouble) and self.busy_since < math.inf
-            say_stuck(self.result_queue, is_so or is_away)
+            is_away = bool(self.outage_log) and self.busy_since < math.inf
+            set_stuck(self.result_queue, is_so or is_away)
 
-    def complain(self) -> None:
+    def warn_if_slow(self) -> None:
         """Say what keeps results waiting, half as often each time."""
-        is_inside = Inside.since < math.inf
-        began = Inside.since if is_inside else max(self.busy_since, Inside.last)
+        is_inside = CurrentForeignCall.entered_at < math.inf
+        began = (
+            CurrentForeignCall.entered_at
+            if is_inside
+            else max(self.busy_since, CurrentForeignCall.left_at)
+        )
         seconds = time.monotonic() - began
-        told = self.complaint[1] if self.complaint[0] == began else 0.0
-        if seconds <= max(LONG, 2 * told):
+        last_seconds = self.last_warning[1] if self.last_warning[0] == began else 0.0
+        if seconds <= max(SLOW_HOOK_SECONDS, 2 * last_seconds):
             return
-        self.complaint = (began, seconds)
+        self.last_warning = (began, seconds)
         if is_inside:
-            what = f"{Inside.what} of [{Inside.task}] has run for"
+            what = f"{CurrentForeignCall.what} of [{CurrentForeignCall.task}] has run for"
         else:
             what = "the database, the cache, the broker or a receiver of a signal has taken"
         logger.warning("%s %.0f seconds, and results behind it wait", what, seconds)
 
     def submit(self, link: TaskPackage) -> str:
         """Enqueue the next link of a chain, once: here, unless it names a cluster."""
-        broker = lasting(self.broker, link.get("cluster"))
-        return ask(broker, submit_once, link, self.broker)
+        broker = leased_broker(self.broker, link.get("cluster"))
+        return call_broker(broker, submit_once, link, self.broker)
 
-    def insist(self, step: Callable[[], Any], tries: int = TRIES, is_repeated: bool = True) -> bool:
+    def retry_step(
+        self, step: Callable[[], Any], tries: int = MAX_STEP_TRIES, is_repeated: bool = True
+    ) -> bool:
         """Take a step again and again while a store is away that it writes to.
 
         False when it failed for another reason ``tries`` times, or was refused and is not to be
         repeated. Nothing more is taken off the broker meanwhile.
         """
-        pause, failures, lost_since = BACK_OFF[0], 0, None
+        pause, failures, lost_since = COMPLETION_BACKOFF_SECONDS[0], 0, None
         while True:
             try:
                 step()
-            except StoreAway as away:
+            except StoreUnavailable as away:
                 lost_since = lost_since or time.monotonic()
-                if is_passing(away, lost_since):
-                    time.sleep(random.uniform(*BRIEFLY))
+                if is_brief_conflict(away, lost_since):
+                    time.sleep(random.uniform(*CONFLICT_RETRY_INTERVAL))
                     continue
-                say_stuck(self.result_queue, True)
-                if isinstance(away, StoreRefuses) and not is_repeated:
-                    return self.leave_it(away)
-                self.trouble.tell(away, pause)
+                set_stuck(self.result_queue, True)
+                if isinstance(away, StoreCommandRefused) and not is_repeated:
+                    return self.give_up_refused(away)
+                self.outage_log.log_outage(away, pause)
             except BaseException as error:
-                endure(error)
+                contain_error(error)
                 failures += 1
                 if failures >= tries:
                     logger.warning("results can not be completed as they are", exc_info=True)
-                    self.go_on()
+                    self.note_recovery()
                     return False
             else:
-                self.go_on()
+                self.note_recovery()
                 return True
             connections.close_all()
-            self.hold(pause)
-            pause = min(pause * 2, BACK_OFF[1])
+            self.wait_extending_leases(pause)
+            pause = min(pause * 2, COMPLETION_BACKOFF_SECONDS[1])
 
-    def leave_it(self, away: StoreRefuses) -> bool:
+    def give_up_refused(self, away: StoreCommandRefused) -> bool:
         """Leave a step undone that the broker refuses: the delivery comes again."""
-        self.refusals.tell(away, BACK_OFF[1])
-        self.hold(BACK_OFF[1])
-        say_stuck(self.result_queue, False)
+        self.refusal_log.log_outage(away, COMPLETION_BACKOFF_SECONDS[1])
+        self.wait_extending_leases(COMPLETION_BACKOFF_SECONDS[1])
+        set_stuck(self.result_queue, False)
         return False
 
-    def go_on(self) -> None:
+    def note_recovery(self) -> None:
         """Note that results can be written."""
-        if self.trouble:
+        if self.outage_log:
             self.extend()  # before the pusher takes what was leased to us
-            self.trouble.end()
-            say_stuck(self.result_queue, False)
+            self.outage_log.log_recovery()
+            set_stuck(self.result_queue, False)
 
-    def hold(self, seconds: float) -> None:
+    def wait_extending_leases(self, seconds: float) -> None:
         """Wait, and keep the leases of all that waits to be saved meanwhile."""
         self.extend()
         until = time.monotonic() + seconds
@@ -321,30 +332,32 @@ class Desk:
             if not isinstance(self.result_queue, Queue) or self.stopped:
                 time.sleep(left)
                 return
-            if readable([self.result_queue], left):
-                self.hold_arrivals()
+            if wait_until_readable([self.result_queue], left):
+                self.buffer_message()
 
-    def hold_arrivals(self) -> bool:
+    def buffer_message(self) -> bool:
         """Take a message that waits, for later; whether there was one.
 
         Its items go on counting as waiting, so that the pusher takes no more than fits.
         """
-        with self.holding:
-            items = [] if self.stopped else self.receive(block=False)
+        with self.arrival_lock:
+            items = [] if self.stopped else self.receive_message(block=False)
             self.backlog.extend(items)
         self.result_queue.count.add(len(items))
         return bool(items)
 
     def extend(self) -> bool:
         """Extend the leases of all that this process holds; whether the broker has done so."""
-        receipts = receipts_in((*self.group, *self.backlog))
+        receipts = receipts_in((*self.batch, *self.backlog))
         try:
             if receipts:
                 self.broker.extend(receipts, Conf.RETRY)
-                self.unleased.end()
+                self.lease_error_log.log_recovery()
         except BaseException as error:
-            endure(error)
+            contain_error(error)
             text = "leases could not be extended: %s"
-            self.unleased.say(type(error).__name__, text, brief(error), level=logging.WARNING)
+            self.lease_error_log.log(
+                type(error).__name__, text, error_summary(error), level=logging.WARNING
+            )
             return False
         return True

@@ -10,160 +10,168 @@ from datetime import datetime
 from typing import Any
 
 from django_q import recurrence
-from django_q.brokers import get_broker, leased
+from django_q.brokers import adapt_broker, get_broker
 from django_q.brokers.base import Broker
 from django_q.brokers.broker_cache import shared_broker
-from django_q.brokers.scheduler_wakeup import OFTEN, Waker
+from django_q.brokers.scheduler_wakeup import UNNOTIFIED_CHECK_INTERVAL, SchedulerWakeup
 from django_q.conf import logger
-from django_q.descriptor_wait import readable
-from django_q.exceptions import brief, endure
+from django_q.descriptor_wait import wait_until_readable
+from django_q.exceptions import contain_error, error_summary
 from django_q.models import Schedule
-from django_q.models.schedule_fields.due_times import aware
-from django_q.processes.logs.repeated_errors import Complaint
-from django_q.processes.supervision.process_start import say_ready
-from django_q.scheduling.due_schedules import Agenda, is_due
-from django_q.scheduling.wakeup import waker_for
+from django_q.models.schedule_fields.due_times import aware_utc
+from django_q.processes.logs.repeated_errors import ThrottledLog
+from django_q.processes.supervision.process_start import log_ready
+from django_q.scheduling.due_schedules import DueSchedules, is_due
+from django_q.scheduling.wakeup import scheduler_wakeup_for
 from django_q.servers import connections
 from django_q.servers.database_errors import is_conflict
 
 #: Schedules that are read at a time.
-BATCH = 100
+SCHEDULE_BATCH_SIZE = 100
 #: Seconds after which to look again at a due time that another scheduler has in hand.
-GLANCE = 1.0
+CLAIMED_RETRY_SECONDS = 1.0
 #: Seconds for which a schedule that fails is left alone: at first, and at most.
-PUT_OFF = (1.0, 60.0)
+FAILED_SCHEDULE_BACKOFF_SECONDS = (1.0, 60.0)
 #: Seconds to wait after the database or the broker failed: at first, and at most.
-BACK_OFF = (0.1, 5.0)
+SCHEDULER_BACKOFF_SECONDS = (0.1, 5.0)
 #: Seconds that a wait lasts at least, so that no fault of a clock makes it spin.
-SHORTEST = 0.005
+MIN_WAIT_SECONDS = 0.005
 
 
 def scheduler(broker: Broker | None = None) -> None:
     """Enqueue what is due now, once. With ``sync`` in force its tasks run at once, here."""
-    Watch(Agenda(leased(broker or shared_broker()), inline=True)).enqueue_due()
+    SchedulerLoop(DueSchedules(adapt_broker(broker or shared_broker()), inline=True)).enqueue_due()
 
 
 def scheduler_of_cluster(event: Any, broker: Broker | None = None) -> None:
     """Enqueue what is due, when it is due, until ``event`` is set: the body of the process."""
-    agenda = Agenda(leased(broker or get_broker()))
-    waker = waker_for(agenda.broker, agenda.alias)
-    watch = Watch(agenda, event.is_set)
-    say_ready("scheduling")
-    pause, trouble = BACK_OFF[0], Complaint("schedules are read again")
+    due_schedules = DueSchedules(adapt_broker(broker or get_broker()))
+    waker = scheduler_wakeup_for(due_schedules.broker, due_schedules.alias)
+    loop = SchedulerLoop(due_schedules, event.is_set)
+    log_ready("scheduling")
+    pause, failure_log = SCHEDULER_BACKOFF_SECONDS[0], ThrottledLog("schedules are read again")
     while not event.is_set():
         try:
             waker.listen()
-            seconds = min(watch.enqueue_due(), waker.patience)
-            if seconds > OFTEN:  # to open a connection takes longer than to look
+            seconds = min(loop.enqueue_due(), waker.check_interval)
+            if (
+                seconds > UNNOTIFIED_CHECK_INTERVAL
+            ):  # to open a connection takes longer than to look
                 connections.close_old()
-            if trouble and not watch.left_alone:
-                trouble.end()
-            pause = BACK_OFF[0]
+            if failure_log and not loop.skipped_until:
+                failure_log.log_recovery()
+            pause = SCHEDULER_BACKOFF_SECONDS[0]
         except BaseException as error:
-            endure(error)
-            report(trouble, error, pause, agenda)
-            agenda.close()
+            contain_error(error)
+            log_failure(failure_log, error, pause, due_schedules)
+            due_schedules.close()
             waker.close()
             connections.close_all()
-            seconds, pause = pause, min(pause * 2, BACK_OFF[1])
-        if rest(event, waker, max(seconds, SHORTEST)):
-            watch.left_alone.clear()  # they may have been put right
+            seconds, pause = pause, min(pause * 2, SCHEDULER_BACKOFF_SECONDS[1])
+        if wait_for_change(event, waker, max(seconds, MIN_WAIT_SECONDS)):
+            loop.skipped_until.clear()  # they may have been put right
     waker.close()
-    agenda.close()
+    due_schedules.close()
 
 
-def report(trouble: Complaint, error: BaseException, pause: float, agenda: Agenda) -> None:
+def log_failure(
+    failure_log: ThrottledLog, error: BaseException, pause: float, due_schedules: DueSchedules
+) -> None:
     """Log what stopped a look at the schedules, with a traceback where it is no outage."""
     if is_conflict(error):  # another was faster
         return
-    if refusal := agenda.broker.refusal(error):
-        trouble.say(refusal, "can not enqueue what is due until that is mended: %s", refusal)
+    if refusal := due_schedules.broker.refusal(error):
+        failure_log.log(refusal, "can not enqueue what is due until that is mended: %s", refusal)
         return
-    trouble.say(
+    failure_log.log(
         type(error).__name__,
         "can not enqueue what is due, trying again in %.1f seconds: %s",
         pause,
-        brief(error),
-        exc_info=None if agenda.is_away(error) else error,
+        error_summary(error),
+        exc_info=None if due_schedules.is_away(error) else error,
     )
 
 
-def rest(event: Any, waker: Waker, seconds: float) -> bool:
+def wait_for_change(event: Any, waker: SchedulerWakeup, seconds: float) -> bool:
     """Wait for a time, for the event, or for a change of the schedules; whether it was a change."""
     sources = waker.sources()
-    ready = readable([event, *sources], seconds)
+    ready = wait_until_readable([event, *sources], seconds)
     if any(source in ready for source in sources):
         waker.drain()
         return True
     return False
 
 
-class Watch:
+class SchedulerLoop:
     """A scheduler at work."""
 
-    def __init__(self, agenda: Agenda, is_over: Callable[[], bool] = lambda: False) -> None:
-        self.agenda = agenda
+    def __init__(
+        self, due_schedules: DueSchedules, is_over: Callable[[], bool] = lambda: False
+    ) -> None:
+        self.due_schedules = due_schedules
         self.is_over = is_over
-        self.left_alone: dict[int, float] = {}  # ids, and until when; monotonic
-        self.delays: dict[int, float] = {}  # seconds for which those that fail are left alone
+        self.skipped_until: dict[int, float] = {}  # ids, and until when; monotonic
+        self.retry_delays: dict[int, float] = {}  # seconds for which those that fail are left alone
 
     def enqueue_due(self) -> float:
         """Enqueue all that is due, and tell in how many seconds there may be more to do."""
         while not self.is_over():
-            schedules = self.look()
+            schedules = self.read_next()
             # By the clock of the database, which all hosts share.
-            now = aware(schedules[0].read_at) if schedules else recurrence.FIRST
+            now = aware_utc(schedules[0].read_at) if schedules else recurrence.FIRST_MOMENT
             due = [schedule for schedule in schedules if is_due(schedule, now)]
             if not due:
                 return self.seconds_until(schedules[:1], now)
             for schedule in due:
                 if not self.is_over():
-                    self.attend(schedule, now)
+                    self.enqueue_schedule(schedule, now)
         return 0.0
 
-    def look(self) -> list[Schedule]:
+    def read_next(self) -> list[Schedule]:
         """Read the schedules that are due first."""
         now = time.monotonic()
-        self.left_alone = {pk: until for pk, until in self.left_alone.items() if until > now}
-        if self.agenda.is_empty():
+        self.skipped_until = {pk: until for pk, until in self.skipped_until.items() if until > now}
+        if self.due_schedules.is_empty():
             return []
-        return self.agenda.first(BATCH, self.left_alone)
+        return self.due_schedules.read_earliest(SCHEDULE_BATCH_SIZE, self.skipped_until)
 
-    def attend(self, schedule: Schedule, now: datetime) -> None:
+    def enqueue_schedule(self, schedule: Schedule, now: datetime) -> None:
         """See to a schedule that is due; one that fails keeps no other from running."""
         try:
-            ids = self.agenda.serve(schedule, now)
+            ids = self.due_schedules.enqueue_due_runs(schedule, now)
         except BaseException as error:
-            endure(error)
-            if self.agenda.is_away(error):
+            contain_error(error)
+            if self.due_schedules.is_away(error):
                 # It can be about this task alone: MySQL hangs up at one that is too large for it.
-                self.leave_alone(schedule, BACK_OFF[1])
+                self.skip_for_now(schedule, SCHEDULER_BACKOFF_SECONDS[1])
                 raise
-            delay = self.leave_alone(schedule, PUT_OFF[1])
+            delay = self.skip_for_now(schedule, FAILED_SCHEDULE_BACKOFF_SECONDS[1])
             logger.exception(
                 "schedule %s [%s] is tried again in %.0f seconds", schedule.pk, schedule.func, delay
             )
-            self.agenda.note(schedule, error)
+            self.due_schedules.save_error(schedule, error)
             return
         if ids is None:
-            self.left_alone[schedule.pk] = time.monotonic() + GLANCE
+            self.skipped_until[schedule.pk] = time.monotonic() + CLAIMED_RETRY_SECONDS
             return
-        self.delays.pop(schedule.pk, None)
+        self.retry_delays.pop(schedule.pk, None)
         process = multiprocessing.current_process().name
         for _ in ids:
             logger.info(
                 "%s created a task from schedule %s [%s]", process, schedule.pk, schedule.func
             )
 
-    def leave_alone(self, schedule: Schedule, most: float) -> float:
+    def skip_for_now(self, schedule: Schedule, max_delay: float) -> float:
         """Let others go first for a while, longer each time; in seconds, and at most ``most``."""
-        delay = min(self.delays.get(schedule.pk, PUT_OFF[0]), most)
-        self.delays[schedule.pk] = delay * 2
-        self.left_alone[schedule.pk] = time.monotonic() + delay
+        delay = min(
+            self.retry_delays.get(schedule.pk, FAILED_SCHEDULE_BACKOFF_SECONDS[0]), max_delay
+        )
+        self.retry_delays[schedule.pk] = delay * 2
+        self.skipped_until[schedule.pk] = time.monotonic() + delay
         return delay
 
     def seconds_until(self, schedules: list[Schedule], now: datetime) -> float:
         """Tell in how many seconds a schedule is due, or one that was left alone is looked at."""
-        ends = [until - time.monotonic() for until in self.left_alone.values()]
-        times = [(aware(schedule.next_run) - now).total_seconds() for schedule in schedules]
+        ends = [until - time.monotonic() for until in self.skipped_until.values()]
+        times = [(aware_utc(schedule.next_run) - now).total_seconds() for schedule in schedules]
         return min([*ends, *times], default=math.inf)

@@ -16,23 +16,23 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from django_q.brokers import get_broker, leased
+from django_q.brokers import adapt_broker, get_broker
 from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
 from django_q.humanhash import humanize
 from django_q.processes.log_writer import LogProcess
-from django_q.processes.shared_state.heartbeat import Heartbeat
-from django_q.processes.shared_state.liveness import Pulse, limit
-from django_q.processes.shared_state.orphan_queue import Leftovers
-from django_q.processes.shared_state.process_table import Board
+from django_q.processes.shared_state.heartbeat import HeartbeatWriter
+from django_q.processes.shared_state.liveness import LivenessTimestamp, stall_limit
+from django_q.processes.shared_state.orphan_queue import OrphanQueue
+from django_q.processes.shared_state.process_table import ProcessTable
 from django_q.processes.shared_state.result_queue import ResultQueue
-from django_q.processes.shared_state.slot import Slots, State
-from django_q.processes.shared_state.worker_leases import Leases
+from django_q.processes.shared_state.slot import Slots, WorkerState
+from django_q.processes.shared_state.worker_leases import WorkerLeases
 from django_q.processes.supervision import process_start
-from django_q.processes.supervision.affinity import bind
+from django_q.processes.supervision.affinity import bind_to_processors
 from django_q.processes.supervision.child import Child
-from django_q.processes.supervision.overridden_sentinel import Compatible
-from django_q.processes.supervision.process_start import Given
+from django_q.processes.supervision.overridden_sentinel import SentinelCompatibility
+from django_q.processes.supervision.process_start import ArgumentPlaceholder
 from django_q.queues import STOP, Flag, Queue
 
 #: Seconds past its time limit after which a task is ended from outside.
@@ -40,10 +40,10 @@ KILL_GRACE = 3.0
 #: Seconds that a pusher may take to end, and that a monitor gets for the last results.
 PUSHER_GRACE, MONITOR_GRACE = 10.0, 15.0
 #: Seconds between two looks where something can not be waited for.
-GLANCE = 0.05
+PROCESS_POLL_INTERVAL = 0.05
 
 
-class Sentinel(Compatible):
+class Sentinel(SentinelCompatibility):
     """One cluster's processes, and what is between them."""
 
     def __init__(
@@ -60,11 +60,11 @@ class Sentinel(Compatible):
         self.name = multiprocessing.current_process().name
         self.cluster_id = cluster_id
         self.cluster_name = humanize(cluster_id.hex)
-        self.broker = leased(broker or get_broker())
+        self.broker = adapt_broker(broker or get_broker())
         self.stop_event, self.start_event = stop_event, start_event
         self.abort_event: Any = Flag()
-        self.board: Board | None = None
-        self.logger: LogProcess | None = None
+        self.process_table: ProcessTable | None = None
+        self.log_process: LogProcess | None = None
         self.event_out = Flag()  # the leash of the processes
         self.timeout = timeout
         self.tob = timezone.now()
@@ -74,10 +74,10 @@ class Sentinel(Compatible):
         self.slots = Slots(self.pool_size)
         self.task_queue, self.result_queue = Queue(), ResultQueue()
         self.children: list[Child] = []
-        self.leftovers = Leftovers(self.result_queue)
-        self.leases = Leases(self.broker, self.slots)
-        self.heartbeat = Heartbeat(self.broker, self)
-        self._next_look = 0.0  # monotonic; at the pulses
+        self.orphans = OrphanQueue(self.result_queue)
+        self.leases = WorkerLeases(self.broker, self.slots)
+        self.heartbeat = HeartbeatWriter(self.broker, self)
+        self._next_stall_check = 0.0  # monotonic; at the pulses
         if start:
             self.start()
 
@@ -87,7 +87,7 @@ class Sentinel(Compatible):
         self.start_event.set()
         logger.info("%s guarding cluster %s at %s", self.name, self.cluster_name, self.pid)
         while not self.stop_event.is_set() and not self.is_orphaned():
-            self.tend()
+            self.supervise_once()
         self.stop()
 
     # The processes.
@@ -111,26 +111,26 @@ class Sentinel(Compatible):
         """Find the process of a role that one process has."""
         return next((child.process for child in self.children if child.role == role), None)
 
-    def start_logger(self) -> None:
+    def start_log_process(self) -> None:
         """Start the logger of this cluster."""
-        self.logger = LogProcess(self.event_out, self.task_queue, self.result_queue)
-        self.logger.start()
+        self.log_process = LogProcess(self.event_out, self.task_queue, self.result_queue)
+        self.log_process.start()
 
     def spawn_cluster(self) -> None:
         """Start all processes: first what takes results, last what brings tasks."""
-        self.children = [Child(process_start.MONITOR, pulse=Pulse())]
+        self.children = [Child(process_start.MONITOR, liveness=LivenessTimestamp())]
         self.children += [
             Child(process_start.WORKER, slot, n) for n, slot in enumerate(self.slots, 1)
         ]
         if Conf.SCHEDULER:
-            self.children.append(Child(process_start.SCHEDULER, pulse=Pulse()))
-        self.children.append(Child(process_start.PUSHER, pulse=Pulse()))
+            self.children.append(Child(process_start.SCHEDULER, liveness=LivenessTimestamp()))
+        self.children.append(Child(process_start.PUSHER, liveness=LivenessTimestamp()))
         for child in self.children:
             self.spawn(child)
 
     def spawn(self, child: Child) -> None:
         """Start a child's process."""
-        body, args, late = {
+        body, args, args_after_setup = {
             process_start.MONITOR: ("monitor.monitor", (self.result_queue,), (self.broker,)),
             process_start.WORKER: (
                 "worker.worker",
@@ -139,48 +139,52 @@ class Sentinel(Compatible):
             ),
             process_start.SCHEDULER: (
                 "scheduler.scheduler_of_cluster",
-                (Given.LEASH,),
+                (ArgumentPlaceholder.PARENT_FLAG,),
                 (self.broker,),
             ),
             process_start.PUSHER: (
                 "pusher.pusher_of_cluster",
-                (self.task_queue, Given.LEASH, self.slots, self.result_queue),
+                (self.task_queue, ArgumentPlaceholder.PARENT_FLAG, self.slots, self.result_queue),
                 (self.broker,),
             ),
         }[child.role]
         daemon = child.role != process_start.WORKER or Conf.DAEMONIZE_WORKERS
         path = f"django_q.processes.{body}"
         try:
-            places = (child.pulse, child.doorway)
-            name, leash = child.name, self.event_out
-            child.begin(process_start.spawn(path, args, name, leash, daemon, late, *places))
+            shared_memory = (child.liveness, child.running_code)
+            name, parent_flag = child.name, self.event_out
+            child.record_start(
+                process_start.start_process(
+                    path, args, name, parent_flag, daemon, args_after_setup, *shared_memory
+                )
+            )
         except (OSError, EOFError) as error:  # no memory, too many processes, no fork server
-            child.fail_to_begin(error)
+            child.record_failed_start(error)
             return
-        self.show(child)
+        self.publish_process(child)
         if child.number:
-            bind(Conf.CPU_AFFINITY, child.process.pid, child.number - 1)
+            bind_to_processors(Conf.CPU_AFFINITY, child.process.pid, child.number - 1)
 
-    def show(self, child: Child) -> None:
+    def publish_process(self, child: Child) -> None:
         """Show the main process what there is, should this one stand still."""
-        if self.board:
-            self.board.pulse.beat()
+        if self.process_table:
+            self.process_table.liveness.beat()
             index = self.children.index(child)
-            self.board.pids[index] = child.process.pid if child.is_running else 0
+            self.process_table.pids[index] = child.process.pid if child.is_running else 0
 
     # One round of guarding.
 
-    def tend(self) -> None:
+    def supervise_once(self) -> None:
         """Wait for something to happen, and see to it."""
         self.wait()
-        if self.board:
-            self.board.pulse.beat()
+        if self.process_table:
+            self.process_table.liveness.beat()
         self.reap()
-        self.end_overdue()
-        self.end_frozen()
-        if self.logger:
-            self.logger.tend()
-        self.leftovers.pass_on()
+        self.kill_overdue()
+        self.kill_stalled()
+        if self.log_process:
+            self.log_process.supervise_once()
+        self.orphans.send_to_monitor()
         now = time.monotonic()
         if now >= self.leases.due:
             self.leases.extend(now)
@@ -189,32 +193,36 @@ class Sentinel(Compatible):
 
     def wait(self) -> None:
         """Wait until a process ends, someone wants a stop, or the next deadline."""
-        sources: list[Any] = [child.death for child in self.children if child.is_running]
-        sources += self.logger.sources if self.logger else []
-        events = [self.abort_event] if self.stopping else [self.stop_event, *process_start.leash()]
+        sources: list[Any] = [child.exit_descriptor for child in self.children if child.is_running]
+        sources += self.log_process.sources if self.log_process else []
+        events = (
+            [self.abort_event]
+            if self.stopping
+            else [self.stop_event, *process_start.parent_flags()]
+        )
         waitable = [event for event in events if hasattr(event, "fileno") and not event.is_set()]
         timeout = max(0.0, self.next_deadline() - time.monotonic())
-        if self.leftovers or len(waitable) < len(events):
-            timeout = min(timeout, GLANCE)
+        if self.orphans or len(waitable) < len(events):
+            timeout = min(timeout, PROCESS_POLL_INTERVAL)
         wait([*sources, *waitable], timeout)
 
     def next_deadline(self) -> float:
         """Find when this process must look again, whatever happens."""
-        deadlines = [self.heartbeat.due, self.leases.due, self._next_look]
-        deadlines += [self.logger.due] if self.logger else []
+        deadlines = [self.heartbeat.due, self.leases.due, self._next_stall_check]
+        deadlines += [self.log_process.due] if self.log_process else []
         deadlines += [child.due for child in self.missing()]
         deadlines += [child.overdue_at(KILL_GRACE) for child in self.children]
         return min(deadlines)
 
     def is_orphaned(self) -> bool:
         """Whether the process that started this cluster is gone."""
-        return any(leash.is_set() for leash in process_start.leash())
+        return any(flag.is_set() for flag in process_start.parent_flags())
 
     def reap(self) -> None:
         """Record how processes ended, and start others in their place."""
         for child in self.children:
             if child.is_running and child.has_ended():
-                self.bury(child)
+                self.handle_exit(child)
         now = time.monotonic()
         for child in self.missing():
             if now >= child.due:
@@ -228,38 +236,38 @@ class Sentinel(Compatible):
         """Whether somebody has to take the place of a process that ends."""
         return not child.retired and (not self.stopping or child.role == process_start.MONITOR)
 
-    def bury(self, child: Child) -> None:
+    def handle_exit(self, child: Child) -> None:
         """See to what a process leaves behind."""
         ending, cause = child.state, child.cause()
-        if abandoned := child.abandoned():
-            self.leftovers.add(abandoned)
+        if orphaned := child.orphaned_deliveries():
+            self.orphans.add(orphaned)
         timed_out = child.ran_out_of_time
-        child.end()
-        self.show(child)
+        child.record_exit()
+        self.publish_process(child)
         if child.stopped or (self.stopping and child.process.exitcode == 0):
             logger.debug("%s stopped", child.name)  # that it was killed was said
-        elif ending is State.RECYCLED:
+        elif ending is WorkerState.RECYCLED:
             logger.info("recycled %s", child.name)
         else:
             self.reincarnations += 1
             self.heartbeat.due = 0.0
             child.report("timeout" if timed_out else cause, self.needs(child))
 
-    def end_overdue(self) -> None:
+    def kill_overdue(self) -> None:
         """Kill workers that have ignored the time limit of their task, or that of their end."""
         now = time.monotonic()
         for child in self.children:
             if now >= child.overdue_at(KILL_GRACE):
-                child.timed_out = child.state is State.BUSY
+                child.timed_out = child.state is WorkerState.BUSY
                 child.process.kill()
 
-    def end_frozen(self) -> None:
+    def kill_stalled(self) -> None:
         """Kill processes that stand still: others take their places."""
-        now, step = time.monotonic(), limit() / 4
-        if now >= self._next_look:
-            self._next_look = now + step
+        now, step = time.monotonic(), stall_limit() / 4
+        if now >= self._next_stall_check:
+            self._next_stall_check = now + step
             for child in self.children:
-                child.end_frozen(now, 2 * step)
+                child.kill_stalled(now, 2 * step)
 
     # What it says about itself.
 
@@ -275,7 +283,7 @@ class Sentinel(Compatible):
     def is_busy(self) -> bool:
         """Whether any task is inside the cluster."""
         queued = self.task_queue.qsize() or self.result_queue.qsize()
-        return bool(queued) or any(slot.state is State.BUSY for slot in self.slots)
+        return bool(queued) or any(slot.state is WorkerState.BUSY for slot in self.slots)
 
     def beat(self, now: float) -> None:
         """Save a heartbeat."""
@@ -294,16 +302,16 @@ class Sentinel(Compatible):
             (process_start.PUSHER, process_start.SCHEDULER),
             min(until, time.monotonic() + PUSHER_GRACE),
         )
-        self.leftovers.drain(self.task_queue)
+        self.orphans.drain(self.task_queue)
         self.await_end((process_start.WORKER,), until)
-        self.leftovers.drain(self.task_queue)
+        self.orphans.drain(self.task_queue)
         self.await_end((), time.monotonic() + MONITOR_GRACE)
-        self.leftovers.add(STOP)  # not put at once: the monitor may take nothing any more
+        self.orphans.add(STOP)  # not put at once: the monitor may take nothing any more
         self.await_end((process_start.MONITOR,), max(until, time.monotonic() + MONITOR_GRACE))
         self.beat(time.monotonic())
         self.broker.close()
-        if self.logger:
-            self.logger.close()
+        if self.log_process:
+            self.log_process.close()
 
     def await_end(self, roles: Iterable[str], until: float) -> None:
         """Guard until the processes of these roles have ended, and all is passed on.
@@ -313,8 +321,8 @@ class Sentinel(Compatible):
         ending = [child for child in self.children if child.role in roles]
         for child in ending:
             child.retired = True
-        while any(child.is_running for child in ending) or (self.leftovers and self.monitor):
-            self.tend()
+        while any(child.is_running for child in ending) or (self.orphans and self.monitor):
+            self.supervise_once()
             # Who saves results is not hurried: it hands back what the others left.
             hurried = self.abort_event.is_set() and process_start.MONITOR not in roles
             if time.monotonic() > until or hurried:
@@ -326,4 +334,4 @@ class Sentinel(Compatible):
                 child.process.kill()
                 child.process.join()
         self.reap()
-        self.leftovers.pass_on()
+        self.orphans.send_to_monitor()

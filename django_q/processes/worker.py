@@ -14,36 +14,36 @@ from functools import cached_property
 from multiprocessing import current_process
 from typing import Any
 
-from django_q.completion.completion import Spent, is_spent
-from django_q.completion.plain_options import make_plain
+from django_q.completion.completion import DoneReceipts, needs_only_acknowledging
+from django_q.completion.plain_options import make_options_plain
 from django_q.completion.resumption import has_succeeded_before
 from django_q.conf import Conf, logger
-from django_q.exceptions import TimeoutException, endure
-from django_q.execution.execution import Undecodable, decode, execute, safe_repr, time_limit
+from django_q.exceptions import TimeoutException, contain_error
+from django_q.execution.execution import UndecodablePayload, decode, execute, safe_repr, time_limit
 from django_q.execution.task_context import in_own_context
 from django_q.execution.time_limit import Alarm
-from django_q.foreign_code.guards import tell
+from django_q.foreign_code.guards import send_signal_safely
 from django_q.foreign_code.optional_packages import psutil, resource
-from django_q.processes.shared_state.slot import Slot, State, TimerSlot
-from django_q.processes.shared_state.worker_leases import LEFT_AT_START
-from django_q.processes.supervision.exit_timeout import FAREWELL
-from django_q.processes.supervision.process_start import leash, retitle, say_ready
-from django_q.queues import STOP, Queue, Wait
-from django_q.results.rows import PICKLED, Pickled, in_json
+from django_q.processes.shared_state.slot import Slot, TimerSlotAdapter, WorkerState
+from django_q.processes.shared_state.worker_leases import MIN_START_LEASE_SHARE
+from django_q.processes.supervision.exit_timeout import EXIT_TIMEOUT
+from django_q.processes.supervision.process_start import log_ready, parent_flags, set_process_title
+from django_q.queues import STOP, ExclusiveWait, Queue
+from django_q.results.rows import PICKLED_COLUMNS, PickledValue, json_value
 from django_q.servers import connections
 from django_q.signals import SENDER, post_spawn
 from django_q.text.printable import printable
 from django_q.wire.package import TaskPackage, dotted_name, recorded_name
 
 #: Seconds that a batch may take before what has not started is put back, for others to take.
-PATIENCE = 0.006
+SLOW_BATCH_SECONDS = 0.006
 #: Seconds in which a process can not use up its descriptors, of which it has a thousand or more.
-SHORT = 0.0001
+SHORT_TASK_SECONDS = 0.0001
 #: What a kilobyte is in what the system says of the memory of a process.
-KILOBYTE = 1024 if sys.platform == "darwin" else 1
+RSS_UNITS_PER_KILOBYTE = 1024 if sys.platform == "darwin" else 1
 #: From this share on a worker also lives as long as this, in seconds, before it is recycled:
 #: to start one costs as much as hundreds of the shortest tasks.
-RECYCLE_EXACT, SHORTEST_LIFE = 100, 1.0
+EXACT_RECYCLE_TASKS, MIN_WORKER_SECONDS = 100, 1.0
 
 
 def worker(task_queue: Any, result_queue: Any, timer: Any, timeout: float | None = None) -> None:
@@ -52,58 +52,60 @@ def worker(task_queue: Any, result_queue: Any, timer: Any, timeout: float | None
     ``timer`` is a Slot, or a ``multiprocessing.Value`` as Django Q's workers take it.
     ``timeout`` is the time limit of a task in seconds, where the settings have none.
     """
-    slot = timer if isinstance(timer, Slot) else TimerSlot(timer)
-    Bench(task_queue, result_queue, slot, timeout).run()
+    slot = timer if isinstance(timer, Slot) else TimerSlotAdapter(timer)
+    WorkerLoop(task_queue, result_queue, slot, timeout).run()
 
 
 @dataclass
-class Bench:
+class WorkerLoop:
     """A worker at work."""
 
     task_queue: Any
     result_queue: Any
-    slot: Slot | TimerSlot
+    slot: Slot | TimerSlotAdapter
     timeout: float | None = None
 
     def __post_init__(self) -> None:
-        self.pid, self.born = os.getpid(), time.monotonic()
+        self.pid, self.started_at = os.getpid(), time.monotonic()
         self.name = current_process().name
-        self.alarm = Alarm(self.put_back, PATIENCE)
+        self.alarm = Alarm(self.return_waiting, SLOW_BATCH_SECONDS)
         self.limit = self.timeout if self.timeout and self.timeout > 0 else time_limit({})
         self.pending: deque[Any] = deque()  # of the batch, not started yet
         self.results: list[Any] = []  # of the batch, not sent yet
         self.receipts: list[Any] = []  # of those results that nobody wants more of
         self.position = 0  # in the batch, of the one that runs
         self.package: TaskPackage | None = None  # the one that runs
-        self.titled = False  # whether the process title names a task
-        self.done = 0  # tasks since this worker started
-        self.ending = State.IDLE  # how it ends, once it has decided to
+        self.has_task_title = False  # whether the process title names a task
+        self.tasks_done = 0  # tasks since this worker started
+        self.end_state = WorkerState.IDLE  # how it ends, once it has decided to
         self.is_ours = isinstance(self.result_queue, Queue)  # or of a predecessor's kind
-        self.spare = os.open(os.devnull, os.O_RDONLY)  # given up for the results of a task
+        self.spare_descriptor = os.open(
+            os.devnull, os.O_RDONLY
+        )  # given up for the results of a task
 
     @cached_property
-    def wait(self) -> Wait:
+    def wait(self) -> ExclusiveWait:
         """What waits for a batch, or for the cluster to be gone."""
-        return Wait(self.task_queue, leash())
+        return ExclusiveWait(self.task_queue, parent_flags())
 
     def run(self) -> None:
         """Work until there is a reason to end."""
         self.alarm.install()
-        say_ready("ready for work")
-        tell(post_spawn, "post_spawn", sender=SENDER, proc_name=self.name)
-        self.slot.state = State.IDLE
-        while self.ending is State.IDLE:
-            batch = self.take()
+        log_ready("ready for work")
+        send_signal_safely(post_spawn, "post_spawn", sender=SENDER, proc_name=self.name)
+        self.slot.state = WorkerState.IDLE
+        while self.end_state is WorkerState.IDLE:
+            batch = self.take_batch()
             stop = not batch or batch[-1] == STOP
-            self.work_off([job for job in batch if job != STOP])
+            self.execute_batch([job for job in batch if job != STOP])
             if stop:
                 break
-        self.slot.end(self.ending, time.monotonic() + FAREWELL)
+        self.slot.end_worker(self.end_state, time.monotonic() + EXIT_TIMEOUT)
         connections.close_all()
-        if self.spare is not None:
-            os.close(self.spare)
+        if self.spare_descriptor is not None:
+            os.close(self.spare_descriptor)
 
-    def take(self) -> list[Any]:
+    def take_batch(self) -> list[Any]:
         """Take the next batch, waiting for it; none when the cluster is gone."""
         if not isinstance(self.task_queue, Queue):
             return [self.task_queue.get()]
@@ -111,43 +113,45 @@ class Bench:
             try:
                 return self.task_queue.get_many(block=False)
             except queue.Empty:
-                self.task_queue.ask()
+                self.task_queue.request_items()
             if self.task_queue not in self.wait():
                 return []
 
-    def work_off(self, batch: list[Any]) -> None:
+    def execute_batch(self, batch: list[Any]) -> None:
         """Execute a batch, task by task, and send the results together."""
         if not batch:
             return
-        self.slot.take([(job[0], job[2]) for job in batch if not isinstance(job, dict)])
+        self.slot.take_batch([(job[0], job[2]) for job in batch if not isinstance(job, dict)])
         self.pending.extend(batch)
         self.alarm.start_batch()
         self.position = 0
-        while self.pending and self.ending is State.IDLE:
-            self.work(self.pending.popleft())
+        while self.pending and self.end_state is WorkerState.IDLE:
+            self.execute_job(self.pending.popleft())
             self.position += 1
         self.alarm.end_batch()
-        self.send()
+        self.send_results()
         for job in self.pending:  # this worker ends before them: another takes them
             self.task_queue.put(job)
         self.pending.clear()
-        self.slot.finish(self.position, self.ending)
-        if self.titled:
-            self.titled = False
-            retitle("idle")
+        self.slot.finish_batch(self.position, self.end_state)
+        if self.has_task_title:
+            self.has_task_title = False
+            set_process_title("idle")
 
-    def work(self, job: Any) -> None:
+    def execute_job(self, job: Any) -> None:
         """Execute one job, unless its lease is running out."""
         now = time.monotonic()
-        self.slot.begin(self.position, now, self.limit)  # to read it may be the end of this worker
-        package = read(job, now)
-        if package is None or isinstance(package, Undecodable):
+        self.slot.begin_reading(
+            self.position, now, self.limit
+        )  # to read it may be the end of this worker
+        package = read_job(job, now)
+        if package is None or isinstance(package, UndecodablePayload):
             if package:
                 self.results.append(package)
             return
         if self.timeout and self.timeout > 0 and "timeout" not in package:
             package["timeout"] = self.timeout
-        self.slot.start(self.position, now, time_limit(package))
+        self.slot.start_task(self.position, now, time_limit(package))
         self.package = package
         connections.close_old()
         error = None
@@ -156,31 +160,31 @@ class Bench:
         if os.getpid() != self.pid:
             os._exit(0)  # the task forked, and this is the child: the parent goes on
         self.package = None
-        self.done += 1
-        self.keep(package)
+        self.tasks_done += 1
+        self.keep_result(package)
         if isinstance(error, TimeoutException):
             # The task was ended wherever it was: what it holds dies with this process.
-            self.ending = State.TIMED_OUT
-        elif self.has_had_its_share() or self.is_exhausted(error, now):
-            self.ending = State.RECYCLED
+            self.end_state = WorkerState.TIMED_OUT
+        elif self.is_due_for_recycling() or self.has_exhausted_descriptors(error, now):
+            self.end_state = WorkerState.RECYCLED
 
-    def keep(self, package: TaskPackage) -> None:
+    def keep_result(self, package: TaskPackage) -> None:
         """Keep of a finished task what is to be sent; what may be as short as its receipt."""
         if not self.is_ours:
             self.results.append(package)
             return
         # Here, and not when it is sent: that may be in the middle of another task.
-        make_plain(package)
-        if is_spent(package):
+        make_options_plain(package)
+        if needs_only_acknowledging(package):
             self.receipts.append(package["ack_id"])
         else:
-            self.results.append(sealed(package))
+            self.results.append(with_pickled_values(package))
 
     def note_success(self) -> None:
         """Write down that the task has succeeded, whatever comes of its result."""
-        self.slot.end_task(self.position)
+        self.slot.note_task_success(self.position)
 
-    def put_back(self) -> None:
+    def return_waiting(self) -> None:
         """Let others have what waits behind a slow task, and send the results there are.
 
         Runs in the handler of a Unix signal, in the middle of a task.
@@ -192,16 +196,16 @@ class Bench:
             except queue.Full:
                 return
             self.pending.clear()
-            self.slot.keep(self.position + 1)
-        self.send(block=False)
+            self.slot.truncate_batch(self.position + 1)
+        self.send_results(block=False)
         if self.package is not None:
             name = printable(self.package["name"])
             func = printable(dotted_name(self.package["func"]))
-            self.slot.describe(f"{name}\t{func}")
-            retitle(f"processing {name} '{func}'")
-            self.titled = True
+            self.slot.set_label(f"{name}\t{func}")
+            set_process_title(f"processing {name} '{func}'")
+            self.has_task_title = True
 
-    def send(self, block: bool = True) -> None:
+    def send_results(self, block: bool = True) -> None:
         """Put the results into the result queue, with all that are receipts alone in one."""
         results, receipts = self.results, self.receipts
         if not results and not receipts:
@@ -212,7 +216,7 @@ class Bench:
                 self.result_queue.put(result)
             return
         try:
-            self.put([Spent(receipts), *results] if receipts else results, block)
+            self.put([DoneReceipts(receipts), *results] if receipts else results, block)
         except BaseException as error:
             self.results, self.receipts = results, receipts
             if not isinstance(error, queue.Full):
@@ -224,28 +228,28 @@ class Bench:
             self.result_queue.put_many(results, block)
         except OSError as error:
             # Not in the middle of a task, which needs it no less when it is over.
-            if error.errno != errno.EMFILE or self.spare is None or not block:
+            if error.errno != errno.EMFILE or self.spare_descriptor is None or not block:
                 raise
-            os.close(self.spare)
-            self.spare = None
+            os.close(self.spare_descriptor)
+            self.spare_descriptor = None
             self.result_queue.put_many(results, block)
 
-    def has_had_its_share(self) -> bool:
+    def is_due_for_recycling(self) -> bool:
         """Whether a fresh worker should take this one's place."""
-        if self.done >= Conf.RECYCLE:
-            exact = Conf.RECYCLE < RECYCLE_EXACT or not isinstance(self.slot, Slot)
-            return exact or time.monotonic() - self.born > SHORTEST_LIFE
+        if self.tasks_done >= Conf.RECYCLE:
+            exact = Conf.RECYCLE < EXACT_RECYCLE_TASKS or not isinstance(self.slot, Slot)
+            return exact or time.monotonic() - self.started_at > MIN_WORKER_SECONDS
         return bool(Conf.MAX_RSS) and rss_check()
 
-    def is_exhausted(self, error: BaseException | None, began: float) -> bool:
+    def has_exhausted_descriptors(self, error: BaseException | None, began: float) -> bool:
         """Whether a task may have used up the descriptors, and has.
 
         To ask takes a twentieth of what a short task does, and it has no time to open so many.
         """
-        return bool(error or time.monotonic() - began > SHORT) and not can_open()
+        return bool(error or time.monotonic() - began > SHORT_TASK_SECONDS) and not can_open_files()
 
 
-def read(job: Any, now: float) -> TaskPackage | Undecodable | None:
+def read_job(job: Any, now: float) -> TaskPackage | UndecodablePayload | None:
     """Read a job: ``(ack_id, payload, attempt, leased_until)``, or a package as it is.
 
     None when too little of its lease is left: it could end before anybody extends it.
@@ -253,14 +257,14 @@ def read(job: Any, now: float) -> TaskPackage | Undecodable | None:
     if isinstance(job, dict):
         return job  # type: ignore[return-value]
     ack_id, payload, attempt, leased_until = job
-    if now > leased_until - LEFT_AT_START * Conf.RETRY:
+    if now > leased_until - MIN_START_LEASE_SHARE * Conf.RETRY:
         logger.warning(
             "a delivery has waited for too long and comes again: half of its lease of %s s is over",
             Conf.RETRY,
         )
         return None
     package = decode(ack_id, payload)
-    if type(package) is not Undecodable:
+    if type(package) is not UndecodablePayload:
         package["ack_id"] = ack_id
         package["attempt"] = attempt
         package["leased_until"] = leased_until
@@ -268,14 +272,14 @@ def read(job: Any, now: float) -> TaskPackage | Undecodable | None:
     return package
 
 
-def sealed(result: TaskPackage) -> TaskPackage:
+def with_pickled_values(result: TaskPackage) -> TaskPackage:
     """Pickle the values of a package on their own, so that the monitor need not read them.
 
     What can not be pickled, such as arguments that the task changed, is sent as its ``repr``.
     """
     result = {**result}  # a receiver may have kept the package
     result["func"] = recorded_name(result["func"])
-    for key in PICKLED:
+    for key in PICKLED_COLUMNS:
         result[key] = pickled(result[key])
     for key in ("hook", "chain"):
         value = result.get(key)
@@ -284,20 +288,20 @@ def sealed(result: TaskPackage) -> TaskPackage:
     return result
 
 
-def pickled(value: Any) -> Pickled:
+def pickled(value: Any) -> PickledValue:
     """Pickle a value, or its ``repr``; as JSON where nobody is to unpickle anything."""
-    if isinstance(value, Pickled):
+    if isinstance(value, PickledValue):
         return value
     if Conf.SERIALIZER == "json":
-        return in_json(value)
+        return json_value(value)
     try:
-        return Pickled(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
+        return PickledValue(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
     except BaseException as error:
-        endure(error)
-        return Pickled(pickle.dumps(safe_repr(value), pickle.HIGHEST_PROTOCOL))
+        contain_error(error)
+        return PickledValue(pickle.dumps(safe_repr(value), pickle.HIGHEST_PROTOCOL))
 
 
-def can_open() -> bool:
+def can_open_files() -> bool:
     """Whether this process can still open a file: a task may have used up all descriptors."""
     try:
         os.close(os.dup(0))
@@ -313,7 +317,10 @@ def rss_check() -> bool:
     if not Conf.MAX_RSS:
         return False
     if resource:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >= Conf.MAX_RSS * KILOBYTE
+        return (
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            >= Conf.MAX_RSS * RSS_UNITS_PER_KILOBYTE
+        )
     if psutil:
         return psutil.Process().memory_info().rss >= Conf.MAX_RSS * 1024
     return False

@@ -22,32 +22,32 @@ from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django_q.brokers.base import Broker
 from django_q.brokers.broker_cache import shared_broker
 from django_q.conf import Conf, logger
-from django_q.exceptions import StoreAway, brief, endure, safe_repr, safe_str
+from django_q.exceptions import StoreUnavailable, contain_error, error_summary, safe_repr, safe_str
 from django_q.models import Task
 from django_q.results import cached_format
-from django_q.results.rows import PICKLED, opened
+from django_q.results.rows import PICKLED_COLUMNS, unpickled
 from django_q.results.saving import as_task
 from django_q.servers.connections import cache_of
 from django_q.wire.package import TaskPackage, dotted_name
 
 #: Only the process that writes to them sees what they hold, or nobody does.
-UNSHARED = (
+UNSHARED_CACHE_BACKENDS = (
     "django.core.cache.backends.locmem.LocMemCache",
     "django.core.cache.backends.dummy.DummyCache",
 )
 #: Keys of a group that are read at a time.
-PAGE = 100
+GROUP_PAGE_SIZE = 100
 #: Members of a group at most: a count above is none of ours, and would be read up to for ever.
-MOST = 10_000_000
+MAX_GROUP_MEMBERS = 10_000_000
 #: Seconds for which results wait for a cache that takes nothing.
-PATIENCE = 30.0
+CACHE_OUTAGE_SECONDS = 30.0
 #: Seconds above which a result is kept for ever.
-LONGEST = 1e9
+MAX_CACHE_SECONDS = 1e9
 #: What a package has only while it runs.
-PASSING_KEYS = ("ack_id", "leased_until", "handed_back", "resumed")
+UNCACHED_KEYS = ("ack_id", "leased_until", "handed_back", "resumed")
 
 
-class Outage:
+class CacheOutage:
     """How long the cache has been taking nothing."""
 
     since: float | None = None  # monotonic
@@ -57,30 +57,30 @@ def save(package: TaskPackage, broker: Broker | None = None, waits: bool = False
     """Keep a finished task in the cache, for as long as its ``cached`` says. May be repeated.
 
     What the cache refuses, as for its size, is kept as text. Where it takes nothing at all and
-    the caller ``waits``, raises ``StoreAway`` for ``PATIENCE`` seconds. After that results are
-    lost until it takes something again: it may forget them at any time, and nothing else shall
-    wait for it.
+    the caller ``waits``, raises ``StoreUnavailable`` for ``CACHE_OUTAGE_SECONDS``. After that
+    results are lost until it takes something again: it may forget them at any time, and nothing
+    else shall wait for it.
     """
-    for queue in queues(broker):
+    for queue in result_stores(broker):
         try:
-            queue.put(package, payload(package))
-            Outage.since = None
+            queue.put(package, result_payload(package))
+            CacheOutage.since = None
         except BaseException as refusal:  # whatever a cache raises
-            endure(refusal)
+            contain_error(refusal)
             if waits:
                 check_away(refusal)
             put_text(queue, package, refusal)
 
 
 def check_away(error: BaseException) -> None:
-    """Raise ``StoreAway`` where the cache takes nothing, and has not for long."""
+    """Raise ``StoreUnavailable`` where the cache takes nothing, and has not for long."""
     if takes_results():
-        Outage.since = None
+        CacheOutage.since = None
         return
     now = time.monotonic()
-    Outage.since = Outage.since or now
-    if now - Outage.since < PATIENCE:
-        raise StoreAway(f"the cache '{Conf.CACHE}'") from error
+    CacheOutage.since = CacheOutage.since or now
+    if now - CacheOutage.since < CACHE_OUTAGE_SECONDS:
+        raise StoreUnavailable(f"the cache '{Conf.CACHE}'") from error
 
 
 def takes_results() -> bool:
@@ -88,24 +88,28 @@ def takes_results() -> bool:
     try:
         cache_of(Conf.CACHE).set("django_q:probe", "", 1)
     except BaseException as error:
-        endure(error)
+        contain_error(error)
         return False
     return True
 
 
-def put_text(queue: Cached, package: TaskPackage, refusal: BaseException) -> None:
+def put_text(queue: CachedResults, package: TaskPackage, refusal: BaseException) -> None:
     """Keep a finished task with its values as text, as far as the cache takes that."""
     func, name = dotted_name(package["func"]), package["name"]
     try:
         queue.put(package, text_payload(package))
     except BaseException as error:
-        endure(error)
-        logger.error("the result of '%s' (%s) is not in the cache: %s", func, name, brief(error))
+        contain_error(error)
+        logger.error(
+            "the result of '%s' (%s) is not in the cache: %s", func, name, error_summary(error)
+        )
     else:
-        logger.error("the result of '%s' (%s) is cached as text: %s", func, name, brief(refusal))
+        logger.error(
+            "the result of '%s' (%s) is cached as text: %s", func, name, error_summary(refusal)
+        )
 
 
-def seconds_of(cached: Any) -> Any:
+def cache_timeout(cached: Any) -> Any:
     """Tell for how long to keep a result; what says nothing has it kept as long as any value."""
     if cached is True:
         return None
@@ -115,29 +119,35 @@ def seconds_of(cached: Any) -> Any:
         return DEFAULT_TIMEOUT
     if isnan(seconds):
         return DEFAULT_TIMEOUT
-    return None if seconds > LONGEST else cached if isinstance(cached, (int, float)) else seconds
+    return (
+        None
+        if seconds > MAX_CACHE_SECONDS
+        else cached
+        if isinstance(cached, (int, float))
+        else seconds
+    )
 
 
-def queues(broker: Broker | None) -> list[Cached]:
+def result_stores(broker: Broker | None) -> list[CachedResults]:
     """List where a finished task is kept.
 
     A cluster with a name of its own keeps it under the name of the project's as well, so that it
     is found without naming the cluster.
     """
-    found = [Cached.of(broker)]
+    found = [CachedResults.of(broker)]
     if Conf.CLUSTER_NAME != Conf.PREFIX:
-        found.append(Cached(shared_broker(Conf.PREFIX).list_key))
+        found.append(CachedResults(shared_broker(Conf.PREFIX).list_key))
     return found
 
 
-class Cached:
+class CachedResults:
     """Results of the tasks of one queue that are kept in the cache."""
 
     def __init__(self, list_key: str) -> None:
         self.list_key = list_key
 
     @classmethod
-    def of(cls, broker: Broker | None = None) -> Cached:
+    def of(cls, broker: Broker | None = None) -> CachedResults:
         """Find the results of a broker's tasks; of the one in the settings where none is given."""
         return cls((broker or shared_broker()).list_key)
 
@@ -148,7 +158,7 @@ class Cached:
 
     def key(self, task_id: str) -> str:
         """Name the key of a task's result."""
-        return f"{self.list_key}:{task_id if is_safe(task_id) else digest(task_id)}"
+        return f"{self.list_key}:{task_id if is_safe_key(task_id) else digest(task_id)}"
 
     def member_key(self, group_id: str, number: int | str) -> str:
         """Name the key of a group's member, or of their count."""
@@ -156,12 +166,12 @@ class Cached:
 
     def put(self, package: TaskPackage, value: str) -> None:
         """Keep a finished task, and have it in its group."""
-        timeout = seconds_of(package["cached"])
+        timeout = cache_timeout(package["cached"])
         self.cache.set(self.key(package["id"]), value, timeout)
         if package.get("group"):
-            self.join(safe_str(package["group"]), package["id"], timeout)
+            self.add_to_group(safe_str(package["group"]), package["id"], timeout)
 
-    def join(self, group_id: str, task_id: str, timeout: float | None) -> None:
+    def add_to_group(self, group_id: str, task_id: str, timeout: float | None) -> None:
         """Add a task to a group. Twice does no harm: readers count each task once."""
         counter = self.member_key(group_id, "count")
         self.cache.add(counter, 0, timeout)
@@ -219,28 +229,28 @@ class Cached:
 
     def members(self, group_id: str) -> list[str]:
         """List the ids of a group's tasks."""
-        ids = [task_id for _, task_id in self.numbered(group_id)]
-        return list(dict.fromkeys([*self.inherited(group_id), *ids]))
+        ids = [task_id for _, task_id in self.numbered_members(group_id)]
+        return list(dict.fromkeys([*self.predecessor_members(group_id), *ids]))
 
-    def inherited(self, group_id: str) -> list[str]:
+    def predecessor_members(self, group_id: str) -> list[str]:
         """List the ids of a group's tasks that clusters of a predecessor have done."""
-        keys = self.get(self.inherited_key(group_id, "keys")) if is_safe(group_id) else None
+        keys = self.get(self.predecessor_key(group_id, "keys")) if is_safe_key(group_id) else None
         keys = keys if isinstance(keys, (list, tuple)) else ()
         return [key.removeprefix(f"{self.list_key}:") for key in keys if isinstance(key, str)]
 
-    def inherited_key(self, group_id: str, name: str) -> str:
+    def predecessor_key(self, group_id: str, name: str) -> str:
         """Name what the predecessors keep of a group: its "keys", an iterable's "args"."""
         return f"{self.list_key}:{group_id}:{name}"
 
-    def numbered(self, group_id: str) -> Iterator[tuple[str, str]]:
+    def numbered_members(self, group_id: str) -> Iterator[tuple[str, str]]:
         """List the keys of a group's members with the id that each holds.
 
         Reads on behind the count until a page has none: the count may have been lost.
         """
         known = self.get(self.member_key(group_id, "count"))
-        known = known if isinstance(known, int) and known <= MOST else 0
-        for start in count(1, PAGE):
-            numbers = range(start, start + PAGE)
+        known = known if isinstance(known, int) and known <= MAX_GROUP_MEMBERS else 0
+        for start in count(1, GROUP_PAGE_SIZE):
+            numbers = range(start, start + GROUP_PAGE_SIZE)
             keys = [self.member_key(group_id, number) for number in numbers]
             found = self.get_many(keys)
             yield from ((key, found[key]) for key in keys if isinstance(found.get(key), str))
@@ -264,9 +274,9 @@ class Cached:
     def delete_group(self, group_id: str, tasks: bool = True) -> None:
         """Delete a group with its results, as a label alone can not be taken off them."""
         keys = [self.key(task_id) for task_id in self.members(group_id)]
-        keys += [key for key, _ in self.numbered(group_id)]
-        if is_safe(group_id):
-            keys += [self.inherited_key(group_id, name) for name in ("keys", "args")]
+        keys += [key for key, _ in self.numbered_members(group_id)]
+        if is_safe_key(group_id):
+            keys += [self.predecessor_key(group_id, name) for name in ("keys", "args")]
         self.cache.delete_many([*keys, self.member_key(group_id, "count")])
 
     def delete(self, task_id: str) -> bool:
@@ -274,12 +284,12 @@ class Cached:
         return self.cache.delete(self.key(task_id))
 
 
-def payload(package: TaskPackage) -> str:
+def result_payload(package: TaskPackage) -> str:
     """Sign a finished package; what can not travel in it is replaced by text."""
     try:
-        return cached_format.write(unsealed(package))
+        return cached_format.write(unpickled_package(package))
     except BaseException as error:
-        endure(error)
+        contain_error(error)
         logger.warning(
             "the result of '%s' (%s) is cached as text: %r",
             dotted_name(package["func"]),
@@ -291,20 +301,20 @@ def payload(package: TaskPackage) -> str:
 
 def text_payload(package: TaskPackage) -> str:
     """Sign a finished package with its values as text."""
-    value = unsealed(package)
-    text = {key: safe_repr(value[key])[:10_000] for key in PICKLED}
+    value = unpickled_package(package)
+    text = {key: safe_repr(value[key])[:10_000] for key in PICKLED_COLUMNS}
     return cached_format.write(
         {**value, "func": dotted_name(package["func"]), "hook": None, "chain": None}
         | {"args": (text["args"],), "kwargs": {}, "result": text["result"]}
     )
 
 
-def unsealed(package: TaskPackage) -> dict[str, Any]:
+def unpickled_package(package: TaskPackage) -> dict[str, Any]:
     """Give what is kept of a package."""
-    return {key: opened(item) for key, item in package.items() if key not in PASSING_KEYS}
+    return {key: unpickled(item) for key, item in package.items() if key not in UNCACHED_KEYS}
 
 
-def is_safe(name: str) -> bool:
+def is_safe_key(name: str) -> bool:
     """Whether a name may be part of a key as it is, on any cache."""
     return name.isascii() and name.isprintable() and " " not in name
 

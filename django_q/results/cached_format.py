@@ -18,16 +18,16 @@ from django.utils.dateparse import parse_datetime
 from django_q.conf import Conf
 from django_q.exceptions import PackageError
 from django_q.models import pickle_preview
-from django_q.signing import RESULT, SERIALIZERS, BadSignature, SignedPackage, is_result
+from django_q.signing import RESULT_MARK, SERIALIZERS, BadSignature, SignedPackage, is_result
 from django_q.wire.package import TaskPackage
 
 #: What a package has only once it has ended.
-OUTCOME = ("result", "success", "stopped")
+OUTCOME_KEYS = ("result", "success", "stopped")
 
 
 def write(package: Mapping[str, Any]) -> str:
     """Sign a finished package as such."""
-    return SignedPackage.dumps(package, purpose=RESULT)
+    return SignedPackage.dumps(package, purpose=RESULT_MARK)
 
 
 def read(value: Any, task_id: str) -> TaskPackage | None:
@@ -48,7 +48,7 @@ def read(value: Any, task_id: str) -> TaskPackage | None:
 def read_unmarked(data: bytes) -> Any:
     """Read what does not say that it is a result. Raises ``PackageError`` where it is none."""
     looks = json.loads(data) if Conf.SERIALIZER == "json" else pickle_preview.read(data)
-    if not isinstance(looks, dict) or any(key not in looks for key in OUTCOME):
+    if not isinstance(looks, dict) or any(key not in looks for key in OUTCOME_KEYS):
         raise PackageError("It is no result of a task.")
     return SERIALIZERS[Conf.SERIALIZER].loads(data)
 
@@ -58,7 +58,7 @@ def is_finished(package: Mapping[str, Any], task_id: str) -> bool:
     names = [package.get(key) for key in ("cluster", "hook")]
     return (
         package.get("id") == task_id
-        and all(key in package for key in (*OUTCOME, "args", "kwargs"))
+        and all(key in package for key in (*OUTCOME_KEYS, "args", "kwargs"))
         and isinstance(package["success"], bool)
         and all(isinstance(package.get(key), datetime) for key in ("started", "stopped"))
         and isinstance(package.get("name"), str)

@@ -13,24 +13,24 @@ from django.db.models import Max, Min, Q, QuerySet
 from django.utils import timezone
 
 from django_q.conf import Conf, logger
-from django_q.exceptions import StoreAway, brief, endure, safe_repr
+from django_q.exceptions import StoreUnavailable, contain_error, error_summary, safe_repr
 from django_q.models import Part, Task
-from django_q.models.stored_values import MARK, Unopened, as_json, from_json
+from django_q.models.stored_values import JSON_MARK, UnopenedPickle, as_json, from_json
 from django_q.results import saving
-from django_q.results.rows import Pickled, Unreadable, opened
+from django_q.results.rows import PickledValue, UnreadableValue, unpickled
 from django_q.results.saving import stored_time
-from django_q.servers.connections import takes
+from django_q.servers.connections import takes_writes
 from django_q.servers.database_errors import is_busy
 from django_q.wire.package import TaskPackage
 
 #: Parts of an iterable are given up when no item of it has ended for so long.
-PATIENCE = timedelta(days=30)
+MAX_PART_AGE = timedelta(days=30)
 
 
 def add(packages: Iterable[TaskPackage]) -> None:
     """Keep the results of items; one that is there already stays as it is.
 
-    Raises ``StoreAway`` when the database takes none; of what it refuses, as for the size of
+    Raises ``StoreUnavailable`` when the database takes none; of what it refuses, as for the size of
     values, it gets a text.
     """
     parts = [as_part(package) for package in packages]
@@ -47,7 +47,7 @@ def add_alone(part: Part) -> None:
 
     At last without its place among the others: without a part of each item no iterable is whole.
     """
-    for loss, less in LESS:
+    for loss, less in PART_REDUCTIONS:
         less(part)
         try:
             write([part])
@@ -62,35 +62,39 @@ def add_alone(part: Part) -> None:
                     part.position,
                     part.iterable,
                     loss,
-                    brief(refusal),
+                    error_summary(refusal),
                 )
             return
     raise refusal
 
 
-def as_it_is(part: Part) -> None:
+def keep_values(part: Part) -> None:
     """Leave a part as it is."""
 
 
-def as_text(part: Part) -> None:
+def values_to_text(part: Part) -> None:
     """Make text of the values of a part."""
-    part.result = stored(saving.as_text(read(part.result)))
-    part.args = stored((saving.as_text(read(part.args)),))
+    part.result = encoded_value(saving.result_text(read(part.result)))
+    part.args = encoded_value((saving.result_text(read(part.args)),))
 
 
-def without_place(part: Part) -> None:
+def drop_position(part: Part) -> None:
     """Take its place among the others from a part."""
     part.position = None
 
 
 #: What a part may lose, one after the other, and how the log calls that.
-LESS = (("", as_it_is), ("as text", as_text), ("as text and in no order", without_place))
+PART_REDUCTIONS = (
+    ("", keep_values),
+    ("as text", values_to_text),
+    ("as text and in no order", drop_position),
+)
 
 
 def check_away(error: Exception) -> None:
-    """Raise ``StoreAway`` where a failure is no fault of what was to be kept."""
+    """Raise ``StoreUnavailable`` where a failure is no fault of what was to be kept."""
     if is_busy(error) or not takes_parts():
-        raise StoreAway(f"the table of parts of iterables in '{alias()}'") from error
+        raise StoreUnavailable(f"the table of parts of iterables in '{alias()}'") from error
 
 
 def takes_parts() -> bool:
@@ -98,7 +102,7 @@ def takes_parts() -> bool:
     now = stored_time(timezone.now())
     probe = Part(iterable="probe", task="probe", success=True, args=b"", result=b"")
     probe.started = probe.stopped = now
-    return takes(alias(), lambda: probe.save(using=alias(), force_insert=True))
+    return takes_writes(alias(), lambda: probe.save(using=alias(), force_insert=True))
 
 
 def alias() -> str:
@@ -123,46 +127,46 @@ def as_part(package: TaskPackage) -> Part:
         task=package["id"],
         position=package.get("iter_position"),
         success=package["success"],
-        args=stored(package["args"]),
-        result=stored(package["result"]),
+        args=encoded_value(package["args"]),
+        result=encoded_value(package["result"]),
         started=stored_time(package["started"]),
         stopped=stored_time(package["stopped"]),
     )
 
 
-def stored(value: Any) -> bytes:
+def encoded_value(value: Any) -> bytes:
     """Write a value, or its ``repr`` where a task has made it into something else."""
     if Conf.SERIALIZER == "json":
-        return as_json(opened(value)).encode()
-    if isinstance(value, Pickled):
+        return as_json(unpickled(value)).encode()
+    if isinstance(value, PickledValue):
         return bytes(value)
     try:
         return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     except BaseException as error:
-        endure(error)
+        contain_error(error)
         return pickle.dumps((safe_repr(value),), pickle.HIGHEST_PROTOCOL)
 
 
 def read(data: bytes | memoryview) -> Any:
     """Read a value; where the serializer is JSON, no pickle."""
     data = bytes(data)
-    if data.startswith(MARK.encode()):
+    if data.startswith(JSON_MARK.encode()):
         return from_json(data.decode())
     if Conf.SERIALIZER == "json":
-        return Unopened(b64encode(data).decode())
-    value = Pickled(data).open()
-    return str(value) if isinstance(value, Unreadable) else value  # it will be pickled again
+        return UnopenedPickle(b64encode(data).decode())
+    value = PickledValue(data).open()
+    return str(value) if isinstance(value, UnreadableValue) else value  # it will be pickled again
 
 
-def of(iterable: str) -> QuerySet[Part]:
+def parts_of(iterable: str) -> QuerySet[Part]:
     """Find the parts of an iterable, in the order of its items."""
     return rows().filter(iterable=iterable).order_by("position", "id")
 
 
-def is_over(iterable: str) -> bool:
+def is_collated(iterable: str) -> bool:
     """Whether an iterable was collated and saved, and its parts are gone."""
     return (
-        not of(iterable).exists()
+        not parts_of(iterable).exists()
         and Task.objects.using(router.db_for_write(Task)).filter(id=iterable).exists()
     )
 
@@ -172,7 +176,7 @@ def claim(iterable: str, runs: Sequence[str], force: bool) -> bool:
 
     With ``force`` the other one is taken for dead.
     """
-    first = of(iterable).aggregate(pk=Min("pk"))["pk"]
+    first = parts_of(iterable).aggregate(pk=Min("pk"))["pk"]
     free = Q() if force else Q(claim=None) | Q(claim__in=runs)
     return bool(rows().filter(free, pk=first).update(claim=runs[0]))
 
@@ -182,9 +186,9 @@ def delete(iterables: Sequence[str]) -> None:
     rows().filter(iterable__in=iterables).delete()
 
 
-def sweep(now: datetime) -> None:
+def delete_stale_parts(now: datetime) -> None:
     """Delete the parts of iterables that lost an item: their queue was emptied, perhaps."""
-    limit = stored_time(now) - PATIENCE
+    limit = stored_time(now) - MAX_PART_AGE
     oldest = rows().order_by("pk").first()
     if oldest is None or oldest.stopped > limit:
         return

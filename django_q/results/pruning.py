@@ -18,83 +18,90 @@ from django.db.models.functions import RowNumber
 from django.db.models.signals import post_delete, pre_delete
 
 from django_q.conf import Conf, logger
-from django_q.exceptions import brief
+from django_q.exceptions import error_summary
 from django_q.models import Success, Task
 
 #: Rows that Django deletes at a time: it may load each of them, and what points at it.
-CLEARED_BY_DJANGO = 100
+MAX_DJANGO_DELETES = 100
 #: Rows that are refused one after the other before the rest is left alone for a while.
-ENOUGH = 3
+MAX_REFUSALS_IN_A_ROW = 3
 #: Seconds of that: at first, and at most.
-BACK_OFF = (5.0, 600.0)
+PRUNING_BACKOFF_SECONDS = (5.0, 600.0)
 #: Rows that were refused and are not tried again, at most.
-MOST_REFUSED = 200
+MAX_REFUSED_IDS = 200
 #: Rows are deleted under one of these names: where somebody listens to that, and to no other.
-MODELS = (Task, Success)
+PRUNED_MODELS = (Task, Success)
 
 
-class Failing:
+class PruningFailures:
     """What could not be deleted of late in this process, and how long to leave the rest alone."""
 
-    refused: ClassVar[set[str]] = set()  # ids
-    in_a_row = 0
-    until = 0.0  # monotonic; when to try again
-    pause = BACK_OFF[0]
-    due = 0.0  # monotonic; when to say so again
+    refused_ids: ClassVar[set[str]] = set()  # ids
+    consecutive_failures = 0
+    retry_at = 0.0  # monotonic; when to try again
+    backoff_seconds = PRUNING_BACKOFF_SECONDS[0]
+    next_log_at = 0.0  # monotonic; when to say so again
 
     @classmethod
-    def note(cls, ids: list[str], error: Exception) -> None:
+    def record(cls, ids: list[str], error: Exception) -> None:
         """Note that rows were refused; where it is so with each, leave all alone for a while."""
         now = time.monotonic()
-        if len(cls.refused) > MOST_REFUSED:
-            cls.refused.clear()
-        cls.refused.update(ids)
-        cls.in_a_row += 1
-        if cls.in_a_row >= ENOUGH:
-            cls.until, cls.pause = now + cls.pause, min(cls.pause * 4, BACK_OFF[1])
-            cls.refused.clear()
-        if now >= cls.due:
-            cls.due = now + BACK_OFF[1]
-            logger.error("results beyond save_limit can not be deleted: %s", brief(error))
+        if len(cls.refused_ids) > MAX_REFUSED_IDS:
+            cls.refused_ids.clear()
+        cls.refused_ids.update(ids)
+        cls.consecutive_failures += 1
+        if cls.consecutive_failures >= MAX_REFUSALS_IN_A_ROW:
+            cls.retry_at, cls.backoff_seconds = (
+                now + cls.backoff_seconds,
+                min(cls.backoff_seconds * 4, PRUNING_BACKOFF_SECONDS[1]),
+            )
+            cls.refused_ids.clear()
+        if now >= cls.next_log_at:
+            cls.next_log_at = now + PRUNING_BACKOFF_SECONDS[1]
+            logger.error("results beyond save_limit can not be deleted: %s", error_summary(error))
 
     @classmethod
-    def end(cls) -> None:
+    def reset(cls) -> None:
         """Note that it works."""
-        cls.in_a_row, cls.until, cls.pause = 0, 0.0, BACK_OFF[0]
+        cls.consecutive_failures, cls.retry_at, cls.backoff_seconds = (
+            0,
+            0.0,
+            PRUNING_BACKOFF_SECONDS[0],
+        )
 
 
-def is_plain() -> bool:
+def can_delete_directly() -> bool:
     """Whether rows can be deleted by one statement, and that has not failed of late."""
-    if Failing.until or Failing.refused or next(pointers(), None):
+    if PruningFailures.retry_at or PruningFailures.refused_ids or next(referring_fields(), None):
         return False
-    return not any(map(is_listened_to, MODELS))
+    return not any(map(has_delete_receivers, PRUNED_MODELS))
 
 
-def is_listened_to(model: type[Task]) -> bool:
+def has_delete_receivers(model: type[Task]) -> bool:
     """Whether somebody is to be told of the deletion of such rows."""
     return pre_delete.has_listeners(model) or post_delete.has_listeners(model)
 
 
-def pointers() -> Iterator[Any]:
+def referring_fields() -> Iterator[Any]:
     """List the fields of other models that point at ``Task``."""
     for field in Task._meta.get_fields(include_hidden=True):
         if field.auto_created and not field.concrete and (field.one_to_one or field.one_to_many):
             yield field
 
 
-def prune_apart(alias: str, at_most: int) -> None:
+def prune_separately(alias: str, at_most: int) -> None:
     """Delete successes beyond ``save_limit`` as Django does. Never raises."""
-    if time.monotonic() < Failing.until:
+    if time.monotonic() < PruningFailures.retry_at:
         return
     ids: list[str] = []
     try:
         with transaction.atomic(using=alias):
-            ids = list(surplus(alias, min(at_most, CLEARED_BY_DJANGO)))
+            ids = list(surplus(alias, min(at_most, MAX_DJANGO_DELETES)))
         if ids:
             delete(ids, alias)
-            Failing.end()
+            PruningFailures.reset()
     except Exception as error:  # whatever a model, a receiver or the database makes of it
-        Failing.note(ids, error)
+        PruningFailures.record(ids, error)
 
 
 def delete(ids: list[str], alias: str) -> None:
@@ -111,15 +118,15 @@ def delete(ids: list[str], alias: str) -> None:
             delete_together([each], alias)
         except Exception as error:
             refused.append(each)
-            if len(refused) == ENOUGH == ids.index(each) + 1:
+            if len(refused) == MAX_REFUSALS_IN_A_ROW == ids.index(each) + 1:
                 raise  # it is so with each
-            Failing.note([each], error)
-            Failing.in_a_row = 0
+            PruningFailures.record([each], error)
+            PruningFailures.consecutive_failures = 0
 
 
 def delete_together(ids: list[str], alias: str) -> None:
     """Delete rows with what depends on them, and tell those who listen."""
-    model = next(filter(is_listened_to, MODELS), Task)
+    model = next(filter(has_delete_receivers, PRUNED_MODELS), Task)
     with transaction.atomic(using=alias):
         model.objects.using(alias).filter(pk__in=ids).delete()
 
@@ -155,17 +162,17 @@ def surplus_of_each(alias: str, column: str) -> QuerySet:
 
 def unprotected(rows: QuerySet) -> QuerySet:
     """Leave out the rows that another one keeps from being deleted."""
-    if Failing.refused:
-        rows = rows.exclude(pk__in=list(Failing.refused))
-    for pointer in pointers():
-        if keeps(pointer) and router.db_for_write(pointer.related_model) == rows.db:
+    if PruningFailures.refused_ids:
+        rows = rows.exclude(pk__in=list(PruningFailures.refused_ids))
+    for pointer in referring_fields():
+        if blocks_deletion(pointer) and router.db_for_write(pointer.related_model) == rows.db:
             referring: QuerySet[models.Model] = pointer.related_model._base_manager.using(rows.db)
             column = pointer.field.attname
             rows = rows.exclude(Exists(referring.filter(**{column: OuterRef("pk")})))
     return rows
 
 
-def keeps(pointer: Any) -> bool:
+def blocks_deletion(pointer: Any) -> bool:
     """Whether a row that points at another keeps that from being deleted."""
     is_left = pointer.on_delete is DO_NOTHING and pointer.field.db_constraint
     return is_left or pointer.on_delete in (PROTECT, RESTRICT)

@@ -10,17 +10,17 @@ from django_q.models import Task
 from django_q.models.task import clipped
 
 
-class Database:
+class DatabaseResults:
     """Results that are rows of ``Task``."""
 
     def result(self, task_id: str) -> tuple[Any] | None:
         """Find the result of a task, in a tuple because it may be None itself."""
-        found = matching(task_id).values_list("result")[:1]
+        found = tasks_matching(task_id).values_list("result")[:1]
         return next(iter(found), None)
 
     def fetch(self, task_id: str) -> Task | None:
         """Find a task."""
-        return matching(task_id).first()
+        return tasks_matching(task_id).first()
 
     def result_group(self, group_id: str, failures: bool = False) -> list[Any]:
         """Find the results of a group; with ``failures`` also the texts of its exceptions."""
@@ -39,7 +39,7 @@ class Database:
         return Task.delete_group(group_id, tasks)
 
 
-def matching(task_id: str) -> QuerySet[Task]:
+def tasks_matching(task_id: str) -> QuerySet[Task]:
     """Find tasks by id or name; a name is only looked for where it can not be an id.
 
     A look by name reads the whole table, and whoever waits looks often.

@@ -16,28 +16,28 @@ from django_q.brokers.base import Broker
 from django_q.brokers.broker_cache import shared_broker
 from django_q.conf import Conf
 from django_q.models import Task
-from django_q.results.cache import Cached
+from django_q.results.cache import CachedResults
 from django_q.results.polling import wait_for
-from django_q.results.queries import Database
+from django_q.results.queries import DatabaseResults
 from django_q.servers.transactions import check_wait
 from django_q.wire.option_types import group_id as named_group
 from django_q.wire.option_types import milliseconds
 from django_q.wire.option_types import task_id as named_task
-from django_q.wire.options import COUNT, normal
+from django_q.wire.options import COUNT_TYPE, normalize_option
 
 
 @dataclass(frozen=True)
-class Reader:
+class ResultReader:
     """Looks for results in one place, and waits for them."""
 
-    where: Database | Cached
+    store: DatabaseResults | CachedResults
 
     def result(self, task_id: str, wait: float = 0, default: Any = None) -> Any:
         """Return the result of a task, or the default."""
         task_id, wait = named_task(task_id), milliseconds(wait)
         if wait:
             check_wait(task_id)
-        found = wait_for(lambda: self.where.result(task_id), wait)
+        found = wait_for(lambda: self.store.result(task_id), wait)
         return found[0] if found else default
 
     def fetch(self, task_id: str, wait: float = 0) -> Task | None:
@@ -45,7 +45,7 @@ class Reader:
         task_id, wait = named_task(task_id), milliseconds(wait)
         if wait:
             check_wait(task_id)
-        return wait_for(lambda: self.where.fetch(task_id), wait)
+        return wait_for(lambda: self.store.fetch(task_id), wait)
 
     def result_group(
         self, group_id: str, failures: bool = False, wait: float = 0, count: int | None = None
@@ -53,7 +53,7 @@ class Reader:
         """List the results of a group."""
         group_id = named_group(group_id)
         return self.await_group(
-            lambda: self.where.result_group(group_id, failures), group_id, wait, count
+            lambda: self.store.result_group(group_id, failures), group_id, wait, count
         )
 
     def fetch_group(
@@ -62,7 +62,7 @@ class Reader:
         """Find the tasks of a group."""
         group_id = named_group(group_id)
         return self.await_group(
-            lambda: self.where.fetch_group(group_id, failures), group_id, wait, count
+            lambda: self.store.fetch_group(group_id, failures), group_id, wait, count
         )
 
     def await_group(
@@ -72,11 +72,11 @@ class Reader:
 
         None where there are none, as in the predecessors.
         """
-        wait, count = milliseconds(wait), normal("count", count, COUNT)
+        wait, count = milliseconds(wait), normalize_option("count", count, COUNT_TYPE)
         if wait or count:
             check_wait(group_id)
         if count is not None:
-            wait_for(lambda: self.where.count_group(group_id) >= count or None, wait or -1)
+            wait_for(lambda: self.store.count_group(group_id) >= count or None, wait or -1)
         elif wait:
             wait_for(lambda: look() or None, wait)
         found = look()
@@ -84,21 +84,21 @@ class Reader:
         return found if is_there else None
 
 
-def reader(cached: bool | int | None = None, broker: Broker | None = None) -> Reader:
+def reader(cached: bool | int | None = None, broker: Broker | None = None) -> ResultReader:
     """Choose where to look."""
     if Conf.CACHED if cached is None else cached:
         return cache_reader(broker)
-    return Reader(Database())
+    return ResultReader(DatabaseResults())
 
 
-def cache_reader(broker: Broker | None = None) -> Reader:
+def cache_reader(broker: Broker | None = None) -> ResultReader:
     """Look in the cache."""
-    return Reader(cached_by(broker))
+    return ResultReader(cached_results_of(broker))
 
 
-def cached_by(broker: Broker | None) -> Cached:
+def cached_results_of(broker: Broker | None) -> CachedResults:
     """Find the results in the cache that a broker's cluster keeps."""
-    return Cached.of(normal("broker", broker))
+    return CachedResults.of(normalize_option("broker", broker))
 
 
 def result(
@@ -184,29 +184,29 @@ def fetch_group_cached(
 
 def count_group(group_id: str, failures: bool = False, cached: bool | int | None = None) -> int:
     """Count the tasks of a group that have ended; with ``failures`` only those that failed."""
-    return reader(cached).where.count_group(named_group(group_id), failures)
+    return reader(cached).store.count_group(named_group(group_id), failures)
 
 
 def count_group_cached(group_id: str, failures: bool = False, broker: Broker | None = None) -> int:
     """Count the tasks of a group in the cache; see ``count_group``."""
-    return cached_by(broker).count_group(named_group(group_id), failures)
+    return cached_results_of(broker).count_group(named_group(group_id), failures)
 
 
 def delete_group(group_id: str, tasks: bool = False, cached: bool | int | None = None) -> Any:
     """Take the label off the tasks of a group; with ``tasks``, and from the cache, delete them."""
-    return reader(cached).where.delete_group(named_group(group_id), tasks)
+    return reader(cached).store.delete_group(named_group(group_id), tasks)
 
 
 def delete_group_cached(group_id: str, broker: Broker | None = None) -> None:
     """Delete a group and its results from the cache."""
-    cached_by(broker).delete_group(named_group(group_id))
+    cached_results_of(broker).delete_group(named_group(group_id))
 
 
 def delete_cached(task_id: str, broker: Broker | None = None) -> bool:
     """Delete a result from the cache; whether it was there."""
-    return cached_by(broker).delete(named_task(task_id))
+    return cached_results_of(broker).delete(named_task(task_id))
 
 
 def queue_size(broker: Broker | None = None) -> int:
     """Count the tasks that wait on a queue, without those that a cluster has taken."""
-    return (normal("broker", broker) or shared_broker()).queue_size()
+    return (normalize_option("broker", broker) or shared_broker()).queue_size()

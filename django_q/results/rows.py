@@ -17,12 +17,12 @@ from django.db import IntegrityError, connections, transaction
 from django.db.models.constants import OnConflict
 
 from django_q.conf import Conf
-from django_q.exceptions import brief, endure
+from django_q.exceptions import contain_error, error_summary
 from django_q.models import Task
 from django_q.models.stored_values import as_json, from_json
 
 #: The columns in the order in which they are written.
-COLUMNS = (
+TASK_COLUMNS = (
     "id",
     "name",
     "func",
@@ -38,12 +38,12 @@ COLUMNS = (
     "attempt_count",
 )
 #: Columns that hold any value.
-PICKLED = ("args", "kwargs", "result")
+PICKLED_COLUMNS = ("args", "kwargs", "result")
 #: From so many rows on, PostgreSQL takes them faster by COPY: five times, measured at 500.
-WORTH_COPYING = 10
+MIN_COPY_ROWS = 10
 
 
-class Pickled(bytes):
+class PickledValue(bytes):
     """A value that is pickled already, so that it passes through processes unread."""
 
     def open(self) -> Any:
@@ -51,11 +51,11 @@ class Pickled(bytes):
         try:
             return pickle.loads(self)
         except BaseException as error:  # whatever its class raises
-            endure(error)
-            return Unreadable(f"This value can not be read: {brief(error)}")
+            contain_error(error)
+            return UnreadableValue(f"This value can not be read: {error_summary(error)}")
 
 
-class Encoded(Pickled):
+class JSONValue(PickledValue):
     """A value that is JSON already, where nothing is to be unpickled."""
 
     def open(self) -> Any:
@@ -63,7 +63,7 @@ class Encoded(Pickled):
         return from_json(self.decode())
 
 
-class EncodedTuple(Encoded):
+class JSONTuple(JSONValue):
     """A tuple, which JSON writes as a list."""
 
     def open(self) -> Any:
@@ -72,31 +72,33 @@ class EncodedTuple(Encoded):
         return tuple(value) if isinstance(value, list) else value
 
 
-class Unreadable(str):
+class UnreadableValue(str):
     """Stands for a value that could not be read. It is for people, and travels to no other task."""
 
     def __reduce__(self) -> Any:
         raise TypeError(str(self))
 
 
-def in_json(value: Any) -> Encoded:
+def json_value(value: Any) -> JSONValue:
     """Encode a value, to pass through processes unread and without a pickle."""
-    kind = EncodedTuple if type(value) is tuple else Encoded
+    kind = JSONTuple if type(value) is tuple else JSONValue
     return kind(as_json(value).encode())
 
 
-def opened(value: Any) -> Any:
+def unpickled(value: Any) -> Any:
     """Read a value that came pickled."""
-    return value.open() if isinstance(value, Pickled) else value
+    return value.open() if isinstance(value, PickledValue) else value
 
 
-def encoded(value: Any) -> str | None:
+def column_value(value: Any) -> str | None:
     """Encode a value as its column stores it: base64 of a pickle, or JSON."""
     if value is None:
         return None
     if Conf.SERIALIZER == "json":
-        return value.decode() if isinstance(value, Encoded) else as_json(opened(value))
-    data = value if isinstance(value, Pickled) else pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+        return value.decode() if isinstance(value, JSONValue) else as_json(unpickled(value))
+    data = (
+        value if isinstance(value, PickledValue) else pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+    )
     return b64encode(data).decode()
 
 
@@ -112,9 +114,9 @@ def insert(rows: list[dict[str, Any]], alias: str) -> None:
             row["name"],
             row["func"],
             row["hook"],
-            encoded(row["args"]),
-            encoded(row["kwargs"]),
-            encoded(row["result"]),
+            column_value(row["args"]),
+            column_value(row["kwargs"]),
+            column_value(row["result"]),
             row["group"],
             row["cluster"],
             moment(row["started"]),
@@ -154,7 +156,7 @@ def copy_in(values: list[tuple], alias: str) -> bool:
     COPY can not replace a row, so it gives way where one is there already.
     """
     connection = connections[alias]
-    if connection.vendor != "postgresql" or len(values) < WORTH_COPYING:
+    if connection.vendor != "postgresql" or len(values) < MIN_COPY_ROWS:
         return False
     with connection.cursor() as cursor:
         if not hasattr(cursor, "copy"):  # psycopg 2
@@ -172,16 +174,16 @@ def copy_in(values: list[tuple], alias: str) -> bool:
     return True
 
 
-def names(alias: str) -> tuple[str, str]:
+def quoted_names(alias: str) -> tuple[str, str]:
     """Quote the name of the table, and of its columns in a row."""
     quote = connections[alias].ops.quote_name
-    return quote(Task._meta.db_table), ", ".join(map(quote, COLUMNS))
+    return quote(Task._meta.db_table), ", ".join(map(quote, TASK_COLUMNS))
 
 
 @lru_cache(maxsize=8)
 def copy_sql(alias: str) -> str:
     """Write the statement that reads rows from the client."""
-    table, columns = names(alias)
+    table, columns = quoted_names(alias)
     return f"COPY {table} ({columns}) FROM STDIN"
 
 
@@ -189,14 +191,14 @@ def copy_sql(alias: str) -> str:
 def insert_sql(alias: str) -> str:
     """Write the statement that inserts a row, or replaces it unless it is a success."""
     connection = connections[alias]
-    table, columns = names(alias)
-    marks = ", ".join(["%s"] * len(COLUMNS))
+    table, columns = quoted_names(alias)
+    marks = ", ".join(["%s"] * len(TASK_COLUMNS))
     sql = f"INSERT INTO {table} ({columns}) VALUES ({marks})"
     if connection.vendor == "mysql":
         return f"{sql} ON DUPLICATE KEY UPDATE {mysql_updates(alias)}"
     if not connection.features.supports_update_conflicts:
         return sql
-    fields = [Task._meta.get_field(name) for name in COLUMNS]
+    fields = [Task._meta.get_field(name) for name in TASK_COLUMNS]
     with_target = connection.features.supports_update_conflicts_with_target
     sql += " " + connection.ops.on_conflict_suffix_sql(
         fields,
@@ -216,5 +218,5 @@ def mysql_updates(alias: str) -> str:
     """
     quote = connections[alias].ops.quote_name
     success = quote("success")
-    columns = [quote(name) for name in COLUMNS if name not in ("id", "success")]
+    columns = [quote(name) for name in TASK_COLUMNS if name not in ("id", "success")]
     return ", ".join(f"{c} = IF({success}, {c}, VALUES({c}))" for c in (*columns, success))

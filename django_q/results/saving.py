@@ -14,31 +14,31 @@ from django.db.models.signals import post_save, pre_save
 from django.utils import timezone
 
 from django_q.conf import Conf, logger
-from django_q.exceptions import StoreAway, brief, endure, safe_repr, safe_str
-from django_q.foreign_code.guards import Inside, StrictDoor
+from django_q.exceptions import StoreUnavailable, contain_error, error_summary, safe_repr, safe_str
+from django_q.foreign_code.guards import CurrentForeignCall, RaisingForeignCall
 from django_q.models import Task
-from django_q.models.task import clipped, with_undone
+from django_q.models.task import clipped, hook_with_undone
 from django_q.results import pruning
-from django_q.results.rows import PICKLED, insert, opened
-from django_q.servers.connections import takes
+from django_q.results.rows import PICKLED_COLUMNS, insert, unpickled
+from django_q.servers.connections import takes_writes
 from django_q.servers.database_errors import is_busy
 from django_q.wire.package import TaskPackage, recorded_name
 
 #: The columns of a row that are text as they are.
-NAMES = ("name", "func", "hook", "group", "cluster")
+TEXT_COLUMNS = ("name", "func", "hook", "group", "cluster")
 #: What some database has no place for: NUL, halves of characters, and those of four bytes.
-SPECIAL = re.compile("[\x00\ud800-\udfff\U00010000-\U0010ffff]")
+UNSTORABLE_CHARACTERS = re.compile("[\x00\ud800-\udfff\U00010000-\U0010ffff]")
 #: How a row is saved of which a receiver of pre_save or post_save has made an error.
-UNTOLD = "without a word to the receivers of its signals, one of which failed"
+WITHOUT_SIGNALS_TEXT = "without a word to the receivers of its signals, one of which failed"
 #: Who is told of a row that is saved.
-RECEIVERS = "the receivers of the signals of Task"
+SIGNAL_RECEIVERS_TEXT = "the receivers of the signals of Task"
 #: Characters of a result that is stored as text.
-LEGIBLE = 10_000
+MAX_RESULT_TEXT_LENGTH = 10_000
 #: Rows above a new limit that one result clears away when it is saved. A group of them clears as
 #: many as it adds, and that number divided by its size: a busy monitor leaves it for quieter times.
-CLEARED = 1000
+PRUNED_ROWS_PER_SAVE = 1000
 #: A package of which nothing is known.
-EMPTY = {"args": (), "kwargs": {}, "result": None, "success": False}
+PROBE_PACKAGE_FIELDS = {"args": (), "kwargs": {}, "result": None, "success": False}
 
 
 def is_saved(package: TaskPackage) -> bool:
@@ -54,7 +54,7 @@ def is_saved(package: TaskPackage) -> bool:
 def save(packages: Sequence[TaskPackage]) -> None:
     """Save finished tasks in one transaction, and prune to ``save_limit``.
 
-    A row of the same id is replaced, unless it is a success. Raises ``StoreAway`` when the
+    A row of the same id is replaced, unless it is a success. Raises ``StoreUnavailable`` when the
     database takes no rows; of a package that it refuses less is saved. What receivers of the
     signals of ``Task`` raise is theirs and is logged, and so is what comes of pruning.
     """
@@ -62,26 +62,28 @@ def save(packages: Sequence[TaskPackage]) -> None:
     if not rows:
         return
     alias = router.db_for_write(Task)
-    surplus = len(rows) + CLEARED // len(rows) if any(row["success"] for row in rows) else 0
-    is_plain = pruning.is_plain()
+    surplus = (
+        len(rows) + PRUNED_ROWS_PER_SAVE // len(rows) if any(row["success"] for row in rows) else 0
+    )
+    is_plain = pruning.can_delete_directly()
     try:
         save_rows(rows, alias, pruned=surplus if is_plain else 0)
     except BaseException as error:
-        endure(error)
+        contain_error(error)
         check_away(error, alias)
         # One row is at fault, or a receiver of its signals: the others must not wait for it.
         for row in rows:
-            save_alone(row, alias)
+            save_one_row(row, alias)
         is_plain = False
     if surplus and not is_plain:
-        prune_apart = partial(pruning.prune_apart, alias, surplus)
+        prune_apart = partial(pruning.prune_separately, alias, surplus)
         if connections[alias].in_atomic_block:
             transaction.on_commit(prune_apart, using=alias)
         else:
             prune_apart()
 
 
-def amend(package: TaskPackage) -> None:
+def update_undone(package: TaskPackage) -> None:
     """Have the row of a saved task name what could not be done after it; make one if need be."""
     row, alias = as_row(package), router.db_for_write(Task)
     try:
@@ -99,34 +101,34 @@ def save_task(task: TaskPackage, broker: Any = None) -> None:
 
 
 def save_rows(
-    rows: list[dict[str, Any]], alias: str, is_told: bool = True, pruned: int = 0
+    rows: list[dict[str, Any]], alias: str, sends_signals: bool = True, pruned: int = 0
 ) -> None:
     """Write rows in one transaction; with ``is_told`` the receivers of their signals are told.
 
     Up to ``pruned`` older ones for which there is no room are deleted in the same transaction.
     """
     with transaction.atomic(using=alias):
-        if is_told and has_listeners():
+        if sends_signals and has_save_receivers():
             for row in rows:
-                tell_of(row, alias)
+                save_with_signals(row, alias)
         else:
             insert(rows, alias)
         if pruned:
             pruning.prune(alias, pruned)
 
 
-def has_listeners() -> bool:
+def has_save_receivers() -> bool:
     """Whether somebody is to be told of each row."""
     return post_save.has_listeners(Task) or pre_save.has_listeners(Task)
 
 
-def save_alone(row: dict[str, Any], alias: str) -> None:
+def save_one_row(row: dict[str, Any], alias: str) -> None:
     """Write one row, and less of it where the database or a receiver refuses the whole."""
-    for loss, version in versions(row):
+    for loss, version in reduced_rows(row):
         try:
-            save_rows([version], alias, is_told=not loss)
+            save_rows([version], alias, sends_signals=not loss)
         except BaseException as error:
-            endure(error)
+            contain_error(error)
             check_away(error, alias)
             refusal = error
         else:
@@ -135,50 +137,52 @@ def save_alone(row: dict[str, Any], alias: str) -> None:
                     "[%s] is saved %s: %s",
                     row["name"],
                     loss,
-                    brief(refusal),
-                    exc_info=refusal if loss is UNTOLD else None,
+                    error_summary(refusal),
+                    exc_info=refusal if loss is WITHOUT_SIGNALS_TEXT else None,
                 )
             return
     raise refusal
 
 
-def versions(row: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def reduced_rows(row: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Give a row with what it has lost: nothing at first, and in the end all but plain text."""
     yield "", row
-    if has_listeners():
-        yield UNTOLD, row
+    if has_save_receivers():
+        yield WITHOUT_SIGNALS_TEXT, row
     if not 1 < row["started"].year < 9999:  # at the ends of the calendar not every zone has a time
         row = {**row, "started": row["stopped"]}
         yield "as if it had been enqueued when it ended, as the database refuses the time", row
-    names = {key: printable(row[key], key) for key in NAMES}
-    if any(names[key] != row[key] for key in NAMES):
+    names = {key: replace_unstorable(row[key], key) for key in TEXT_COLUMNS}
+    if any(names[key] != row[key] for key in TEXT_COLUMNS):
         row = {**row, **names}
         yield "with other characters in its names, as the database refuses these", row
     else:
         yield "", row  # once more, before it loses a value
     row = {**row, "args": None, "kwargs": None}
     yield "without its arguments, as the database refuses them", row
-    names = {key: clipped(ascii(row[key])[1:-1], key) for key in ("id", *NAMES) if row[key]}
-    row = {**row, **names, "result": as_text(row["result"])}
+    names = {key: clipped(ascii(row[key])[1:-1], key) for key in ("id", *TEXT_COLUMNS) if row[key]}
+    row = {**row, **names, "result": result_text(row["result"])}
     yield "with its result as text, as the database refuses it", row
 
 
-def printable(text: str | None, column: str) -> str | None:
+def replace_unstorable(text: str | None, column: str) -> str | None:
     """Replace what a database may not store."""
-    return text and clipped(SPECIAL.sub("?", text), column)
+    return text and clipped(UNSTORABLE_CHARACTERS.sub("?", text), column)
 
 
-def as_text(value: Any) -> str:
+def result_text(value: Any) -> str:
     """Represent a result, as far as a person reads."""
-    value = opened(value)
+    value = unpickled(value)
     text = value if isinstance(value, str) else safe_repr(value)
-    return f"{text[:LEGIBLE]} (stored as text, because the database refused the value)"
+    return (
+        f"{text[:MAX_RESULT_TEXT_LENGTH]} (stored as text, because the database refused the value)"
+    )
 
 
 def check_away(error: BaseException, alias: str) -> None:
-    """Raise ``StoreAway`` where a failure is no fault of what was saved."""
+    """Raise ``StoreUnavailable`` where a failure is no fault of what was saved."""
     if is_away(error, alias):
-        raise StoreAway(f"the table of results in '{alias}'") from error
+        raise StoreUnavailable(f"the table of results in '{alias}'") from error
 
 
 def is_away(error: BaseException, alias: str) -> bool:
@@ -194,21 +198,21 @@ def takes_rows(alias: str) -> bool:
     """Whether the database takes a small row, which does not stay."""
     now = timezone.now()
     probe = {"id": "probe", "name": "probe", "func": "", "started": now, "stopped": now}
-    return takes(alias, lambda: insert([as_row({**EMPTY, **probe})], alias))
+    return takes_writes(alias, lambda: insert([as_row({**PROBE_PACKAGE_FIELDS, **probe})], alias))
 
 
 def as_row(package: TaskPackage) -> dict[str, Any]:
     """Map a finished package to the columns of its row."""
     return {
         "id": package["id"],
-        "name": clipped(plain(package["name"]), "name"),
+        "name": clipped(to_text(package["name"]), "name"),
         "func": clipped(recorded_name(package["func"]), "func"),
-        "hook": hook_of(package),
+        "hook": hook_column(package),
         "args": package["args"],
         "kwargs": package["kwargs"],
         "result": package["result"],
-        "group": label(package, "group"),
-        "cluster": label(package, "cluster"),
+        "group": label_column(package, "group"),
+        "cluster": label_column(package, "cluster"),
         "started": stored_time(package["started"]),
         "stopped": stored_time(package["stopped"]),
         "success": package["success"],
@@ -216,7 +220,7 @@ def as_row(package: TaskPackage) -> dict[str, Any]:
     }
 
 
-def hook_of(package: TaskPackage) -> str | None:
+def hook_column(package: TaskPackage) -> str | None:
     """Name the hook of a package, and behind it what could not be done after the task.
 
     The result must stay what the function has returned, and no other column is text for people
@@ -225,20 +229,20 @@ def hook_of(package: TaskPackage) -> str | None:
     hook, undone = package.get("hook"), package.get("undone")
     if not hook and not undone:
         return None
-    hook = opened(hook)
+    hook = unpickled(hook)
     name = recorded_name(hook) if hook else ""
     if undone:
-        return with_undone(name, undone)
+        return hook_with_undone(name, undone)
     return clipped(name, "hook") or None
 
 
-def label(package: TaskPackage, key: str) -> str | None:
+def label_column(package: TaskPackage, key: str) -> str | None:
     """Write a label of a package as text; what is none is no reason to lose a result."""
     value = package.get(key)
-    return clipped(plain(value), key) if value else None
+    return clipped(to_text(value), key) if value else None
 
 
-def plain(value: Any) -> str:
+def to_text(value: Any) -> str:
     """Make text of anything."""
     return value if isinstance(value, str) else safe_str(value)
 
@@ -251,12 +255,12 @@ def stored_time(moment: datetime) -> datetime:
     if (moment.tzinfo is not None) is bool(settings.USE_TZ):
         return moment
     try:
-        return in_zone(moment)
+        return aware_or_naive(moment)
     except (OverflowError, ValueError):
         return timezone.now()
 
 
-def in_zone(moment: datetime) -> datetime:
+def aware_or_naive(moment: datetime) -> datetime:
     """Make an aware time naive or a naive one aware, whichever the database columns are."""
     return timezone.make_aware(moment) if settings.USE_TZ else timezone.make_naive(moment)
 
@@ -264,25 +268,30 @@ def in_zone(moment: datetime) -> datetime:
 def as_task(package: TaskPackage) -> Task:
     """Make the Task of a finished package, unsaved."""
     row = as_row(package)
-    return Task(**{**row, **{key: opened(row[key]) for key in PICKLED}})
+    return Task(**{**row, **{key: unpickled(row[key]) for key in PICKLED_COLUMNS}})
 
 
-def tell_of(row: dict[str, Any], alias: str) -> None:
+def save_with_signals(row: dict[str, Any], alias: str) -> None:
     """Save a row through the model, unless a receiver of its signals has ended a process."""
-    killer = Inside.killers.get(row["id"])
-    if killer == RECEIVERS or (row["attempt_count"] > 2 and RECEIVERS in Inside.killers.values()):
+    killer = CurrentForeignCall.crash_causes.get(row["id"])
+    if killer == SIGNAL_RECEIVERS_TEXT or (
+        row["attempt_count"] > 2
+        and SIGNAL_RECEIVERS_TEXT in CurrentForeignCall.crash_causes.values()
+    ):
         logger.error(
-            "[%s] is saved without a word to %s: they end the process", row["name"], RECEIVERS
+            "[%s] is saved without a word to %s: they end the process",
+            row["name"],
+            SIGNAL_RECEIVERS_TEXT,
         )
         insert([row], alias)
         return
-    with StrictDoor(RECEIVERS, row["name"], row["id"]):
+    with RaisingForeignCall(SIGNAL_RECEIVERS_TEXT, row["name"], row["id"]):
         save_instance(row, alias)
 
 
 def save_instance(row: dict[str, Any], alias: str) -> None:
     """Save through the model, for those who listen to its signals."""
-    values = {**row, **{key: opened(row[key]) for key in PICKLED}}
+    values = {**row, **{key: unpickled(row[key]) for key in PICKLED_COLUMNS}}
     existing = Task.objects.using(alias).filter(id=row["id"]).first()
     if existing is None:
         Task(**values).save(using=alias, force_insert=True)

@@ -9,7 +9,7 @@ any two of them:
    an id that it has had.
 3. The row is advanced, and the broker may forget.
 
-A scheduler that dies in between leaves a claim, which ends after ``HOLD`` seconds. The next one
+A scheduler that dies in between leaves a claim, which ends after ``CLAIM_SECONDS``. The next one
 starts over: with the same id for the same due time.
 """
 
@@ -25,41 +25,41 @@ from django.db import Error, connections, router, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
 
-from django_q.brokers import get_broker, leased
+from django_q.brokers import adapt_broker, get_broker
 from django_q.brokers.base import Broker
-from django_q.brokers.orm.table import fetched
+from django_q.brokers.orm.table import fetch_rows
 from django_q.calls.composition import dispatch, options_of
 from django_q.calls.inline import run_inline
-from django_q.calls.producer import sealed, writes_to
+from django_q.calls.producer import queue_database, signed_payload_in_cluster
 from django_q.conf import Conf, logger
-from django_q.exceptions import DjangoQError, PackageError, Refused, in_short
+from django_q.exceptions import DjangoQError, EnqueueRefused, PackageError, short_error_text
 from django_q.models import Schedule, Task
-from django_q.models.schedule_fields.due_times import aware, stored
+from django_q.models.schedule_fields.due_times import aware_utc, database_time
 from django_q.recurrence import CronUnavailable, Plan
-from django_q.scheduling.readable_schedules import BROKEN, readable
-from django_q.servers.connections import takes
-from django_q.servers.database_clock import expression_of_time_in
+from django_q.scheduling.readable_schedules import SCHEDULE_ERRORS, read_schedules
+from django_q.servers.connections import takes_writes
+from django_q.servers.database_clock import time_expression
 from django_q.servers.database_errors import is_busy
-from django_q.wire.options import normal
+from django_q.wire.options import normalize_option
 from django_q.wire.package import TaskPackage, derived_id, new_package
 
 UTC = timezone.utc
 #: Seconds for which a due time that was claimed is left to who claimed it.
-HOLD = 30.0
+CLAIM_SECONDS = 30.0
 #: Missed runs of one schedule that are enqueued together at most.
-AT_ONCE = 100
+MAX_MISSED_RUNS = 100
 
 
-class Unusable(DjangoQError):
+class InvalidSchedule(DjangoQError):
     """Raised when a schedule can not be understood, so that it is to be disabled."""
 
 
-class NotReady(DjangoQError):
+class ScheduleNotReady(DjangoQError):
     """Raised when the task of a schedule can not be made now, for no fault of the schedule."""
 
 
 @dataclass
-class Errand:
+class DueRuns:
     """What is to be done about a schedule that is due."""
 
     schedule: Schedule
@@ -72,29 +72,29 @@ class Errand:
         return [package["id"] for package in self.packages]
 
 
-class Agenda:
+class DueSchedules:
     """The schedules of this process's cluster, and the brokers that their tasks go to."""
 
     def __init__(self, broker: Broker, inline: bool = False) -> None:
         self.broker = broker
         self.inline = inline  # whether tasks that ask for it (sync) run here
         self.alias = router.db_for_write(Schedule)
-        self.others: dict[str, Broker] = {}  # by the name of their cluster
+        self.other_brokers: dict[str, Broker] = {}  # by the name of their cluster
 
     def is_away(self, error: Exception) -> bool:
         """Whether an error is no fault of a schedule: a store takes nothing, or a broker refuses.
 
         It is the database that is asked, and not the class of the error.
         """
-        for broker in (self.broker, *self.others.values()):
+        for broker in (self.broker, *self.other_brokers.values()):
             if broker.is_away(error) or broker.refusal(error):
                 return True
-        return isinstance(error, Error) and (is_busy(error) or not self.takes_changes())
+        return isinstance(error, Error) and (is_busy(error) or not self.is_writable())
 
-    def takes_changes(self) -> bool:
+    def is_writable(self) -> bool:
         """Whether the database takes changes of schedules."""
         rows = Schedule.objects.using(self.alias).filter(pk=-1)
-        return takes(self.alias, lambda: rows.update(task=None, ended=None, claimed=None))
+        return takes_writes(self.alias, lambda: rows.update(task=None, ended=None, claimed=None))
 
     def is_empty(self) -> bool:
         """Whether nothing is scheduled, for any cluster.
@@ -103,7 +103,7 @@ class Agenda:
         """
         connection = connections[self.alias]
         table = connection.ops.quote_name(Schedule._meta.db_table)
-        return fetched(connection, f"SELECT MIN(next_run) FROM {table}", [])[0][0] is None
+        return fetch_rows(connection, f"SELECT MIN(next_run) FROM {table}", [])[0][0] is None
 
     def active(self) -> QuerySet[Schedule]:
         """Find the schedules that will run, in the order they are due."""
@@ -113,64 +113,65 @@ class Agenda:
         rows = Schedule.objects.using(self.alias).filter(own, paused=False, next_run__isnull=False)
         return rows.exclude(repeats=0).order_by("next_run", "pk")
 
-    def first(self, limit: int, left_alone: Collection[int] = ()) -> list[Schedule]:
+    def read_earliest(self, limit: int, excluded: Collection[int] = ()) -> list[Schedule]:
         """Read the schedules that are due first, each with the time as ``read_at``."""
         rows = self.active().annotate(read_at=self.time_in())
-        if left_alone:
-            rows = rows.exclude(pk__in=list(left_alone))
-        return readable(rows, limit, self.pause)
+        if excluded:
+            rows = rows.exclude(pk__in=list(excluded))
+        return read_schedules(rows, limit, self.pause)
 
-    def serve(self, schedule: Schedule, now: datetime) -> list[str] | None:
+    def enqueue_due_runs(self, schedule: Schedule, now: datetime) -> list[str] | None:
         """Enqueue what is due of a schedule, advance it, and return the ids of the tasks.
 
         None where another scheduler has it in hand, or somebody has changed it. One that can not
-        be understood is disabled. Raises what the database and the broker raise, and ``NotReady``.
+        be understood is disabled. Raises what the database and the broker raise, and
+        ``ScheduleNotReady``.
         """
         try:
-            errand = self.overlapless(prepare(schedule, now))
-            return errand.ids if self.carry_out(errand) else None
-        except Unusable as error:
+            due_runs = self.without_overlap(plan_due_runs(schedule, now))
+            return due_runs.ids if self.enqueue_and_advance(due_runs) else None
+        except InvalidSchedule as error:
             return [] if self.pause(schedule, error) else None
 
-    def overlapless(self, errand: Errand) -> Errand:
+    def without_overlap(self, due_runs: DueRuns) -> DueRuns:
         """Leave the run out that would overlap with the one before, where that is asked for."""
-        schedule, plan = errand.schedule, errand.plan
-        if not errand.packages or not may_skip(schedule):
-            return errand
-        if has_ended(schedule, self.broker_for(errand.packages[0])):
-            return errand
+        schedule, plan = due_runs.schedule, due_runs.plan
+        if not due_runs.packages or not may_skip(schedule):
+            return due_runs
+        if last_task_has_ended(schedule, self.broker_for(due_runs.packages[0])):
+            return due_runs
         logger.info(
             "schedule %s [%s] skips a run, as its task %s has not ended",
             schedule.pk,
             schedule.func,
             schedule.task,
         )
-        return Errand(schedule, plan._replace(runs=()))
+        return DueRuns(schedule, plan._replace(runs=()))
 
-    def carry_out(self, errand: Errand) -> bool:
+    def enqueue_and_advance(self, due_runs: DueRuns) -> bool:
         """Enqueue and advance; False where the schedule is another's by now."""
-        rows = self.unclaimed(errand.schedule)
-        if not errand.packages:
-            return self.advance(rows, errand)
-        if self.inline and errand.packages[0].get("sync", Conf.SYNC):
-            return self.advance(rows, errand) and bool([run_inline(p) for p in errand.packages])
-        payloads = payloads_of(errand.packages)
-        broker = self.broker_for(errand.packages[0])
-        if writes_to(broker) == self.alias:
+        rows = self.unclaimed(due_runs.schedule)
+        if not due_runs.packages:
+            return self.advance(rows, due_runs)
+        if self.inline and due_runs.packages[0].get("sync", Conf.SYNC):
+            return self.advance(rows, due_runs) and bool([run_inline(p) for p in due_runs.packages])
+        payloads = payloads_of(due_runs.packages)
+        broker = self.broker_for(due_runs.packages[0])
+        if queue_database(broker) == self.alias:
             with transaction.atomic(self.alias):
-                return self.advance(rows, errand) and bool(broker.enqueue_many(payloads))
-        return self.carry_in_steps(errand, payloads, broker)
+                return self.advance(rows, due_runs) and bool(broker.enqueue_many(payloads))
+        return self.enqueue_in_steps(due_runs, payloads, broker)
 
-    def carry_in_steps(
-        self, errand: Errand, payloads: Sequence[str | bytes], broker: Broker
+    def enqueue_in_steps(
+        self, due_runs: DueRuns, payloads: Sequence[str | bytes], broker: Broker
     ) -> bool:
         """Claim, enqueue and advance; False where the claim was not got, or not long enough."""
-        until = time.monotonic() + HOLD
-        if not self.unclaimed(errand.schedule).update(claimed=self.time_in(HOLD)):
+        until = time.monotonic() + CLAIM_SECONDS
+        if not self.unclaimed(due_runs.schedule).update(claimed=self.time_in(CLAIM_SECONDS)):
             return False
-        rows = self.unchanged(errand.schedule)
+        rows = self.unchanged(due_runs.schedule)
         try:
-            for task_id, payload in zip(errand.ids, payloads, strict=True):
+            for task_id, payload in zip(due_runs.ids, payloads, strict=True):
                 if time.monotonic() > until:
                     return False
                 if not broker.enqueue_once(payload, task_id):
@@ -180,14 +181,14 @@ class Agenda:
                 with contextlib.suppress(Exception):  # it ends by itself
                     rows.update(claimed=None)
             raise
-        self.advance(rows, errand)
+        self.advance(rows, due_runs)
         with contextlib.suppress(Exception):  # it is remembered for longer then
-            broker.forget(errand.ids)
+            broker.release_once_keys(due_runs.ids)
         return True
 
     def time_in(self, seconds: float = 0) -> RawSQL:
         """Make the time in ``seconds`` from now, by the clock of the database."""
-        return expression_of_time_in(self.alias, seconds)
+        return time_expression(self.alias, seconds)
 
     def unchanged(self, schedule: Schedule) -> QuerySet[Schedule]:
         """Find the schedule if it is still at the due time that was read."""
@@ -202,15 +203,18 @@ class Agenda:
         same = {"task": schedule.task, "repeats": schedule.repeats, "paused": False}
         return self.unchanged(schedule).filter(is_free, **same)
 
-    def advance(self, rows: QuerySet[Schedule], errand: Errand) -> bool:
+    def advance(self, rows: QuerySet[Schedule], due_runs: DueRuns) -> bool:
         """Note in the row what was done, and when it is due again; False where it is gone."""
-        schedule, next_run = errand.schedule, errand.plan.next_run
+        schedule, next_run = due_runs.schedule, due_runs.plan.next_run
         values = {"claimed": None, "error": None, "repeats": 0}
-        if errand.packages:
-            values["task"] = errand.ids[-1]
+        if due_runs.packages:
+            values["task"] = due_runs.ids[-1]
         if next_run is not None:
-            values |= {"next_run": stored(next_run), "anchor": stored(errand.plan.anchor)}
-            values["repeats"] = runs_left(schedule, len(errand.packages))
+            values |= {
+                "next_run": database_time(next_run),
+                "anchor": database_time(due_runs.plan.anchor),
+            }
+            values["repeats"] = runs_left(schedule, len(due_runs.packages))
         is_endless = schedule.repeats < 0
         with transaction.atomic(self.alias, savepoint=False):
             if not rows.update(**values):
@@ -222,7 +226,7 @@ class Agenda:
 
     def pause(self, schedule: Schedule, error: Exception) -> bool:
         """Pause a schedule that can not be understood, and keep the reason; whether it did."""
-        rows, reason = self.unchanged(schedule).filter(paused=False), in_short(error)
+        rows, reason = self.unchanged(schedule).filter(paused=False), short_error_text(error)
         if not rows.update(paused=True, claimed=None, error=reason):
             return False
         logger.error(
@@ -233,9 +237,9 @@ class Agenda:
         )
         return True
 
-    def note(self, schedule: Schedule, error: BaseException) -> None:
+    def save_error(self, schedule: Schedule, error: BaseException) -> None:
         """Keep the reason why a schedule can not run for now."""
-        reason = f"{type(error).__name__}: {in_short(error)}"
+        reason = f"{type(error).__name__}: {short_error_text(error)}"
         self.unchanged(schedule).update(error=reason)
 
     def broker_for(self, package: TaskPackage) -> Broker:
@@ -243,36 +247,39 @@ class Agenda:
         name = package["cluster"]
         if name == Conf.CLUSTER_NAME:
             return self.broker
-        if name not in self.others:
-            self.others[name] = leased(get_broker(name))
-        return self.others[name]
+        if name not in self.other_brokers:
+            self.other_brokers[name] = adapt_broker(get_broker(name))
+        return self.other_brokers[name]
 
     def close(self) -> None:
         """Drop the brokers' connections."""
-        for broker in (self.broker, *self.others.values()):
+        for broker in (self.broker, *self.other_brokers.values()):
             broker.close()
 
 
-def prepare(schedule: Schedule, now: datetime) -> Errand:
-    """Find out which runs of a schedule are due, and make their packages. Raises ``Unusable``."""
-    limit = min(AT_ONCE, schedule.repeats) if schedule.repeats > 0 else AT_ONCE
+def plan_due_runs(schedule: Schedule, now: datetime) -> DueRuns:
+    """Find out which runs of a schedule are due, and make their packages.
+
+    Raises ``InvalidSchedule``.
+    """
+    limit = min(MAX_MISSED_RUNS, schedule.repeats) if schedule.repeats > 0 else MAX_MISSED_RUNS
     try:
         plan = schedule.plan(now, limit)
         if may_skip(schedule):
             plan = plan._replace(runs=plan.runs[-1:])
-        errand = Errand(schedule, plan, [new_task(schedule, run) for run in plan.runs])
+        due_runs = DueRuns(schedule, plan, [new_task(schedule, run) for run in plan.runs])
     except CronUnavailable as error:
-        raise NotReady(str(error)) from error
-    except BROKEN as error:
-        raise Unusable(in_short(error)) from error
-    if len(plan.runs) == AT_ONCE and plan.next_run and plan.next_run <= now:
+        raise ScheduleNotReady(str(error)) from error
+    except SCHEDULE_ERRORS as error:
+        raise InvalidSchedule(short_error_text(error)) from error
+    if len(plan.runs) == MAX_MISSED_RUNS and plan.next_run and plan.next_run <= now:
         logger.warning(
             "schedule %s [%s] has missed more than %s runs; the others follow",
             schedule.pk,
             schedule.func,
-            AT_ONCE,
+            MAX_MISSED_RUNS,
         )
-    return errand
+    return due_runs
 
 
 def new_task(schedule: Schedule, run: datetime) -> TaskPackage:
@@ -283,10 +290,10 @@ def new_task(schedule: Schedule, run: datetime) -> TaskPackage:
     # The task before is in it, so that who sets a due time again gets another task for it.
     due = run.astimezone(UTC).isoformat()
     task_id = derived_id("schedule", str(schedule.pk), due, schedule.task or "")
-    return marked(new_package(schedule.func, args, kwargs, options, task_id), schedule)
+    return with_schedule_key(new_package(schedule.func, args, kwargs, options, task_id), schedule)
 
 
-def marked(package: TaskPackage, schedule: Schedule) -> TaskPackage:
+def with_schedule_key(package: TaskPackage, schedule: Schedule) -> TaskPackage:
     """Have the schedule told of the task's end, where its next run waits for that."""
     if may_skip(schedule):
         package["schedule"] = schedule.pk
@@ -294,13 +301,16 @@ def marked(package: TaskPackage, schedule: Schedule) -> TaskPackage:
 
 
 def payloads_of(packages: Sequence[TaskPackage]) -> list[str]:
-    """Make the payloads. Raises ``Unusable`` for what can not travel, ``NotReady`` otherwise."""
+    """Make the payloads.
+
+    Raises ``InvalidSchedule`` for what can not travel, and ``ScheduleNotReady`` otherwise.
+    """
     try:
-        return [sealed(package) for package in packages]
+        return [signed_payload_in_cluster(package) for package in packages]
     except PackageError as error:
-        raise Unusable(str(error)) from error
-    except Refused as error:
-        raise NotReady(str(error)) from error
+        raise InvalidSchedule(str(error)) from error
+    except EnqueueRefused as error:
+        raise ScheduleNotReady(str(error)) from error
 
 
 def runs_left(schedule: Schedule, runs: int) -> int:
@@ -313,7 +323,7 @@ def may_skip(schedule: Schedule) -> bool:
     return schedule.overlap == Schedule.SKIP and schedule.schedule_type != Schedule.ONCE
 
 
-def has_ended(schedule: Schedule, broker: Broker) -> bool:
+def last_task_has_ended(schedule: Schedule, broker: Broker) -> bool:
     """Whether the last task of a schedule has ended, as far as anything tells.
 
     Its row and its queue are asked for a task that no cluster of ours has told the end of: it
@@ -326,12 +336,12 @@ def has_ended(schedule: Schedule, broker: Broker) -> bool:
         return True
     # In this order, as a task goes from the queue to the leases; and again, as it may come back.
     sizes = (broker.queue_size, broker.lock_size, broker.queue_size)
-    return broker.counts_all and not any(size() for size in sizes)
+    return broker.has_exact_sizes and not any(size() for size in sizes)
 
 
 def is_due(schedule: Schedule, now: datetime) -> bool:
     """Whether a due time has come, or can not be read and is to be seen to."""
-    return schedule.next_run is None or aware(schedule.next_run) <= now
+    return schedule.next_run is None or aware_utc(schedule.next_run) <= now
 
 
 def run_now(schedule: Schedule, broker: Broker | None = None) -> str:
@@ -341,8 +351,8 @@ def run_now(schedule: Schedule, broker: Broker | None = None) -> str:
     """
     args, kwargs = schedule.call(schedule.now)
     options, kwargs = options_of(kwargs)
-    package = marked(new_package(schedule.func, args, kwargs, options), schedule)
-    dispatch([package], {**options, "broker": normal("broker", broker)})
+    package = with_schedule_key(new_package(schedule.func, args, kwargs, options), schedule)
+    dispatch([package], {**options, "broker": normalize_option("broker", broker)})
     rows = Schedule.objects.using(router.db_for_write(Schedule))
     rows.filter(pk=schedule.pk).update(task=package["id"])
     return package["id"]

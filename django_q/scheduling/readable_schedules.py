@@ -10,11 +10,11 @@ from django.db.models import QuerySet
 from django_q.models import Schedule
 
 #: What a schedule raises that can not be understood, or whose row can not be read.
-BROKEN = (ValueError, TypeError, AttributeError, ArithmeticError, DataError)
+SCHEDULE_ERRORS = (ValueError, TypeError, AttributeError, ArithmeticError, DataError)
 
 
-def readable(
-    rows: QuerySet[Schedule], limit: int, give_up: Callable[[Schedule, Exception], object]
+def read_schedules(
+    rows: QuerySet[Schedule], limit: int, on_unreadable: Callable[[Schedule, Exception], object]
 ) -> list[Schedule]:
     """Read up to ``limit`` rows, one by one where one of them can not be read.
 
@@ -22,12 +22,12 @@ def readable(
     """
     try:
         return list(rows[:limit])
-    except BROKEN:
+    except SCHEDULE_ERRORS:
         found = list(rows.values_list("pk", "func")[:limit])
     schedules = []
     for pk, func in found:
         try:
             schedules += rows.filter(pk=pk)
-        except BROKEN as error:
-            give_up(Schedule(pk=pk, func=func, next_run=None), error)
+        except SCHEDULE_ERRORS as error:
+            on_unreadable(Schedule(pk=pk, func=func, next_run=None), error)
     return schedules

@@ -11,24 +11,30 @@ from django.db.models import QuerySet
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.functional import Promise
 
-from django_q.exceptions import PackageError, one_line
+from django_q.exceptions import PackageError, short_repr
 from django_q.models import Schedule
-from django_q.models.schedule_fields.argument_text import LONGEST, parse_args
-from django_q.models.schedule_fields.due_times import stored
-from django_q.models.schedule_fields.next_run_changes import RULE
+from django_q.models.schedule_fields.argument_text import MAX_LITERAL_LENGTH, parse_args
+from django_q.models.schedule_fields.due_times import database_time
+from django_q.models.schedule_fields.next_run_changes import RULE_FIELDS
 from django_q.models.schedule_fields.type_words import schedule_type
 from django_q.results.saving import stored_time
-from django_q.servers.database_clock import now_in
+from django_q.servers.database_clock import database_now
 from django_q.wire.option_types import number
-from django_q.wire.options import LABEL, Kind, checked_function, normal, normal_kwargs
+from django_q.wire.options import (
+    LABEL_TYPE,
+    OptionType,
+    checked_function,
+    normalize_kwargs,
+    normalize_option,
+)
 from django_q.wire.package import importable_name
 
 #: What says what it calls.
-CALL = ("func", "args", "kwargs", "hook", "cluster", "intended_date_kwarg")
+CALL_FIELDS = ("func", "args", "kwargs", "hook", "cluster", "intended_date_kwarg")
 #: What changes as it runs.
-STATE = ("next_run", "repeats")
+RUN_STATE_FIELDS = ("next_run", "repeats")
 #: What an administrator may decide.
-POLICY = ("time_zone", "catch_up", "overlap", "paused")
+ADMINISTRATOR_FIELDS = ("time_zone", "catch_up", "overlap", "paused")
 
 
 def make_schedule(
@@ -39,48 +45,48 @@ def make_schedule(
     update: bool = False,
 ) -> Schedule:
     """Save a schedule with these fields, or update the one that has its name."""
-    kwargs = normal_kwargs(kwargs)
-    fields = normal_fields(fields)
+    kwargs = normalize_kwargs(kwargs)
+    fields = normalize_fields(fields)
     values = {
         **fields,
-        "func": named(func, "The function of a schedule"),
-        "hook": fields["hook"] and named(fields["hook"], "The hook of a schedule"),
-        "args": as_text(args, dict(enumerate(args, 1))),
-        "kwargs": as_text(kwargs, kwargs),
+        "func": importable_path(func, "The function of a schedule"),
+        "hook": fields["hook"] and importable_path(fields["hook"], "The hook of a schedule"),
+        "args": literal_text(args, dict(enumerate(args, 1))),
+        "kwargs": literal_text(kwargs, kwargs),
     }
     if update and not fields.get("name"):
         raise PackageError("A schedule is updated by its name, got none.")
     with transaction.atomic(using=router.db_for_write(Schedule)):
-        if update and (existing := same_name(fields["name"]).select_for_update().first()):
-            return updated(existing, values)
-        if same_name(fields.get("name")).exists():
+        if update and (existing := schedules_named(fields["name"]).select_for_update().first()):
+            return update_schedule(existing, values)
+        if schedules_named(fields.get("name")).exists():
             raise IntegrityError("A schedule with the same name already exists.")
         schedule = Schedule(**{key: value for key, value in values.items() if value is not None})
         schedule.next_run = first_run(fields.get("next_run"))
         schedule.full_clean()
         schedule.save()
-    return only_one(schedule) if update else schedule
+    return keep_oldest(schedule) if update else schedule
 
 
-def normal_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+def normalize_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Make what can mean one thing that. What means none is left to validation."""
     return {
         **fields,
-        "name": normal("name", fields.get("name"), LABEL, "The name of a schedule"),
-        "cluster": normal("cluster", fields.get("cluster")),
+        "name": normalize_option("name", fields.get("name"), LABEL_TYPE, "The name of a schedule"),
+        "cluster": normalize_option("cluster", fields.get("cluster")),
         "schedule_type": schedule_type(fields.get("schedule_type")),
         "minutes": as_integer(fields.get("minutes"), timedelta(minutes=1)),
         "repeats": as_integer(fields.get("repeats")),
-        "next_run": normal("next_run", fields.get("next_run"), TIME),
+        "next_run": normalize_option("next_run", fields.get("next_run"), TIME_TYPE),
     }
 
 
-def named(func: Any, what: str) -> str:
+def importable_path(func: Any, what: str) -> str:
     """Name a function by the path it can be imported by."""
     return importable_name(checked_function(func, what), what)
 
 
-def due_time(value: Any) -> datetime:
+def parse_next_run(value: Any) -> datetime:
     """Take a time; a date is its midnight."""
     if isinstance(value, (str, Promise)):
         text = str(value).strip()
@@ -91,7 +97,7 @@ def due_time(value: Any) -> datetime:
 
 
 #: When a schedule is due first.
-TIME = Kind("a time such as '2030-01-01 10:00', a datetime or a date", due_time)
+TIME_TYPE = OptionType("a time such as '2030-01-01 10:00', a datetime or a date", parse_next_run)
 
 
 def as_integer(value: Any, unit: timedelta | None = None) -> Any:
@@ -105,25 +111,25 @@ def as_integer(value: Any, unit: timedelta | None = None) -> Any:
     return found if isinstance(found, int) else value
 
 
-def same_name(name: str | None) -> QuerySet[Schedule]:
+def schedules_named(name: str | None) -> QuerySet[Schedule]:
     """Find the schedules of a name, oldest first; none without a name."""
     return Schedule.objects.filter(name=name).order_by("pk") if name else Schedule.objects.none()
 
 
-def updated(schedule: Schedule, values: Mapping[str, Any]) -> Schedule:
+def update_schedule(schedule: Schedule, values: Mapping[str, Any]) -> Schedule:
     """Bring a schedule up to date with the code.
 
     When it runs next, and how often still, changes only with its rule: deploying must not
     postpone it. What an administrator may have set stays where the code says nothing.
     """
-    before = [getattr(schedule, name) for name in (*RULE, *CALL)]
+    before = [getattr(schedule, name) for name in (*RULE_FIELDS, *CALL_FIELDS)]
     for name, value in values.items():
-        if name not in STATE and (value is not None or name not in POLICY):
+        if name not in RUN_STATE_FIELDS and (value is not None or name not in ADMINISTRATOR_FIELDS):
             setattr(schedule, name, value)
-    if before != [getattr(schedule, name) for name in (*RULE, *CALL)]:
+    if before != [getattr(schedule, name) for name in (*RULE_FIELDS, *CALL_FIELDS)]:
         schedule.error = None  # it was disabled for what it no longer is
-    if before[: len(RULE)] != [getattr(schedule, name) for name in RULE]:
-        restart(schedule, values)
+    if before[: len(RULE_FIELDS)] != [getattr(schedule, name) for name in RULE_FIELDS]:
+        restart_rule(schedule, values)
     elif schedule.schedule_type == Schedule.ONCE and values["next_run"]:
         reschedule(schedule, values["next_run"])
     schedule.full_clean()
@@ -131,7 +137,7 @@ def updated(schedule: Schedule, values: Mapping[str, Any]) -> Schedule:
     return schedule
 
 
-def restart(schedule: Schedule, values: Mapping[str, Any]) -> None:
+def restart_rule(schedule: Schedule, values: Mapping[str, Any]) -> None:
     """Let a schedule begin anew, as its rule is another."""
     schedule.anchor = schedule.claimed = None
     schedule.repeats = -1 if values["repeats"] is None else values["repeats"]
@@ -140,7 +146,9 @@ def restart(schedule: Schedule, values: Mapping[str, Any]) -> None:
 
 def first_run(given: datetime | None) -> datetime:
     """Tell from when on a schedule runs: now, unless given."""
-    return stored_time(given) if given else stored(now_in(router.db_for_write(Schedule)))
+    return (
+        stored_time(given) if given else database_time(database_now(router.db_for_write(Schedule)))
+    )
 
 
 def reschedule(schedule: Schedule, next_run: datetime) -> None:
@@ -149,27 +157,28 @@ def reschedule(schedule: Schedule, next_run: datetime) -> None:
         schedule.next_run = stored_time(next_run)
 
 
-def only_one(schedule: Schedule) -> Schedule:
+def keep_oldest(schedule: Schedule) -> Schedule:
     """Keep the oldest, where several processes have just made the same schedule at once."""
-    first, *others = same_name(schedule.name)
+    first, *others = schedules_named(schedule.name)
     for other in others:
         other.delete()
     return first
 
 
-def as_text(value: Sequence[Any] | Mapping[str, Any], parts: Mapping[Any, Any]) -> str:
+def literal_text(value: Sequence[Any] | Mapping[str, Any], parts: Mapping[Any, Any]) -> str:
     """Write arguments as Python literals, or raise ``PackageError`` naming the one that is none."""
     for key, part in parts.items():
         if not is_literal(part):
             raise PackageError(
                 f"Argument {key!r} ({type(part).__name__}) of a schedule must be a Python literal, "
-                f"such as text, numbers, lists and dictionaries of them; got {one_line(part)}."
+                f"such as text, numbers, lists and dictionaries of them; got {short_repr(part)}."
             )
     text = str(value)
-    if len(text) > LONGEST:
+    if len(text) > MAX_LITERAL_LENGTH:
         raise PackageError(
-            f"The arguments of a schedule must have {LONGEST} characters at most when they are "
-            f"written down; got {len(text)}. Keep them elsewhere, and pass what they are found by."
+            f"The arguments of a schedule must have {MAX_LITERAL_LENGTH} characters at most when "
+            f"they are written down; got {len(text)}. Keep them elsewhere, and pass what they are "
+            "found by."
         )
     return text
 
@@ -179,6 +188,6 @@ def is_literal(value: Any) -> bool:
     try:
         text = repr(value)
         # What is too long is refused as that, by the text of all.
-        return len(text) > LONGEST or parse_args(f"({text},)") == (value,)
+        return len(text) > MAX_LITERAL_LENGTH or parse_args(f"({text},)") == (value,)
     except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
         return False

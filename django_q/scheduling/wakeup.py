@@ -26,15 +26,19 @@ from django.dispatch import receiver
 from django_q.brokers import broker_class
 from django_q.brokers.base import Broker
 from django_q.brokers.orm.inotify import IN_ATTRIB, Inotify
-from django_q.brokers.orm.queue_wait import Listening
-from django_q.brokers.orm.sqlite import file_of
-from django_q.brokers.scheduler_wakeup import OFTEN, SELDOM, Waker
+from django_q.brokers.orm.queue_wait import PostgresQueueWait
+from django_q.brokers.orm.sqlite import database_path
+from django_q.brokers.scheduler_wakeup import (
+    NOTIFIED_CHECK_INTERVAL,
+    UNNOTIFIED_CHECK_INTERVAL,
+    SchedulerWakeup,
+)
 from django_q.conf import Conf
-from django_q.descriptor_wait import readable
+from django_q.descriptor_wait import wait_until_readable
 from django_q.models import Schedule
 
 #: The channel on PostgreSQL.
-CHANNEL = "django_q_schedules"
+SCHEDULES_CHANNEL = "django_q_schedules"
 
 
 @receiver(post_save, sender=Schedule, dispatch_uid="django_q.scheduling.wakeup")
@@ -42,18 +46,18 @@ def wake_schedulers(using: str, **kwargs: Any) -> None:
     """Tell the schedulers of all clusters, once the transaction has committed."""
     if Conf.SYNC:
         return
-    if tell := broker_tells():
+    if tell := broker_event_sender():
         transaction.on_commit(tell, using=using)
     elif connections[using].vendor == "postgresql":
-        Channel(using).notify()
+        ScheduleChannel(using).notify()
     elif connections[using].vendor == "sqlite":
-        transaction.on_commit(partial(touch, file_of(connections[using])), using=using)
+        transaction.on_commit(partial(touch, database_path(connections[using])), using=using)
 
 
-def broker_tells() -> Callable[[], Any] | None:
+def broker_event_sender() -> Callable[[], Any] | None:
     """Find what tells schedulers by the server of the broker, as far as the settings tell."""
     try:
-        return getattr(broker_class(), "tell_schedulers", None)
+        return getattr(broker_class(), "notify_schedulers", None)
     except (ImproperlyConfigured, ImportError):
         return None
 
@@ -64,10 +68,10 @@ def touch(path: str) -> None:
         os.utime(path)
 
 
-class Channel:
+class ScheduleChannel:
     """The channel on PostgreSQL, with what a listener asks of it."""
 
-    channel = CHANNEL
+    channel = SCHEDULES_CHANNEL
 
     def __init__(self, alias: str) -> None:
         self.alias = alias
@@ -77,7 +81,7 @@ class Channel:
         """The connection of this thread."""
         return connections[self.alias]
 
-    def tells_of_changes(self) -> bool:
+    def has_notify_trigger(self) -> bool:
         """Whether who listens is told."""
         return True
 
@@ -87,20 +91,20 @@ class Channel:
             cursor.execute("SELECT PG_NOTIFY(%s, '')", [self.channel])
 
 
-class PostgresWaker(Waker):
+class PostgresSchedulerWakeup(SchedulerWakeup):
     """Hears of changes by notifications, on a connection of its own."""
 
     def __init__(self, alias: str) -> None:
-        self.listening = Listening(Channel(alias))
+        self.listening = PostgresQueueWait(ScheduleChannel(alias))
 
     @property
-    def patience(self) -> float:
+    def check_interval(self) -> float:
         """Seconds after which to look whatever was heard."""
-        return SELDOM if self.listening.listener else OFTEN
+        return NOTIFIED_CHECK_INTERVAL if self.listening.listener else UNNOTIFIED_CHECK_INTERVAL
 
     def listen(self) -> None:
         """Listen, where the driver and what is between here and the server let it."""
-        self.listening.mark()
+        self.listening.prepare_wait()
 
     def sources(self) -> list[Any]:
         """List the descriptor of the connection."""
@@ -108,66 +112,66 @@ class PostgresWaker(Waker):
 
     def drain(self) -> None:
         """Read the messages that have arrived; a connection that has failed is made anew."""
-        self.listening.consume()
+        self.listening.read_notifications()
 
     def close(self) -> None:
         """Drop the connection."""
         self.listening.close()
 
 
-class SqliteWaker(Waker):
+class SqliteSchedulerWakeup(SchedulerWakeup):
     """Hears of changes by the kernel, where it tells of the database's file."""
 
     def __init__(self, alias: str) -> None:
         self.alias = alias
-        self.touched: Inotify | None = None
+        self.file_watch: Inotify | None = None
 
     @cached_property
     def path(self) -> str:
         """The database's file."""
-        return file_of(connections[self.alias])
+        return database_path(connections[self.alias])
 
     @property
-    def patience(self) -> float:
+    def check_interval(self) -> float:
         """Seconds after which to look whatever was heard."""
-        return SELDOM if self.touched else OFTEN
+        return NOTIFIED_CHECK_INTERVAL if self.file_watch else UNNOTIFIED_CHECK_INTERVAL
 
     def listen(self) -> None:
         """Watch the file, where the kernel tells of it; again, as another may have its name."""
-        is_new = self.touched is None
+        is_new = self.file_watch is None
         try:
-            self.touched = self.touched or Inotify(IN_ATTRIB)
-            self.touched.watch([self.path])
+            self.file_watch = self.file_watch or Inotify(IN_ATTRIB)
+            self.file_watch.watch([self.path])
         except OSError:  # no Linux, or no more watches for this user
             self.close()
             return
         if is_new:
             touch(self.path)
-            if not readable([self.touched], 0):
+            if not wait_until_readable([self.file_watch], 0):
                 self.close()
 
     def sources(self) -> list[Any]:
         """List the descriptor of the kernel."""
-        return [self.touched] if self.touched else []
+        return [self.file_watch] if self.file_watch else []
 
     def drain(self) -> None:
         """Take note of what was heard."""
-        if self.touched:
-            self.touched.forget()
+        if self.file_watch:
+            self.file_watch.discard_events()
 
     def close(self) -> None:
         """Watch no longer."""
-        if self.touched:
-            self.touched.close()
-        self.touched = None
+        if self.file_watch:
+            self.file_watch.close()
+        self.file_watch = None
 
 
-def waker_for(broker: Broker, alias: str) -> Waker:
+def scheduler_wakeup_for(broker: Broker, alias: str) -> SchedulerWakeup:
     """Choose how a scheduler hears of changes: as ``wake_schedulers`` tells of them."""
-    if waker := broker.waker():
+    if waker := broker.scheduler_wakeup():
         return waker
     if connections[alias].vendor == "postgresql":
-        return PostgresWaker(alias)
+        return PostgresSchedulerWakeup(alias)
     if connections[alias].vendor == "sqlite":
-        return SqliteWaker(alias)
-    return Waker()
+        return SqliteSchedulerWakeup(alias)
+    return SchedulerWakeup()

@@ -17,27 +17,27 @@ from django.db import connections, transaction
 from django.db.backends.signals import connection_created
 
 #: Seconds after which a server is given up that does not even acknowledge what it is sent.
-SILENCE = 30
+DEAD_SERVER_SECONDS = 30
 #: Seconds after which an attempt to connect is given up for another: the kernel asks less and less
 #: often, after 1, 3, 7 and 15 seconds.
-CONNECT = 10
+CONNECT_SECONDS = 10
 #: The same for the kernel. Where nothing is to be sent it asks, as often as these seconds say.
-PROBES = {
-    "TCP_USER_TIMEOUT": SILENCE * 1000,  # milliseconds
-    "TCP_KEEPIDLE": SILENCE // 2,
-    "TCP_KEEPINTVL": SILENCE // 6,
+KEEPALIVE_OPTIONS = {
+    "TCP_USER_TIMEOUT": DEAD_SERVER_SECONDS * 1000,  # milliseconds
+    "TCP_KEEPIDLE": DEAD_SERVER_SECONDS // 2,
+    "TCP_KEEPINTVL": DEAD_SERVER_SECONDS // 6,
     "TCP_KEEPCNT": 3,
 }
 #: The OPTIONS of each database, where this process, or the one it was forked from, has others.
-OPTIONS_OF_PROJECT: dict[str, dict] = {}
+PROJECT_DATABASE_OPTIONS: dict[str, dict] = {}
 #: What is said of a URL without quoting it.
-UNREADABLE = (
+INVALID_URL_MESSAGE = (
     "Q_CLUSTER['redis']: the URL can not be read. It must look like "
     "'redis://user:password@host:6379/0'; write '/', '#', '?' and '@' in a password as %2F, %23, "
     "%3F and %40, or pass the arguments of redis.Redis in a dictionary."
 )
 #: Names in a database's OPTIONS by which a project says so itself.
-OWN_PROBES = ("tcp_user_timeout", "keepalives", "keepalives_idle")
+PROJECT_KEEPALIVE_NAMES = ("tcp_user_timeout", "keepalives", "keepalives_idle")
 
 
 def connect_redis(options: Mapping[str, Any] | str | None, django_redis: str | None = None) -> Any:
@@ -62,15 +62,15 @@ def connect_redis(options: Mapping[str, Any] | str | None, django_redis: str | N
     from django_q.servers import redis_sentinel
 
     arguments = {"url": options} if isinstance(options, str) else dict(options or {})
-    arguments = {**caller(redis), **arguments}
+    arguments = {**redis_client_info(redis), **arguments}
     if redis_sentinel.is_sentinel(arguments):
-        return redis_sentinel.connect(arguments)
+        return redis_sentinel.connect_to_master(arguments)
     check_address(arguments)
     if url := arguments.pop("url", None):
         try:
             return redis.Redis.from_url(url, **arguments)
         except ValueError:  # which quotes a part of it
-            raise ImproperlyConfigured(UNREADABLE) from None
+            raise ImproperlyConfigured(INVALID_URL_MESSAGE) from None
     return redis.Redis(**arguments)
 
 
@@ -83,7 +83,7 @@ def check_address(arguments: Mapping[str, Any]) -> None:
     url, host = arguments.get("url"), arguments.get("host")
     rest = re.split("[/?#]", url.partition("://")[2], maxsplit=1) if isinstance(url, str) else []
     if len(rest) > 1 and "@" in rest[1]:
-        raise ImproperlyConfigured(UNREADABLE)
+        raise ImproperlyConfigured(INVALID_URL_MESSAGE)
     if isinstance(host, str) and ("@" in host or "://" in host):
         raise ImproperlyConfigured("Q_CLUSTER['redis']: 'host' is a URL. Give it as 'url'.")
 
@@ -102,7 +102,7 @@ def check_database(alias: str) -> None:
 
 
 @lru_cache(maxsize=1)
-def caller(redis: Any) -> dict[str, Any]:
+def redis_client_info(redis: Any) -> dict[str, Any]:
     """Say who is calling, once: redis-py reads its package's metadata each time otherwise."""
     if hasattr(redis, "DriverInfo"):
         return {"driver_info": redis.DriverInfo(lib_version=redis.__version__)}
@@ -115,7 +115,7 @@ def redis_errors() -> tuple[type[Exception], ...]:
     return (loaded.RedisError,) if loaded else ()
 
 
-def suit_cluster() -> None:
+def configure_cluster_databases() -> None:
     """Have databases as a process of the cluster wants them that runs no tasks.
 
     It waits no longer than half a minute for a server that is gone: one that dies with its
@@ -125,29 +125,29 @@ def suit_cluster() -> None:
 
     It has no pool of connections, which is for many threads.
     """
-    for connection in usable():
+    for connection in usable_connections():
         settings = connection.settings_dict
-        options = OPTIONS_OF_PROJECT.setdefault(connection.alias, settings["OPTIONS"])
+        options = PROJECT_DATABASE_OPTIONS.setdefault(connection.alias, settings["OPTIONS"])
         if connection.vendor in ("postgresql", "mysql"):
-            options = {"connect_timeout": CONNECT, **options}
+            options = {"connect_timeout": CONNECT_SECONDS, **options}
         settings["OPTIONS"] = {name: options[name] for name in options if name != "pool"}
-    connection_created.connect(probe)
+    connection_created.connect(enable_keepalive)
 
 
-def suit_sentinel(seconds: float) -> None:
+def configure_sentinel_databases(seconds: float) -> None:
     """Have databases as a process wants them that waits for an answer no longer than this.
 
     The drivers of MySQL have to be told: they wait in C, where no handler of Python is called.
     """
     limits = dict.fromkeys(("connect_timeout", "read_timeout", "write_timeout"), int(seconds))
-    for connection in usable():
+    for connection in usable_connections():
         if connection.vendor == "mysql" and connection.Database.__name__ == "MySQLdb":
             settings = connection.settings_dict
             settings["OPTIONS"] = {**settings["OPTIONS"], **limits}
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[None]:
+def interruptible_psycopg2() -> Iterator[None]:
     """Have psycopg 2 wait in Python while a block runs, so that a signal's handler can end that."""
     extensions = sys.modules.get("psycopg2.extensions")
     if extensions is None or extensions.get_wait_callback():
@@ -160,30 +160,32 @@ def interruptible() -> Iterator[None]:
         extensions.set_wait_callback(None)
 
 
-def suit_tasks() -> None:
+def restore_project_databases() -> None:
     """Have databases as the project wants them: in a worker, which is forked from the cluster."""
-    for alias, options in OPTIONS_OF_PROJECT.items():
+    for alias, options in PROJECT_DATABASE_OPTIONS.items():
         connections.settings[alias]["OPTIONS"] = options
-    connection_created.disconnect(probe)
+    connection_created.disconnect(enable_keepalive)
 
 
-def usable() -> Iterator[Any]:
+def usable_connections() -> Iterator[Any]:
     """Give this thread's connection to each database whose settings and driver are in order."""
     for alias in connections:
         with contextlib.suppress(ImproperlyConfigured):  # whoever uses it is told
             yield connections[alias]
 
 
-def probe(connection: Any, **kwargs: Any) -> None:
+def enable_keepalive(connection: Any, **kwargs: Any) -> None:
     """Have the kernel ask whether the server is there; a receiver of ``connection_created``."""
     fileno = getattr(connection.connection, "fileno", None)
-    if fileno is None or not connection.settings_dict["OPTIONS"].keys().isdisjoint(OWN_PROBES):
+    if fileno is None or not connection.settings_dict["OPTIONS"].keys().isdisjoint(
+        PROJECT_KEEPALIVE_NAMES
+    ):
         return
     blocks = os.get_blocking(fileno())
     with socket.socket(fileno=os.dup(fileno())) as line:
         if line.family in (socket.AF_INET, socket.AF_INET6):
             line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            for name, value in PROBES.items():
+            for name, value in KEEPALIVE_OPTIONS.items():
                 if hasattr(socket, name):
                     line.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
     os.set_blocking(fileno(), blocks)  # which socket.setdefaulttimeout() may have changed
@@ -193,13 +195,13 @@ def close_all() -> None:
     """Close all connections, pools of them too: a child must not share its parent's."""
     caches.close_all()
     connections.close_all()
-    for connection in usable():
+    for connection in usable_connections():
         with contextlib.suppress(ImproperlyConfigured):
             if hasattr(connection, "close_pool"):  # of PostgreSQL and Oracle, for all threads
                 connection.close_pool()
 
 
-def may_go_past_cursors(connection: Any) -> bool:
+def allows_raw_statements(connection: Any) -> bool:
     """Whether a statement may be given to the driver itself, to be committed at once.
 
     Not where somebody waits to see statements: who does, as ``assertNumQueries`` and many a
@@ -214,19 +216,19 @@ def may_go_past_cursors(connection: Any) -> bool:
         and not connection.queries_logged
         and not connection.execute_wrappers
         and "cursor" not in vars(connection)
-        and has_cursors_of_django(type(connection))
+        and uses_django_cursors(type(connection))
         and type(connection.connection) is getattr(connection.Database, "Connection", None)
     )
 
 
 @lru_cache
-def has_cursors_of_django(backend: type) -> bool:
+def uses_django_cursors(backend: type) -> bool:
     """Whether nothing but Django itself has a part in how a database wrapper makes cursors."""
     makers = (getattr(backend, name) for name in ("cursor", "_cursor", "create_cursor"))
     return all(maker.__module__.startswith("django.") for maker in makers)
 
 
-def takes(alias: str, write: Callable[[], Any]) -> bool:
+def takes_writes(alias: str, write: Callable[[], Any]) -> bool:
     """Ask a database whether it takes what a function writes, which does not stay.
 
     Whatever it says is no: that it is away, read-only, not migrated, or not for this user.
@@ -242,7 +244,7 @@ def takes(alias: str, write: Callable[[], Any]) -> bool:
     return True
 
 
-class Opened:
+class OpenedConnections:
     """Whether this process has ever opened a database connection.
 
     Asked before each task: looking through the connections of a process that has none would
@@ -262,7 +264,7 @@ class Opened:
         cls.any = False
 
 
-connection_created.connect(Opened.note, dispatch_uid="django_q.servers.connections")
+connection_created.connect(OpenedConnections.note, dispatch_uid="django_q.servers.connections")
 
 
 def close_old() -> None:
@@ -271,7 +273,7 @@ def close_old() -> None:
     Those inside an atomic block stay: they belong to whoever opened the transaction. What they
     have logged of statements, as with ``DEBUG``, is forgotten: Django does so for each request.
     """
-    if not Opened.any:
+    if not OpenedConnections.any:
         return
     for connection in connections.all(initialized_only=True):
         connection.queries_log.clear()

@@ -14,22 +14,22 @@ from django.db.models.expressions import RawSQL
 from django.utils.timezone import get_default_timezone, is_naive, now
 
 
-def time_in(connection: Any, seconds: float = 0) -> tuple[str, list]:
+def sql_time(connection: Any, seconds: float = 0) -> tuple[str, list]:
     """Make the SQL of the time in ``seconds`` from now, and its parameters."""
-    return BY_VENDOR.get(connection.vendor, here)(connection, seconds)
+    return SQL_TIME_BY_VENDOR.get(connection.vendor, local_sql_time)(connection, seconds)
 
 
-def expression_of_time_in(alias: str, seconds: float = 0) -> RawSQL:
+def time_expression(alias: str, seconds: float = 0) -> RawSQL:
     """Make the time in ``seconds`` from now for a queryset."""
-    return RawSQL(*time_in(connections[alias], seconds), output_field=models.DateTimeField())
+    return RawSQL(*sql_time(connections[alias], seconds), output_field=models.DateTimeField())
 
 
-def now_in(alias: str) -> datetime:
+def database_now(alias: str) -> datetime:
     """Tell the time in UTC, by the clock of a database."""
     connection = connections[alias]
-    if connection.vendor not in BY_VENDOR:
+    if connection.vendor not in SQL_TIME_BY_VENDOR:
         return now().astimezone(timezone.utc)
-    sql, parameters = time_in(connection)
+    sql, parameters = sql_time(connection)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {sql}", parameters)
         moment = cursor.fetchone()[0]
@@ -38,18 +38,18 @@ def now_in(alias: str) -> datetime:
     return moment.astimezone(timezone.utc)
 
 
-def here(connection: Any, seconds: float) -> tuple[str, list]:
+def local_sql_time(connection: Any, seconds: float) -> tuple[str, list]:
     """Take the time of this machine."""
     then = now() + timedelta(seconds=seconds) if seconds else now()
     return "%s", [connection.ops.adapt_datetimefield_value(then)]
 
 
-def on_postgresql(connection: Any, seconds: float) -> tuple[str, list]:
+def postgresql_sql_time(connection: Any, seconds: float) -> tuple[str, list]:
     """Take the time at which the server got the statement."""
     return "STATEMENT_TIMESTAMP() + %s::float8 * INTERVAL '1 second'", [float(seconds)]
 
 
-def on_mysql(connection: Any, seconds: float) -> tuple[str, list]:
+def mysql_sql_time(connection: Any, seconds: float) -> tuple[str, list]:
     """Take the time of the server, in the zone in which Django stores times there."""
     zone = connection.timezone or get_default_timezone()
     offset = datetime.now(timezone.utc).astimezone(zone).utcoffset() or timedelta()
@@ -57,7 +57,7 @@ def on_mysql(connection: Any, seconds: float) -> tuple[str, list]:
     return "UTC_TIMESTAMP(6) + INTERVAL %s MICROSECOND", [microseconds]
 
 
-BY_VENDOR: dict[str, Callable[[Any, float], tuple[str, list]]] = {
-    "postgresql": on_postgresql,
-    "mysql": on_mysql,
+SQL_TIME_BY_VENDOR: dict[str, Callable[[Any, float], tuple[str, list]]] = {
+    "postgresql": postgresql_sql_time,
+    "mysql": mysql_sql_time,
 }

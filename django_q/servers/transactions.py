@@ -14,7 +14,7 @@ from django_q.exceptions import DjangoQError
 logger = logging.getLogger("django-q")
 
 #: Isolation levels in which a transaction never sees what is saved after it began.
-FROZEN = ("repeatable read", "serializable")
+SNAPSHOT_ISOLATION_LEVELS = ("repeatable read", "serializable")
 
 
 def is_open(connection: Any) -> bool:
@@ -38,7 +38,7 @@ def open_transaction() -> str | None:
     return None
 
 
-class Commit:
+class CommitAction:
     """Something to do when a transaction commits, and the tasks and groups that wait for it."""
 
     def __init__(self, action: Callable[[], Any] | None, names: Iterable[str]) -> None:
@@ -50,9 +50,9 @@ class Commit:
             self.action()
 
 
-def when_committed(action: Callable[[], Any] | None, names: Iterable[str], alias: str) -> None:
+def run_on_commit(action: Callable[[], Any] | None, names: Iterable[str], alias: str) -> None:
     """Do something when a transaction commits; by then nobody can have waited for the names."""
-    transaction.on_commit(Commit(action, names), using=alias)
+    transaction.on_commit(CommitAction(action, names), using=alias)
 
 
 def check_wait(name: str) -> None:
@@ -68,7 +68,7 @@ def check_wait(name: str) -> None:
                 f"'{name}' is pushed when the transaction commits, so nothing can be waited for "
                 "inside it. Wait behind the atomic block, or enqueue with on_commit=False."
             )
-        if is_frozen(connection):
+        if reads_snapshot(connection):
             logger.warning(
                 "waiting for '%s' inside a transaction on '%s', "
                 "which does not see what is saved after it began",
@@ -77,9 +77,9 @@ def check_wait(name: str) -> None:
             )
 
 
-def is_frozen(connection: Any) -> bool:
+def reads_snapshot(connection: Any) -> bool:
     """Whether the open transaction sees the database as it was when it began."""
     if connection.vendor == "sqlite":
         return True
     level = getattr(connection, "isolation_level", None)
-    return str(getattr(level, "name", level)).lower().replace("_", " ") in FROZEN
+    return str(getattr(level, "name", level)).lower().replace("_", " ") in SNAPSHOT_ISOLATION_LEVELS

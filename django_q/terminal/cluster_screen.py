@@ -14,17 +14,22 @@ from django.utils.translation import gettext_lazy, ngettext
 from django_q.brokers import Broker
 from django_q.conf import Conf
 from django_q.status import Stat
-from django_q.terminal.queue_figures import Figures, Gauge, reaching, shown
+from django_q.terminal.queue_figures import (
+    Figures,
+    FiguresReader,
+    broker_errors_translated,
+    figure_text,
+)
 from django_q.terminal.screen import Screen
-from django_q.terminal.table import BLANK, Cell, Row
+from django_q.terminal.table import BLANK_ROW, Cell, Row
 
 #: From this many columns on, a terminal shows the queue and the running tasks as well.
-WIDE = 160
+WIDE_TERMINAL_COLUMNS = 160
 #: Columns that the running tasks take there.
 RUNNING_SPAN = 7
 
-HEAD = "black_on_green"
-BAR = "black_on_cyan"
+HEADER_STYLE = "black_on_green"
+SUMMARY_STYLE = "black_on_cyan"
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ def result_queue_style(stat: Stat) -> str:
     return "cyan" if stat.done_q_size else ""
 
 
-COLUMNS = (
+CLUSTER_COLUMNS = (
     Column(gettext_lazy("Host"), lambda stat: stat.host),
     Column(gettext_lazy("Id"), lambda stat: str(stat.cluster_id)[-8:]),
     Column(gettext_lazy("State"), lambda stat: stat.status, state_style),
@@ -75,7 +80,7 @@ COLUMNS = (
     Column(gettext_lazy("Up"), lambda stat: duration(stat.uptime())),
 )
 #: What a wide terminal shows behind them.
-QUEUE = Column(gettext_lazy("Queue"), lambda stat: stat.queue)
+QUEUE_COLUMN = Column(gettext_lazy("Queue"), lambda stat: stat.queue)
 
 
 def duration(seconds: float) -> str:
@@ -84,37 +89,37 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02}:{second:02}"
 
 
-def chosen(wide: bool) -> tuple[Column, ...]:
+def columns_for(wide: bool) -> tuple[Column, ...]:
     """Choose the columns."""
-    return (*COLUMNS, QUEUE) if wide else COLUMNS
+    return (*CLUSTER_COLUMNS, QUEUE_COLUMN) if wide else CLUSTER_COLUMNS
 
 
 def header(wide: bool = False) -> Row:
     """Make the row of titles."""
-    titles = [Cell(str(column.title), HEAD) for column in chosen(wide)]
-    return [*titles, running_cell(_("Running"), HEAD)] if wide else titles
+    titles = [Cell(str(column.title), HEADER_STYLE) for column in columns_for(wide)]
+    return [*titles, running_cell(_("Running"), HEADER_STYLE)] if wide else titles
 
 
 def rows(stats: Sequence[Stat], wide: bool = False) -> list[Row]:
     """Make a row of each cluster; a wide one has a further row for each further running task."""
     if not stats:
-        return [BLANK, [Cell(_("No clusters appear to be running."))]]
+        return [BLANK_ROW, [Cell(_("No clusters appear to be running."))]]
     return [row for stat in stats for row in (wide_rows(stat) if wide else [cells(stat)])]
 
 
 def cells(stat: Stat, wide: bool = False) -> list[Cell]:
     """Make the cells of a cluster."""
-    return [Cell(str(column.text(stat)), column.style(stat)) for column in chosen(wide)]
+    return [Cell(str(column.text(stat)), column.style(stat)) for column in columns_for(wide)]
 
 
 def wide_rows(stat: Stat) -> list[Row]:
     """Make the row of a cluster with its first running task, and those of the others."""
-    own, none = cells(stat, wide=True), [Cell() for _column in chosen(wide=True)]
-    lines = zip_longest([own], running(stat) or [""], fillvalue=None)
+    own, none = cells(stat, wide=True), [Cell() for _column in columns_for(wide=True)]
+    lines = zip_longest([own], running_tasks(stat) or [""], fillvalue=None)
     return [[*(row or none), running_cell(text or "")] for row, text in lines]
 
 
-def running(stat: Stat) -> list[str]:
+def running_tasks(stat: Stat) -> list[str]:
     """Say what each worker runs, the longest first."""
     tasks = sorted(stat.current, key=lambda task: -task[3])
     return [f"{duration(seconds)}  {pid}  {func}  {name}" for pid, name, func, seconds in tasks]
@@ -125,21 +130,21 @@ def running_cell(text: str, style: str = "") -> Cell:
     return Cell(text, style, span=RUNNING_SPAN, left=True)
 
 
-def bar(figures: Figures) -> list[Row]:
+def summary_rows(figures: Figures) -> list[Row]:
     """Make the rows below the clusters."""
     queued = f"{figures.queued}({figures.locked})" if figures.locked else str(figures.queued)
     # Not inside the f-string, where xgettext finds no messages.
     numbers = (
         (_("Queued"), queued),
-        (_("Success"), shown(figures.successes)),
-        (_("Failures"), shown(figures.failures)),
+        (_("Success"), figure_text(figures.successes)),
+        (_("Failures"), figure_text(figures.failures)),
     )
     summary = (figures.broker, *(f"{label} {number}" for label, number in numbers))
-    line: Row = [Cell(text, BAR) for text in summary]
-    return [BLANK, line, *dead(figures.dead)]
+    line: Row = [Cell(text, SUMMARY_STYLE) for text in summary]
+    return [BLANK_ROW, line, *dead_letter_rows(figures.dead)]
 
 
-def dead(number: int) -> list[Row]:
+def dead_letter_rows(number: int) -> list[Row]:
     """Tell of packages that could not be decoded, if there are any."""
     if not number:
         return []
@@ -156,16 +161,16 @@ class ClusterScreen(Screen):
 
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
-        self.gauge = Gauge(broker)
+        self.figures_reader = FiguresReader(broker)
         self.stats: list[Stat] = []  #: as they were read last
 
     def head(self, width: int) -> list[Row]:
         """Make the titles."""
-        return [header(width >= WIDE)]
+        return [header(width >= WIDE_TERMINAL_COLUMNS)]
 
     def content(self, width: int) -> tuple[list[Row], list[Row]]:
         """Make the rows of clusters, and the bar. Raises BrokerUnavailable."""
-        with reaching(self.broker):
+        with broker_errors_translated(self.broker):
             self.stats = Stat.get_all(self.broker)
-            figures = self.gauge.read()
-        return rows(self.stats, width >= WIDE), bar(figures)
+            figures = self.figures_reader.read()
+        return rows(self.stats, width >= WIDE_TERMINAL_COLUMNS), summary_rows(figures)

@@ -9,21 +9,21 @@ from typing import Any
 from django_q import __version__
 from django_q.conf import Conf, Settings
 from django_q.text import redaction
-from django_q.text.printable import LONG, printable
+from django_q.text.printable import MAX_TEXT_CHARACTERS, printable
 
 #: What follows from settings and is no field.
-DERIVED = ("SECRET_KEY", "Q_LIST", "Q_STAT", "QSIZE")
+DERIVED_SETTINGS = ("SECRET_KEY", "Q_LIST", "Q_STAT", "QSIZE")
 
 
-def lines() -> Iterator[str]:
+def setting_lines() -> Iterator[str]:
     """Write each setting that has a value, by name, without secrets."""
     yield f"VERSION: {__version__}"
-    for name in sorted([*(field.name for field in fields(Settings)), *DERIVED]):
+    for name in sorted([*(field.name for field in fields(Settings)), *DERIVED_SETTINGS]):
         value = getattr(Conf, name)
         if value is not None:
-            yield f"{name}: {printable(without_secrets(name, value), LONG)}"
+            yield f"{name}: {printable(without_secrets(name, value), MAX_TEXT_CHARACTERS)}"
 
 
 def without_secrets(name: str, value: Any) -> str:
     """Write a value as far as it is known to be harmless."""
-    return redaction.setting(name, value)
+    return redaction.redact_setting(name, value)

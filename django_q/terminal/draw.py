@@ -16,16 +16,16 @@ from typing import Any, TextIO
 from django.utils.translation import gettext_lazy as _
 
 from django_q.foreign_code.optional_packages import optional
-from django_q.terminal.table import Frame, Row, fit
+from django_q.terminal.table import Frame, Row, fit_row
 
 blessed = optional("blessed")
 
 #: A screen is drawn anew this often; seconds.
-REFRESH = 1.0
+REFRESH_INTERVAL = 1.0
 #: A new size of the terminal is noticed within this time; seconds.
-GLANCE = 0.2
+RESIZE_CHECK_INTERVAL = 0.2
 #: A server that answers at all most often has done so by then; seconds.
-MOMENT = 0.1
+QUICK_REPLY_SECONDS = 0.1
 
 
 class PlainTerminal:
@@ -117,7 +117,7 @@ class ColourTerminal(PlainTerminal):
         """Wait for the time, a key or a new size; True when the key was q."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
-            key = self.key(min(left, GLANCE))
+            key = self.key(min(left, RESIZE_CHECK_INTERVAL))
             if key or self.size != (self.width, self.height):
                 return key.lower() == "q"
         return False
@@ -150,24 +150,24 @@ def draw(term: PlainTerminal, rows: Iterable[Row]) -> None:
     term.write(render(term, rows))
 
 
-def animate(
+def draw_until_quit(
     term: PlainTerminal,
     frame: Callable[[PlainTerminal], Frame],
     first: Frame,
-    refresh: float = REFRESH,
+    refresh: float = REFRESH_INTERVAL,
 ) -> None:
     """Draw a screen again and again until the user quits; ``first`` until there is one to draw."""
-    maker = Maker(lambda: frame(term))
+    caller = BackgroundCaller(lambda: frame(term))
     last = first
     try:
         with term.fullscreen():
             while True:
-                order = maker.order()
-                while not is_done(order):
+                future = caller.submit()
+                while not is_done_soon(future):
                     term.repaint(render(term, last.rows(term.height)))
-                    if term.pause(GLANCE):
+                    if term.pause(RESIZE_CHECK_INTERVAL):
                         return
-                last = order.result()
+                last = future.result()
                 term.refresh(render(term, last.rows(term.height)))
                 if term.pause(refresh):
                     return
@@ -175,34 +175,34 @@ def animate(
         return
 
 
-class Maker:
+class BackgroundCaller:
     """Makes things in one thread of its own, so a silent server does not keep a key waiting."""
 
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self.make = make
-        self.orders: SimpleQueue[Future] = SimpleQueue()
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self.function = function
+        self.futures: SimpleQueue[Future] = SimpleQueue()
         # A daemon, because who quits does not wait for a server either.
         Thread(target=self.run, daemon=True).start()
 
-    def order(self) -> Future:
+    def submit(self) -> Future:
         """Have one made."""
         order: Future = Future()
-        self.orders.put(order)
+        self.futures.put(order)
         return order
 
     def run(self) -> None:
         """Make what is ordered, for ever."""
         while True:
-            order = self.orders.get()
+            order = self.futures.get()
             try:
-                order.set_result(self.make())
+                order.set_result(self.function())
             except BaseException as error:  # raised again where the result is asked for
                 order.set_exception(error)
 
 
-def is_done(order: Future) -> bool:
+def is_done_soon(future: Future) -> bool:
     """Wait a moment for an order."""
-    return bool(wait([order], timeout=MOMENT).done)
+    return bool(wait([future], timeout=QUICK_REPLY_SECONDS).done)
 
 
 def render(term: PlainTerminal, rows: Iterable[Row]) -> list[str]:
@@ -212,4 +212,4 @@ def render(term: PlainTerminal, rows: Iterable[Row]) -> list[str]:
 
 def line(term: PlainTerminal, row: Row) -> str:
     """Make the line of a row."""
-    return "".join(term.paint(text, style) for text, style in fit(row, term.width))
+    return "".join(term.paint(text, style) for text, style in fit_row(row, term.width))

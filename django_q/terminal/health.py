@@ -13,15 +13,15 @@ from django_q.brokers import Broker
 from django_q.conf import Conf
 from django_q.exceptions import DjangoQError
 from django_q.status import Stat
-from django_q.terminal.queue_figures import reaching
+from django_q.terminal.queue_figures import broker_errors_translated
 from django_q.terminal.report import on_host
 from django_q.text.printable import printable
 
 #: A queue that nobody takes from is watched this long; above the pause between two heartbeats of
 #: an idle cluster; seconds.
-PATIENCE = 5.0
+STUCK_SECONDS = 5.0
 #: Between two looks; seconds.
-PAUSE = 0.5
+HEALTH_CHECK_INTERVAL = 0.5
 
 
 class Unhealthy(DjangoQError):
@@ -29,16 +29,16 @@ class Unhealthy(DjangoQError):
 
 
 @dataclass(frozen=True)
-class Look:
+class QueueSnapshot:
     """What is seen of a queue at one moment."""
 
     waiting: int  #: tasks
     stats: list[Stat]  #: clusters of this queue
 
     @classmethod
-    def take(cls, broker: Broker) -> Look:
+    def take(cls, broker: Broker) -> QueueSnapshot:
         """Look now. Raises BrokerUnavailable."""
-        with reaching(broker):
+        with broker_errors_translated(broker):
             stats = Stat.get_all(broker)
             return cls(broker.queue_size(), [stat for stat in stats if serves(stat)])
 
@@ -49,7 +49,7 @@ class Look:
             for stat in self.stats
         )
 
-    def is_stuck_since(self, earlier: Look) -> bool:
+    def is_stuck_since(self, earlier: QueueSnapshot) -> bool:
         """Say whether tasks wait, nobody is at work, and none was taken since ``earlier``."""
         return bool(self.waiting) and self.waiting >= earlier.waiting and not self.is_busy()
 
@@ -62,7 +62,7 @@ def serves(stat: Stat) -> bool:
 def check(
     broker: Broker,
     host: str | None = None,
-    patience: float = PATIENCE,
+    stuck_seconds: float = STUCK_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
 ) -> str:
     """Say which cluster serves the queue, of those on ``host`` if that is given.
@@ -70,19 +70,19 @@ def check(
     Raises Unhealthy when there is none, or when tasks wait ``patience`` seconds although nobody
     is at work; BrokerUnavailable when the broker does not answer.
     """
-    first = last = Look.take(broker)
-    sentence = serving(on_host(first.stats, host), host)
-    for _round in range(round(patience / PAUSE)):
+    first = last = QueueSnapshot.take(broker)
+    sentence = describe_serving_cluster(on_host(first.stats, host), host)
+    for _round in range(round(stuck_seconds / HEALTH_CHECK_INTERVAL)):
         if not last.is_stuck_since(first):
             return sentence
-        sleep(PAUSE)
-        last = Look.take(broker)
+        sleep(HEALTH_CHECK_INTERVAL)
+        last = QueueSnapshot.take(broker)
     if last.is_stuck_since(first):
-        raise Unhealthy(stuck(last.waiting, patience))
+        raise Unhealthy(describe_stuck_queue(last.waiting, stuck_seconds))
     return sentence
 
 
-def serving(stats: Sequence[Stat], host: str | None) -> str:
+def describe_serving_cluster(stats: Sequence[Stat], host: str | None) -> str:
     """Name a cluster that is fit to work. Raises Unhealthy when there is none."""
     facts = {"queue": Conf.CLUSTER_NAME, "host": host}
     if not stats:
@@ -90,20 +90,20 @@ def serving(stats: Sequence[Stat], host: str | None) -> str:
         raise Unhealthy((where if host else _("No cluster of '%(queue)s' is running.")) % facts)
     fit = [stat for stat in stats if stat.status in (Conf.IDLE, Conf.WORKING)]
     if not fit:
-        raise Unhealthy(sentence(stats[0]))
+        raise Unhealthy(describe_cluster(stats[0]))
     able = [stat for stat in fit if stat.workers]
     if not able:
         raise Unhealthy(_("The cluster of '%(queue)s' has no workers.") % facts)
-    return sentence(able[0])
+    return describe_cluster(able[0])
 
 
-def sentence(stat: Stat) -> str:
+def describe_cluster(stat: Stat) -> str:
     """Tell the state of a cluster."""
     text = _("Cluster %(cluster)s on %(host)s: %(state)s.")
     return text % {"cluster": stat.cluster_id, "host": printable(stat.host), "state": stat.status}
 
 
-def stuck(waiting: int, seconds: float) -> str:
+def describe_stuck_queue(waiting: int, seconds: float) -> str:
     """Tell that a queue does not move."""
     text = ngettext(
         "%(number)d task waits in '%(queue)s', and nobody took it for %(seconds)d seconds.",

@@ -14,18 +14,18 @@ from django.utils.translation import gettext_lazy
 from django_q.brokers import Broker
 from django_q.foreign_code.optional_packages import psutil
 from django_q.status import Stat
-from django_q.terminal.cluster_screen import HEAD
-from django_q.terminal.queue_figures import reaching
+from django_q.terminal.cluster_screen import HEADER_STYLE
+from django_q.terminal.queue_figures import broker_errors_translated
 from django_q.terminal.screen import Screen
-from django_q.terminal.table import BLANK, Cell, Row
+from django_q.terminal.table import BLANK_ROW, Cell, Row
 
 MEGABYTE = 1024 * 1024
 
 #: Stands where nothing can be told: a process has ended, or a cluster runs on another host.
-UNKNOWN = "-"
+UNKNOWN_TEXT = "-"
 
 #: Title and unit of each column, in two rows so that they fit 80 columns.
-TITLES: tuple[tuple[Any, str], ...] = (
+MEMORY_COLUMNS: tuple[tuple[Any, str], ...] = (
     (gettext_lazy("Host"), ""),
     (gettext_lazy("Id"), ""),
     (gettext_lazy("Available"), "(%)"),
@@ -38,7 +38,7 @@ TITLES: tuple[tuple[Any, str], ...] = (
 
 
 @dataclass
-class Memory:
+class HostMemory:
     """Memory of this host at one moment."""
 
     host: str = field(default_factory=socket.gethostname)
@@ -47,7 +47,7 @@ class Memory:
     total: float = 0  #: megabytes
 
     @classmethod
-    def measure(cls) -> Memory:
+    def measure(cls) -> HostMemory:
         """Ask the operating system."""
         memory = psutil.virtual_memory()
         return cls(
@@ -58,7 +58,7 @@ class Memory:
 
 
 @dataclass
-class Lowest:
+class LowestMemory:
     """The least memory that was available while we looked."""
 
     percent: float = 100.0
@@ -90,21 +90,21 @@ def get_process_mb(pid: int) -> float | None:
 
 def rows(
     stats: Sequence[Stat],
-    memory: Memory,
+    memory: HostMemory,
     measure: Callable[[int], float | None],
     workers: bool = False,
 ) -> list[Row]:
     """Make a row of each cluster, and with ``workers`` the rows of theirs below."""
     if not stats:
-        return [BLANK, [Cell(_("No clusters appear to be running."))]]
-    table = [row_of(stat, memory, measure) for stat in stats]
+        return [BLANK_ROW, [Cell(_("No clusters appear to be running."))]]
+    table = [cluster_row(stat, memory, measure) for stat in stats]
     if not workers:
         return table
     here = [stat for stat in stats if stat.host == memory.host]
     return [*table, *(row for stat in here for row in worker_rows(stat, measure))]
 
 
-def row_of(stat: Stat, memory: Memory, measure: Callable[[int], float | None]) -> Row:
+def cluster_row(stat: Stat, memory: HostMemory, measure: Callable[[int], float | None]) -> Row:
     """Make the row of a cluster; of one on another host, we can not tell."""
     own: tuple[Any, ...] = (None,) * 6
     if stat.host == memory.host:
@@ -116,14 +116,14 @@ def row_of(stat: Stat, memory: Memory, measure: Callable[[int], float | None]) -
 
 def worker_rows(stat: Stat, measure: Callable[[int], float | None]) -> Iterator[Row]:
     """Make titles and values of a cluster's workers, in the columns of the table above."""
-    in_a_row = len(TITLES) - 1
+    in_a_row = len(MEMORY_COLUMNS) - 1
     for start in range(0, len(stat.workers), in_a_row):
         pids = stat.workers[start : start + in_a_row]
         numbers = range(start + 1, start + 1 + len(pids))
         rest = [""] * (in_a_row - len(pids))
         titles = [_("Id"), *(_("Worker %d") % number for number in numbers), *rest]
-        yield BLANK
-        yield [Cell(title, HEAD) for title in titles]
+        yield BLANK_ROW
+        yield [Cell(title, HEADER_STYLE) for title in titles]
         yield [
             Cell(str(stat.cluster_id)[-8:]),
             *(cell(measure(pid)) for pid in pids),
@@ -133,7 +133,7 @@ def worker_rows(stat: Stat, measure: Callable[[int], float | None]) -> Iterator[
 
 def cell(number: float | None) -> Cell:
     """Make the cell of a number."""
-    return Cell(UNKNOWN if number is None else f"{number:.2f}")
+    return Cell(UNKNOWN_TEXT if number is None else f"{number:.2f}")
 
 
 class MemoryScreen(Screen):
@@ -142,17 +142,20 @@ class MemoryScreen(Screen):
     def __init__(self, broker: Broker, workers: bool = False) -> None:
         self.broker = broker
         self.workers = workers
-        self.lowest = Lowest()
+        self.lowest = LowestMemory()
 
     def head(self, width: int) -> list[Row]:
         """Make the titles."""
-        return [[Cell(str(text), HEAD) for text in texts] for texts in zip(*TITLES, strict=True)]
+        return [
+            [Cell(str(text), HEADER_STYLE) for text in texts]
+            for texts in zip(*MEMORY_COLUMNS, strict=True)
+        ]
 
     def content(self, width: int) -> tuple[list[Row], list[Row]]:
         """Make the rows of clusters, and what was lowest. Raises BrokerUnavailable."""
-        with reaching(self.broker):
+        with broker_errors_translated(self.broker):
             stats = Stat.get_all(self.broker)
-        memory = Memory.measure()
+        memory = HostMemory.measure()
         self.lowest.note(memory.percent)
         body = rows(stats, memory, get_process_mb, self.workers)
-        return body, [BLANK, [Cell(self.lowest.text())]]
+        return body, [BLANK_ROW, [Cell(self.lowest.text())]]

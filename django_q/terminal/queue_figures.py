@@ -17,13 +17,13 @@ from django_q.models import Task
 from django_q.servers.connections import close_old, redis_errors
 
 #: Rows are counted up to here, because counting a million takes a database seconds.
-COUNT_LIMIT = 100_000
+MAX_COUNTED_ROWS = 100_000
 #: A queue is measured this often at most; seconds.
-QUEUE_INTERVAL = 0.5
+QUEUE_SIZE_INTERVAL = 0.5
 #: Rows are counted this often at most; seconds.
-ROWS_INTERVAL = 5.0
+ROW_COUNT_INTERVAL = 5.0
 #: What takes a second to find out is asked for every this many seconds at most.
-PATIENCE = 20
+QUERY_COST_FACTOR = 20
 
 
 @dataclass(frozen=True)
@@ -38,40 +38,44 @@ class Figures:
     failures: int | None = 0
 
 
-class Paced:
+class ThrottledValue:
     """A number that is found out anew only when it is old, in proportion to its price."""
 
     def __init__(
         self,
-        ask: Callable[[], Any],
+        query: Callable[[], Any],
         interval: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.ask = ask
+        self.query = query
         self.interval = interval
         self.clock = clock
         self.value: Any = None
-        self.due = float("-inf")
+        self.next_query_at = float("-inf")
 
     def __call__(self) -> Any:
         began = self.clock()
-        if began >= self.due:
-            self.value = self.ask()
+        if began >= self.next_query_at:
+            self.value = self.query()
             ended = self.clock()
-            self.due = ended + max(self.interval, PATIENCE * (ended - began))
+            self.next_query_at = ended + max(self.interval, QUERY_COST_FACTOR * (ended - began))
         return self.value
 
 
-class Gauge:
+class FiguresReader:
     """Reads the figures of a broker and of the results again and again."""
 
     def __init__(self, broker: Broker) -> None:
         self.info = broker.info
-        self.queued = Paced(broker.queue_size, QUEUE_INTERVAL)
-        self.locked = Paced(broker.lock_size, QUEUE_INTERVAL)
-        self.dead = Paced(broker.dead_size, ROWS_INTERVAL)
-        self.successes = Paced(lambda: answered(count, True), ROWS_INTERVAL)
-        self.failures = Paced(lambda: answered(count, False), ROWS_INTERVAL)
+        self.queued = ThrottledValue(broker.queue_size, QUEUE_SIZE_INTERVAL)
+        self.locked = ThrottledValue(broker.lock_size, QUEUE_SIZE_INTERVAL)
+        self.dead = ThrottledValue(broker.dead_size, ROW_COUNT_INTERVAL)
+        self.successes = ThrottledValue(
+            lambda: query_or_none(count_tasks, True), ROW_COUNT_INTERVAL
+        )
+        self.failures = ThrottledValue(
+            lambda: query_or_none(count_tasks, False), ROW_COUNT_INTERVAL
+        )
 
     def read(self) -> Figures:
         """Give the figures, none of them much older than its interval."""
@@ -85,31 +89,31 @@ class Gauge:
         )
 
 
-def count(success: bool) -> int:
+def count_tasks(success: bool) -> int:
     """Count the tasks that succeeded, or failed, as far as COUNT_LIMIT + 1."""
     # Not success=..., which SQLite and MySQL can not look up in the index.
     tasks = Task.objects.filter(success__in=[success]).order_by()
-    return tasks.values("success")[: COUNT_LIMIT + 1].count()
+    return tasks.values("success")[: MAX_COUNTED_ROWS + 1].count()
 
 
-def answered(ask: Callable[..., Any], *args: Any) -> Any:
+def query_or_none(query: Callable[..., Any], *args: Any) -> Any:
     """Ask the database; None when it does not answer."""
     try:
-        return ask(*args)
+        return query(*args)
     except DatabaseError:
         close_old()  # so that the next time makes a connection that works
         return None
 
 
-def shown(number: int | None) -> str:
+def figure_text(number: int | None) -> str:
     """Write a figure."""
     if number is None:
         return "?"
-    return f"{COUNT_LIMIT}+" if number > COUNT_LIMIT else str(number)
+    return f"{MAX_COUNTED_ROWS}+" if number > MAX_COUNTED_ROWS else str(number)
 
 
 @contextmanager
-def reaching(broker: Broker | None = None) -> Iterator[None]:
+def broker_errors_translated(broker: Broker | None = None) -> Iterator[None]:
     """Talk to a broker; what its driver raises becomes BrokerUnavailable, in words for people."""
     try:
         yield

@@ -16,18 +16,18 @@ from django_q.brokers import Broker
 from django_q.conf import Conf
 from django_q.models import Schedule, Task
 from django_q.status import Stat
-from django_q.terminal.cluster_screen import dead
-from django_q.terminal.queue_figures import answered, reaching
-from django_q.terminal.table import BLANK, Cell, Row
+from django_q.terminal.cluster_screen import dead_letter_rows
+from django_q.terminal.queue_figures import broker_errors_translated, query_or_none
+from django_q.terminal.table import BLANK_ROW, Cell, Row
 
 #: Units in which a rate is told, the smallest last; seconds.
-UNITS = (
+RATE_UNITS = (
     (1, gettext_lazy("Tasks/second")),
     (60, gettext_lazy("Tasks/minute")),
     (3600, gettext_lazy("Tasks/hour")),
 )
 PER_DAY = gettext_lazy("Tasks/day")
-DAY = 86400  #: seconds
+DAY_SECONDS = 86400  #: seconds
 
 
 def collect(broker: Broker, host: str | None = None) -> dict[str, Any]:
@@ -35,20 +35,20 @@ def collect(broker: Broker, host: str | None = None) -> dict[str, Any]:
 
     Numbers of a database that does not answer are None. Raises BrokerUnavailable.
     """
-    with reaching(broker):
+    with broker_errors_translated(broker):
         return {
             "version": __version__,
             "name": Conf.PREFIX,
             "queue": Conf.CLUSTER_NAME,
             "broker": broker.info(),
-            "clusters": [cluster(stat) for stat in on_host(Stat.get_all(broker), host)],
+            "clusters": [cluster_as_dict(stat) for stat in on_host(Stat.get_all(broker), host)],
             "queued": broker.queue_size(),
             "locked": broker.lock_size(),
             "dead": broker.dead_size(),
-            "successes": answered(Task.objects.filter(success__in=[True]).count),
-            "failures": answered(Task.objects.filter(success__in=[False]).count),
-            "schedules": answered(Schedule.objects.count),
-            "last_24_hours": answered(last_day),
+            "successes": query_or_none(Task.objects.filter(success__in=[True]).count),
+            "failures": query_or_none(Task.objects.filter(success__in=[False]).count),
+            "schedules": query_or_none(Schedule.objects.count),
+            "last_24_hours": query_or_none(last_day_figures),
         }
 
 
@@ -57,14 +57,14 @@ def on_host(stats: Sequence[Stat], host: str | None) -> list[Stat]:
     return [stat for stat in stats if host in (None, stat.host)]
 
 
-def cluster(stat: Stat) -> dict[str, Any]:
+def cluster_as_dict(stat: Stat) -> dict[str, Any]:
     """Describe a cluster."""
     names = ("pid", "name", "func", "seconds")
     running = [dict(zip(names, task, strict=True)) for task in stat.current]
     return {**stat.as_dict(), "uptime": round(stat.uptime(), 3), "current": running}
 
 
-def last_day() -> dict[str, Any]:
+def last_day_figures() -> dict[str, Any]:
     """Count the tasks that succeeded in the last 24 hours, and the seconds they took on average."""
     taken = ExpressionWrapper(F("stopped") - F("started"), output_field=DurationField())
     since = timezone.now() - timedelta(days=1)
@@ -86,21 +86,21 @@ def rows(facts: dict[str, Any]) -> list[Row]:
     title = _("%(name)s %(version)s on %(broker)s") % {**facts, "name": facts["name"].title()}
     return [
         [Cell(f"-- {title} --", "bold")],
-        BLANK,
-        labelled(
+        BLANK_ROW,
+        labelled_row(
             (_("Clusters"), len(clusters)), (_("Workers"), workers), (_("Restarts"), restarts)
         ),
-        labelled(
+        labelled_row(
             (_("Queued"), queued(facts)),
             (_("Successes"), facts["successes"]),
             (_("Failures"), facts["failures"]),
         ),
-        labelled(
+        labelled_row(
             (_("Schedules"), facts["schedules"]),
             (unit, rate),
             (_("Avg time"), average),
         ),
-        *dead(facts["dead"]),
+        *dead_letter_rows(facts["dead"]),
     ]
 
 
@@ -109,7 +109,7 @@ def queued(facts: dict[str, Any]) -> str:
     return f"{facts['queued']}({facts['locked']})" if facts["locked"] else str(facts["queued"])
 
 
-def labelled(*pairs: tuple[Any, Any]) -> Row:
+def labelled_row(*pairs: tuple[Any, Any]) -> Row:
     """Make a row of labels and values."""
     return [
         cell
@@ -122,13 +122,13 @@ def last_day_cells(day: dict[str, Any] | None) -> tuple[Any, str | None, str | N
     """Write the unit, the rate and the average time of the last day's tasks."""
     if day is None:
         return PER_DAY, None, None
-    unit, rate = pace(day["tasks"])
+    unit, rate = rate_per_unit(day["tasks"])
     return unit, f"{rate:.2f}", f"{day['average_seconds']:.4f}"
 
 
-def pace(tasks: int) -> tuple[Any, float]:
+def rate_per_unit(tasks: int) -> tuple[Any, float]:
     """Tell a number of tasks a day in the smallest unit that has at least one."""
-    for seconds, label in UNITS:
-        if tasks * seconds >= DAY:
-            return label, tasks * seconds / DAY
+    for seconds, label in RATE_UNITS:
+        if tasks * seconds >= DAY_SECONDS:
+            return label, tasks * seconds / DAY_SECONDS
     return PER_DAY, float(tasks)

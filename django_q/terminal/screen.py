@@ -9,8 +9,8 @@ from typing import TextIO
 from django.utils.translation import gettext as _
 
 from django_q.exceptions import BrokerUnavailable
-from django_q.terminal.draw import PlainTerminal, animate, draw, terminal_for
-from django_q.terminal.table import BLANK, Cell, Frame, Row
+from django_q.terminal.draw import PlainTerminal, draw, draw_until_quit, terminal_for
+from django_q.terminal.table import BLANK_ROW, Cell, Frame, Row
 
 
 class Screen:
@@ -33,24 +33,31 @@ class Screen:
         try:
             frame = self.frame(term.width)
         except BrokerUnavailable as error:
-            frame = Frame(self.head(term.width), trouble(error, term.width))
-        return with_hint(frame, term)
+            frame = Frame(self.head(term.width), error_rows(error, term.width))
+        return with_quit_hint(frame, term)
 
     def first_frame(self, term: PlainTerminal) -> Frame:
         """Make the frame to look at until the broker has answered."""
-        return with_hint(Frame(self.head(term.width), [BLANK, [Cell(_("Connecting."))]]), term)
+        return with_quit_hint(
+            Frame(self.head(term.width), [BLANK_ROW, [Cell(_("Connecting."))]]), term
+        )
 
 
-def with_hint(frame: Frame, term: PlainTerminal) -> Frame:
+def with_quit_hint(frame: Frame, term: PlainTerminal) -> Frame:
     """Tell below a frame how to quit."""
-    hint: list[Row] = [BLANK, [Cell(str(term.quit_hint))]]
+    hint: list[Row] = [BLANK_ROW, [Cell(str(term.quit_hint))]]
     return replace(frame, foot=[*frame.foot, *hint])
 
 
-def trouble(error: Exception, width: int) -> list[Row]:
+def error_rows(error: Exception, width: int) -> list[Row]:
     """Say why there is nothing to show."""
     lines = textwrap.wrap(str(error), max(width, 20))
-    return [BLANK, *([Cell(line, "red")] for line in lines), BLANK, [Cell(_("Trying again."))]]
+    return [
+        BLANK_ROW,
+        *([Cell(line, "red")] for line in lines),
+        BLANK_ROW,
+        [Cell(_("Trying again."))],
+    ]
 
 
 def show(screen: Screen, run_once: bool, out: TextIO | None = None) -> None:
@@ -59,4 +66,4 @@ def show(screen: Screen, run_once: bool, out: TextIO | None = None) -> None:
     if run_once:
         draw(term, screen.frame(term.width).rows())
     else:
-        animate(term, screen.lasting_frame, screen.first_frame(term))
+        draw_until_quit(term, screen.lasting_frame, screen.first_frame(term))

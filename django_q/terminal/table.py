@@ -10,7 +10,7 @@ from typing import NamedTuple
 from django.utils.translation import ngettext
 
 #: Stands at the end of what was cut off; ASCII, as a terminal may know no more.
-CUT = "~"
+CELL_CUT_MARK = "~"
 
 
 class Cell(NamedTuple):
@@ -25,7 +25,7 @@ class Cell(NamedTuple):
 #: Cells that share the width by their spans; an empty row is a blank line.
 Row = Sequence[Cell]
 
-BLANK: Row = ()
+BLANK_ROW: Row = ()
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,17 @@ class Frame:
         if height is None or fixed + len(self.body) <= height:
             return [*self.head, *self.body, *self.foot]
         room = max(height - fixed - 1, 0)
-        return [*self.head, *self.body[:room], more(len(self.body) - room), *self.foot][:height]
+        return [*self.head, *self.body[:room], more_rows(len(self.body) - room), *self.foot][
+            :height
+        ]
 
 
-def more(count: int) -> Row:
+def more_rows(count: int) -> Row:
     """Say how many rows there was no room for."""
     return [Cell(ngettext("%d more row", "%d more rows", count) % count, "yellow")]
 
 
-def fit(row: Row, width: int) -> list[tuple[str, str]]:
+def fit_row(row: Row, width: int) -> list[tuple[str, str]]:
     """Cut and pad the texts of a row to ``width`` columns: (text, style) pairs."""
     if not row:
         return []
@@ -60,30 +62,30 @@ def fit(row: Row, width: int) -> list[tuple[str, str]]:
     widths[-1] += max(width - sum(widths), 0)
     gap = 1 if len(row) > 1 else 0
     return [
-        (pad(cut(cell.text, room - gap), room, cell.left), cell.style)
+        (pad_to_width(cut_to_width(cell.text, room - gap), room, cell.left), cell.style)
         for cell, room in zip(row, widths, strict=True)
     ]
 
 
-def cut(text: str, width: int) -> str:
+def cut_to_width(text: str, width: int) -> str:
     """Shorten a text to ``width`` columns."""
     text = str(text)[: max(width, 0) + 1]  # each takes a column, but for accents
     text = "".join(character if character.isprintable() else "?" for character in text)
-    if columns(text) <= width:
+    if display_width(text) <= width:
         return text
-    while text and columns(text) > width - len(CUT):
+    while text and display_width(text) > width - len(CELL_CUT_MARK):
         text = text[:-1]
-    return text + CUT if width > 0 else ""
+    return text + CELL_CUT_MARK if width > 0 else ""
 
 
-def pad(text: str, width: int, left: bool = False) -> str:
+def pad_to_width(text: str, width: int, left: bool = False) -> str:
     """Lengthen a text to ``width`` columns."""
-    space = max(width - columns(text), 0)
+    space = max(width - display_width(text), 0)
     before = 0 if left else space // 2
     return " " * before + text + " " * (space - before)
 
 
-def columns(text: str) -> int:
+def display_width(text: str) -> int:
     """Count the columns of a terminal that a text takes: East Asian characters take two."""
     if text.isascii():
         return len(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from django_q.exceptions import endure
+from django_q.exceptions import contain_error
 
 
 def dotted_name(func: Any) -> str:
@@ -15,13 +15,13 @@ def dotted_name(func: Any) -> str:
     if isinstance(func, partial):
         return dotted_name(func.func)
     try:
-        return path_of(func if hasattr(func, "__qualname__") else type(func))
+        return qualified_name(func if hasattr(func, "__qualname__") else type(func))
     except BaseException as error:  # of an attribute that it computes
-        endure(error)
-        return path_of(type(func))
+        contain_error(error)
+        return qualified_name(type(func))
 
 
-def path_of(named: Any) -> str:
+def qualified_name(named: Any) -> str:
     """Join the module and the name of what has both."""
     module = getattr(named, "__module__", None)
     return f"{module}.{named.__qualname__}" if module else named.__qualname__

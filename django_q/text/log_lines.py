@@ -10,52 +10,63 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from django_q.exceptions import endure, safe_repr, safe_str
-from django_q.text.printable import INDENT, LIMIT, LONG, Shown, paragraph, printable
+from django_q.exceptions import contain_error, safe_repr, safe_str
+from django_q.text.printable import (
+    CONTINUATION_INDENT,
+    MAX_NAME_CHARACTERS,
+    MAX_TEXT_CHARACTERS,
+    PrintableText,
+    printable,
+    printable_paragraph,
+)
 
 
-class LineFilter(logging.Filter):
+class PrintableLogFilter(logging.Filter):
     """Makes the arguments and the traceback of a line printable; a filter of the logger."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let each record pass, changed where it must be."""
         args = record.args
         if isinstance(args, Mapping):
-            record.args = {key: shown(value) for key, value in args.items()}
+            record.args = {key: printable_argument(value) for key, value in args.items()}
         elif args:
-            record.args = tuple(map(shown, args))
+            record.args = tuple(map(printable_argument, args))
         if record.exc_info and record.exc_info[1] is not None and not record.exc_text:
             # Formatters take this text, and do not make another.
-            record.exc_text = INDENT + paragraph(trace_of(record.exc_info[1]))
+            record.exc_text = CONTINUATION_INDENT + printable_paragraph(
+                format_traceback(record.exc_info[1])
+            )
         return True
 
 
-def shown(value: Any) -> Any:
+def printable_argument(value: Any) -> Any:
     """Give what a line shows of an argument."""
     if type(value) is str:
-        return value if len(value) <= LIMIT and value.isprintable() else printable(value)
-    if value is None or isinstance(value, (int, float, Shown)):
+        return (
+            value if len(value) <= MAX_NAME_CHARACTERS and value.isprintable() else printable(value)
+        )
+    if value is None or isinstance(value, (int, float, PrintableText)):
         return value
-    return Argument(value)
+    return LazyArgument(value)
 
 
-class Argument:
+class LazyArgument:
     """Stands for a value whose ``str`` and ``repr`` are foreign code; asked if it is shown."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
 
     def __str__(self) -> str:
-        return printable(safe_str(self.value), LONG)
+        return printable(safe_str(self.value), MAX_TEXT_CHARACTERS)
 
     def __repr__(self) -> str:
-        return printable(safe_repr(self.value), LONG)
+        return printable(safe_repr(self.value), MAX_TEXT_CHARACTERS)
 
 
-def trace_of(error: BaseException) -> str:
+def format_traceback(error: BaseException) -> str:
     """Write a traceback; the name of the error alone where its class does not let us."""
     try:
         return "".join(traceback.format_exception(type(error), error, error.__traceback__))
     except BaseException as broken:
-        endure(broken)
+        contain_error(broken)
         return f"{type(error).__name__}, whose text can not be had: {type(broken).__name__}"

@@ -10,48 +10,54 @@ import unicodedata
 from typing import Any
 
 #: Characters of a name, and of what errors and results say, that are shown.
-LIMIT, LONG = 300, 20_000
+MAX_NAME_CHARACTERS, MAX_TEXT_CHARACTERS = 300, 20_000
 #: Stands where something was cut off; ASCII, as a stream may know no more.
-CUT = "..."
+ASCII_ELLIPSIS = "..."
 #: Begins each line of a text but the first, so that none passes for a line of its own.
-INDENT = "    "
+CONTINUATION_INDENT = "    "
 
 
-class Shown(str):
+class PrintableText(str):
     """A text that was made printable already."""
 
 
-def printable(text: Any, limit: int = LIMIT) -> str:
+def printable(text: Any, limit: int = MAX_NAME_CHARACTERS) -> str:
     """Write a text in one line of at most ``limit`` characters, before what is special is escaped.
 
     What can not be printed is written as Python writes it in a literal: ``\\n``, ``\\x1b``.
     """
-    text = cut(str.__str__(text) if isinstance(text, str) else str(text), limit)
+    text = cut_middle(str.__str__(text) if isinstance(text, str) else str(text), limit)
     if text.isprintable():
         return text
-    return "".join(each if is_shown(each) else escaped(each) for each in text)
+    return "".join(
+        each if is_printable_character(each) else escape_character(each) for each in text
+    )
 
 
-def paragraph(text: str, limit: int = LONG) -> Shown:
+def printable_paragraph(text: str, limit: int = MAX_TEXT_CHARACTERS) -> PrintableText:
     """Write a text of several lines, such as a traceback: all but the first are indented."""
-    lines = cut(str.__str__(text), limit).rstrip().replace("\t", INDENT).split("\n")
-    return Shown(f"\n{INDENT}".join(printable(line.rstrip("\r"), limit) for line in lines))
+    lines = (
+        cut_middle(str.__str__(text), limit).rstrip().replace("\t", CONTINUATION_INDENT).split("\n")
+    )
+    return PrintableText(
+        f"\n{CONTINUATION_INDENT}".join(printable(line.rstrip("\r"), limit) for line in lines)
+    )
 
 
-def cut(text: str, limit: int) -> str:
+def cut_middle(text: str, limit: int) -> str:
     """Shorten a text, in its middle: the end of an error tells as much as its beginning."""
     if len(text) <= limit:
         return text
-    tail = max(0, limit - len(CUT)) // 3
-    head = max(0, limit - len(CUT) - tail)
-    return text[:head] + CUT + text[len(text) - tail :]
+    tail = max(0, limit - len(ASCII_ELLIPSIS)) // 3
+    head = max(0, limit - len(ASCII_ELLIPSIS) - tail)
+    return text[:head] + ASCII_ELLIPSIS + text[len(text) - tail :]
 
 
-def is_shown(character: str) -> bool:
+def is_printable_character(character: str) -> bool:
     """Whether a character is shown as it is: letters, and spaces of any width."""
     return character.isprintable() or unicodedata.category(character) == "Zs"
 
 
-def escaped(character: str) -> str:
+def escape_character(character: str) -> str:
     """Write a character as Python does in a literal."""
     return character.encode("unicode_escape").decode("ascii")

@@ -6,8 +6,8 @@ import math
 from contextlib import suppress
 from typing import Any, Union, get_args, get_origin
 
-TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
-BITS = {"1": True, "0": False}
+BOOLEAN_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+BOOLEAN_DIGITS = {"1": True, "0": False}
 
 
 def as_typed(value: Any, hint: Any) -> Any:
@@ -16,8 +16,8 @@ def as_typed(value: Any, hint: Any) -> Any:
         return value
     kinds = get_args(hint) if get_origin(hint) is Union or get_args(hint) else (hint,)
     word = value.strip().lower()
-    if bool in kinds and word in TRUTHS:
-        return TRUTHS[word]
+    if bool in kinds and word in BOOLEAN_WORDS:
+        return BOOLEAN_WORDS[word]
     if str in kinds:
         return value
     if word in ("", "none") and type(None) in kinds:
@@ -27,4 +27,4 @@ def as_typed(value: Any, hint: Any) -> Any:
             with suppress(ValueError):
                 number = kind(word)
                 return number if math.isfinite(number) else value
-    return BITS.get(word, value) if bool in kinds else value
+    return BOOLEAN_DIGITS.get(word, value) if bool in kinds else value

@@ -25,10 +25,10 @@ from django_q.wire.package import (
 )
 
 #: What stands behind the name of a package, for all that is below it.
-BELOW = ".*"
+PACKAGE_WILDCARD = ".*"
 
 
-def listed() -> tuple[str, ...]:
+def listed_names() -> tuple[str, ...]:
     """Give what is listed. What is no list allows nothing; system checks say so."""
     found = Conf.FUNCTIONS
     return tuple(found) if isinstance(found, (list, tuple, set, frozenset)) else ()
@@ -36,12 +36,16 @@ def listed() -> tuple[str, ...]:
 
 def is_listed(name: str) -> bool:
     """Whether a name is listed itself."""
-    return name in listed() and not name.endswith(BELOW)
+    return name in listed_names() and not name.endswith(PACKAGE_WILDCARD)
 
 
 def is_below(name: str) -> bool:
     """Whether a name is below a package that is listed, however deep."""
-    packages = (each[:-1] for each in listed() if isinstance(each, str) and each.endswith(BELOW))
+    packages = (
+        each[:-1]
+        for each in listed_names()
+        if isinstance(each, str) and each.endswith(PACKAGE_WILDCARD)
+    )
     return any(name.startswith(package) and len(name) > len(package) for package in packages)
 
 
@@ -70,19 +74,19 @@ def check(func: str | Callable, what: str) -> None:
 def check_name(func: str | Callable, what: str) -> None:
     """Raise ``FunctionRefused`` for a name that is neither listed nor below what is."""
     if isinstance(func, str) and not is_listed(func) and not is_below(func):
-        raise refused(what, func)
+        raise function_refused(what, func)
 
 
 def check_found(func: str | Callable, found: Callable, what: str) -> None:
     """Raise ``FunctionRefused`` where what would be called is defined elsewhere."""
     if isinstance(func, str) and is_listed(func):
         return
-    home = home_of(found)
+    home = defining_path(found)
     if not home or not (is_listed(home) or is_below(home)):
-        raise refused(what, func if isinstance(func, str) else dotted_name(func), home)
+        raise function_refused(what, func if isinstance(func, str) else dotted_name(func), home)
 
 
-def refused(what: str, name: str, home: str = "") -> FunctionRefused:
+def function_refused(what: str, name: str, home: str = "") -> FunctionRefused:
     """Say that a function may not run, and what to do."""
     really = "" if home == name else f", which is {home or 'defined nowhere that can be named'},"
     return FunctionRefused(
@@ -91,24 +95,24 @@ def refused(what: str, name: str, home: str = "") -> FunctionRefused:
     )
 
 
-def home_of(func: Any) -> str:
+def defining_path(func: Any) -> str:
     """Tell where what is called is defined; of an object, its class. Empty where it is nowhere."""
-    func = inside(func)
-    return address(func) or address(type(func))
+    func = unwrapped(func)
+    return verified_path(func) or verified_path(type(func))
 
 
-def inside(func: Any) -> Any:
+def unwrapped(func: Any) -> Any:
     """Find the function in what only adds arguments to it."""
     while type(func) in (partial, MethodType):
         func = func.func if type(func) is partial else func.__func__
     return func
 
 
-def address(thing: Any) -> str:
+def verified_path(thing: Any) -> str:
     """Give the path that an object says it has; empty unless it is found there."""
     try:
         path = f"{thing.__module__}.{thing.__qualname__}"
-        return path if inside(resolve(path)) is thing else ""
+        return path if unwrapped(resolve(path)) is thing else ""
     except Exception:  # a class that answers in its own way, or a module that does not load
         return ""
 
@@ -126,7 +130,7 @@ def check_package(package: TaskPackage) -> None:
             check(hook, f"The hook of link {number}")
 
 
-def reasons(calls: Mapping[str, Any]) -> dict[str, str]:
+def refusal_reasons(calls: Mapping[str, Any]) -> dict[str, str]:
     """Give the reasons why functions may not run, by the names they are given with."""
     found = {}
     for name, func in calls.items():

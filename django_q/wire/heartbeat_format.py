@@ -19,7 +19,7 @@ from django.utils.functional import Promise
 from django_q.exceptions import PackageError
 
 #: What a pickled heartbeat may name: ours, and those of the predecessors with any Django.
-NAMED = frozenset(
+HEARTBEAT_CLASSES = frozenset(
     {
         ("django_q.status", "Stat"),
         ("builtins", "str"),
@@ -33,58 +33,61 @@ NAMED = frozenset(
         ("django.utils.translation", "ugettext"),
     }
 )
-NUMBERS = (
+NUMBER_FIELDS = (
     *("pid", "reincarnations", "sentinel", "pusher", "monitor", "scheduler"),
     *("pool_size", "task_q_size", "done_q_size"),
 )
-TEXTS = ("name", "queue", "host")
+TEXT_FIELDS = ("name", "queue", "host")
 #: Characters of a text at most.
-LONGEST = 1000
+MAX_TEXT_LENGTH = 1000
 #: Numbers are below.
-LARGEST = 2**31
+NUMBER_LIMIT = 2**31
 
 
-class Reader(pickle.Unpickler):
+class HeartbeatUnpickler(pickle.Unpickler):
     """Unpickles a heartbeat. Raises ``PackageError`` for what is none."""
 
     def find_class(self, module: str, name: str) -> Any:
         """Import what a heartbeat is made of."""
-        if (module, name) not in NAMED:
+        if (module, name) not in HEARTBEAT_CLASSES:
             raise PackageError(f"It is no heartbeat: it has a {module}.{name}.")
         return super().find_class(module, name)
 
 
-def check(stat: Any, kind: type) -> None:
+def check_heartbeat(stat: Any, kind: type) -> None:
     """Raise ``PackageError`` unless all values of a heartbeat are what they should be.
 
     Texts are made printable: who reads them sits at a terminal.
     """
     if type(stat) is not kind:
         raise PackageError(f"It is no heartbeat, but a {type(stat).__name__}.")
-    for name in NUMBERS:
-        demand(is_count(getattr(stat, name)), name)
-    for name in TEXTS:
-        setattr(stat, name, printable(getattr(stat, name), name))
-    demand(isinstance(stat.timestamp, datetime), "timestamp")
-    demand(isinstance(stat.tob, (datetime, NoneType)), "tob")
-    demand(isinstance(stat.status, (str, Promise)) and len(str(stat.status)) < LONGEST, "status")
+    for name in NUMBER_FIELDS:
+        require(is_count(getattr(stat, name)), name)
+    for name in TEXT_FIELDS:
+        setattr(stat, name, printable_text(getattr(stat, name), name))
+    require(isinstance(stat.timestamp, datetime), "timestamp")
+    require(isinstance(stat.tob, (datetime, NoneType)), "tob")
+    require(
+        isinstance(stat.status, (str, Promise)) and len(str(stat.status)) < MAX_TEXT_LENGTH,
+        "status",
+    )
     if not isinstance(stat.cluster_id, UUID) and not is_count(stat.cluster_id):
-        stat.cluster_id = printable(stat.cluster_id, "cluster_id")
-    demand(is_list(stat.workers) and all(map(is_count, stat.workers)), "workers")
-    demand(is_list(stat.current), "current")
-    stat.current = [running(task) for task in stat.current]
+        stat.cluster_id = printable_text(stat.cluster_id, "cluster_id")
+    require(is_list(stat.workers) and all(map(is_count, stat.workers)), "workers")
+    require(is_list(stat.current), "current")
+    stat.current = [checked_running_task(task) for task in stat.current]
 
 
-def running(task: Any) -> tuple[int, str, str, float]:
+def checked_running_task(task: Any) -> tuple[int, str, str, float]:
     """Check what a heartbeat tells of a task that runs."""
-    demand(is_list(task) and len(task) == 4, "current")
+    require(is_list(task) and len(task) == 4, "current")
     pid, name, func, seconds = task
-    is_number = isinstance(seconds, (int, float)) and abs(seconds) < LARGEST
-    demand(is_count(pid) and is_number, "current")
-    return pid, printable(name, "current"), printable(func, "current"), seconds
+    is_number = isinstance(seconds, (int, float)) and abs(seconds) < NUMBER_LIMIT
+    require(is_count(pid) and is_number, "current")
+    return pid, printable_text(name, "current"), printable_text(func, "current"), seconds
 
 
-def demand(is_right: bool, name: str) -> None:
+def require(is_right: bool, name: str) -> None:
     """Raise ``PackageError`` unless a value is right."""
     if not is_right:
         raise PackageError(f"It is no heartbeat: its {name} is not one.")
@@ -92,7 +95,7 @@ def demand(is_right: bool, name: str) -> None:
 
 def is_count(value: Any) -> bool:
     """Whether a value is a number of processes or tasks, or of one process."""
-    return type(value) is int and 0 <= value < LARGEST
+    return type(value) is int and 0 <= value < NUMBER_LIMIT
 
 
 def is_list(value: Any) -> bool:
@@ -100,12 +103,12 @@ def is_list(value: Any) -> bool:
     return isinstance(value, (list, tuple))
 
 
-def printable(text: Any, name: str) -> str:
+def printable_text(text: Any, name: str) -> str:
     """Replace what a terminal may not take."""
-    demand(isinstance(text, str) and len(text) < LONGEST, name)
-    return text if text.isprintable() else "".join(characters(text))
+    require(isinstance(text, str) and len(text) < MAX_TEXT_LENGTH, name)
+    return text if text.isprintable() else "".join(printable_characters(text))
 
 
-def characters(text: str) -> Iterable[str]:
+def printable_characters(text: str) -> Iterable[str]:
     """Give the characters of a text, with another for those that do not print."""
     return (character if character.isprintable() else "?" for character in text)

@@ -22,15 +22,15 @@ from django.utils.functional import Promise
 from django_q.exceptions import PackageError, safe_repr
 
 #: Seconds that stand for no limit: a hundred years. A timer takes no number of any size.
-LONGEST = 100 * 366 * 86400
+MAX_SECONDS = 100 * 366 * 86400
 #: What a column of integers holds.
-MOST = 2**31 - 1
+MAX_INTEGER = 2**31 - 1
 #: Characters of a queue's name, as long as its column.
-LONGEST_NAME = 100
+MAX_QUEUE_NAME_LENGTH = 100
 #: Characters of a value that an error shows.
-SHOWN = 100
+MAX_SHOWN_LENGTH = 100
 #: What is written as text in one way only.
-PLAIN = (Number, UUID, date, time, PurePath)
+TEXT_TYPES = (Number, UUID, date, time, PurePath)
 
 
 def text(value: Any) -> str:
@@ -39,7 +39,9 @@ def text(value: Any) -> str:
         value = value.value
     if isinstance(value, str):
         return str.__str__(value)
-    if isinstance(value, Promise) or (isinstance(value, PLAIN) and not isinstance(value, bool)):
+    if isinstance(value, Promise) or (
+        isinstance(value, TEXT_TYPES) and not isinstance(value, bool)
+    ):
         return str(value)
     raise TypeError
 
@@ -52,7 +54,7 @@ def label(value: Any) -> str | None:
 def queue_name(value: Any) -> str | None:
     """Take a name that every broker can give to a queue."""
     name = text(value)
-    if not name.isprintable() or len(name) > LONGEST_NAME:
+    if not name.isprintable() or len(name) > MAX_QUEUE_NAME_LENGTH:
         raise ValueError
     return name or None
 
@@ -78,15 +80,15 @@ def number(value: Any) -> int | float:
 def seconds(value: Any) -> int | float:
     """Take a time limit; below zero there is none."""
     limit = number(value)
-    if abs(limit) > LONGEST:
+    if abs(limit) > MAX_SECONDS:
         raise ValueError
     return limit
 
 
-def whole(value: Any) -> int:
+def non_negative_integer(value: Any) -> int:
     """Take a count."""
     count = number(value)
-    if not isinstance(count, int) or not 0 <= count <= MOST:
+    if not isinstance(count, int) or not 0 <= count <= MAX_INTEGER:
         raise ValueError
     return count
 
@@ -100,12 +102,12 @@ def flag(value: Any) -> bool:
     return (False, True)[(0, 1).index(value)]
 
 
-def keep(value: Any) -> bool | int | float:
+def cache_seconds(value: Any) -> bool | int | float:
     """Take how long a result is kept: as long as the cache does, or for seconds."""
     if value is True or value is False:
         return value
     duration = number(value)
-    if not 0 <= duration <= LONGEST:
+    if not 0 <= duration <= MAX_SECONDS:
         raise ValueError
     return duration
 
@@ -153,7 +155,7 @@ def shown(value: Any) -> str:
         found = safe_repr(value)
     except ValueError:  # a number of thousands of digits
         found = f"a {type(value).__name__}"
-    return found if len(found) <= SHOWN else f"{found[:SHOWN]}..."
+    return found if len(found) <= MAX_SHOWN_LENGTH else f"{found[:MAX_SHOWN_LENGTH]}..."
 
 
 def items(value: Any, what: str) -> Iterable[Any]:
@@ -167,15 +169,15 @@ def task_id(value: Any) -> str:
     """Take the id or the name of a task that is looked for."""
     if isinstance(value, UUID):
         return value.hex
-    return searched(value, "the id or the name of a task, such as async_task() returns")
+    return search_text(value, "the id or the name of a task, such as async_task() returns")
 
 
 def group_id(value: Any) -> str:
     """Take the name of a group that is looked for."""
-    return searched(value, "the name of a group, such as was given as group=")
+    return search_text(value, "the name of a group, such as was given as group=")
 
 
-def searched(value: Any, expected: str) -> str:
+def search_text(value: Any, expected: str) -> str:
     """Take a text that is looked for."""
     if type(value) is str:
         return value
@@ -187,7 +189,7 @@ def searched(value: Any, expected: str) -> str:
 
 def milliseconds(value: Any) -> int | float:
     """Take how long to wait."""
-    if type(value) is int and abs(value) < MOST:
+    if type(value) is int and abs(value) < MAX_INTEGER:
         return value
     if isinstance(value, timedelta):
         value = value / timedelta(milliseconds=1)
@@ -196,10 +198,10 @@ def milliseconds(value: Any) -> int | float:
         found = number(value)
     except Exception as error:
         raise PackageError(f"'wait' must be {expected}; got {shown(value)}.") from error
-    return found if abs(found) <= LONGEST * 1000 else math.copysign(LONGEST * 1000, found)
+    return found if abs(found) <= MAX_SECONDS * 1000 else math.copysign(MAX_SECONDS * 1000, found)
 
 
-def near(name: object, names: Iterable[str]) -> str:
+def closest_name_hint(name: object, names: Iterable[str]) -> str:
     """Ask whether a name was meant that is like it; an empty text where there is none."""
     close = get_close_matches(str(name).lower(), sorted(names), n=1, cutoff=0.7)
     return f"Did you mean '{close[0]}'?" if close else ""

@@ -14,40 +14,40 @@ from django_q.conf import Conf
 from django_q.exceptions import PackageError
 from django_q.wire import allowed_functions
 from django_q.wire.option_types import (
-    LONGEST_NAME,
-    MOST,
+    MAX_INTEGER,
+    MAX_QUEUE_NAME_LENGTH,
     broker,
+    cache_seconds,
     client,
     flag,
     function,
     hook,
     is_path,
-    keep,
     label,
+    non_negative_integer,
     queue_name,
     seconds,
     shown,
-    whole,
 )
 from django_q.wire.package import (
-    BARE,
-    CHAINED,
-    KNOWN,
-    OPTIONS,
-    REQUIRED,
-    RUNTIME,
+    CHAIN_DEFAULTS,
+    KEYWORD_OPTIONS,
+    KNOWN_OPTIONS,
+    PACKAGE_OPTIONS,
+    REQUIRED_KEYS,
+    RUNTIME_KEYS,
     TaskPackage,
     link_parts,
     options_in,
 )
 
 
-class Kind(NamedTuple):
+class OptionType(NamedTuple):
     """What an option may be."""
 
     expected: str
     #: Gives the value as it travels, or raises.
-    normal: Callable[[Any], Any]
+    normalize: Callable[[Any], Any]
 
 
 def links(value: Any) -> list[Any] | None:
@@ -61,13 +61,13 @@ def link(value: Any) -> Any:
     """Take one link. Its options are made what they mean, and it stays as it is otherwise."""
     try:
         func, args, kwargs = link_parts(value)
-        func, normal = checked_function(func), normal_kwargs(kwargs)
+        func, normal = checked_function(func), normalize_kwargs(kwargs)
     except PackageError as error:
         raise PackageError(f"{error} It is in the link {shown(value)} of a chain.") from error
-    return value if normal == kwargs and is_same(value, func) else (func, args, normal)
+    return value if normal == kwargs and is_unchanged_link(value, func) else (func, args, normal)
 
 
-def is_same(value: Any, func: Any) -> bool:
+def is_unchanged_link(value: Any, func: Any) -> bool:
     """Whether the function of a link stands in it as it travels."""
     return func is (value if isinstance(value, str) or callable(value) else value[0])
 
@@ -77,51 +77,55 @@ def chain_options(value: Any) -> dict[str, bool]:
     return {name: flag(value[name]) for name in value}
 
 
-CALLABLE = "a dotted path such as 'shop.tasks.send', or something that can be called"
-FUNCTION = Kind(CALLABLE, function)
-LABEL = Kind("a text, or a number or UUID that stands for one", label)
-FLAG = Kind("True or False", flag)
-COUNT = Kind(f"a whole number from 0 to {MOST}", whole)
-KEPT = Kind("True, False, or a number of seconds such as 60 for the result to be kept", keep)
-QUEUE = Kind(f"the name of a queue, of {LONGEST_NAME} printable characters at most", queue_name)
+CALLABLE_TEXT = "a dotted path such as 'shop.tasks.send', or something that can be called"
+FUNCTION_TYPE = OptionType(CALLABLE_TEXT, function)
+LABEL_TYPE = OptionType("a text, or a number or UUID that stands for one", label)
+FLAG_TYPE = OptionType("True or False", flag)
+COUNT_TYPE = OptionType(f"a whole number from 0 to {MAX_INTEGER}", non_negative_integer)
+CACHED_TYPE = OptionType(
+    "True, False, or a number of seconds such as 60 for the result to be kept", cache_seconds
+)
+QUEUE_NAME_TYPE = OptionType(
+    f"the name of a queue, of {MAX_QUEUE_NAME_LENGTH} printable characters at most", queue_name
+)
 
-TABLE: dict[str, Kind] = {
-    "hook": Kind(CALLABLE, hook),
-    "group": LABEL,
-    "task_name": LABEL,
-    "save": FLAG,
-    "sync": FLAG,
-    "cached": KEPT,
-    "ack_failure": FLAG,
-    "iter_count": COUNT,
-    "iter_position": COUNT,
-    "iter_group": LABEL,
-    "iter_name": LABEL,
-    "iter_cached": KEPT,
-    "chain": Kind(
+OPTION_TYPES: dict[str, OptionType] = {
+    "hook": OptionType(CALLABLE_TEXT, hook),
+    "group": LABEL_TYPE,
+    "task_name": LABEL_TYPE,
+    "save": FLAG_TYPE,
+    "sync": FLAG_TYPE,
+    "cached": CACHED_TYPE,
+    "ack_failure": FLAG_TYPE,
+    "iter_count": COUNT_TYPE,
+    "iter_position": COUNT_TYPE,
+    "iter_group": LABEL_TYPE,
+    "iter_name": LABEL_TYPE,
+    "iter_cached": CACHED_TYPE,
+    "chain": OptionType(
         "a list of calls, each func, (func, args) or (func, args, kwargs), with functions that "
         "can be called or are named by dotted path",
         links,
     ),
-    "chain_options": Kind("a dictionary of truth values", chain_options),
-    "cluster": QUEUE,
-    "timeout": Kind("a number of seconds such as 30, or -1 for no limit", seconds),
-    "max_attempts": COUNT,
-    "schedule": COUNT,
-    "on_commit": FLAG,
-    "list_key": QUEUE,
-    "broker": Kind("a broker such as get_broker() gives", broker),
-    "redis": Kind("a Redis client such as redis.Redis.from_url(...) gives", client),
+    "chain_options": OptionType("a dictionary of truth values", chain_options),
+    "cluster": QUEUE_NAME_TYPE,
+    "timeout": OptionType("a number of seconds such as 30, or -1 for no limit", seconds),
+    "max_attempts": COUNT_TYPE,
+    "schedule": COUNT_TYPE,
+    "on_commit": FLAG_TYPE,
+    "list_key": QUEUE_NAME_TYPE,
+    "broker": OptionType("a broker such as get_broker() gives", broker),
+    "redis": OptionType("a Redis client such as redis.Redis.from_url(...) gives", client),
 }
 
 
-def normal(name: str, value: Any, kind: Kind | None = None, what: str = "") -> Any:
+def normalize_option(name: str, value: Any, kind: OptionType | None = None, what: str = "") -> Any:
     """Give a value as it travels; None where it is none. Raises ``PackageError``."""
     if value is None:
         return None
-    kind = kind or TABLE[name]
+    kind = kind or OPTION_TYPES[name]
     try:
-        return kind.normal(value)
+        return kind.normalize(value)
     except PackageError:
         raise
     except Exception as error:  # whatever a value does that is asked what it is
@@ -134,27 +138,28 @@ def checked_function(func: Any, what: str = "The function of a task") -> Any:
     try:
         return function(func)
     except Exception as error:
-        raise PackageError(f"{what} must be {CALLABLE}; got {shown(func)}.") from error
+        raise PackageError(f"{what} must be {CALLABLE_TEXT}; got {shown(func)}.") from error
 
 
-def normal_options(options: Mapping[str, Any]) -> dict[str, Any]:
+def normalize_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Give options as they travel. Those that nobody knows are left as they are."""
     return {
-        name: normal(name, value) if name in KNOWN else value for name, value in options.items()
+        name: normalize_option(name, value) if name in KNOWN_OPTIONS else value
+        for name, value in options.items()
     }
 
 
-def normal_kwargs(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def normalize_kwargs(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Give the keyword arguments of a call that is made later, with the options among them."""
     if odd := [name for name in kwargs if not isinstance(name, str)]:
         raise PackageError(f"The names of arguments must be text; got {shown(odd[0])}.")
-    own = {name: normal(name, kwargs[name]) for name in BARE & kwargs.keys()}
+    own = {name: normalize_option(name, kwargs[name]) for name in KEYWORD_OPTIONS & kwargs.keys()}
     if "q_options" in kwargs:
-        own["q_options"] = normal_options(options_in(kwargs["q_options"]))
+        own["q_options"] = normalize_options(options_in(kwargs["q_options"]))
     return {**kwargs, **own}
 
 
-def accept(package: TaskPackage) -> TaskPackage:
+def normalize_package(package: TaskPackage) -> TaskPackage:
     """Make the options of a package what they mean, or raise ``PackageError`` for what can not run.
 
     The one place that every call passes: where it is made, behind the receivers of
@@ -163,13 +168,13 @@ def accept(package: TaskPackage) -> TaskPackage:
     func = package["func"]
     if type(func) is not str or not is_path(func):
         package["func"] = checked_function(func)
-    if len(package) > len(REQUIRED):
+    if len(package) > len(REQUIRED_KEYS):
         values: dict[str, Any] = package  # type: ignore[assignment]
-        for name in RUNTIME & values.keys():
+        for name in RUNTIME_KEYS & values.keys():
             del values[name]
-        for name in (OPTIONS | {"schedule"}) & values.keys():
-            values[name] = normal(name, values[name])
-            if values[name] is None and name not in CHAINED:
+        for name in (PACKAGE_OPTIONS | {"schedule"}) & values.keys():
+            values[name] = normalize_option(name, values[name])
+            if values[name] is None and name not in CHAIN_DEFAULTS:
                 del values[name]
     if Conf.FUNCTIONS is not None:
         allowed_functions.check_package(package)

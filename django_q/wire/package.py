@@ -20,7 +20,7 @@ from typing import Any, TypedDict
 
 from django.utils import timezone
 
-from django_q.exceptions import PackageError, endure
+from django_q.exceptions import PackageError, contain_error
 from django_q.humanhash import humanize
 from django_q.text.function_names import dotted_name
 from django_q.text.representation import represent
@@ -63,12 +63,12 @@ class TaskPackage(TypedDict, total=False):
     stopped: datetime
 
 
-REQUIRED = ("id", "name", "func", "args", "kwargs", "started")
+REQUIRED_KEYS = ("id", "name", "func", "args", "kwargs", "started")
 #: Those that nothing can stand in for.
-NAMING = frozenset(REQUIRED[:3])
+INDISPENSABLE_KEYS = frozenset(REQUIRED_KEYS[:3])
 
 #: Options of a call that travel with the package.
-OPTIONS = frozenset(
+PACKAGE_OPTIONS = frozenset(
     {
         "hook",
         "group",
@@ -90,15 +90,21 @@ OPTIONS = frozenset(
     }
 )
 #: Options of a call that say where its package goes, and stay behind.
-WAYS = frozenset({"broker", "redis", "list_key", "on_commit"})
-KNOWN = OPTIONS | WAYS
+ROUTING_OPTIONS = frozenset({"broker", "redis", "list_key", "on_commit"})
+KNOWN_OPTIONS = PACKAGE_OPTIONS | ROUTING_OPTIONS
 #: Options that may stand among the arguments of a function: those that did in a predecessor. A
 #: function of theirs may have an argument of the name of any other.
-BARE = KNOWN - {"max_attempts", "iter_position", "iter_group", "iter_name", "chain_options"}
+KEYWORD_OPTIONS = KNOWN_OPTIONS - {
+    "max_attempts",
+    "iter_position",
+    "iter_group",
+    "iter_name",
+    "chain_options",
+}
 #: What a cluster of django-q2 does not do without in a package that has links in tow.
-CHAINED = {"group": None, "cached": False, "sync": False}
+CHAIN_DEFAULTS = {"group": None, "cached": False, "sync": False}
 #: What is added while a task runs, and must not come with its package.
-RUNTIME = frozenset(
+RUNTIME_KEYS = frozenset(
     {"ack_id", "attempt", "leased_until", "handed_back", "collated", "result", "success", "stopped"}
 )
 
@@ -112,7 +118,7 @@ def take_options(kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
     if not kwargs:
         return {}, {}
     rest = dict(kwargs)
-    options = {key: rest.pop(key) for key in BARE & rest.keys()}
+    options = {key: rest.pop(key) for key in KEYWORD_OPTIONS & rest.keys()}
     options.update(options_in(rest.pop("q_options", None)))
     return options, rest
 
@@ -143,11 +149,11 @@ def new_package(
         "started": started or timezone.now(),
     }
     for key, value in options.items():
-        if value is not None and key in OPTIONS:
+        if value is not None and key in PACKAGE_OPTIONS:
             package[key] = value
     package.pop("task_name", None)
     if "chain" in package:
-        package = {**CHAINED, **package}
+        package = {**CHAIN_DEFAULTS, **package}
     return package  # type: ignore[return-value]
 
 
@@ -162,7 +168,7 @@ def new_id() -> str:
     return f"{int(time.time() * 16) & 0xFFFFFF:06x}{os.urandom(13).hex()}"
 
 
-def tells_time(task_id: str, moment: datetime) -> bool:
+def encodes_time(task_id: str, moment: datetime) -> bool:
     """Whether an id begins as ``new_id`` makes it within a minute of a time."""
     try:
         told = int(task_id[:6], 16)
@@ -217,12 +223,12 @@ def derived_id(*parts: str) -> str:
     return md5(":".join(parts).encode(), usedforsecurity=False).hexdigest()
 
 
-def checked(package: Any) -> TaskPackage:
+def checked_package(package: Any) -> TaskPackage:
     """Complete what was read from a payload, or raise ``PackageError`` naming what is wrong."""
     if not isinstance(package, dict):
         raise PackageError(f"A package must be a dict, got {type(package).__name__}.")
-    if not package.keys() >= NAMING:
-        missing = [key for key in REQUIRED if key in NAMING and key not in package]
+    if not package.keys() >= INDISPENSABLE_KEYS:
+        missing = [key for key in REQUIRED_KEYS if key in INDISPENSABLE_KEYS and key not in package]
         raise PackageError(f"The package has no {' and no '.join(missing)}.")
     task_id, func = package["id"], package["func"]
     if not isinstance(task_id, str) or not 0 < len(task_id) <= 32:
@@ -310,19 +316,19 @@ def recorded_name(func: Any) -> str:
     owner, path = getattr(func, "__self__", None), dotted_name(func)
     if isinstance(owner, type):  # a class method, which a subclass may have inherited
         return f"{dotted_name(owner)}.{func.__name__}"
-    if leads_to(path, func):
+    if resolves_to(path, func):
         return path
     if owner is None or isinstance(owner, ModuleType):
         return f"{path}()"
     return f"{dotted_name(type(owner))}().{func.__name__}"
 
 
-def leads_to(path: str, func: Any) -> bool:
+def resolves_to(path: str, func: Any) -> bool:
     """Whether a callable is found by a path."""
     try:
         return bool(resolve(path) == func)
     except BaseException as error:  # whatever a module or an object does
-        endure(error)
+        contain_error(error)
         return False
 
 
@@ -332,7 +338,7 @@ def importable_name(func: Any, what: str) -> str:
     Raises ``PackageError`` where there is none. ``what`` says what it is for.
     """
     path = dotted_name(func)
-    if isinstance(func, str) or leads_to(path, func):
+    if isinstance(func, str) or resolves_to(path, func):
         return path
     raise PackageError(
         f"{what} must be importable by name, and '{path}' is not: "

@@ -12,34 +12,34 @@ from django_q.tasks import async_chain, async_iter, async_task, schedule
 from library.tasks import pictures, sources, texts
 
 #: Pixels across a thumbnail.
-THUMBNAIL = 320
+THUMBNAIL_WIDTH = 320
 
 
 @dataclass
-class Errands:
+class ExpectedOutcomes:
     """What was asked for, and how it should end."""
 
     #: Tasks that should succeed, by id.
-    good: set[str] = field(default_factory=set)
+    succeeding: set[str] = field(default_factory=set)
     #: Tasks that should fail, by id.
-    bad: set[str] = field(default_factory=set)
+    failing: set[str] = field(default_factory=set)
     #: How many tasks should succeed, by their group.
     groups: dict[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        return len(self.good) + len(self.bad) + sum(self.groups.values())
+        return len(self.succeeding) + len(self.failing) + sum(self.groups.values())
 
 
-def run_all() -> Errands:
+def enqueue_all() -> ExpectedOutcomes:
     """Enqueue one of each kind."""
-    errands = Errands()
-    errands.good.update(count_all_words())
-    errands.good.add(async_iter("library.tasks.count_code", sources()))
-    errands.good.add(make_thumbnails())
-    errands.groups[draw_sources()] = 2
-    errands.groups[schedule_fingerprint()] = 1
-    errands.bad.update(ask_too_much())
-    return errands
+    expected = ExpectedOutcomes()
+    expected.succeeding.update(count_all_words())
+    expected.succeeding.add(async_iter("library.tasks.count_code", sources()))
+    expected.succeeding.add(make_thumbnails())
+    expected.groups[draw_sources()] = 2
+    expected.groups[schedule_fingerprint()] = 1
+    expected.failing.update(enqueue_failing_tasks())
+    return expected
 
 
 def count_all_words() -> list[str]:
@@ -52,7 +52,7 @@ def count_all_words() -> list[str]:
 
 def make_thumbnails() -> str:
     """Have the documentation's pictures made small, as parts of one task."""
-    calls = [(path, f"small-{PurePath(path).name}", THUMBNAIL) for path in pictures()]
+    calls = [(path, f"small-{PurePath(path).name}", THUMBNAIL_WIDTH) for path in pictures()]
     return async_iter("library.tasks.make_thumbnail", calls)
 
 
@@ -62,7 +62,10 @@ def draw_sources() -> str:
     return async_chain(
         [
             ("library.tasks.draw_chart", ("django_q", chart.name)),
-            ("library.tasks.make_thumbnail", (chart.as_posix(), "small-chart.png", THUMBNAIL)),
+            (
+                "library.tasks.make_thumbnail",
+                (chart.as_posix(), "small-chart.png", THUMBNAIL_WIDTH),
+            ),
         ]
     )
 
@@ -75,7 +78,7 @@ def schedule_fingerprint() -> str:
     return name
 
 
-def ask_too_much() -> list[str]:
+def enqueue_failing_tasks() -> list[str]:
     """Ask for what has to fail, to see how that looks."""
     return [
         async_task("library.tasks.count_words", "no-such-text.rst"),

@@ -15,7 +15,7 @@ from django_q.models import Task
 PLAIN_WIDTH = 110
 
 #: What is said of a result, by the function that gave it.
-SUMMARIES: dict[str, Callable] = {
+RESULT_SUMMARIES: dict[str, Callable] = {
     "count_words": lambda r: f"{r['words']:,} words, most of all '{r['favourite']}'",
     "count_code x": lambda r: f"{sum(r):,} lines of code in {len(r)} files",
     "draw_chart": lambda r: f"{r['file']}, {r['size'][0]} x {r['size'][1]} pixels",
@@ -55,8 +55,8 @@ class Screen:
         row = self.row(
             f"{(task.stopped - began).total_seconds():.2f} s",
             state if as_expected else f"{state}!",
-            called(task),
-            summary(task),
+            call_label(task),
+            result_label(task),
         )
         paint = paint if as_expected else self.style.ERROR
         self.line(row.replace(state, paint(state), 1))
@@ -66,29 +66,29 @@ class Screen:
         room = max(self.width - 59, 20)
         return f"{after:>8}  {state:<7}  {cut(task, 38):<38}  {cut(result, room)}"
 
-    def verdict(self, text: str, good: bool) -> None:
+    def show_outcome(self, text: str, is_success: bool) -> None:
         """Say how it all ended."""
-        self.line(self.style.SUCCESS(text) if good else self.style.ERROR(text))
+        self.line(self.style.SUCCESS(text) if is_success else self.style.ERROR(text))
 
 
-def function(task: Task) -> str:
+def function_label(task: Task) -> str:
     """Name the function, and say by an x whether it was called many times."""
     name = task.func.rpartition(".")[2]
     return f"{name} x" if isinstance(task.args, list) else name
 
 
-def called(task: Task) -> str:
+def call_label(task: Task) -> str:
     """Name the call: the function, and how often, or what it was given first."""
     if isinstance(task.args, list):
-        return f"{function(task)} {len(task.args)}"
-    return f"{function(task)}({next(iter(task.args), '')})"
+        return f"{function_label(task)} {len(task.args)}"
+    return f"{function_label(task)}({next(iter(task.args), '')})"
 
 
-def summary(task: Task) -> str:
+def result_label(task: Task) -> str:
     """Say in a few words what came out."""
     if not task.success:
         return str(task.result).partition(" : ")[0]
-    return SUMMARIES.get(function(task), str)(task.result)
+    return RESULT_SUMMARIES.get(function_label(task), str)(task.result)
 
 
 def cut(text: str, width: int) -> str:

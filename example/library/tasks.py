@@ -12,10 +12,10 @@ from django.conf import settings
 from PIL import Image, ImageDraw
 
 #: Shorter words say little about a text.
-SHORT = 4
+SHORT_WORD_LENGTH = 4
 
 #: Tokens that are not code.
-SILENT = {
+NON_CODE_TOKENS = {
     tokenize.COMMENT,
     tokenize.DEDENT,
     tokenize.ENCODING,
@@ -25,14 +25,14 @@ SILENT = {
     tokenize.NL,
 }
 
-PAPER, INK, BAR = "#ffffff", "#222222", "#44b78b"
+BACKGROUND_COLOUR, TEXT_COLOUR, BAR_COLOUR = "#ffffff", "#222222", "#44b78b"
 
 
 def count_words(path: str) -> dict:
     """Count the words of a text, and find the one it uses most."""
     text = (settings.PROJECT / path).read_text(encoding="utf-8")
     words = re.findall(r"[^\W\d_]+", text.lower())
-    common = Counter(word for word in words if len(word) > SHORT).most_common(1)
+    common = Counter(word for word in words if len(word) > SHORT_WORD_LENGTH).most_common(1)
     favourite, times = common[0] if common else ("", 0)
     return {
         "lines": text.count("\n"),
@@ -47,19 +47,19 @@ def count_code(path: str) -> int:
     """Count the lines of a Python file that hold code."""
     with tokenize.open(settings.PROJECT / path) as file:
         tokens = list(tokenize.generate_tokens(file.readline))
-    return len({token.start[0] for token in tokens if token.type not in SILENT})
+    return len({token.start[0] for token in tokens if token.type not in NON_CODE_TOKENS})
 
 
 def draw_chart(folder: str, target: str) -> dict:
     """Draw how much code the largest files of a folder hold; say where the picture is."""
     files = names(Path(folder), "**/*.py")
     sizes = sorted(((count_code(path), path) for path in files), reverse=True)[:12]
-    image = Image.new("RGB", (1200, 40 * len(sizes) + 40), PAPER)
+    image = Image.new("RGB", (1200, 40 * len(sizes) + 40), BACKGROUND_COLOUR)
     draw = ImageDraw.Draw(image)
     for row, (size, path) in enumerate(sizes):
         top = 40 * row + 24
-        draw.text((20, top), f"{path}  {size}", fill=INK, font_size=18)
-        draw.rectangle((480, top, 480 + 690 * size // sizes[0][0], top + 24), fill=BAR)
+        draw.text((20, top), f"{path}  {size}", fill=TEXT_COLOUR, font_size=18)
+        draw.rectangle((480, top, 480 + 690 * size // sizes[0][0], top + 24), fill=BAR_COLOUR)
     image.save(settings.DATA / target)
     return {"file": target, "size": image.size}
 

@@ -18,7 +18,7 @@ import psutil
 from django.db import DatabaseError, connections
 from redis import RedisError
 
-from django_q.completion.dead_letters import CRASHES_ALLOWED
+from django_q.completion.dead_letters import MAX_CRASHES
 from django_q.models import Task
 from django_q.tasks import async_task
 from django_q.wire.package import derived_id
@@ -247,7 +247,7 @@ class Run:
     def failed_unduly(self, failed: set[str], trace: Trace) -> list[int]:
         """Find tasks that failed although they were not killed three times, which is the limit."""
         numbers = [number for number, id in self.accepted.items() if id in failed]
-        return [number for number in numbers if len(trace.runs[number]) < CRASHES_ALLOWED]
+        return [number for number in numbers if len(trace.runs[number]) < MAX_CRASHES]
 
     def in_broker(self) -> int:
         """Count what is in the broker."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from django_q.completion.dead_letters import CRASHES_ALLOWED
+from django_q.completion.dead_letters import MAX_CRASHES
 from tests.faults.driver import RETRY, Run
 from tests.faults.faults import fault
 
@@ -29,7 +29,7 @@ def raise_in_hooks(run: Run) -> None:
 @fault("hooks end their process", BOTH)
 def exit_in_hooks(run: Run) -> None:
     """Let hooks end the monitor at random (``os._exit``)."""
-    for _ in range(CRASHES_ALLOWED * FEW):
+    for _ in range(MAX_CRASHES * FEW):
         run.lapse()  # each may end it three times, with others' results in its hands
     enqueue_with(run, "exiting_hook")
 

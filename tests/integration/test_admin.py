@@ -23,7 +23,7 @@ from django.utils.safestring import mark_safe
 from django_q.admin import listing
 from django_q.admin.widgets import LongSelect
 from django_q.models import Failure, OrmQ, Schedule, Success, Task, pickle_preview
-from django_q.models.stored_values import MARK
+from django_q.models.stored_values import JSON_MARK
 from django_q.signing import SignedPackage
 from django_q.status import Stat
 
@@ -200,7 +200,7 @@ def test_an_exception_saved_by_an_old_version_is_shown(admin_client):
 
 
 def test_a_failure_too_large_for_a_list_is_shown_on_its_page(admin_client):
-    task = make_failure(result="x" * pickle_preview.LIMIT)
+    task = make_failure(result="x" * pickle_preview.MAX_PREVIEW_LENGTH)
 
     assert "xxx" not in text(admin_client.get(url(Failure)))
     assert "xxx" in text(admin_client.get(url(Failure, "change", task.pk)))
@@ -279,7 +279,7 @@ def test_the_pages_of_a_task_with_odd_json_are_shown(admin_client, conf, stored,
     task = make_task(success=False)
     with connection.cursor() as cursor:
         sql = "UPDATE django_q_task SET result = %s, args = %s, kwargs = %s"
-        cursor.execute(sql, [MARK + stored] * 3)
+        cursor.execute(sql, [JSON_MARK + stored] * 3)
 
     for to in (("changelist",), ("change", task.pk)):
         assert admin_client.get(url(Failure, *to)).status_code == 200
@@ -348,7 +348,7 @@ def test_tasks_are_filtered_by_the_groups_and_clusters_of_late(admin_client):
 
 
 def test_a_group_that_is_not_of_late_can_still_be_asked_for(admin_client, monkeypatch):
-    monkeypatch.setattr(listing, "RECENT", 1)
+    monkeypatch.setattr(listing, "FILTER_SAMPLE_ROWS", 1)
     make_task(group="old", stopped=NOW - timedelta(days=1))
     make_task(group="new")
 
@@ -635,7 +635,7 @@ def test_the_queue_shows_its_tasks(admin_client):
 
 
 def test_a_large_task_is_shown_without_reading_it(admin_client):
-    queued = make_queued(args=("x" * pickle_preview.LIMIT,))
+    queued = make_queued(args=("x" * pickle_preview.MAX_PREVIEW_LENGTH,))
 
     page = text(admin_client.get(url(OrmQ)))
 
@@ -684,7 +684,7 @@ def test_a_small_list_is_counted_exactly():
 
 
 def test_a_long_list_is_not_counted_to_its_end(monkeypatch):
-    monkeypatch.setattr(listing, "CAP", 5)
+    monkeypatch.setattr(listing, "MAX_COUNTED_ROWS", 5)
     for _ in range(7):
         make_task()
 
@@ -693,7 +693,7 @@ def test_a_long_list_is_not_counted_to_its_end(monkeypatch):
 
 @pytest.mark.skipif("connection.vendor != 'postgresql'")
 def test_postgresql_estimates_a_long_list(monkeypatch):
-    monkeypatch.setattr(listing, "EXACT", 10)
+    monkeypatch.setattr(listing, "EXACT_COUNT_ROWS", 10)
     for _ in range(200):
         make_task()
     with connection.cursor() as cursor:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from django_q.checks import examine
 from django_q.conf import Settings
 from django_q.models import Failure, OrmQ, Schedule, Success
-from django_q.scheduling.due_schedules import Agenda
+from django_q.scheduling.due_schedules import DueSchedules
 from django_q.terminal import configuration
 
 pytestmark = pytest.mark.django_db
@@ -59,7 +59,7 @@ def schedule_of(**values: Any) -> Schedule:
 
 def serve(broker: Any, schedule: Schedule) -> Schedule | None:
     """Let the scheduler see to a row, and say what it is afterwards."""
-    Agenda(broker).serve(schedule, NOW)
+    DueSchedules(broker).enqueue_due_runs(schedule, NOW)
     broker.delete_queue()
     found = Schedule.objects.filter(pk=schedule.pk).first()
     Schedule.objects.all().delete()

@@ -11,7 +11,7 @@ from itertools import chain
 
 import pytest
 
-from django_q.brokers import get_broker, leased
+from django_q.brokers import adapt_broker, get_broker
 from django_q.brokers.orm import broker as orm
 from django_q.conf import Conf
 
@@ -37,9 +37,9 @@ def broker(request, conf, make_broker, monkeypatch):
     """A broker of each kind, empty."""
     conf(retry=30)
     if request.param == "other database":  # one that nothing in particular is known about
-        monkeypatch.setattr(orm, "DATABASES", {})
+        monkeypatch.setattr(orm, "DATABASE_CLASSES", {})
         return make_broker("postgres")
-    return leased(make_broker(request.param))
+    return adapt_broker(make_broker(request.param))
 
 
 # What needs leases that can be extended and receipts that are judged is asked of those that have
@@ -212,7 +212,7 @@ def test_a_stale_receipt_does_nothing_and_is_told(broker, peer, conf):
     assert broker.extend([old], 0) == {old}
     assert broker.release([old]) == {old}
     assert broker.read(old) is None
-    broker.bury(old, "a")
+    broker.move_to_dead_letters(old, "a")
     assert broker.dead_size() == 0
     assert peer.dequeue(wait=0.1) == []
     assert peer.acknowledge(new) is True
@@ -332,7 +332,7 @@ def test_a_payload_can_be_buried(broker):
     broker.enqueue("a")
     delivery = take_one(broker)
 
-    broker.bury(delivery.ack_id, delivery.payload)
+    broker.move_to_dead_letters(delivery.ack_id, delivery.payload)
 
     assert broker.dead_size() == 1
     assert (broker.queue_size(), broker.lock_size()) == (0, 0)
@@ -471,7 +471,7 @@ def test_a_delayed_payload_can_be_deleted(broker):
 
 @of_each
 def test_queues_do_not_mix(broker):
-    other = leased(get_broker("other"))
+    other = adapt_broker(get_broker("other"))
     other.enqueue("b")
 
     assert broker.dequeue(wait=0) == []
@@ -501,8 +501,8 @@ def test_a_broker_works_again_after_it_was_closed(broker):
 def test_a_broker_says_what_it_is(broker):
     assert broker.ping() is True
     assert broker.info()
-    assert leased(broker) is broker
-    assert type(leased(get_broker())) is type(broker)
+    assert adapt_broker(broker) is broker
+    assert type(adapt_broker(get_broker())) is type(broker)
 
 
 @of_leasing

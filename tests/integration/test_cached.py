@@ -25,8 +25,8 @@ from django_q.calls import composition
 from django_q.conf import Conf
 from django_q.models import Task
 from django_q.results import cache as results
-from django_q.results.cache import Cached
-from django_q.signing import RESULT, PickleSerializer, SignedPackage
+from django_q.results.cache import CachedResults
+from django_q.signing import RESULT_MARK, PickleSerializer, SignedPackage
 from django_q.status import Stat
 from django_q.tasks import (
     async_chain,
@@ -165,7 +165,7 @@ def test_results_of_a_cluster_with_a_name_of_its_own_are_found_without_the_name(
 
     conf(cluster_name=Conf.PREFIX)
 
-    task_id = Cached.of().members("g")[0]
+    task_id = CachedResults.of().members("g")[0]
     assert result_cached(task_id) == 6
     assert result_cached(task_id, broker=get_broker("other")) == 6
 
@@ -184,17 +184,17 @@ def test_a_group_survives_the_loss_of_its_count():
     for _ in range(3):
         results.save(finished(group="g"))
 
-    cache.delete(Cached.of().member_key("g", "count"))
+    cache.delete(CachedResults.of().member_key("g", "count"))
     results.save(finished(group="g"))
 
     assert count_group("g", cached=True) == 4
 
 
 def test_a_group_has_no_end_at_a_page():
-    for _ in range(results.PAGE + 5):
+    for _ in range(results.GROUP_PAGE_SIZE + 5):
         results.save(finished(group="g"))
 
-    assert count_group("g", cached=True) == results.PAGE + 5
+    assert count_group("g", cached=True) == results.GROUP_PAGE_SIZE + 5
 
 
 def test_a_group_goes_on_after_members_that_expired():
@@ -250,7 +250,7 @@ def test_a_result_that_the_cache_refuses_is_cached_as_text(caplog):
 def test_a_task_is_not_run_again_because_the_cache_is_away(
     broker, run_all, settings, tmp_path, caplog, monkeypatch
 ):
-    monkeypatch.setattr(results, "PATIENCE", 0.5)
+    monkeypatch.setattr(results, "CACHE_OUTAGE_SECONDS", 0.5)
     no_folder = tmp_path / "file"
     no_folder.touch()
     backend = settings.CACHES["default"]["BACKEND"]
@@ -366,7 +366,7 @@ def test_junk_in_the_cache_is_a_missing_result(junk):
 
 @pytest.mark.parametrize("value", [None, [], {}, Stat(1), {"id": "a" * 32, "result": 1}])
 def test_junk_that_is_signed_as_a_result_is_a_missing_result(value):
-    cache.set(key_of("a" * 32), SignedPackage.dumps(value, purpose=RESULT))
+    cache.set(key_of("a" * 32), SignedPackage.dumps(value, purpose=RESULT_MARK))
 
     assert fetch_cached("a" * 32) is None
 
@@ -416,7 +416,7 @@ LOCAL = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 
 def test_a_call_that_caches_where_nobody_else_sees_it_says_so_once(broker, settings, caplog):
     settings.CACHES = LOCAL
-    composition.say_unshared.cache_clear()
+    composition.log_unshared_cache.cache_clear()
     async_task(multiply, 2, 3)
     async_task(multiply, 2, 3, cached=True, sync=True)
     assert caplog.messages == []
@@ -431,7 +431,7 @@ def test_a_call_that_caches_where_nobody_else_sees_it_says_so_once(broker, setti
 
 
 def test_a_call_that_caches_where_all_see_it_says_nothing(broker, caplog):
-    composition.say_unshared.cache_clear()
+    composition.log_unshared_cache.cache_clear()
 
     async_task(multiply, 2, 3, cached=True)
 

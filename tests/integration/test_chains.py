@@ -10,7 +10,7 @@ import redis
 from django.core.cache import cache
 
 from django_q.brokers import get_broker
-from django_q.brokers.base import FORGOTTEN
+from django_q.brokers.base import ONCE_KEY_GRACE_SECONDS
 from django_q.exceptions import PackageError
 from django_q.models import Task
 from django_q.signals import pre_enqueue
@@ -233,7 +233,11 @@ def test_a_link_is_not_remembered_for_long_once_the_one_before_is_acknowledged(b
 
     run_all(broker)
 
-    assert 0 < broker.connection.ttl(broker.mark(derived_id(task_id, "next"))) <= FORGOTTEN
+    assert (
+        0
+        < broker.connection.ttl(broker.mark(derived_id(task_id, "next")))
+        <= ONCE_KEY_GRACE_SECONDS
+    )
 
 
 def test_a_chain_runs_at_once_in_sync_mode():

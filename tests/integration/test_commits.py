@@ -8,7 +8,7 @@ import pytest
 from django.db import DatabaseError, IntegrityError, OperationalError, connections, transaction
 
 from django_q.brokers import get_broker
-from django_q.brokers.orm.prepared_statements import Prepared
+from django_q.brokers.orm.prepared_statements import PreparedStatements
 from django_q.models import Heartbeat
 from tests.integration.test_orm_broker import SQLITE, asked, payloads, sqlite_only, statements
 
@@ -134,7 +134,7 @@ def test_nobody_knows_of_a_task_whose_connection_ends_while_it_is_committed(
 
 @on_postgres
 def test_a_statement_that_the_server_refuses_is_in_no_doubt(prepared):
-    both = Prepared("SELECT 1 / %s::int", "SELECT 1")
+    both = PreparedStatements("SELECT 1 / %s::int", "SELECT 1")
     connection = connections[prepared.alias]
     assert both.run(connection, [b"\0\0\0\0"], []) is None
 

@@ -44,7 +44,7 @@ class Odd:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch, conf: Any) -> None:
     conf(bulk=20)  # taken, and completed, together
-    monkeypatch.setattr(monitor_module, "BACK_OFF", (0.01, 0.02))
+    monkeypatch.setattr(monitor_module, "COMPLETION_BACKOFF_SECONDS", (0.01, 0.02))
     hooked.clear()
 
 
@@ -236,7 +236,7 @@ def test_a_whole_with_odd_labels_is_collated(broker, run_once, name):
 
 def test_a_whole_that_can_not_be_put_together_ends_as_a_failure(broker, run_once, monkeypatch):
     iterable = async_iter("math.floor", [1.5, 2.5], hook="tests.integration.test_completing.hook")
-    monkeypatch.setattr(collation, "argument", lambda part: 1 / 0)
+    monkeypatch.setattr(collation, "item_argument", lambda part: 1 / 0)
 
     run_once(broker)
 

@@ -14,7 +14,12 @@ from django.db import OperationalError, connection, connections
 from django_q.exceptions import BrokerUnavailable
 from django_q.processes import call_timeout
 from django_q.processes.supervision import process_start
-from django_q.servers.connections import CONNECT, SILENCE, close_all, suit_sentinel
+from django_q.servers.connections import (
+    CONNECT_SECONDS,
+    DEAD_SERVER_SECONDS,
+    close_all,
+    configure_sentinel_databases,
+)
 from tests.clusters import run_as
 
 #: The tests' own database, where it is reached over the network; PostgreSQL otherwise.
@@ -84,8 +89,8 @@ def forked(conf):
 def test_a_process_of_the_cluster_gives_up_a_server_that_is_gone(patience_of, name):
     found = patience_of(name)
     assert found["connect"] <= 10  # the kernel asks again later and later
-    assert found["unacknowledged"] == SILENCE * 1000
-    assert found["idle"] < SILENCE
+    assert found["unacknowledged"] == DEAD_SERVER_SECONDS * 1000
+    assert found["idle"] < DEAD_SERVER_SECONDS
 
 
 def test_a_worker_waits_as_long_as_the_project_says(patience_of):
@@ -100,20 +105,20 @@ def test_the_project_has_the_last_word(alias, options, patience_of):
     assert found["connect"] == 7
     if not ON_MYSQL:
         assert found["unacknowledged"] == 90_000
-        assert found["idle"] > SILENCE
+        assert found["idle"] > DEAD_SERVER_SECONDS
 
 
 def sleep_in_database(alias: str) -> None:
     """Ask a server for what takes it a minute: the body of a process that has no such time."""
-    suit_sentinel(1)
+    configure_sentinel_databases(1)
     function = "SLEEP" if ON_MYSQL else "PG_SLEEP"
-    with pytest.raises((BrokerUnavailable, OperationalError)), call_timeout.patience():
+    with pytest.raises((BrokerUnavailable, OperationalError)), call_timeout.call_timeout():
         connections[alias].cursor().execute(f"SELECT {function}(60)")
     connections.close_all()
 
 
 def test_the_sentinel_does_not_wait_for_a_server_that_hangs(alias, monkeypatch):
-    monkeypatch.setattr(call_timeout, "PATIENCE", 1)
+    monkeypatch.setattr(call_timeout, "CALL_TIMEOUT_SECONDS", 1)
     run_as([process_start.SENTINEL], f"{__name__}.sleep_in_database", alias)
 
 
@@ -132,7 +137,7 @@ UNUSABLE = {
 def test_a_database_that_can_not_be_used_stops_no_process(monkeypatch, patience_of, other):
     settings = connections.configure_settings({"default": {}, other: UNUSABLE[other]})
     monkeypatch.setitem(connections.settings, other, settings[other])
-    assert patience_of(process_start.SENTINEL)["connect"] == CONNECT
+    assert patience_of(process_start.SENTINEL)["connect"] == CONNECT_SECONDS
 
 
 def test_a_default_timeout_of_sockets_changes_no_connection(monkeypatch, patience_of):

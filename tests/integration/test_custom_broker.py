@@ -9,8 +9,8 @@ import time
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from django_q.brokers import Broker, get_broker, leased
-from django_q.brokers.adapter import Adapted
+from django_q.brokers import Broker, adapt_broker, get_broker
+from django_q.brokers.adapter import BrokerAdapter
 from django_q.brokers.aws_sqs import Sqs
 from django_q.brokers.orm import ORM
 from django_q.brokers.redis_broker import Redis
@@ -75,16 +75,16 @@ def test_a_queue_is_named_after_the_cluster(conf):
 def test_an_old_broker_is_wrapped_for_those_who_need_leases(make_broker):
     broker = make_broker("custom")
 
-    wrapped = leased(broker)
+    wrapped = adapt_broker(broker)
 
     assert type(broker) is OldBroker
-    assert type(wrapped) is Adapted
-    assert leased(wrapped) is wrapped
+    assert type(wrapped) is BrokerAdapter
+    assert adapt_broker(wrapped) is wrapped
     assert type(pickle.loads(pickle.dumps(wrapped)).broker) is OldBroker
 
 
 def test_each_receipt_of_an_old_broker_is_good():
-    broker = leased(Bare(gives=[[("receipt", "payload")]]))
+    broker = adapt_broker(Bare(gives=[[("receipt", "payload")]]))
 
     ((ack_id, payload, attempt),) = broker.dequeue(5, wait=0)
 
@@ -94,7 +94,7 @@ def test_each_receipt_of_an_old_broker_is_good():
     assert broker.extend(["receipt"], 10) == broker.release(["receipt"]) == set()
     assert broker.read("receipt") is None
     broker.fail("other")
-    broker.bury("third", "payload")
+    broker.move_to_dead_letters("third", "payload")
     assert broker.broker.calls == ["receipt", "receipt", "other", "third"]
 
 
@@ -111,7 +111,7 @@ def test_a_task_of_an_old_broker_is_run_however_long_it_has_waited(conf, make_br
 
 def test_an_old_broker_that_gives_nothing_at_once_is_asked_again_after_a_pause(conf):
     conf(poll=0.05)
-    broker = leased(Bare(gives=[None, [], [("receipt", "payload")]]))
+    broker = adapt_broker(Bare(gives=[None, [], [("receipt", "payload")]]))
 
     start = time.monotonic()
 
@@ -129,13 +129,13 @@ def test_an_old_broker_that_waits_by_itself_is_asked_again_at_once(conf):
 
     start = time.monotonic()
 
-    assert leased(Waiting(gives=[None, None, [("receipt", "payload")]])).dequeue(wait=5)
+    assert adapt_broker(Waiting(gives=[None, None, [("receipt", "payload")]])).dequeue(wait=5)
     assert time.monotonic() - start < 0.25
 
 
 def test_a_wait_for_an_old_broker_can_be_ended():
     reader, writer = os.pipe()
-    broker = leased(Bare())
+    broker = adapt_broker(Bare())
     broker.wake_fd = reader
     os.write(writer, b"x")
 
@@ -148,7 +148,7 @@ def test_a_wait_for_an_old_broker_can_be_ended():
 
 
 def test_an_old_broker_can_not_delay():
-    broker = leased(Bare())
+    broker = adapt_broker(Bare())
 
     assert broker.enqueue("now") == 1
     with pytest.raises(NotImplementedError, match="Bare has none"):
@@ -156,7 +156,7 @@ def test_an_old_broker_can_not_delay():
 
 
 def test_an_old_broker_need_not_know_more_than_three_words():
-    broker = leased(Bare())
+    broker = adapt_broker(Bare())
 
     assert (broker.queue_size(), broker.lock_size(), broker.dead_size()) == (0, 0, 0)
     assert broker.ping() is True
@@ -169,8 +169,8 @@ def test_heartbeats_of_an_old_broker_are_kept_in_the_database(make_broker):
     broker = make_broker("custom")
     broker.set_stat(f"{Conf.Q_STAT}:1", "beat", 10)
 
-    assert leased(broker).get_stat(f"{Conf.Q_STAT}:1") == "beat"
-    assert leased(broker).get_stats(f"{Conf.Q_STAT}:*") == ["beat"]
+    assert adapt_broker(broker).get_stat(f"{Conf.Q_STAT}:1") == "beat"
+    assert adapt_broker(broker).get_stats(f"{Conf.Q_STAT}:*") == ["beat"]
 
 
 def test_a_broker_has_to_know_three_words():

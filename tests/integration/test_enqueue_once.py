@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from django.db import transaction
 
-from django_q.brokers import leased
-from django_q.brokers.base import FORGOTTEN, Broker
+from django_q.brokers import adapt_broker
+from django_q.brokers.base import ONCE_KEY_GRACE_SECONDS, Broker
 from django_q.models import Heartbeat
 
 
@@ -27,7 +27,7 @@ def seconds_kept(broker, key):
     """Tell for how long a key will be remembered."""
     if hasattr(broker.connection, "ttl"):
         return broker.connection.ttl(broker.mark(key))
-    marks = Heartbeat.objects.using(broker.alias).annotate(now=broker.table.expression())
+    marks = Heartbeat.objects.using(broker.alias).annotate(now=broker.table.time_expression())
     mark = marks.get(key=broker.mark(key))
     return (mark.expires - mark.now).total_seconds()
 
@@ -53,11 +53,11 @@ def test_a_key_that_may_be_forgotten_still_holds_for_those_who_were_held_up(brok
     broker.enqueue_once("payload", "a")
     broker.enqueue_once("payload", "b")
 
-    broker.forget(["a"])
+    broker.release_once_keys(["a"])
 
     assert not broker.enqueue_once("payload", "a")
-    assert 0 < seconds_kept(broker, "a") <= FORGOTTEN
-    assert seconds_kept(broker, "b") > FORGOTTEN
+    assert 0 < seconds_kept(broker, "a") <= ONCE_KEY_GRACE_SECONDS
+    assert seconds_kept(broker, "b") > ONCE_KEY_GRACE_SECONDS
 
 
 def test_keys_of_one_queue_are_not_those_of_another(broker):
@@ -88,10 +88,10 @@ def test_a_broker_that_can_not_remember_enqueues():
         def dequeue(self):
             return None
 
-    broker = leased(Forgetful())
+    broker = adapt_broker(Forgetful())
 
     assert broker.enqueue_once("payload", "a")
-    broker.forget(["a"])
+    broker.release_once_keys(["a"])
 
     assert Forgetful.sent == ["payload"]
-    assert not broker.counts_all
+    assert not broker.has_exact_sizes

@@ -14,15 +14,19 @@ from django.utils import timezone
 
 from django_q import signals
 from django_q.brokers import get_broker
+from django_q.conf import error_reporter
 from django_q.exceptions import TimeoutException, safe_repr
 from django_q.execution.execution import decode, execute
 from django_q.execution.hooks import call_hook
 from django_q.execution.task_context import in_own_context
-from django_q.foreign_code import error_reporting
 from django_q.foreign_code.error_reporting import ErrorReporter
-from django_q.foreign_code.guards import Inside, tell
+from django_q.foreign_code.guards import CurrentForeignCall, send_signal_safely
 from django_q.models import Failure, Success, Task
-from django_q.processes.shared_state.foreign_call_record import CURRENT, REMEMBERED, Doorway
+from django_q.processes.shared_state.foreign_call_record import (
+    CURRENT_CODE_BYTES,
+    MAX_PAST_CRASHES,
+    ForeignCallRecord,
+)
 from django_q.results import parts
 from django_q.tasks import async_chain, async_iter, async_task, fetch, result
 from tests.foreign import NAMES, SETTING, WORST, note
@@ -56,8 +60,8 @@ def receive() -> Iterator:
 @pytest.fixture
 def remember() -> Iterator:
     """Have the process know of one that has ended over a task: ``remember(task_id, what)``."""
-    yield lambda task_id, what: Inside.killers.update({task_id: what})
-    Inside.killers.clear()
+    yield lambda task_id, what: CurrentForeignCall.crash_causes.update({task_id: what})
+    CurrentForeignCall.crash_causes.clear()
 
 
 @EACH
@@ -144,7 +148,7 @@ def test_whatever_a_reporter_raises_a_failure_is_saved(broker, run_once, caplog,
         def report(self):
             raise WORST[name]("as asked")
 
-    monkeypatch.setattr(error_reporting.error_reporter, "loaded", ErrorReporter([Reporter()]))
+    monkeypatch.setattr(error_reporter, "loaded", ErrorReporter([Reporter()]))
     task_id = async_task("tests.tasks.raise_error")
 
     run_once(broker)
@@ -205,7 +209,7 @@ def test_coroutine_hooks_and_receivers_are_awaited_inside_a_loop_too(tmp_path, r
 
     def both():
         call_hook("tests.foreign.async_hook", task)
-        tell(signals.post_execute, "post_execute", sender=signals.SENDER, task={})
+        send_signal_safely(signals.post_execute, "post_execute", sender=signals.SENDER, task={})
 
     async def inside():
         both()
@@ -463,27 +467,27 @@ def run_half(broker):
 
 
 def test_the_next_process_learns_over_which_tasks_others_have_ended():
-    doorway = Doorway()
+    doorway = ForeignCallRecord()
 
-    for number in range(REMEMBERED + 5):
-        assert len(doorway.killers()) == min(number, REMEMBERED)
+    for number in range(MAX_PAST_CRASHES + 5):
+        assert len(doorway.crash_causes()) == min(number, MAX_PAST_CRASHES)
         doorway.enter(str(number), "hook\x1b", "na\nme")
-        assert doorway.said() == "hook\\x1b on [na\\nme]"
+        assert doorway.as_text() == "hook\\x1b on [na\\nme]"
 
-    assert doorway.killers()[str(REMEMBERED + 4)] == "hook\\x1b"
-    assert doorway.said() == ""
+    assert doorway.crash_causes()[str(MAX_PAST_CRASHES + 4)] == "hook\\x1b"
+    assert doorway.as_text() == ""
 
 
 def test_long_names_fit():
-    doorway = Doorway()
-    for number in range(REMEMBERED):
+    doorway = ForeignCallRecord()
+    for number in range(MAX_PAST_CRASHES):
         doorway.enter(str(number) * 16, "\udc80é" * 2000, "名" * 2000)
-        doorway.killers()
+        doorway.crash_causes()
 
     doorway.enter("x" * 32, "y" * 5000, "z" * 5000)
 
-    assert doorway.killers()["x" * 32].startswith("yyy")
-    assert CURRENT > 0
+    assert doorway.crash_causes()["x" * 32].startswith("yyy")
+    assert CURRENT_CODE_BYTES > 0
 
 
 # Context

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django_q.checks import examine
 from django_q.exceptions import FunctionRefused
 from django_q.models import Failure, Schedule, Success, Task
-from django_q.scheduling.due_schedules import Agenda
+from django_q.scheduling.due_schedules import DueSchedules
 from django_q.signing import SignedPackage
 from django_q.tasks import (
     AsyncTask,
@@ -274,7 +274,7 @@ def test_a_schedule_that_is_listed_no_more_is_stopped_and_can_be_paused(broker, 
     made.save(update_fields=["paused"])
     made.resume(due - timedelta(minutes=1))
     made.save(update_fields=["paused", "error", "claimed", "next_run", "anchor"])
-    Agenda(broker).serve(made, timezone.now())
+    DueSchedules(broker).enqueue_due_runs(made, timezone.now())
 
     made.refresh_from_db()
     assert made.paused

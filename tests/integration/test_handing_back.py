@@ -11,9 +11,9 @@ from django.utils.encoding import force_str
 from django_q.brokers.redis_broker import Redis
 from django_q.completion.dead_letters import recover
 from django_q.processes import monitor
-from django_q.processes.pusher import OneByOne, hand_back, hand_out
+from django_q.processes.pusher import FixedPrefetchLimit, fill_task_queue, release_waiting
 from django_q.processes.shared_state import worker_leases
-from django_q.processes.shared_state.orphan_queue import Leftovers
+from django_q.processes.shared_state.orphan_queue import OrphanQueue
 from django_q.queues import Queue
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -23,7 +23,7 @@ def hold(broker: Any, count: int) -> Queue:
     """Have tasks wait in the task queue of a cluster."""
     broker.enqueue_many([f"payload {number}" for number in range(count)])
     task_queue = Queue()
-    hand_out(task_queue, broker.dequeue(count, 1), OneByOne(), math.inf)
+    fill_task_queue(task_queue, broker.dequeue(count, 1), FixedPrefetchLimit(), math.inf)
     return task_queue
 
 
@@ -39,7 +39,7 @@ def test_what_waits_for_too_long_can_be_taken_at_once_in_its_order(broker):
     task_queue = hold(broker, 5)
     broker.enqueue("payload 5")
 
-    hand_back(task_queue, broker)
+    release_waiting(task_queue, broker)
 
     assert task_queue.qsize() == 0
     assert payloads(broker) == [f"payload {number}" for number in range(6)]
@@ -48,10 +48,10 @@ def test_what_waits_for_too_long_can_be_taken_at_once_in_its_order(broker):
 @pytest.mark.parametrize("broker", ["redis", "orm"], indirect=True)
 def test_what_no_worker_has_taken_at_a_stop_goes_back_in_its_order(broker):
     task_queue, result_queue = hold(broker, 5), Queue()
-    leftovers = Leftovers(result_queue)
+    leftovers = OrphanQueue(result_queue)
 
     leftovers.drain(task_queue)
-    leftovers.pass_on()
+    leftovers.send_to_monitor()
     while not result_queue.empty():
         recover(result_queue.get(), broker)
 
@@ -69,7 +69,7 @@ def test_what_can_not_be_handed_back_goes_on_waiting(broker):
     task_queue = hold(broker, 3)
 
     with pytest.raises(ConnectionError):
-        hand_back(task_queue, Away(broker.list_key))
+        release_waiting(task_queue, Away(broker.list_key))
 
     assert task_queue.qsize() == 3
     assert [job[1] for job in task_queue.get_many()] == [b"payload 0", b"payload 1", b"payload 2"]
@@ -77,4 +77,7 @@ def test_what_can_not_be_handed_back_goes_on_waiting(broker):
 
 def test_no_lease_ends_before_those_look_who_hold_it():
     # As late as a task may start; then the sentinel and the monitor, who have just looked.
-    assert 2 * worker_leases.LOOK + 2 * monitor.LOOK < worker_leases.LEFT_AT_START
+    assert (
+        2 * worker_leases.EXTEND_INTERVAL_SHARE + 2 * monitor.RESULT_EXTEND_INTERVAL_SHARE
+        < worker_leases.MIN_START_LEASE_SHARE
+    )

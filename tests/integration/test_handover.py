@@ -14,7 +14,7 @@ from django_q.brokers.base import Broker
 from django_q.completion.completion import complete
 from django_q.models import Part
 from django_q.results import cache as results
-from django_q.results.cache import Cached
+from django_q.results.cache import CachedResults
 from django_q.signing import SignedPackage
 from django_q.tasks import count_group, delete_group, fetch, fetch_group, result_group
 from django_q.wire.package import new_package
@@ -40,7 +40,7 @@ def finished(number: int, group: str, **options: Any) -> dict[str, Any]:
 
 def leave(group: str, packages: list[dict[str, Any]], **more: Any) -> None:
     """Write to the cache what a predecessor's cluster does: tasks, and one list of their keys."""
-    prefix = Cached.of().list_key
+    prefix = CachedResults.of().list_key
     keys = [f"{prefix}:{package['id']}" for package in packages]
     for key, package in zip(keys, packages, strict=True):
         cache.set(key, SignedPackage.dumps(package))

@@ -12,8 +12,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from django_q.brokers.redis_broker import Redis
-from django_q.completion.steps import ask
-from django_q.processes.monitor import Desk
+from django_q.completion.steps import call_broker
+from django_q.processes.monitor import MonitorLoop
 from django_q.processes.pusher import pusher
 from django_q.processes.shared_state.result_queue import ResultQueue
 from django_q.queues import Queue
@@ -56,13 +56,15 @@ def test_a_pusher_is_soon_back_however_long_its_server_was_away(away):
 
 def test_a_monitor_is_soon_back_however_long_its_server_was_away(away, monkeypatch):
     results, pauses = ResultQueue(), Pauses()
-    desk = Desk(results, away)
-    monkeypatch.setattr(Desk, "hold", lambda self, seconds: pauses.wait(seconds))
+    loop = MonitorLoop(results, away)
+    monkeypatch.setattr(
+        MonitorLoop, "wait_extending_leases", lambda self, seconds: pauses.wait(seconds)
+    )
 
     def acknowledge() -> Any:
-        return pauses.is_set() or ask(away, away.acknowledge_many, ["1"])
+        return pauses.is_set() or call_broker(away, away.acknowledge_many, ["1"])
 
-    assert desk.insist(acknowledge)
+    assert loop.retry_step(acknowledge)
 
     assert pauses.seconds == sorted(pauses.seconds)
     assert pauses.seconds[0] < max(pauses.seconds) <= LONGEST
@@ -83,10 +85,10 @@ def test_nothing_is_taken_while_a_monitor_waits_for_an_answer_that_does_not_come
     conf(redis={"port": proxy.port, "socket_timeout": 20})
     broker, results = Redis("hangs"), ResultQueue()
     broker.enqueue("a payload")
-    desk = Desk(results, broker)
-    desk.group = [{"ack_id": each.ack_id} for each in broker.dequeue(1)]
-    desk.busy_since = 0.0  # it has taken longer than leases are left alone
-    keeper = threading.Thread(target=desk.keep_leases, args=(1.0,))
+    loop = MonitorLoop(results, broker)
+    loop.batch = [{"ack_id": each.ack_id} for each in broker.dequeue(1)]
+    loop.busy_since = 0.0  # it has taken longer than leases are left alone
+    keeper = threading.Thread(target=loop.extend_leases_if_slow, args=(1.0,))
 
     with proxy.failing(Mode.STALL):
         keeper.start()

@@ -276,8 +276,8 @@ def test_the_second_of_two_monitors_leaves_it_to_the_first(broker):
     first, second = taken(broker)
     parts.add([first, second])
 
-    assert [whole["result"] for whole in collation.collect([second])] == [[1, 2]]
-    assert collation.collect([first]) == []
+    assert [whole["result"] for whole in collation.collate([second])] == [[1, 2]]
+    assert collation.collate([first]) == []
     assert broker.lock_size() == 2
 
 
@@ -297,7 +297,7 @@ def test_an_iterable_survives_a_monitor_that_is_killed_while_it_collates(
         patch.setattr(
             *{
                 "save": (saving, "save"),
-                "follow": (completion, "follow"),
+                "follow": (completion, "run_follow_ups"),
                 "forget": (collation.parts, "delete"),
             }[moment],
             die,
@@ -373,7 +373,7 @@ def test_parts_that_nothing_was_added_to_for_long_are_swept(broker, run_all):
     old, lost = taken(broker)
     complete([old], broker, submit)
     broker.acknowledge(lost["ack_id"])
-    Part.objects.update(stopped=timezone.now() - parts.PATIENCE - timedelta(days=1))
+    Part.objects.update(stopped=timezone.now() - parts.MAX_PART_AGE - timedelta(days=1))
 
     async_iter("math.floor", [1.5])
     run_all(broker)

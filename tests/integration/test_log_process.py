@@ -104,15 +104,15 @@ def test_nobody_waits_for_a_handler_that_waits(process, handler, until):
         logger.info("x" * 5000)
 
     assert time.monotonic() - began < 20
-    assert process.log.lost.value() > 0
+    assert process.log.lost_lines.value() > 0
     handler.wall.unlink()
     until("log lines could not be written")
 
 
 def test_who_can_wait_does_so_once(process, handler):
     handler.wall.touch()
-    log_queue.Sender.own.patient = True
-    while not log_queue.Sender.own.stalled:
+    log_queue.LogSender.own.may_wait = True
+    while not log_queue.LogSender.own.found_no_room:
         logger.info("x" * 5000)
     began = time.monotonic()
 
@@ -125,9 +125,9 @@ def test_who_can_wait_does_so_once(process, handler):
 def test_lines_keep_their_order_and_none_is_lost_by_a_process_that_can_wait(
     process, handler, until
 ):
-    log_queue.Sender.own.patient = True
+    log_queue.LogSender.own.may_wait = True
 
-    with log_queue.gathering():
+    with log_queue.batched_log_lines():
         for number in range(3000):
             (logger.warning if number % 7 == 0 else logger.info)("line %s", number)
     until("line 2999")
@@ -139,7 +139,7 @@ def test_lines_keep_their_order_and_none_is_lost_by_a_process_that_can_wait(
 def test_a_process_that_is_killed_is_replaced(process, until, wait_until):
     os.kill(process.child.process.pid, signal.SIGKILL)
 
-    wait_until(lambda: process.tend() or "reincarnated" in written_by(process), 20)
+    wait_until(lambda: process.supervise_once() or "reincarnated" in written_by(process), 20)
 
 
 def written_by(process: LogProcess) -> str:

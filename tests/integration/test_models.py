@@ -22,7 +22,7 @@ from django_q.models import (
     validate_cron,
     validate_kwarg,
 )
-from django_q.models.schedule import aware, stored
+from django_q.models.schedule import aware_utc, database_time
 from django_q.recurrence import RecurrenceError
 from django_q.signing import SignedPackage
 
@@ -201,7 +201,10 @@ def test_an_anchor_brings_the_thirty_first_back():
 
     for _ in range(4):
         plan = schedule.plan(now=schedule.next_run)
-        schedule.next_run, schedule.anchor = stored(plan.next_run), stored(plan.anchor)
+        schedule.next_run, schedule.anchor = (
+            database_time(plan.next_run),
+            database_time(plan.anchor),
+        )
         schedule.save()
         schedule.refresh_from_db()
         days.append((schedule.next_run.month, schedule.next_run.day))
@@ -318,15 +321,15 @@ def test_without_time_zones_a_plan_is_not_due_again_in_a_repeated_hour(settings)
 
     plan = schedule.plan(now)
 
-    assert [stored(run) for run in plan.runs] == [datetime(2025, 10, 26, 2, 30)]
-    assert stored(plan.next_run) == datetime(2025, 10, 26, 3, 30)
+    assert [database_time(run) for run in plan.runs] == [datetime(2025, 10, 26, 2, 30)]
+    assert database_time(plan.next_run) == datetime(2025, 10, 26, 3, 30)
 
 
 def test_without_time_zones_times_are_read_in_that_of_the_project(settings):
     settings.USE_TZ = False
 
-    assert aware(datetime(2025, 5, 5, 11)) == NOW
-    assert stored(NOW) == datetime(2025, 5, 5, 11)
+    assert aware_utc(datetime(2025, 5, 5, 11)) == NOW
+    assert database_time(NOW) == datetime(2025, 5, 5, 11)
 
 
 def test_a_queued_task_tells_what_it_is():

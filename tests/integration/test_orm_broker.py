@@ -21,8 +21,8 @@ from django.utils import timezone
 from django_q.brokers import get_broker
 from django_q.brokers.orm import ORM, queue_wait
 from django_q.brokers.orm.postgres import PostgresTable
-from django_q.brokers.orm.prepared_statements import Prepared, Use
-from django_q.brokers.orm.queue_wait import Listening
+from django_q.brokers.orm.prepared_statements import PreparationState, PreparedStatements
+from django_q.brokers.orm.queue_wait import PostgresQueueWait
 from django_q.brokers.orm.sqlite import SqliteTable
 from django_q.brokers.orm.table import QueueTable
 from django_q.migrations import _notify
@@ -189,7 +189,7 @@ def test_an_idle_cluster_makes_no_queryset(broker, monkeypatch):
 
     for _ in range(2):
         broker.set_stat("key", "beat", 10)
-        broker.timekeeper.compare()
+        broker.clock_watch.compare()
         assert broker.dequeue(wait=0.1) == []
     broker.enqueue("a")
     (delivery,) = broker.dequeue(wait=0)
@@ -204,7 +204,7 @@ def test_who_waits_at_an_empty_queue_does_not_look_at_the_clock(broker):
     if connection.vendor == "mysql":
         pytest.skip("what polls does not ask whether there is more")
     assert broker.dequeue(wait=0.1) == []
-    broker.timekeeper.due = 0
+    broker.clock_watch.next_check = 0
 
     with CaptureQueriesContext(connection) as queries:
         assert broker.dequeue(wait=0.1) == []
@@ -220,13 +220,13 @@ def test_who_waits_at_an_empty_queue_does_not_look_at_the_clock(broker):
 @on_postgres
 def test_who_is_no_longer_notified_looks_at_the_clock(broker, monkeypatch):
     assert broker.dequeue(wait=0.1) == []
-    assert broker.watch.is_empty is True
-    broker.watch.close()
-    monkeypatch.setattr(broker.watch, "is_possible", False)
+    assert broker.queue_wait.is_empty is True
+    broker.queue_wait.close()
+    monkeypatch.setattr(broker.queue_wait, "can_listen", False)
 
     assert broker.dequeue(wait=0.1) == []
 
-    assert broker.watch.is_empty is False
+    assert broker.queue_wait.is_empty is False
 
 
 @on_each
@@ -236,7 +236,7 @@ def test_a_step_is_one_statement(broker):
         pytest.skip("its statements do not return rows")
     broker.enqueue("warm")
     broker.acknowledge_many([d.ack_id for d in broker.dequeue(1, wait=0)])
-    broker.timekeeper.due = time.monotonic() + 60  # that is looked at now and then
+    broker.clock_watch.next_check = time.monotonic() + 60  # that is looked at now and then
 
     with CaptureQueriesContext(connection) as queries:
         broker.enqueue("a")
@@ -342,7 +342,7 @@ def wait_for_what_comes_from_elsewhere(broker):
 @pytest.mark.skipif(sys.platform != "linux", reason="it is the kernel of Linux that tells")
 @pytest.mark.parametrize("journal", ["WAL", "DELETE", "TRUNCATE", "PERSIST"])
 def test_who_waits_on_sqlite_hears_of_a_write_from_the_kernel(plain_sqlite, monkeypatch, journal):
-    for name in ("TICK", "REST"):
+    for name in ("MAX_COUNTER_INTERVAL", "MAX_NOTIFIED_COUNTER_INTERVAL"):
         monkeypatch.setattr(queue_wait, name, 60)
     broker = plain_sqlite(init_command=f"PRAGMA journal_mode={journal}")
 
@@ -361,7 +361,7 @@ def test_sqlite_is_asked_again_and_again_where_no_kernel_tells(plain_sqlite, mon
 
 def test_a_kernel_that_does_not_tell_of_a_write_is_not_relied_on(plain_sqlite, monkeypatch):
     monkeypatch.setattr(SqliteTable, "files", [])
-    monkeypatch.setattr(queue_wait, "REST", 0.1)
+    monkeypatch.setattr(queue_wait, "MAX_NOTIFIED_COUNTER_INTERVAL", 0.1)
     broker = plain_sqlite()
 
     def is_given_up():
@@ -369,7 +369,7 @@ def test_a_kernel_that_does_not_tell_of_a_write_is_not_relied_on(plain_sqlite, m
         deliveries = broker.dequeue(wait=30)
         thread.join()
         assert payloads(deliveries) == ["a"]
-        return broker.watch.written is None
+        return broker.queue_wait.inotify is None
 
     broker.enqueue("first")
     assert payloads(broker.dequeue(wait=0)) == ["first"]
@@ -478,7 +478,7 @@ def test_a_statement_that_was_prepared_before_a_migration_is_sent_as_a_whole(bro
 @on_postgres
 def test_a_statement_that_another_client_has_prepared_is_left_alone(broker):
     broker.enqueue("a")
-    asked(broker, f"PREPARE {broker.table.adding.statements[0][0].decode()} AS SELECT 1")
+    asked(broker, f"PREPARE {broker.table.insert_statements.statements[0][0].decode()} AS SELECT 1")
 
     for payload in "bc":
         broker.enqueue(payload)
@@ -505,7 +505,10 @@ def test_queues_share_what_is_prepared(prepared):
     for _ in range(3):
         other.enqueue("a")
 
-    assert other.table.adding.uses[connections[prepared.alias].connection] is Use.PREPARED
+    assert (
+        other.table.insert_statements.states[connections[prepared.alias].connection]
+        is PreparationState.PREPARED
+    )
     assert len(statements(prepared)) == 2
     assert (prepared.queue_size(), other.queue_size()) == (0, 3)
 
@@ -665,8 +668,10 @@ def test_what_nobody_tells_of_is_found_all_the_same(broker, conf, monkeypatch):
     conf(retry=1)
     add = f"INSERT INTO django_q_ormq (key, payload, lock, delivery) VALUES ('{broker.list_key}', "
     with contextlib.closing(psycopg.connect(**own_connection(broker))) as producer:
-        broker.watch.mark()
-        monkeypatch.setattr(Listening, "consume", lambda self: pytest.fail("somebody has told"))
+        broker.queue_wait.prepare_wait()
+        monkeypatch.setattr(
+            PostgresQueueWait, "read_notifications", lambda self: pytest.fail("somebody has told")
+        )
         timer = threading.Timer(0.2, producer.execute, [f"{add} 'a', NOW(), 1)"])
         timer.start()
         start = time.monotonic()
@@ -680,7 +685,7 @@ def test_what_nobody_tells_of_is_found_all_the_same(broker, conf, monkeypatch):
 
 @on_postgres
 def test_who_waits_is_told_although_the_server_has_forgotten_how(prepared, heard):
-    asked(prepared, f"DEALLOCATE {prepared.table.adding.statements[1][0].decode()}")
+    asked(prepared, f"DEALLOCATE {prepared.table.insert_statements.statements[1][0].decode()}")
 
     prepared.enqueue("a")
 
@@ -691,7 +696,7 @@ def test_who_waits_is_told_although_the_server_has_forgotten_how(prepared, heard
 @on_postgres
 def test_a_connection_that_fails_behind_the_first_of_two_statements_is_made_anew(broker):
     connection = connections[broker.alias]
-    both = Prepared("SELECT %s::text", "SELECT PG_TERMINATE_BACKEND(PG_BACKEND_PID())")
+    both = PreparedStatements("SELECT %s::text", "SELECT PG_TERMINATE_BACKEND(PG_BACKEND_PID())")
     assert both.run(connection, [b"a"], []) is None  # the connection is seen for the first time
 
     assert both.run(connection, [b"a"], []) == [b"a", None]
@@ -840,22 +845,22 @@ def test_the_broker_polls_a_table_made_without_migrations(broker, caplog):
         with connection.schema_editor() as editor:
             _notify.create(None, editor)
 
-    assert broker.watch.listener is None
+    assert broker.queue_wait.listener is None
     assert "without migrations" in caplog.text
 
 
 @on_postgres
 def test_a_listener_that_is_cut_off_listens_again(broker, monkeypatch):
-    monkeypatch.setattr(queue_wait, "RETRY", 0)
+    monkeypatch.setattr(queue_wait, "LISTEN_RETRY_INTERVAL", 0)
     broker.dequeue(wait=0.1)
-    pid = broker.watch.listener.info.backend_pid
+    pid = broker.queue_wait.listener.info.backend_pid
     connection = connections[broker.alias]
     with connection.cursor() as cursor:
         cursor.execute("SELECT PG_TERMINATE_BACKEND(%s, 60000)", [pid])
 
     assert broker.dequeue(wait=0.3) == []
 
-    assert broker.watch.listener.info.backend_pid != pid
+    assert broker.queue_wait.listener.info.backend_pid != pid
 
 
 @on_postgres
@@ -873,12 +878,12 @@ def test_a_connection_that_is_cut_off_is_made_again(broker):
 
 @on_postgres
 def test_the_broker_polls_where_notifications_do_not_arrive(broker, monkeypatch, caplog):
-    monkeypatch.setattr(queue_wait, "PROBE", 0.1)
+    monkeypatch.setattr(queue_wait, "NOTIFICATION_TEST_TIMEOUT", 0.1)
     monkeypatch.setattr(PostgresTable, "notify", lambda self: None)
 
     assert broker.dequeue(wait=0.2) == []
 
-    assert broker.watch.listener is None
+    assert broker.queue_wait.listener is None
     assert "do not arrive" in caplog.text
     broker.enqueue("a")
     assert payloads(broker.dequeue(wait=1)) == ["a"]
@@ -888,7 +893,7 @@ def test_the_broker_polls_where_notifications_do_not_arrive(broker, monkeypatch,
 def test_the_broker_polls_with_another_driver(broker, monkeypatch):
     monkeypatch.setattr(connections[broker.alias], "Database", sqlite3)
 
-    assert Listening(broker.table).is_possible is False
+    assert PostgresQueueWait(broker.table).can_listen is False
 
 
 @on_postgres
@@ -915,11 +920,11 @@ def set_back_by_an_hour(broker):
 def test_a_queue_goes_on_although_the_clock_was_set_back(broker):
     broker.enqueue("waits")
     broker.enqueue("later", delay=86400)
-    broker.timekeeper.look()
+    broker.clock_watch.check_if_due()
     rows = OrmQ.objects.using(broker.alias)
     later = rows.get(payload="later").lock
     set_back_by_an_hour(broker)
-    broker.timekeeper.due = 0
+    broker.clock_watch.next_check = 0
 
     found = broker.dequeue(wait=30)
 
@@ -931,7 +936,7 @@ def test_a_queue_goes_on_although_the_clock_was_set_back(broker):
 def test_who_waits_for_tasks_notices_that_the_clock_was_set_back(broker, conf):
     conf(retry=1)
     broker.enqueue("waits")
-    broker.timekeeper.look()
+    broker.clock_watch.check_if_due()
     set_back_by_an_hour(broker)
     reader, writer = os.pipe()
     broker.wake_fd = reader
@@ -949,9 +954,9 @@ def test_a_clock_that_is_set_back_while_all_workers_are_busy_is_noticed(broker):
     broker.enqueue("long")
     (long,) = broker.dequeue(wait=0)
     broker.enqueue("waits")
-    broker.timekeeper.look()
+    broker.clock_watch.check_if_due()
     set_back_by_an_hour(broker)
-    broker.timekeeper.due = 0
+    broker.clock_watch.next_check = 0
 
     assert broker.extend([long.ack_id], 30) == set()
 
@@ -961,10 +966,10 @@ def test_a_clock_that_is_set_back_while_all_workers_are_busy_is_noticed(broker):
 @on_each
 def test_what_was_leased_since_the_clock_was_set_back_stays_leased(broker):
     broker.enqueue("before")
-    broker.timekeeper.look()
+    broker.clock_watch.check_if_due()
     set_back_by_an_hour(broker)
     broker.enqueue("since")
     assert payloads(broker.dequeue(9, wait=0)) == ["since"]
-    broker.timekeeper.due = 0
+    broker.clock_watch.next_check = 0
 
     assert payloads(broker.dequeue(9, wait=30)) == ["before"]

@@ -16,13 +16,13 @@ from django_q.brokers import get_broker
 from django_q.brokers.redis_broker import Redis
 from django_q.models import Part, Schedule, Task
 from django_q.processes import monitor as monitor_module
-from django_q.processes.logs.repeated_errors import PAUSES, Complaint
-from django_q.processes.monitor import Desk
-from django_q.processes.pusher import MeasuredRoom
-from django_q.processes.shared_state.result_queue import ResultQueue, say_stuck
+from django_q.processes.logs.repeated_errors import REPEATED_LOG_SECONDS, ThrottledLog
+from django_q.processes.monitor import MonitorLoop
+from django_q.processes.pusher import MeasuredPrefetchLimit
+from django_q.processes.shared_state.result_queue import ResultQueue, set_stuck
 from django_q.results import cache as cached_results
 from django_q.results import parts, saving
-from django_q.scheduling.due_schedules import Agenda
+from django_q.scheduling.due_schedules import DueSchedules
 from tests.integration.test_completing import package, send
 from tests.integration.test_orm_broker import SQLITE
 
@@ -61,13 +61,13 @@ def without_table(table: str) -> Iterator[None]:
 @pytest.fixture
 def ending_after(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
     """Have an outage begin now, and end when results have waited some times."""
-    monkeypatch.setattr(monitor_module, "BACK_OFF", (0.01, 0.02))
+    monkeypatch.setattr(monitor_module, "COMPLETION_BACKOFF_SECONDS", (0.01, 0.02))
 
     def begin(outage: Any, times: int = 5) -> list[int]:
         waits: list[int] = []
-        hold = Desk.hold
+        hold = MonitorLoop.wait_extending_leases
 
-        def held(self: Desk, seconds: float) -> None:
+        def held(self: MonitorLoop, seconds: float) -> None:
             hold(self, seconds)
             waits.append(1)
             if len(waits) == times:
@@ -75,7 +75,7 @@ def ending_after(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[int]]:
 
         stack = contextlib.ExitStack()
         stack.enter_context(outage)
-        monkeypatch.setattr(Desk, "hold", held)
+        monkeypatch.setattr(MonitorLoop, "wait_extending_leases", held)
         return waits
 
     return begin
@@ -134,14 +134,14 @@ def test_the_end_of_a_task_waits_for_the_table_of_schedules(broker, run_once, ca
 @pytest.mark.parametrize("broker", [SQLITE], indirect=True)
 def test_results_wait_for_the_table_of_the_queue(broker, run_once, caplog, ending_after):
     task_id = async_task("tests.tasks.multiply", 2, 3)
-    delivered = Desk.settle
+    delivered = MonitorLoop.complete_batch
 
-    def settle(self: Desk) -> None:
+    def settle(self: MonitorLoop) -> None:
         ending_after(without_table("django_q_ormq"))
         delivered(self)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Desk, "settle", settle)
+        patch.setattr(MonitorLoop, "complete_batch", settle)
         run_once(broker)
 
     assert result(task_id) == 6
@@ -176,7 +176,7 @@ def cache_in_database(settings: Any) -> Iterator[None]:
     settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": "results_cache"}}
     yield
     run_sql("DROP TABLE IF EXISTS results_cache")
-    cached_results.Outage.since = None
+    cached_results.CacheOutage.since = None
 
 
 @contextlib.contextmanager
@@ -199,8 +199,8 @@ def test_results_wait_for_the_cache(broker, run_once, caplog, ending_after, cach
 def test_results_do_not_wait_for_a_cache_for_ever(
     broker, run_all, caplog, monkeypatch, cache_in_database
 ):
-    monkeypatch.setattr(monitor_module, "BACK_OFF", (0.01, 0.02))
-    monkeypatch.setattr(cached_results, "PATIENCE", 0.1)
+    monkeypatch.setattr(monitor_module, "COMPLETION_BACKOFF_SECONDS", (0.01, 0.02))
+    monkeypatch.setattr(cached_results, "CACHE_OUTAGE_SECONDS", 0.1)
     for _ in range(2):
         async_task("tests.tasks.multiply", 2, 3, cached=True)
     other = async_task("tests.tasks.multiply", 2, 3)
@@ -221,7 +221,7 @@ def test_a_caller_is_told_of_an_outage_by_the_stores_own_error(broker):
     "error", [InternalError("read-only"), ProgrammingError("no column"), OperationalError("gone")]
 )
 def test_a_scheduler_asks_the_table_whether_it_takes_changes(broker, error):
-    agenda = Agenda(broker)
+    agenda = DueSchedules(broker)
 
     with without_column("django_q_schedule", "claimed"):
         assert agenda.is_away(error)
@@ -233,15 +233,15 @@ def test_a_scheduler_asks_the_table_whether_it_takes_changes(broker, error):
 def test_one_schedule_after_the_other_is_left_alone_while_the_table_takes_no_changes(
     broker, caplog
 ):
-    from django_q.processes.scheduler import Watch
+    from django_q.processes.scheduler import SchedulerLoop
 
     for _ in range(3):
         Schedule.objects.create(func="math.floor", args="1.5")
-    watch = Watch(Agenda(broker))
+    watch = SchedulerLoop(DueSchedules(broker))
     with without_column("django_q_schedule", "claimed"), pytest.raises(NO_COLUMN):
         watch.enqueue_due()
     assert caplog.text == ""
-    watch.left_alone.clear()
+    watch.skipped_until.clear()
 
     watch.enqueue_due()
 
@@ -250,11 +250,11 @@ def test_one_schedule_after_the_other_is_left_alone_while_the_table_takes_no_cha
 
 @pytest.mark.parametrize("broker", [SQLITE], indirect=True)
 def test_the_orm_broker_asks_its_table_whether_it_takes_rows(broker):
-    assert broker.takes_changes()
+    assert broker.is_writable()
     assert not broker.is_away(InternalError("of a statement"))
 
     with without_column("django_q_ormq", "delivery"):
-        assert not broker.takes_changes()
+        assert not broker.is_writable()
         assert broker.is_away(InternalError("read-only"))
         assert broker.is_away(ProgrammingError("no column"))
 
@@ -280,15 +280,15 @@ class Refusing(Redis):
         self.refuse("acknowledge")
         return super().acknowledge_many(receipts)
 
-    def bury(self, ack_id: Any, payload: Any) -> None:
+    def move_to_dead_letters(self, ack_id: Any, payload: Any) -> None:
         self.refuse("bury")
-        super().bury(ack_id, payload)
+        super().move_to_dead_letters(ack_id, payload)
 
 
 @pytest.fixture
 def refusing(broker, conf, monkeypatch) -> Refusing:
     conf(broker_class=f"{__name__}.Refusing")
-    monkeypatch.setattr(monitor_module, "BACK_OFF", (0.01, 0.02))
+    monkeypatch.setattr(monitor_module, "COMPLETION_BACKOFF_SECONDS", (0.01, 0.02))
     Refusing.times, Refusing.calls = {}, []
     return get_broker()
 
@@ -324,16 +324,16 @@ def test_a_move_to_the_dead_queue_that_is_refused_is_not_repeated(refusing, run_
 
 def test_nothing_is_taken_while_the_monitor_has_nowhere_to_write():
     results = ResultQueue()
-    room = MeasuredRoom(
+    room = MeasuredPrefetchLimit(
         4, idle=lambda: 4, finished=lambda: 0, backlog=lambda: 0, is_stuck=lambda: results.is_stuck
     )
     assert room.limit(0) == 4
 
-    say_stuck(results, True)
-    say_stuck(results, True)
+    set_stuck(results, True)
+    set_stuck(results, True)
     assert room.limit(0) == 0
 
-    say_stuck(results, False)
+    set_stuck(results, False)
     assert room.limit(0) == 4
     results.close()
 
@@ -342,16 +342,16 @@ def test_what_goes_wrong_again_and_again_is_said_half_as_often_each_time(caplog,
     now = [1000.0]
     monkeypatch.setattr("django_q.processes.logs.repeated_errors.time.monotonic", lambda: now[0])
     caplog.set_level(logging.INFO, "django-q")
-    complaint = Complaint("all is well")
+    complaint = ThrottledLog("all is well")
     for _ in range(1000):
-        complaint.say("disk full", "the disk is full")
+        complaint.log("disk full", "the disk is full")
         now[0] += 0.2
     assert caplog.text.count("the disk is full") == 6
-    assert PAUSES[0] == 5
+    assert REPEATED_LOG_SECONDS[0] == 5
 
-    complaint.end()
-    complaint.end()
+    complaint.log_recovery()
+    complaint.log_recovery()
 
     assert caplog.text.count("all is well") == 1
-    complaint.say("disk full", "the disk is full")
+    complaint.log("disk full", "the disk is full")
     assert caplog.text.count("the disk is full") == 7

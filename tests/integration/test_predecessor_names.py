@@ -146,7 +146,7 @@ def test_a_sentinel_in_the_place_of_ours_is_warned_of(caplog, monkeypatch):
     monkeypatch.setattr(cluster, "Sentinel", type("Mine", (), {"__module__": "shop"}))
 
     with caplog.at_level(logging.WARNING, "django-q"):
-        Cluster(ORM("test")).begin()
+        Cluster(ORM("test")).start_without_waiting()
 
     assert "stands for django_q.cluster.Sentinel; nobody calls it" in caplog.text
 
@@ -217,5 +217,5 @@ def test_what_django_q2_has_no_field_for_stays_where_its_fields_come_alone(admin
 def test_text_is_taken_where_it_can_mean_a_number_or_a_truth(settings, option, text, expected):
     settings.Q_CLUSTER = {option: text}
 
-    value = getattr(Conf, conf.attribute(option))
+    value = getattr(Conf, conf.attribute_name(option))
     assert (value, type(value)) == (expected, type(expected))

@@ -26,9 +26,9 @@ COUNT = itertools.count()
 def _limit(conf: Callable) -> Iterator[None]:
     conf(save_limit=2)
     yield
-    pruning.Failing.end()
-    pruning.Failing.refused.clear()
-    pruning.Failing.due = 0.0
+    pruning.PruningFailures.reset()
+    pruning.PruningFailures.refused_ids.clear()
+    pruning.PruningFailures.next_log_at = 0.0
 
 
 @pytest.fixture

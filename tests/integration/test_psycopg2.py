@@ -37,7 +37,8 @@ from django_q.exceptions import BrokerUnavailable
 from django_q.processes import call_timeout
 
 assert connection.Database.__name__ == "psycopg2"
-queue_wait.SHORTEST, queue_wait.RETRY = 60, 0  # who polls is late
+# Who polls is late.
+queue_wait.MIN_QUEUE_POLL_INTERVAL, queue_wait.LISTEN_RETRY_INTERVAL = 60, 0
 
 
 def enqueue(payload):
@@ -56,16 +57,16 @@ def hear(payload):
 
 broker = get_broker()
 hear("first")
-pid = broker.watch.listener.info.backend_pid
+pid = broker.queue_wait.listener.info.backend_pid
 with connection.cursor() as cursor:
     cursor.execute("SELECT PG_TERMINATE_BACKEND(%s, 5000)", [pid])
 assert broker.dequeue(wait=0.3) == []
 hear("second")
-assert broker.watch.listener.info.backend_pid != pid
-assert not broker.watch.listener.notifies
+assert broker.queue_wait.listener.info.backend_pid != pid
+assert not broker.queue_wait.listener.notifies
 broker.close()
 
-call_timeout.PATIENCE = 0.5
+call_timeout.CALL_TIMEOUT_SECONDS = 0.5
 try:
     with call_timeout.call_timeout(), connection.cursor() as cursor:
         cursor.execute("SELECT PG_SLEEP(60)")

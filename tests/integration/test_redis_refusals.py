@@ -13,17 +13,17 @@ from redis import exceptions as errors
 
 from django_q.brokers import get_broker
 from django_q.brokers.redis import scripts
-from django_q.brokers.redis.broker import CHUNK
-from django_q.brokers.redis.refusals import NEEDED
+from django_q.brokers.redis.broker import MAX_VALUES_PER_PUSH
+from django_q.brokers.redis.refusals import REQUIRED_COMMANDS
 from django_q.brokers.redis_broker import Redis
 from django_q.conf import Conf
-from django_q.exceptions import BrokerRefuses
-from django_q.processes.logs.repeated_errors import Complaint
+from django_q.exceptions import BrokerCommandRefused
+from django_q.processes.logs.repeated_errors import ThrottledLog
 from django_q.processes.pusher import pusher
-from django_q.processes.scheduler import report
-from django_q.processes.shared_state.worker_leases import Leases
+from django_q.processes.scheduler import log_failure
+from django_q.processes.shared_state.worker_leases import WorkerLeases
 from django_q.queues import Queue
-from django_q.scheduling.due_schedules import Agenda
+from django_q.scheduling.due_schedules import DueSchedules
 from tests import servers
 from tests.servers import RedisServer
 
@@ -36,18 +36,20 @@ CALLS = {
     "extend": lambda broker, held: broker.extend(receipts(held), 5),
     "release": lambda broker, held: broker.release(receipts(held), count=False),
     "read": lambda broker, held: broker.read(held[0].ack_id),
-    "bury": lambda broker, held: broker.bury(held[-1].ack_id, held[-1].payload),
-    "delay": lambda broker, held: broker.enqueue("late", delay=5),
+    "move_to_dead_letters": lambda broker, held: broker.move_to_dead_letters(
+        held[-1].ack_id, held[-1].payload
+    ),
+    "enqueue_delayed": lambda broker, held: broker.enqueue("late", delay=5),
     "delete": lambda broker, held: broker.delete(held[-1].ack_id),
     "purge": lambda broker, held: broker.purge_queue(),
     "sizes": lambda broker, held: broker.queue_size(),
     "stats": lambda broker, held: broker.get_stats("*"),
-    "once": lambda broker, held: broker.enqueue_once("link", "key"),
+    "enqueue_once": lambda broker, held: broker.enqueue_once("link", "key"),
     "restore": lambda broker, held: broker.restore(),
-    "probe": lambda broker, held: broker.prepare(),
+    "check_permissions": lambda broker, held: broker.prepare(),
 }
 #: Refused at a server that is out of memory: what enqueues.
-ADDING = {"delay", "once"}
+ADDING = {"enqueue_delayed", "enqueue_once"}
 #: Commands whose refusal harms nothing, so that a script goes on: they wake, and tidy up.
 OPTIONAL = {"EXISTS", "ZRANGE", "RPUSH", "SREM"}
 #: What a key is without which a script finds nothing.
@@ -99,7 +101,7 @@ def prepared(root, server, conf):
     expire(root, held[1].ack_id)
     broker.set_stat(f"{Conf.Q_STAT}:1", "beat", 30)
     root.sadd(Conf.Q_STAT, f"{Conf.Q_STAT}:gone")
-    broker.bury(held.pop().ack_id, "junk")
+    broker.move_to_dead_letters(held.pop().ack_id, "junk")
     # What an earlier release has left, and what it has left although there is another copy.
     lost = {7: "lost", 8: "lost too", 9: "task 8", 10: held[0].payload, 11: "lost"}
     root.hset(key_of("running"), mapping=lost)
@@ -192,7 +194,7 @@ def check(script, broker, held, root, words):
     before = state(root)
     try:
         CALLS[script](broker, held)
-    except (errors.ResponseError, BrokerRefuses) as error:
+    except (errors.ResponseError, BrokerCommandRefused) as error:
         told = broker.refusal(error) or type(error).__name__
     else:
         return False
@@ -208,8 +210,8 @@ def names():
 
 def called(script):
     """Find the commands that the file of a script calls, and those which all of them share."""
-    files = [script, "shared"] if script != "once" else [script]
-    text = "".join(scripts.text_of(file) for file in files)
+    files = [script, "prelude"] if script != "enqueue_once" else [script]
+    text = "".join(scripts.read_script(file) for file in files)
     return re.findall(r"(?:call\(|each\()'([A-Z]+)'", text)
 
 
@@ -232,8 +234,8 @@ def test_payloads_without_a_lease_are_put_back_once(root, server, conf):
 
 
 def test_a_cluster_asks_whether_it_may_run_what_its_scripts_run():
-    asked = {text.split()[0] for text in NEEDED}
-    of_people = {"purge", "delete", "sizes", "stats", "restore", "probe"}
+    asked = {text.split()[0] for text in REQUIRED_COMMANDS}
+    of_people = {"purge", "delete", "sizes", "stats", "restore", "check_permissions"}
     arguments = {"LIMIT", "WITHSCORES", "TIME"}  # and what each script runs first
 
     run = {word for script in set(CALLS) - of_people for word in called(script)}
@@ -330,7 +332,7 @@ def test_many_payloads_are_pushed_once_whatever_of_a_transaction_is_forbidden(
 ):
     root.execute_command("ACL", "SETUSER", "limited", f"-{command}")
     try:
-        limited.enqueue_many(["a"] * (CHUNK + 1))
+        limited.enqueue_many(["a"] * (MAX_VALUES_PER_PUSH + 1))
         told = None
     except errors.ResponseError as error:
         told = str(error)
@@ -339,7 +341,7 @@ def test_many_payloads_are_pushed_once_whatever_of_a_transaction_is_forbidden(
     # Without MULTI the server runs each command on its own.
     assert (told is None) is (command == "multi")
     assert told is None or f"+{command}" in told
-    assert limited.queue_size() == (0 if told else CHUNK + 1)
+    assert limited.queue_size() == (0 if told else MAX_VALUES_PER_PUSH + 1)
     before = limited.queue_size()
     limited.enqueue("b")
     assert limited.queue_size() == before + 1
@@ -555,12 +557,12 @@ def test_qinfo_says_what_is_refused(root, limited, conf, server):
 
 
 def test_a_scheduler_says_once_what_is_refused(limited, caplog):
-    agenda = Agenda(limited)
+    agenda = DueSchedules(limited)
     refused = errors.NoPermissionError("User x has no permissions to run the 'rpush' command")
 
-    trouble = Complaint("schedules are read again")
-    report(trouble, refused, 0.1, agenda)
-    report(trouble, refused, 1, agenda)
+    trouble = ThrottledLog("schedules are read again")
+    log_failure(trouble, refused, 0.1, agenda)
+    log_failure(trouble, refused, 1, agenda)
 
     assert "+rpush" in caplog.text
     assert caplog.text.count("can not enqueue what is due") == 1
@@ -573,7 +575,7 @@ def test_leases_that_may_not_be_extended_are_told_of_once(root, limited, caplog)
     slots = [
         SimpleNamespace(read=lambda: SimpleNamespace(batch=[(held.ack_id, 1)], since=0, position=0))
     ]
-    leases = Leases(limited, slots)
+    leases = WorkerLeases(limited, slots)
     root.execute_command("ACL", "SETUSER", "limited", "-zadd")
     leases.extend(1e9)
     leases.extend(1e9)
@@ -587,7 +589,7 @@ def test_leases_that_may_not_be_extended_are_told_of_once(root, limited, caplog)
 def test_a_schedulers_ear_that_is_refused_is_told_of_once(server, root, limited, conf, caplog):
     conf(redis=server.url.replace("//", "//limited:pw@"))
     root.execute_command("ACL", "SETUSER", "limited", "-subscribe")
-    waker = limited.waker()
+    waker = limited.scheduler_wakeup()
     for _ in range(2):
         waker.next_try = 0.0
         waker.listen()

@@ -14,7 +14,7 @@ import pytest
 from django_q.checks import check_q_cluster
 from django_q.execution import execution
 from django_q.execution.execution import execute
-from django_q.foreign_code.error_reporting import GROUP, load_reporters
+from django_q.foreign_code.error_reporting import ENTRY_POINT_GROUP, load_reporters
 from django_q.wire.package import new_package
 
 #: A plug-in as that for Sentry: it looks for the task in the frames of the traceback.
@@ -75,8 +75,10 @@ def test_the_first_of_several_reporters_of_a_name_counts(plugin, tmp_path, monke
     metadata = tmp_path / "other-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Name: other\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text(f"[{GROUP}]\nsentry = django_q_sentry:Sentry\n")
-    assert len(entry_points(group=GROUP, name="sentry")) > 1
+    (metadata / "entry_points.txt").write_text(
+        f"[{ENTRY_POINT_GROUP}]\nsentry = django_q_sentry:Sentry\n"
+    )
+    assert len(entry_points(group=ENTRY_POINT_GROUP, name="sentry")) > 1
 
     (reporter,) = load_reporters({"sentry": {}}).targets
 

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from django_q.calls.resubmission import is_whole, resubmit
+from django_q.calls.resubmission import is_iterable_row, resubmit
 from django_q.exceptions import PackageError
 from django_q.models import Failure, OrmQ, Task
 from django_q.signals import pre_enqueue
@@ -163,8 +163,8 @@ def test_an_id_that_looks_like_that_of_an_iterable_is_none_where_it_tells_the_ti
     told = f"{int(now.timestamp() * 16) & 0xFFFFFF:06x}"
     row = {"args": [1, 2], "result": [1, 2], "started": now, "stopped": now}
 
-    assert not is_whole(Task(id=f"{told}aabbcc4ddd8eee000011112222", **row))
-    assert is_whole(Task(id=uuid4().hex, **row))
+    assert not is_iterable_row(Task(id=f"{told}aabbcc4ddd8eee000011112222", **row))
+    assert is_iterable_row(Task(id=uuid4().hex, **row))
 
 
 GONE = [

@@ -187,7 +187,7 @@ def test_the_oldest_successes_beyond_the_limit_are_pruned_and_failures_are_kept(
 def test_a_new_limit_on_many_rows_is_reached_in_steps_that_a_busy_monitor_makes_small(
     conf, monkeypatch, per
 ):
-    monkeypatch.setattr(saving, "CLEARED", 10)
+    monkeypatch.setattr(saving, "PRUNED_ROWS_PER_SAVE", 10)
     conf(save_limit=0)
     saving.save([finished() for _ in range(30)])
     conf(save_limit=1, save_limit_per=per)

@@ -13,7 +13,7 @@ from django.utils.timezone import now
 
 from django_q import recurrence
 from django_q.models import Schedule
-from django_q.processes.scheduler import Watch
+from django_q.processes.scheduler import SchedulerLoop
 from django_q.recurrence import RecurrenceError, Rule
 from django_q.scheduler import scheduler
 from django_q.tasks import schedule
@@ -63,17 +63,17 @@ def test_a_cron_with_a_year_runs_its_last_time_and_is_over(broker, cron):
 
 def watch_at(broker: Any, moment: datetime) -> None:
     """Enqueue what is due at a moment."""
-    watch = Watch(scheduler_agenda(broker))
-    for each in watch.look():
+    watch = SchedulerLoop(scheduler_agenda(broker))
+    for each in watch.read_next():
         if each.next_run <= moment:
-            watch.attend(each, moment)
+            watch.enqueue_schedule(each, moment)
 
 
 def scheduler_agenda(broker: Any) -> Any:
     """Make the agenda of a broker."""
-    from django_q.scheduling.due_schedules import Agenda
+    from django_q.scheduling.due_schedules import DueSchedules
 
-    return Agenda(broker)
+    return DueSchedules(broker)
 
 
 def test_an_over_schedule_that_is_deployed_again_stays_over(broker):
@@ -278,7 +278,7 @@ def test_an_error_that_no_column_takes_stops_no_other(broker, monkeypatch):
 
 def test_what_is_due_and_what_time_it_is_come_in_one_query(broker, django_assert_num_queries):
     make()
-    watch = Watch(scheduler_agenda(broker))
+    watch = SchedulerLoop(scheduler_agenda(broker))
 
     with django_assert_num_queries(2):  # whether there is any, and which
         assert watch.enqueue_due() > 0

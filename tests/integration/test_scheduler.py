@@ -13,14 +13,14 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from redis import ConnectionError as RedisAway
 
-from django_q.brokers import Broker, get_broker, leased
+from django_q.brokers import Broker, adapt_broker, get_broker
 from django_q.exceptions import TimeoutException
 from django_q.models import Schedule, Success, Task
-from django_q.models.schedule import aware
-from django_q.processes.scheduler import Watch
+from django_q.models.schedule import aware_utc
+from django_q.processes.scheduler import SchedulerLoop
 from django_q.scheduler import scheduler
 from django_q.scheduling import due_schedules
-from django_q.scheduling.due_schedules import Agenda, run_now
+from django_q.scheduling.due_schedules import DueSchedules, run_now
 from django_q.signals import pre_enqueue
 from django_q.signing import SignedPackage
 from django_q.tasks import async_task
@@ -73,7 +73,7 @@ def interrupt(broker: Any, monkeypatch: Any, where: Any, name: str, step: Any) -
 
 
 def test_a_scheduler_without_schedules_makes_no_queryset(broker, monkeypatch):
-    monkeypatch.delattr(Agenda, "active")
+    monkeypatch.delattr(DueSchedules, "active")
 
     with CaptureQueriesContext(connection) as queries:
         scheduler(broker)
@@ -269,7 +269,7 @@ def test_missed_runs_are_left_out_where_none_is_asked_for(broker):
 
 @EITHER_BROKER
 def test_a_flood_of_missed_runs_comes_in_parts_and_is_logged(broker, caplog, monkeypatch):
-    monkeypatch.setattr(due_schedules, "AT_ONCE", 10)
+    monkeypatch.setattr(due_schedules, "MAX_MISSED_RUNS", 10)
     make_schedule(schedule_type=Schedule.HOURLY, next_run=ago(hours=24.5), catch_up="all")
 
     scheduler(broker)
@@ -341,7 +341,7 @@ def test_a_failing_receiver_blocks_no_other_and_disables_nothing(broker):
 def test_a_task_that_the_queue_refuses_like_an_outage_blocks_no_other(broker):
     make_schedule(args=repr("x" * 5000), next_run=ago(minutes=2))
     make_schedule(args="'good'")
-    watch = Watch(Agenda(broker))
+    watch = SchedulerLoop(DueSchedules(broker))
     with connection.cursor() as cursor:
         cursor.execute(
             "CREATE TRIGGER refuse BEFORE INSERT ON django_q_ormq WHEN LENGTH(NEW.payload) > 5000 "
@@ -364,10 +364,10 @@ def test_a_task_that_the_queue_refuses_like_an_outage_blocks_no_other(broker):
 def test_a_schedule_is_not_fired_twice_by_who_read_it_at_the_same_time(broker):
     make_schedule()
     row, same = Schedule.objects.get(), Schedule.objects.get()
-    first, second = Agenda(broker), Agenda(broker)
+    first, second = DueSchedules(broker), DueSchedules(broker)
 
-    assert len(first.serve(row, datetime.now(UTC))) == 1
-    assert second.serve(same, datetime.now(UTC)) is None
+    assert len(first.enqueue_due_runs(row, datetime.now(UTC))) == 1
+    assert second.enqueue_due_runs(same, datetime.now(UTC)) is None
 
     assert len(taken(broker)) == 1
 
@@ -378,7 +378,7 @@ def test_a_schedule_that_was_changed_meanwhile_is_looked_at_again(broker, change
     row = make_schedule()
     Schedule.objects.update(**change)
 
-    assert Agenda(broker).serve(row, datetime.now(UTC)) is None
+    assert DueSchedules(broker).enqueue_due_runs(row, datetime.now(UTC)) is None
 
     assert broker.queue_size() == 0
 
@@ -397,7 +397,7 @@ def test_a_death_before_the_queue_loses_nothing(broker, monkeypatch):
 
 def test_a_death_behind_the_queue_doubles_nothing(broker, monkeypatch):
     schedule = make_schedule()
-    interrupt(broker, monkeypatch, Agenda, "advance", kill)
+    interrupt(broker, monkeypatch, DueSchedules, "advance", kill)
 
     end_claims()
     scheduler(broker)
@@ -472,7 +472,7 @@ def test_a_broker_of_django_q2_is_served(conf):
     scheduler()
     scheduler()
 
-    assert len(taken(leased(get_broker()))) == 1
+    assert len(taken(adapt_broker(get_broker()))) == 1
 
 
 @EITHER_BROKER
@@ -524,7 +524,7 @@ def test_a_run_is_not_skipped_when_the_one_before_was_deleted(broker):
 
 
 def test_an_end_that_comes_before_the_schedule_is_advanced_counts(broker, run_once, monkeypatch):
-    advance = Agenda.advance
+    advance = DueSchedules.advance
 
     def advance_late(*args: Any) -> bool:
         run_once(broker)
@@ -534,7 +534,7 @@ def test_an_end_that_comes_before_the_schedule_is_advanced_counts(broker, run_on
 
     make_schedule(overlap="skip")
     with monkeypatch.context() as patch:
-        patch.setattr(Agenda, "advance", advance_late)
+        patch.setattr(DueSchedules, "advance", advance_late)
         scheduler(broker)
     Schedule.objects.update(next_run=ago(seconds=5))
 
@@ -606,5 +606,5 @@ def test_times_without_a_zone_do_not_loop(broker):
     scheduler(broker)
 
     assert len(taken(broker)) == 1
-    assert aware(Schedule.objects.get().next_run) > datetime.now(UTC)
+    assert aware_utc(Schedule.objects.get().next_run) > datetime.now(UTC)
     connection.close()

@@ -13,12 +13,12 @@ import pytest
 from django.db import connections, transaction
 from django.test import override_settings
 
-from django_q.brokers.redis.scheduler_wakeup import RedisWaker
-from django_q.brokers.scheduler_wakeup import Waker
-from django_q.descriptor_wait import readable
+from django_q.brokers.redis.scheduler_wakeup import RedisSchedulerWakeup
+from django_q.brokers.scheduler_wakeup import SchedulerWakeup
+from django_q.descriptor_wait import wait_until_readable
 from django_q.models import OrmQ, Schedule
 from django_q.scheduler import scheduler
-from django_q.scheduling.wakeup import waker_for
+from django_q.scheduling.wakeup import scheduler_wakeup_for
 from tests.faults.clock import SteppedClock
 
 UTC = timezone.utc
@@ -49,17 +49,17 @@ def make_schedule(**overrides: Any) -> Schedule:
     return Schedule.objects.create(**(values | overrides))
 
 
-def hears(waker: Waker, seconds: float = 2) -> bool:
+def hears(waker: SchedulerWakeup, seconds: float = 2) -> bool:
     """Whether a message arrives."""
-    heard = bool(readable(waker.sources(), seconds))
+    heard = bool(wait_until_readable(waker.sources(), seconds))
     waker.drain()
     return heard
 
 
 @pytest.fixture
-def waker(elsewhere, make_broker) -> Iterator[Waker]:
+def waker(elsewhere, make_broker) -> Iterator[SchedulerWakeup]:
     """Listen to the database, where the broker is no Redis."""
-    waker = waker_for(make_broker("postgres"), elsewhere)
+    waker = scheduler_wakeup_for(make_broker("postgres"), elsewhere)
     waker.listen()
     yield waker
     waker.close()
@@ -109,18 +109,18 @@ def test_a_schedule_that_is_rolled_back_wakes_nobody(waker):
 
 
 def test_who_hears_of_changes_looks_seldom_by_itself(waker):
-    assert waker.patience == 60
+    assert waker.check_interval == 60
 
 
 def test_a_redis_broker_wakes_by_redis_wherever_schedules_are(broker, elsewhere):
-    waker = waker_for(broker, elsewhere)
+    waker = scheduler_wakeup_for(broker, elsewhere)
     waker.listen()
-    readable(waker.sources(), 1)
+    wait_until_readable(waker.sources(), 1)
     waker.drain()
 
     make_schedule()
 
-    assert isinstance(waker, RedisWaker)
+    assert isinstance(waker, RedisSchedulerWakeup)
     assert hears(waker)
     waker.close()
 

@@ -21,7 +21,7 @@ from django_q.models import Schedule
 from django_q.models.schedule_fields import argument_text
 from django_q.models.schedule_fields.type_words import schedule_type
 from django_q.scheduling import schedules_in_code
-from django_q.scheduling.due_schedules import Agenda
+from django_q.scheduling.due_schedules import DueSchedules
 from django_q.tasks import run_now, schedule
 from tests.tasks import Calculator, echo, hook, multiply
 
@@ -240,15 +240,15 @@ def test_an_update_that_makes_no_schedule_changes_nothing():
 @pytest.mark.django_db(transaction=True)
 def test_two_processes_that_deploy_at_once_make_one(monkeypatch):
     both = threading.Barrier(2)
-    plain = schedules_in_code.only_one
+    plain = schedules_in_code.keep_oldest
 
     def meet(made: Schedule) -> Schedule:
         both.wait(60)
         return plain(made)
 
-    monkeypatch.setattr(schedules_in_code, "only_one", meet)
+    monkeypatch.setattr(schedules_in_code, "keep_oldest", meet)
     monkeypatch.setattr(
-        schedules_in_code, "same_name", same_name_blind(schedules_in_code.same_name)
+        schedules_in_code, "schedules_named", same_name_blind(schedules_in_code.schedules_named)
     )
     made = []
 
@@ -402,7 +402,7 @@ def test_a_schedule_that_was_saved_without_that_is_stopped_with_the_reason(broke
     values = {"func": "tests.tasks.echo", "next_run": now - timedelta(minutes=1), **fields}
     made = Schedule.objects.create(schedule_type=Schedule.DAILY, **values)
 
-    Agenda(broker).serve(made, now)
+    DueSchedules(broker).enqueue_due_runs(made, now)
 
     made.refresh_from_db()
     assert made.paused

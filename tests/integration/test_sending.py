@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from django_q.brokers import get_broker
-from django_q.brokers.redis.broker import CHUNK, with_defaults
+from django_q.brokers.redis.broker import MAX_VALUES_PER_PUSH, with_defaults
 from django_q.brokers.redis.sender import Sender
 from django_q.servers.connections import connect_redis
 from tests.faults.proxy import Mode, Proxy
@@ -43,7 +43,10 @@ PUSHES: list[tuple[Callable[[Any], Any], int]] = [
     (lambda producer: producer.enqueue("a"), 1),
     (lambda producer: producer.enqueue("a", delay=60), 1),
     (lambda producer: producer.enqueue_many("abc"), 3),
-    (lambda producer: producer.enqueue_many(["a"] * (CHUNK + 1)), CHUNK + 1),
+    (
+        lambda producer: producer.enqueue_many(["a"] * (MAX_VALUES_PER_PUSH + 1)),
+        MAX_VALUES_PER_PUSH + 1,
+    ),
 ]
 
 
@@ -100,7 +103,7 @@ def test_many_go_all_or_none(broker):
     broker.connection.set(broker.list_key, "no list")
 
     with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
-        broker.enqueue_many(["a"] * (CHUNK + 1))
+        broker.enqueue_many(["a"] * (MAX_VALUES_PER_PUSH + 1))
     with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
         broker.enqueue("a")
 
@@ -158,7 +161,7 @@ def test_one_connection_is_kept_and_others_go_back(broker):
         list(threads.map(broker.enqueue, map(str, range(40))))
 
     assert broker.queue_size() == 40
-    assert len(broker.sender.kept) == 1
+    assert len(broker.sender.idle_connections) == 1
     broker.close()
     assert broker.queue_size() == 40
 

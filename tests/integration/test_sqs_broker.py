@@ -101,8 +101,8 @@ def test_a_delayed_message_comes_when_it_is_due(broker):
 
 
 def test_a_delay_longer_than_the_service_knows_is_put_together(broker, monkeypatch):
-    monkeypatch.setattr(aws_sqs, "LONGEST_DELAY", 1)
-    monkeypatch.setattr(aws_sqs, "LONGEST_LEASE", 3)
+    monkeypatch.setattr(aws_sqs, "MAX_DELAY_SECONDS", 1)
+    monkeypatch.setattr(aws_sqs, "MAX_LEASE_SECONDS", 3)
     broker.enqueue("later", delay=4)
 
     assert broker.dequeue(wait=2) == []
@@ -116,13 +116,13 @@ def test_a_delay_longer_than_the_service_knows_is_put_together(broker, monkeypat
     [(None, 1, 1), (None, 3, 3), (901, 2, 1), (44100, 2, 1), (44101, 3, 1), (44101, 4, 2)],
 )
 def test_to_be_received_too_early_is_no_attempt(message, delay, received, attempt):
-    assert aws_sqs.delivery(message(received, delay)).attempt == attempt
+    assert aws_sqs.delivery_from_message(message(received, delay)).attempt == attempt
 
 
 def test_a_message_tells_when_it_is_due(message):
-    assert aws_sqs.time_left(message(sent=1_000), 900) == 0
-    assert aws_sqs.time_left(message(sent=1_000, delay=2_000), 1_900) == 1_100
-    assert aws_sqs.time_left(message(sent=1_000, delay=900_000), 1_900) == 43_200
+    assert aws_sqs.seconds_until_due(message(sent=1_000), 900) == 0
+    assert aws_sqs.seconds_until_due(message(sent=1_000, delay=2_000), 1_900) == 1_100
+    assert aws_sqs.seconds_until_due(message(sent=1_000, delay=900_000), 1_900) == 43_200
 
 
 #: What anybody who reaches the queue can send along with a message: attributes named "delay".
@@ -164,8 +164,8 @@ def test_a_message_with_attributes_that_can_not_be_read_holds_up_no_other(broker
 def test_attributes_that_can_not_be_read_count_as_none(message, changes):
     strange = message() | changes
 
-    assert aws_sqs.time_left(strange, 900) == 0
-    assert aws_sqs.delivery(strange) == ("receipt", "body", 1)
+    assert aws_sqs.seconds_until_due(strange, 900) == 0
+    assert aws_sqs.delivery_from_message(strange) == ("receipt", "body", 1)
 
 
 def test_each_message_of_a_reply_is_judged_alone(broker, message, monkeypatch):
@@ -183,7 +183,7 @@ def test_an_empty_message_is_buried_though_the_service_keeps_none(broker):
     broker.enqueue("a")
     (delivery,) = broker.dequeue(wait=0)
 
-    broker.bury(delivery.ack_id, "")
+    broker.move_to_dead_letters(delivery.ack_id, "")
 
     assert broker.lock_size() == 0
 
@@ -192,7 +192,7 @@ def test_a_message_can_be_buried(broker):
     broker.enqueue("a")
     (delivery,) = broker.dequeue(wait=0)
 
-    broker.bury(delivery.ack_id, delivery.payload)
+    broker.move_to_dead_letters(delivery.ack_id, delivery.payload)
 
     assert (broker.dead_size(), broker.lock_size()) == (1, 0)
     broker.connection.delete_queue(QueueUrl=broker.dead_url)
@@ -254,7 +254,7 @@ def test_what_the_service_does_not_do_is_an_error(broker, monkeypatch):
 
 @pytest.mark.django_db(transaction=True)
 def test_results_wait_while_the_service_is_away(broker, monkeypatch):
-    monkeypatch.setattr("django_q.processes.monitor.BACK_OFF", (0.001, 0.001))
+    monkeypatch.setattr("django_q.processes.monitor.COMPLETION_BACKOFF_SECONDS", (0.001, 0.001))
     async_task("tests.tasks.echo", broker=broker)
     (delivery,) = broker.dequeue(wait=0)
     results = queue.Queue()
@@ -296,4 +296,4 @@ def test_boto3_is_asked_for_when_it_is_missing(conf, monkeypatch):
 def test_the_settings_say_how_long_a_request_waits(conf):
     conf(sqs={"receive_message_wait_time_seconds": 20})
 
-    assert aws_sqs.long_poll() == 20
+    assert aws_sqs.long_poll_seconds() == 20

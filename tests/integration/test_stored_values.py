@@ -20,10 +20,10 @@ from picklefield import PickledObjectField
 
 from django_q.admin.tasks import resubmit
 from django_q.models import Failure, Part, Task, pickle_preview
-from django_q.models.stored_values import MARK, Unopened
-from django_q.processes.worker import sealed
+from django_q.models.stored_values import JSON_MARK, UnopenedPickle
+from django_q.processes.worker import with_pickled_values
 from django_q.results import parts, saving
-from django_q.results.rows import opened
+from django_q.results.rows import unpickled
 from django_q.tasks import async_task, fetch, result
 from tests import tasks
 from tests.integration.test_saving import FEW_AND_MANY, finished
@@ -71,7 +71,7 @@ def test_json_is_stored_where_the_serializer_is_json(conf, count):
         assert (task.args, task.kwargs) == ([2, 3], {})
         assert task.result == {"n": [1, None, "ä\x00\ud800"]}
     assert [column(name) for name in COLUMNS] == [
-        f"{MARK}[2,3]", f"{MARK}{{}}", MARK + r'{"n":[1,null,"\u00e4\u0000\ud800"]}'
+        f"{JSON_MARK}[2,3]", f"{JSON_MARK}{{}}", JSON_MARK + r'{"n":[1,null,"\u00e4\u0000\ud800"]}'
     ]  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def test_a_task_that_ran_is_stored_as_json(conf, broker, run_once):
     run_once(broker)
 
     assert result(task_id) == [[1], {"x": {"y": []}}]
-    assert all(column(name).startswith(MARK) for name in COLUMNS)
+    assert all(column(name).startswith(JSON_MARK) for name in COLUMNS)
 
 
 def test_a_task_that_is_saved_through_the_model_is_stored_as_json(conf):
@@ -100,7 +100,7 @@ def test_a_task_that_is_saved_through_the_model_is_stored_as_json(conf):
         post_save.disconnect(listener, Task)
 
     assert len(heard) == 1
-    assert column("args") == f"{MARK}[2,3]"
+    assert column("args") == f"{JSON_MARK}[2,3]"
 
 
 def test_a_row_of_either_serializer_is_read_after_a_change_to_pickle(conf):
@@ -136,7 +136,7 @@ def test_whatever_else_is_in_the_column_is_not_opened_either(conf, stored):
     put(stored)
     conf(serializer="json")
 
-    assert isinstance(Task.objects.get().result, Unopened)
+    assert isinstance(Task.objects.get().result, UnopenedPickle)
 
 
 def test_a_pickle_that_was_not_opened_is_kept_when_its_task_is_saved_or_copied(conf):
@@ -210,9 +210,9 @@ def test_a_list_shows_json_as_well(conf):
 
 def test_text_behind_the_mark_that_is_no_json_is_read_as_text():
     saving.save([finished()])
-    put(f"{MARK}broken")
+    put(f"{JSON_MARK}broken")
 
-    assert Task.objects.get().result == f"{MARK}broken"
+    assert Task.objects.get().result == f"{JSON_MARK}broken"
 
 
 def test_parts_of_iterables_are_stored_as_json(conf):
@@ -222,8 +222,8 @@ def test_parts_of_iterables_are_stored_as_json(conf):
 
     part = Part.objects.get()
     assert (bytes(part.args), bytes(part.result)) == (
-        f"{MARK}[2,3]".encode(),
-        f"{MARK}[1]".encode(),
+        f"{JSON_MARK}[2,3]".encode(),
+        f"{JSON_MARK}[1]".encode(),
     )
     assert parts.read(part.result) == [1]
 
@@ -246,14 +246,14 @@ def test_the_field_needs_no_migration():
 def test_a_text_that_looks_like_a_column_is_stored_as_text(conf, tmp_path, serializer, saved_by):
     conf(serializer=serializer)
     mark = tmp_path / "unpickled"
-    for text in (pickled(Mark(mark)), pickled(1), f"{MARK}5", "gA", "gASV nothing"):
+    for text in (pickled(Mark(mark)), pickled(1), f"{JSON_MARK}5", "gA", "gASV nothing"):
         now = timezone.now()
         task = Task(id=uuid4().hex, name="n", func="f", hook="h", args=(text,), kwargs={"x": text},
                     result=text, started=now, stopped=now)  # fmt: skip
         if saved_by == "bulk_create":
             Task.objects.bulk_create([task])
         elif saved_by == "the cluster":
-            saving.save([sealed({**vars(task), "success": True})])
+            saving.save([with_pickled_values({**vars(task), "success": True})])
         else:
             if "full_clean" in saved_by:
                 task.full_clean()
@@ -289,8 +289,10 @@ def test_no_value_is_pickled_from_a_worker_to_the_monitor_where_the_serializer_i
 
     assert fetch(task_id).result == {"x": 1}
     assert not os.path.exists(mark)
-    result = sealed({"func": "f", "args": (1,), "kwargs": {"x": value}, "result": value})
-    assert [opened(result[key]) for key in ("args", "kwargs", "result")] == [
+    result = with_pickled_values(
+        {"func": "f", "args": (1,), "kwargs": {"x": value}, "result": value}
+    )
+    assert [unpickled(result[key]) for key in ("args", "kwargs", "result")] == [
         (1,), {"x": {"x": 1}}, {"x": 1},
     ]  # fmt: skip
     assert not os.path.exists(mark)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from django_q.brokers import Delivery, leased
-from django_q.brokers.adapter import Adapted, as_delivery, listed
+from django_q.brokers import Delivery, adapt_broker
+from django_q.brokers.adapter import BrokerAdapter, as_delivery, as_list
 from django_q.brokers.orm import ORM
 from django_q.brokers.redis_broker import Redis
 from django_q.models import Schedule, Success
@@ -52,7 +52,7 @@ def test_a_task_runs_once_by_a_broker_with_a_dequeue_of_its_own(use, run_all, na
 
 @pytest.mark.parametrize("name", ["PlainORM", "AnyORM", "PlainRedis", "AnyRedis"])
 def test_what_a_broker_of_ours_gives_keeps_its_lease(use, name):
-    broker = leased(use(getattr(subclassed_brokers, name)))
+    broker = adapt_broker(use(getattr(subclassed_brokers, name)))
     broker.enqueue("payload")
     (first,) = broker.dequeue(5, wait=0)
 
@@ -62,7 +62,7 @@ def test_what_a_broker_of_ours_gives_keeps_its_lease(use, name):
     assert broker.acknowledge_many([first.ack_id]) == {first.ack_id}
     (second,) = broker.dequeue(5, wait=1)
     assert second.attempt == 2
-    assert broker.delivers_again
+    assert broker.redelivers
     assert broker.acknowledge(second.ack_id) is True
     broker.close()
 
@@ -151,7 +151,7 @@ def test_a_method_of_a_mixin_counts_and_one_below_it_does_too():
 @pytest.mark.parametrize("receipt", [{"a": 1}, object(), "junk", ("x",), 3.5, b"\xff"])
 @pytest.mark.parametrize("base", [ORM, Redis])
 def test_a_receipt_that_a_driver_can_not_encode_is_named_and_no_outage(use, caplog, base, receipt):
-    broker = Adapted(use(type("Other", (base,), {"dequeue": lambda self: None})))
+    broker = BrokerAdapter(use(type("Other", (base,), {"dequeue": lambda self: None})))
 
     with caplog.at_level(logging.ERROR, "django-q"):
         assert broker.acknowledge_many([receipt, None]) == set()
@@ -175,9 +175,9 @@ def test_a_receipt_that_a_driver_can_not_encode_is_named_and_no_outage(use, capl
     ],
 )
 def test_whatever_a_dequeue_gives_is_understood(given, expected):
-    assert [tuple(as_delivery(each)) for each in listed(given)] == expected
+    assert [tuple(as_delivery(each)) for each in as_list(given)] == expected
 
 
 def test_what_a_dequeue_must_not_give_is_said():
     with pytest.raises(TypeError, match="pairs of a receipt and a payload; got 'payload'"):
-        [as_delivery(each) for each in listed(["payload"])]
+        [as_delivery(each) for each in as_list(["payload"])]

@@ -110,7 +110,7 @@ def test_a_screen_without_redis_raises_when_it_is_shown_once(nobody):
 
 def test_qmonitor_without_a_database_still_shows_the_clusters(broker, monkeypatch):
     make_stat().save(broker)
-    monkeypatch.setattr(queue_figures, "count", raise_database_error)
+    monkeypatch.setattr(queue_figures, "count_tasks", raise_database_error)
 
     text = run("qmonitor", "--run-once")
 
@@ -123,10 +123,10 @@ def raise_database_error(*args: Any) -> None:
 
 
 def test_a_heavy_table_is_counted_to_a_limit_and_seldom(broker, monkeypatch):
-    monkeypatch.setattr(queue_figures, "COUNT_LIMIT", 3)
+    monkeypatch.setattr(queue_figures, "MAX_COUNTED_ROWS", 3)
     for _number in range(5):
         make_task()
-    gauge = queue_figures.Gauge(broker)
+    gauge = queue_figures.FiguresReader(broker)
 
     first = gauge.read()
     with CaptureQueriesContext(
@@ -134,7 +134,7 @@ def test_a_heavy_table_is_counted_to_a_limit_and_seldom(broker, monkeypatch):
     ) as queries:
         second = gauge.read()
 
-    assert queue_figures.shown(first.successes) == "3+"
+    assert queue_figures.figure_text(first.successes) == "3+"
     assert second == first
     assert len(queries) == 0
 
@@ -144,7 +144,7 @@ def test_what_is_counted_is_counted_in_an_index_alone(success):
     if connection.vendor != "sqlite":
         pytest.skip("other databases choose their plan by the size of the table")
     with CaptureQueriesContext(connection) as queries:
-        queue_figures.count(success)
+        queue_figures.count_tasks(success)
 
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN QUERY PLAN {queries[0]['sql']}")

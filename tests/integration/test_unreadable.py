@@ -97,7 +97,7 @@ def test_a_link_that_was_to_get_it_has_failed(broker, run_all, path):
 
     failed = fetch_group(group)[0]
     assert (failed.func, failed.success) == ("tests.tasks.echo", False)
-    assert "Argument 1 (Unreadable)" in failed.result
+    assert "Argument 1 (UnreadableValue)" in failed.result
     assert GONE in failed.result
 
 

@@ -14,11 +14,11 @@ from django.test.utils import CaptureQueriesContext
 
 from django_q.brokers import get_broker
 from django_q.brokers.redis import scheduler_wakeup
-from django_q.brokers.scheduler_wakeup import Waker
-from django_q.descriptor_wait import readable
+from django_q.brokers.scheduler_wakeup import SchedulerWakeup
+from django_q.descriptor_wait import wait_until_readable
 from django_q.models import Schedule
 from django_q.scheduling import wakeup
-from django_q.scheduling.wakeup import waker_for
+from django_q.scheduling.wakeup import scheduler_wakeup_for
 from tests.servers import RedisServer, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -29,23 +29,23 @@ def save_schedule() -> Schedule:
     return Schedule.objects.create(func="tests.tasks.nothing")
 
 
-def hears(waker: Waker, seconds: float = 30) -> bool:
+def hears(waker: SchedulerWakeup, seconds: float = 30) -> bool:
     """Whether a message arrives."""
-    heard = bool(readable(waker.sources(), seconds))
+    heard = bool(wait_until_readable(waker.sources(), seconds))
     waker.drain()
     return heard
 
 
-def listening(broker: Any) -> Waker:
+def listening(broker: Any) -> SchedulerWakeup:
     """Listen for changes."""
-    waker = waker_for(broker, "default")
+    waker = scheduler_wakeup_for(broker, "default")
     waker.listen()
     hears(waker, 0.5)  # the reply to the subscription, or one's own touch of a file
     return waker
 
 
 @pytest.fixture
-def waker(broker) -> Iterator[Waker]:
+def waker(broker) -> Iterator[SchedulerWakeup]:
     """Listen to the Redis server of the test run."""
     waker = listening(broker)
     yield waker
@@ -104,17 +104,17 @@ def test_a_schedule_is_saved_while_redis_is_away(conf, caplog):
 
 
 def test_a_scheduler_listens_again_when_redis_is_back(conf, monkeypatch, make_broker):
-    monkeypatch.setattr(scheduler_wakeup, "AGAIN", 0)
+    monkeypatch.setattr(scheduler_wakeup, "SUBSCRIBE_RETRY_INTERVAL", 0)
     broker = make_broker("redis")
     server = RedisServer().start()
     conf(redis=server.url)
     waker = listening(broker)
-    assert waker.patience == 60
+    assert waker.check_interval == 60
 
     server.stop()
     assert hears(waker)
     waker.listen()
-    assert (waker.patience, waker.sources()) == (5, [])
+    assert (waker.check_interval, waker.sources()) == (5, [])
     server.start()
     wait_until(lambda: waker.listen() or waker.sources())
     hears(waker, 0.5)
@@ -126,7 +126,7 @@ def test_a_scheduler_listens_again_when_redis_is_back(conf, monkeypatch, make_br
 
 
 @pytest.fixture
-def file_waker(conf) -> Iterator[Waker]:
+def file_waker(conf) -> Iterator[SchedulerWakeup]:
     """Listen to the kernel of Linux, where the tests' database is SQLite."""
     if connection.vendor != "sqlite":
         pytest.skip("the database is no file")
@@ -158,7 +158,7 @@ def test_what_else_is_written_to_sqlite_wakes_no_scheduler(file_waker):
     call_command("migrate", verbosity=0)
 
     assert not hears(file_waker, 0.1)
-    assert file_waker.patience == 60
+    assert file_waker.check_interval == 60
 
 
 def test_a_scheduler_that_hears_of_a_file_asks_sqlite_nothing(file_waker):
@@ -174,7 +174,7 @@ def test_a_scheduler_that_hears_of_a_file_asks_sqlite_nothing(file_waker):
 
 
 def test_a_schedule_is_saved_although_the_file_may_not_be_touched(file_waker, monkeypatch):
-    monkeypatch.setattr(wakeup, "file_of", lambda connection: "/proc/version")
+    monkeypatch.setattr(wakeup, "database_path", lambda connection: "/proc/version")
 
     save_schedule()
 
@@ -183,12 +183,12 @@ def test_a_schedule_is_saved_although_the_file_may_not_be_touched(file_waker, mo
 
 def test_a_database_in_memory_is_looked_at_every_five_seconds(file_waker, monkeypatch):
     file_waker.close()
-    monkeypatch.setattr(wakeup, "file_of", lambda connection: "")
+    monkeypatch.setattr(wakeup, "database_path", lambda connection: "")
 
-    waker = waker_for(get_broker(), "default")
+    waker = scheduler_wakeup_for(get_broker(), "default")
     waker.listen()
 
-    assert (waker.patience, waker.sources()) == (5, [])
+    assert (waker.check_interval, waker.sources()) == (5, [])
 
 
 def test_a_scheduler_that_may_watch_nothing_looks_every_five_seconds(file_waker, monkeypatch):
@@ -196,11 +196,11 @@ def test_a_scheduler_that_may_watch_nothing_looks_every_five_seconds(file_waker,
         raise OSError("Too many open files")
 
     monkeypatch.setattr(wakeup, "Inotify", no_inotify)
-    waker = waker_for(get_broker(), "default")
+    waker = scheduler_wakeup_for(get_broker(), "default")
 
     waker.listen()
 
-    assert (waker.patience, waker.sources()) == (5, [])
+    assert (waker.check_interval, waker.sources()) == (5, [])
 
 
 def test_attempts_to_watch_leave_no_descriptor_behind(file_waker, monkeypatch):
@@ -208,13 +208,13 @@ def test_attempts_to_watch_leave_no_descriptor_behind(file_waker, monkeypatch):
         raise OSError("No space left on device")
 
     monkeypatch.setattr(wakeup.Inotify, "watch", no_watch)
-    waker = waker_for(get_broker(), "default")
+    waker = scheduler_wakeup_for(get_broker(), "default")
     before = os.listdir("/proc/self/fd")
 
     for _ in range(3):
         waker.listen()
 
-    assert (waker.patience, waker.sources()) == (5, [])
+    assert (waker.check_interval, waker.sources()) == (5, [])
     assert len(os.listdir("/proc/self/fd")) == len(before)
 
 
@@ -222,8 +222,8 @@ def test_without_a_way_to_hear_a_scheduler_looks_every_five_seconds(conf):
     if connection.vendor in ("postgresql", "sqlite"):
         pytest.skip("the database is a way")
     conf(orm="default")
-    waker = waker_for(get_broker(), "default")
+    waker = scheduler_wakeup_for(get_broker(), "default")
 
     waker.listen()
 
-    assert (waker.patience, waker.sources()) == (5, [])
+    assert (waker.check_interval, waker.sources()) == (5, [])

@@ -91,7 +91,7 @@ def test_a_cluster_may_be_started_by_a_thread(cluster):
 
 
 def test_a_worker_that_was_forked_looks_for_no_connection_before_it_has_opened_one(cluster):
-    assert connections.Opened.any  # by what prepared the test
+    assert connections.OpenedConnections.any  # by what prepared the test
     cluster.start()
 
     assert result(async_task("tests.tasks.has_opened_a_connection"), 10_000) is False

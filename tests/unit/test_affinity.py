@@ -8,7 +8,7 @@ import subprocess
 import psutil
 import pytest
 
-from django_q.processes.supervision.affinity import set_cpu_affinity, share
+from django_q.processes.supervision.affinity import processors_for_index, set_cpu_affinity
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from django_q.processes.supervision.affinity import set_cpu_affinity, share
     ],
 )
 def test_processors_are_dealt_out_in_turn(n, expected):
-    assert [share(n, index, [0, 1, 2, 3]) for index in range(5)] == expected
+    assert [processors_for_index(n, index, [0, 1, 2, 3]) for index in range(5)] == expected
 
 
 def test_processors_are_those_that_may_be_used():

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from django_q.conf import Conf
 from django_q.exceptions import PackageError
-from django_q.execution.execution import Undecodable, decode, execute
+from django_q.execution.execution import UndecodablePayload, decode, execute
 from django_q.signing import BadSignature, PackageTooLarge, PickleSerializer, SignedPackage
-from django_q.wire.package import REQUIRED, checked
+from django_q.wire.package import REQUIRED_KEYS, checked_package
 
 #: The fixture that puts options back needs to run only once for all examples.
 MANY = settings(
@@ -32,7 +32,7 @@ GOOD = {
     "started": datetime(2030, 1, 1, tzinfo=timezone.utc),
 }
 PAYLOAD = SignedPackage.dumps(GOOD)
-KEYS = [*REQUIRED, "hook", "group", "chain", "timeout", "max_attempts", "cached", "iter_count"]
+KEYS = [*REQUIRED_KEYS, "hook", "group", "chain", "timeout", "max_attempts", "cached", "iter_count"]
 
 #: Values of every shape that a pickle can carry.
 VALUES = st.recursive(
@@ -70,7 +70,7 @@ def read(payload: str | bytes) -> object:
 def test_any_text_is_refused_with_a_reason(payload):
     found = read(payload)
 
-    assert isinstance(found, Undecodable)
+    assert isinstance(found, UndecodablePayload)
     assert found.payload == payload
     assert found.reason
 
@@ -84,19 +84,19 @@ def test_a_payload_with_one_character_changed_is_refused(position, character):
 
     found = read(changed)
 
-    assert isinstance(found, Undecodable)
+    assert isinstance(found, UndecodablePayload)
 
 
 @MANY
 @given(st.integers(0, len(PAYLOAD) - 1))
 def test_a_payload_cut_short_is_refused(length):
-    assert isinstance(read(PAYLOAD[:length]), Undecodable)
+    assert isinstance(read(PAYLOAD[:length]), UndecodablePayload)
 
 
 @MANY
 @given(VALUES)
 def test_a_signed_value_is_a_package_or_refused(value):
-    assert isinstance(read(SignedPackage.dumps(value)), Undecodable)
+    assert isinstance(read(SignedPackage.dumps(value)), UndecodablePayload)
 
 
 @MANY
@@ -106,7 +106,7 @@ def test_a_package_with_fields_missing_and_wrong_is_refused_or_runs_to_an_end(mi
 
     found = read(SignedPackage.dumps(package))
 
-    if isinstance(found, Undecodable):
+    if isinstance(found, UndecodablePayload):
         assert found.reason
         return
     # It calls nothing of its own here: what it would call is not ours to judge.
@@ -115,7 +115,7 @@ def test_a_package_with_fields_missing_and_wrong_is_refused_or_runs_to_an_end(mi
     assert found["success"] in (True, False)
 
 
-@pytest.mark.parametrize("key", REQUIRED)
+@pytest.mark.parametrize("key", REQUIRED_KEYS)
 def test_each_field_that_is_missing_is_refused_or_completed(key):
     package = {k: v for k, v in GOOD.items() if k != key}
 
@@ -143,7 +143,7 @@ def test_a_cyclic_package_is_refused():
 
     found = read(SignedPackage.dumps(package))
 
-    assert isinstance(found, (dict, Undecodable))  # and no endless loop
+    assert isinstance(found, (dict, UndecodablePayload))  # and no endless loop
 
 
 @pytest.mark.parametrize("serializer", ["pickle", "json"])
@@ -165,7 +165,7 @@ def test_what_is_nested_too_deep_to_be_read_is_refused():
 
     found = read(signer.sign(value.decode()))
 
-    assert isinstance(found, Undecodable)
+    assert isinstance(found, UndecodablePayload)
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_a_signed_pickle_that_is_broken_is_refused(data):
     value = urlsafe_b64encode(data).rstrip(b"=").decode()
     payload = django_signing.TimestampSigner(salt="test").sign(value)
 
-    assert isinstance(read(payload), Undecodable)
+    assert isinstance(read(payload), UndecodablePayload)
 
 
 def test_a_bomb_is_not_unpacked_beyond_the_limit(conf):
@@ -219,11 +219,11 @@ def test_a_package_that_is_sent_again_is_the_same_package():
 def test_what_is_checked_is_complete_or_refused(value):
     package = value if not isinstance(value, dict) else {**GOOD, **value}
     try:
-        found = checked(package)
+        found = checked_package(package)
     except PackageError:
         return
 
-    assert set(REQUIRED) <= found.keys()
+    assert set(REQUIRED_KEYS) <= found.keys()
 
 
 @MANY

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from django_q.processes.monitor import Desk
+from django_q.processes.monitor import MonitorLoop
 from django_q.queues import Queue
 
 
@@ -21,9 +21,9 @@ def test_the_thread_that_keeps_leases_survives_whatever_is_raised_in_it(conf, wa
         if len(extended) < 3:
             raise error("as asked")
 
-    desk = Desk(Queue(), SimpleNamespace(extend=extend, errors=()))
-    desk.group, desk.busy_since = [{"ack_id": 7}], 0.0
-    keeper = threading.Thread(target=desk.keep, daemon=True)
+    desk = MonitorLoop(Queue(), SimpleNamespace(extend=extend, errors=()))
+    desk.batch, desk.busy_since = [{"ack_id": 7}], 0.0
+    keeper = threading.Thread(target=desk.run_lease_thread, daemon=True)
 
     keeper.start()
 

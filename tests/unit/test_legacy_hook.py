@@ -173,7 +173,7 @@ def test_cached_bytecode_that_is_not_of_this_source_is_left(
     path.write_text(changed + ("more" if change == "size" else "\n"))
     os.utime(path, (stats.st_mtime, stats.st_mtime + (9 if change == "time" else 0)))
     if change == "translator":
-        monkeypatch.setattr(import_hook, "VERSION", 2)
+        monkeypatch.setattr(import_hook, "BYTECODE_VERSION", 2)
     elif change in ("junk", "short", "no code"):
         content = {"junk": b"junk", "short": b"c", "no code": b"N"}[change]
         cache.write_bytes(cache.read_bytes()[:16] + content)

@@ -24,12 +24,12 @@ from django.utils import translation
 
 import django_q
 from django_q.status import STATES, Stat
-from django_q.terminal.cluster_screen import bar, header
+from django_q.terminal.cluster_screen import header, summary_rows
 from django_q.terminal.draw import PlainTerminal
 from django_q.terminal.memory_screen import MemoryScreen, worker_rows
-from django_q.terminal.queue_figures import COUNT_LIMIT, Figures
-from django_q.terminal.report import UNITS, rows
-from django_q.terminal.table import CUT, Cell, Row, fit
+from django_q.terminal.queue_figures import MAX_COUNTED_ROWS, Figures
+from django_q.terminal.report import RATE_UNITS, rows
+from django_q.terminal.table import CELL_CUT_MARK, Cell, Row, fit_row
 
 PACKAGE = Path(django_q.__file__).parent
 CATALOGS = {path.parts[-3]: path for path in PACKAGE.glob("locale/*/LC_MESSAGES/django.po")}
@@ -214,7 +214,7 @@ def test_a_terminal_can_print_every_message_of_its_screens(entries):
 
 def cut_off(table: Iterable[Row]) -> list[str]:
     """Name the cells that have no room on a terminal of 80 columns."""
-    return [text for row in table for text, _style in fit(row, 80) if CUT in text]
+    return [text for row in table for text, _style in fit_row(row, 80) if CELL_CUT_MARK in text]
 
 
 def test_the_titles_of_clusters_fit_80_columns(language):
@@ -239,13 +239,13 @@ def test_the_titles_of_memory_fit_80_columns(language):
 
 
 def test_the_figures_below_the_clusters_fit_80_columns(language):
-    many = COUNT_LIMIT + 1
+    many = MAX_COUNTED_ROWS + 1
     figures = Figures(broker="ORM default", queued=9999, successes=many, failures=many)
 
-    assert cut_off(bar(figures)) == []
+    assert cut_off(summary_rows(figures)) == []
 
 
-@pytest.mark.parametrize("unit", range(len(UNITS) + 1))
+@pytest.mark.parametrize("unit", range(len(RATE_UNITS) + 1))
 def test_the_labels_of_qinfo_fit_80_columns(language, unit):
     numbers = dict.fromkeys(("queued", "locked", "dead", "successes", "failures", "schedules"), 0)
     day = {"tasks": (86400, 1440, 24, 1)[unit], "average_seconds": 1.5}

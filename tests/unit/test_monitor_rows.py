@@ -10,7 +10,7 @@ from django.utils.translation import override
 
 from django_q.conf import Conf
 from django_q.terminal import cluster_screen, memory_screen, report
-from django_q.terminal.queue_figures import COUNT_LIMIT, Figures, Paced, shown
+from django_q.terminal.queue_figures import MAX_COUNTED_ROWS, Figures, ThrottledValue, figure_text
 from django_q.terminal.table import Row
 from tests.heartbeats import make_stat
 
@@ -111,23 +111,28 @@ def test_an_idle_cluster_is_one_row_of_a_wide_table():
 
 
 def test_the_bar_tells_the_queue_and_the_results():
-    [_blank, bar] = cluster_screen.bar(Figures("Redis 7", 3, 2, 0, 250, 1))
+    [_blank, bar] = cluster_screen.summary_rows(Figures("Redis 7", 3, 2, 0, 250, 1))
 
     assert texts(bar) == ["Redis 7", "Queued 3(2)", "Success 250", "Failures 1"]
 
 
 def test_packages_that_were_put_aside_are_told():
-    [_blank, _bar, dead] = cluster_screen.bar(Figures("Redis 7", dead=1))
+    [_blank, _bar, dead] = cluster_screen.summary_rows(Figures("Redis 7", dead=1))
 
     assert texts(dead) == ["1 package could not be decoded and was put aside."]
 
 
 @pytest.mark.parametrize(
     ("number", "text"),
-    [(None, "?"), (0, "0"), (COUNT_LIMIT, str(COUNT_LIMIT)), (COUNT_LIMIT + 1, f"{COUNT_LIMIT}+")],
+    [
+        (None, "?"),
+        (0, "0"),
+        (MAX_COUNTED_ROWS, str(MAX_COUNTED_ROWS)),
+        (MAX_COUNTED_ROWS + 1, f"{MAX_COUNTED_ROWS}+"),
+    ],
 )
 def test_a_figure_is_exact_as_far_as_rows_are_counted(number, text):
-    assert shown(number) == text
+    assert figure_text(number) == text
 
 
 @pytest.mark.parametrize(
@@ -155,7 +160,7 @@ class Clock:
 @pytest.mark.parametrize(("price", "pause"), [(0, 5), (1, 20)])
 def test_a_figure_is_asked_for_seldom_and_a_dear_one_more_seldom(price, pause):
     clock = Clock(price)
-    figure = Paced(clock.ask, interval=5, clock=lambda: clock.now)
+    figure = ThrottledValue(clock.ask, interval=5, clock=lambda: clock.now)
 
     first = figure()
     clock.now += pause - 0.1
@@ -166,7 +171,7 @@ def test_a_figure_is_asked_for_seldom_and_a_dear_one_more_seldom(price, pause):
     assert (first, early, late) == (1, 1, 2)
 
 
-MEMORY = memory_screen.Memory(host="ant", percent=75.0, available=750, total=1000)
+MEMORY = memory_screen.HostMemory(host="ant", percent=75.0, available=750, total=1000)
 
 
 def measure(pid: int) -> float | None:
@@ -208,7 +213,7 @@ def test_memory_of_each_worker_is_told_some_in_a_row():
 
 
 def test_the_lowest_memory_is_kept():
-    lowest = memory_screen.Lowest()
+    lowest = memory_screen.LowestMemory()
 
     for percent in (50.0, 40.0, 60.0):
         lowest.note(percent)
@@ -265,4 +270,4 @@ def test_the_summary_of_a_database_that_is_down_says_so():
     ],
 )
 def test_a_rate_is_told_in_the_smallest_unit_that_has_a_task(tasks, unit, rate):
-    assert report.pace(tasks) == (unit, rate)
+    assert report.rate_per_unit(tasks) == (unit, rate)

@@ -15,7 +15,7 @@ import pytest
 from django_q.exceptions import PackageError
 from django_q.humanhash import humanize
 from django_q.wire.package import (
-    checked,
+    checked_package,
     derived_id,
     dotted_name,
     importable_name,
@@ -137,11 +137,11 @@ def test_the_result_is_passed_on_where_asked():
 
 
 def test_a_package_from_the_wire_is_completed():
-    package = checked({"id": "a", "name": "n", "func": "f", "started": NOW, "args": [1]})
+    package = checked_package({"id": "a", "name": "n", "func": "f", "started": NOW, "args": [1]})
 
     assert (package["args"], package["kwargs"]) == ((1,), {})
-    assert checked({**package, "args": "text"})["args"] == ("text",)
-    assert checked({**package, "args": None})["args"] == ()
+    assert checked_package({**package, "args": "text"})["args"] == ("text",)
+    assert checked_package({**package, "args": None})["args"] == ()
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_package_from_the_wire_is_completed():
 )
 def test_what_is_no_package_is_said_to_be_none(fault, message):
     with pytest.raises(PackageError, match=message):
-        checked(fault)
+        checked_package(fault)
 
 
 @pytest.mark.parametrize(

@@ -56,9 +56,9 @@ def test_what_stands_beside_an_object_is_read():
     read = pickle_preview.read(pickle.dumps(package))
 
     assert (read["id"], read["group"]) == ("a", "g")
-    assert pickle_preview.name_of(read["func"]).endswith(".raises")
-    assert pickle_preview.name_of("shop.tasks.mail") == "shop.tasks.mail"
-    assert pickle_preview.name_of(None) == ""
+    assert pickle_preview.function_name(read["func"]).endswith(".raises")
+    assert pickle_preview.function_name("shop.tasks.mail") == "shop.tasks.mail"
+    assert pickle_preview.function_name(None) == ""
 
 
 def test_an_exception_is_written_as_it_would_be():

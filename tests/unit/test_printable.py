@@ -7,7 +7,12 @@ import logging
 import pytest
 
 from django_q.conf import logger
-from django_q.text.printable import CUT, INDENT, paragraph, printable
+from django_q.text.printable import (
+    ASCII_ELLIPSIS,
+    CONTINUATION_INDENT,
+    printable,
+    printable_paragraph,
+)
 from django_q.wire.package import dotted_name
 from tests.foreign import Unspeakable
 
@@ -34,13 +39,14 @@ def test_a_long_text_is_cut_and_keeps_its_end():
 
     assert len(text) == 100
     assert text.startswith("begin")
-    assert CUT in text
+    assert ASCII_ELLIPSIS in text
     assert text.endswith("end")
 
 
 def test_the_lines_of_a_paragraph_are_indented_but_for_the_first():
     assert (
-        paragraph("Error: x\n12:00 [Q] forged\x1b\n") == f"Error: x\n{INDENT}12:00 [Q] forged\\x1b"
+        printable_paragraph("Error: x\n12:00 [Q] forged\x1b\n")
+        == f"Error: x\n{CONTINUATION_INDENT}12:00 [Q] forged\\x1b"
     )
 
 
@@ -72,7 +78,7 @@ def test_a_traceback_in_the_log_forges_no_line(caplog, error):
     first, *others = caplog.text.rstrip().split("\n")
     assert "it failed" in first
     assert "Traceback" in others[0]
-    assert all(line.startswith(INDENT) for line in others)
+    assert all(line.startswith(CONTINUATION_INDENT) for line in others)
 
 
 class Computed:

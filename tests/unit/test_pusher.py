@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from django_q.processes import pusher
-from django_q.processes.pusher import AHEAD, MOST, MeasuredRoom
+from django_q.processes.pusher import MAX_DEQUEUE_BATCH, PREFETCH_SECONDS, MeasuredPrefetchLimit
 
 
 class Cluster:
@@ -35,12 +35,14 @@ def cluster(monkeypatch):
 @pytest.fixture
 def room(cluster):
     """Make the room of a cluster with two workers."""
-    return MeasuredRoom(2, lambda: cluster.idle, lambda: cluster.finished, lambda: cluster.backlog)
+    return MeasuredPrefetchLimit(
+        2, lambda: cluster.idle, lambda: cluster.finished, lambda: cluster.backlog
+    )
 
 
 def test_at_first_each_idle_worker_gets_one(room):
     assert room.limit(0) == 2
-    assert room.group() == 1
+    assert room.worker_batch_size() == 1
 
 
 def test_nothing_is_taken_for_workers_that_are_busy_with_slow_tasks(room, cluster):
@@ -49,7 +51,7 @@ def test_nothing_is_taken_for_workers_that_are_busy_with_slow_tasks(room, cluste
     cluster.work(rate=1)
 
     assert room.limit(0) == 0
-    assert room.pause() == pusher.REST
+    assert room.poll_interval() == pusher.SLOW_POLL_INTERVAL
 
 
 def test_fast_tasks_are_taken_for_fifty_milliseconds(room, cluster):
@@ -58,11 +60,14 @@ def test_fast_tasks_are_taken_for_fifty_milliseconds(room, cluster):
         room.limit(0)
         cluster.work(rate=4000)
 
-    assert room.limit(0) == pytest.approx(4000 * AHEAD, rel=0.05)
-    assert room.limit(100) == pytest.approx(4000 * AHEAD - 100, rel=0.1)
+    assert room.limit(0) == pytest.approx(4000 * PREFETCH_SECONDS, rel=0.05)
+    assert room.limit(100) == pytest.approx(4000 * PREFETCH_SECONDS - 100, rel=0.1)
     assert room.limit(190) == 0  # rather none than a few
-    assert room.group() in (5, 6)  # of 2,000 a second and worker, those of three milliseconds
-    assert room.pause() == pusher.GLANCE
+    assert room.worker_batch_size() in (
+        5,
+        6,
+    )  # of 2,000 a second and worker, those of three milliseconds
+    assert room.poll_interval() == pusher.FAST_POLL_INTERVAL
 
 
 def test_no_more_is_taken_than_one_script_gives(room, cluster):
@@ -70,7 +75,7 @@ def test_no_more_is_taken_than_one_script_gives(room, cluster):
         room.limit(0)
         cluster.work(rate=100_000)
 
-    assert room.limit(0) == MOST
+    assert room.limit(0) == MAX_DEQUEUE_BATCH
 
 
 def test_the_rate_falls_at_once_and_rises_by_half_while_few_tasks_show_it(room, cluster):
@@ -96,10 +101,10 @@ def test_many_tasks_show_the_rate_at_once(room, cluster):
 
 
 def test_nothing_is_taken_while_results_wait_to_be_saved(room, cluster):
-    cluster.backlog = pusher.BACKLOG + 1
+    cluster.backlog = pusher.MAX_UNSAVED_RESULTS + 1
 
     assert room.limit(0) == 0
-    assert room.pause() == pusher.GLANCE
+    assert room.poll_interval() == pusher.FAST_POLL_INTERVAL
 
 
 def test_queue_limit_is_kept(room, cluster, conf):

@@ -17,7 +17,7 @@ from contextlib import suppress
 import pytest
 
 from django_q import queues
-from django_q.queues import STOP, Flag, Queue, SharedCount, Wait
+from django_q.queues import STOP, ExclusiveWait, Flag, LockFreeCounter, Queue
 from tests.servers import wait_until
 
 
@@ -25,7 +25,7 @@ from tests.servers import wait_until
 def made(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
     """Make a queue, of each kind of sockets."""
     kind = getattr(socket, request.param)
-    monkeypatch.setattr(queues, "kind_of_sockets", lambda: kind)
+    monkeypatch.setattr(queues, "message_socket_type", lambda: kind)
     made = Queue()
     assert made.reader.type == kind
     yield made
@@ -107,12 +107,12 @@ def test_a_queue_ends_when_its_last_writer_is_gone():
 def test_datagrams_serve_where_there_are_no_other_sockets(monkeypatch, missing):
     if missing:
         monkeypatch.delattr(socket, missing)
-    assert queues.kind_of_sockets() == (socket.SOCK_DGRAM if missing else socket.SOCK_SEQPACKET)
+    assert queues.message_socket_type() == (socket.SOCK_DGRAM if missing else socket.SOCK_SEQPACKET)
 
 
 def wait_and_take(source: Queue, told: Flag, woken: Queue) -> None:
     """Say each time that there was something to read, and take it; until told."""
-    wait = Wait(source, [told])
+    wait = ExclusiveWait(source, [told])
     woken.put("waits")
     while source in wait():
         with suppress(queue.Empty):
@@ -152,13 +152,13 @@ def test_a_large_message_leaves_no_descriptor_open(made):
 
 
 def test_who_fills_the_queue_hears_that_it_is_empty(made):
-    made.ask()
-    made.ask()
+    made.request_items()
+    made.request_items()
 
-    made.wait_asked(5)  # returns at once, and has heard both
+    made.wait_for_request(5)  # returns at once, and has heard both
     flag = Flag()
     flag.set()
-    made.wait_asked(5, flag)
+    made.wait_for_request(5, flag)
 
 
 def count_items(source: Queue, target: Queue) -> None:
@@ -214,7 +214,7 @@ def test_a_killed_reader_takes_nothing_along_but_what_it_had(made):
 
 
 def test_a_count_goes_up_and_down_and_not_below_zero():
-    count = SharedCount()
+    count = LockFreeCounter()
     count.add(5)
     count.add(-2)
     assert count.value() == 3
@@ -224,7 +224,7 @@ def test_a_count_goes_up_and_down_and_not_below_zero():
     count.close()
 
 
-def add_many(count: SharedCount) -> None:
+def add_many(count: LockFreeCounter) -> None:
     """Add one a hundred thousand times."""
     for _ in range(100_000):
         count.add(1)
@@ -232,7 +232,7 @@ def add_many(count: SharedCount) -> None:
 
 def test_processes_add_to_a_count_at_once():
     context = multiprocessing.get_context("fork")
-    count = SharedCount()
+    count = LockFreeCounter()
     adders = [context.Process(target=add_many, args=(count,)) for _ in range(4)]
     for adder in adders:
         adder.start()

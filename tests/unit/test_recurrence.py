@@ -14,19 +14,19 @@ from hypothesis import strategies as st
 
 from django_q import recurrence
 from django_q.recurrence import (
-    ALL,
     BIMONTHLY,
     BIWEEKLY,
+    CALENDAR_STEPS,
+    CATCH_UP_ALL,
+    CATCH_UP_LATEST,
+    CATCH_UP_NONE,
     CRON,
     DAILY,
     HOURLY,
-    LATEST,
     MINUTES,
     MONTHLY,
-    NONE,
     ONCE,
     QUARTERLY,
-    STEPS,
     WEEKLY,
     YEARLY,
     RecurrenceError,
@@ -158,11 +158,11 @@ def test_a_due_time_in_a_repeated_hour_is_known_as_such():
     second = first.replace(fold=1)
 
     assert due_times(rule, second, first).runs == ()
-    assert due_times(rule, first, second, catch_up=ALL).runs == (
+    assert due_times(rule, first, second, catch_up=CATCH_UP_ALL).runs == (
         datetime(2025, 10, 26, 0, 30, tzinfo=UTC),
         datetime(2025, 10, 26, 1, 30, tzinfo=UTC),
     )
-    assert rule.through(second) == rule
+    assert rule.anchored_to(second) == rule
 
 
 def test_several_cron_times_inside_a_gap_run_once_together():
@@ -207,14 +207,14 @@ def test_a_due_time_that_was_moved_by_hand_is_counted_from():
     rule = make_rule(MONTHLY, "2025-01-31T09:00")
     moved = datetime(2025, 3, 5, 10, tzinfo=AMSTERDAM)
 
-    assert following(rule.through(moved), 1) == ["04-05 10:00+0200"]
+    assert following(rule.anchored_to(moved), 1) == ["04-05 10:00+0200"]
 
 
 def test_a_due_time_cut_off_by_a_month_keeps_its_anchor():
     rule = make_rule(MONTHLY, "2025-01-31T09:00")
     due = datetime(2025, 2, 28, 9, tzinfo=AMSTERDAM)
 
-    assert rule.through(due) == rule
+    assert rule.anchored_to(due) == rule
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_nothing_is_run_before_it_is_due():
     assert (plan.runs, plan.next_run) == ((), rule.anchor)
 
 
-@pytest.mark.parametrize("catch_up", [ALL, LATEST, NONE, True, False])
+@pytest.mark.parametrize("catch_up", [CATCH_UP_ALL, CATCH_UP_LATEST, CATCH_UP_NONE, True, False])
 def test_a_due_time_that_was_not_missed_is_run_once(catch_up):
     rule = make_rule(DAILY, "2025-05-05T09:00")
 
@@ -267,8 +267,8 @@ def test_a_due_time_that_was_not_missed_is_run_once(catch_up):
 
 
 @pytest.mark.parametrize(
-    ("catch_up", "days"), [(ALL, [5, 6, 7, 8]), (True, [5, 6, 7, 8]), (LATEST, [8]), (False, [8]),
-                           (NONE, [])]
+    ("catch_up", "days"), [(CATCH_UP_ALL, [5, 6, 7, 8]), (True, [5, 6, 7, 8]),
+                           (CATCH_UP_LATEST, [8]), (False, [8]), (CATCH_UP_NONE, [])]
 )  # fmt: skip
 def test_missed_due_times_are_caught_up_with_as_asked(catch_up, days):
     rule = make_rule(DAILY, "2025-05-05T09:00")
@@ -281,7 +281,7 @@ def test_missed_due_times_are_caught_up_with_as_asked(catch_up, days):
 
 
 @pytest.mark.parametrize("cron", ["*/10 * * * *", "0 3 * * *", "0 9 * * 1", "0 0 29 2 *"])
-@pytest.mark.parametrize("catch_up", [ALL, LATEST])
+@pytest.mark.parametrize("catch_up", [CATCH_UP_ALL, CATCH_UP_LATEST])
 def test_cron_is_caught_up_with_as_well(cron, catch_up):
     rule = make_rule(CRON, "2025-04-20T00:00", cron=cron)
     now = datetime(2025, 5, 8, 12, 5, tzinfo=AMSTERDAM)
@@ -296,14 +296,14 @@ def test_a_flood_of_missed_due_times_comes_in_portions_and_none_is_lost():
     rule = make_rule(MINUTES, "2025-05-05T09:00", minutes=1)
     now = rule.anchor + timedelta(minutes=24)
 
-    first = due_times(rule, rule.anchor, now, catch_up=ALL, limit=10)
-    second = due_times(rule, first.next_run, now, catch_up=ALL, limit=100)
+    first = due_times(rule, rule.anchor, now, catch_up=CATCH_UP_ALL, limit=10)
+    second = due_times(rule, first.next_run, now, catch_up=CATCH_UP_ALL, limit=100)
 
     assert len(first.runs) == 10
     assert len(first.runs + second.runs) == len(set(first.runs + second.runs)) == 25
 
 
-@pytest.mark.parametrize("catch_up", [ALL, LATEST, NONE])
+@pytest.mark.parametrize("catch_up", [CATCH_UP_ALL, CATCH_UP_LATEST, CATCH_UP_NONE])
 def test_what_runs_once_runs_however_late(catch_up):
     rule = make_rule(ONCE, "2025-05-05T09:00")
 
@@ -327,7 +327,7 @@ minutes = st.integers(0, 59)
 hours = st.integers(0, 23)
 
 
-@given(moments, moments, zones, st.sampled_from([*STEPS, HOURLY, MINUTES]))
+@given(moments, moments, zones, st.sampled_from([*CALENDAR_STEPS, HOURLY, MINUTES]))
 @settings(deadline=None)
 def test_due_times_strictly_increase(anchor, moment, zone, kind):
     rule = Rule(kind, zone, anchor, minutes=7)
@@ -342,11 +342,11 @@ def test_due_times_strictly_increase(anchor, moment, zone, kind):
 @settings(deadline=None, max_examples=30)
 def test_a_daily_schedule_skips_no_day_and_runs_twice_on_none(anchor, zone):
     rule = Rule(DAILY, zone, anchor)
-    first = recurrence.wall(anchor, zone).date()
+    first = recurrence.wall_clock(anchor, zone).date()
 
     times = islice(recurrence.series(rule, anchor), 400)
 
-    days = [recurrence.wall(time, zone).date() for time in times]
+    days = [recurrence.wall_clock(time, zone).date() for time in times]
     assert days == [first + timedelta(days=number) for number in range(400)]
 
 
@@ -356,7 +356,7 @@ def test_a_daily_cron_schedule_skips_no_day_and_runs_twice_on_none(anchor, zone,
     rule = Rule(CRON, zone, anchor, cron=f"{minute} {hour} * * *")
     times = list(islice(recurrence.series(rule, next_due(rule, anchor)), 380))
 
-    days = [recurrence.wall(time, zone).date() for time in times]
+    days = [recurrence.wall_clock(time, zone).date() for time in times]
 
     assert days == [days[0] + timedelta(days=number) for number in range(380)]
 
@@ -365,21 +365,26 @@ def test_a_daily_cron_schedule_skips_no_day_and_runs_twice_on_none(anchor, zone,
 @settings(deadline=None, max_examples=30)
 def test_the_wall_clock_differs_from_the_anchor_only_right_after_a_gap(anchor, zone):
     rule = Rule(DAILY, zone, anchor)
-    clock = recurrence.wall(anchor, zone).time()
+    clock = recurrence.wall_clock(anchor, zone).time()
 
     for time in islice(recurrence.series(rule, anchor), 1, 400):
         before, at = (time - timedelta(seconds=1)).astimezone(zone), time.astimezone(zone)
         jumped = before.utcoffset() < at.utcoffset()
-        assert jumped or recurrence.wall(time, zone).time() == clock
+        assert jumped or recurrence.wall_clock(time, zone).time() == clock
 
 
-@given(moments, st.timedeltas(timedelta(0), timedelta(days=900)), zones, st.sampled_from([*STEPS]))
+@given(
+    moments,
+    st.timedeltas(timedelta(0), timedelta(days=900)),
+    zones,
+    st.sampled_from([*CALENDAR_STEPS]),
+)
 @settings(deadline=None)
 def test_the_latest_due_time_is_the_last_of_all(anchor, passed, zone, kind):
     rule = Rule(kind, zone, anchor)
 
-    latest = due_times(rule, anchor, anchor + passed, catch_up=LATEST)
-    everything = due_times(rule, anchor, anchor + passed, catch_up=ALL, limit=1000)
+    latest = due_times(rule, anchor, anchor + passed, catch_up=CATCH_UP_LATEST)
+    everything = due_times(rule, anchor, anchor + passed, catch_up=CATCH_UP_ALL, limit=1000)
 
     assert latest.runs[-1] == everything.runs[-1]
     assert latest.next_run == everything.next_run

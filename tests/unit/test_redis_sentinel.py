@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from django_q.servers.redis_sentinel import is_sentinel, understood
+from django_q.servers.redis_sentinel import is_sentinel, parse_sentinel_options
 
 PAIR = [("one", 26379), ("two", 26380)]
 
@@ -24,14 +24,16 @@ PAIR = [("one", 26379), ("two", 26380)]
 def test_sentinels_are_named_in_a_dictionary_or_in_a_url(options):
     assert is_sentinel(options)
 
-    found = understood(options)
+    found = parse_sentinel_options(options)
 
     del found["sentinel_kwargs"]
     assert found == {"sentinels": PAIR, "service_name": "main", "db": 2, "password": "s/e@cret"}
 
 
 def test_a_url_may_hold_what_one_of_redis_may():
-    found = understood({"url": "sentinel://me:s@[::1]:7/0?service_name=m&socket_timeout=3"})
+    found = parse_sentinel_options(
+        {"url": "sentinel://me:s@[::1]:7/0?service_name=m&socket_timeout=3"}
+    )
 
     assert found["sentinels"] == [("::1", 7)]
     assert (found["username"], found["password"], found["socket_timeout"]) == ("me", "s", 3.0)
@@ -40,10 +42,12 @@ def test_a_url_may_hold_what_one_of_redis_may():
 def test_sentinels_are_spoken_to_as_the_servers_are_unless_told():
     options = {"sentinels": ["one"], "service_name": "main", "socket_timeout": 3, "password": "s"}
 
-    assert understood(options)["sentinel_kwargs"]["socket_timeout"] == 3
-    assert "password" not in understood(options)["sentinel_kwargs"]
+    assert parse_sentinel_options(options)["sentinel_kwargs"]["socket_timeout"] == 3
+    assert "password" not in parse_sentinel_options(options)["sentinel_kwargs"]
 
-    own = understood({**options, "sentinel_kwargs": {"password": "t", "socket_timeout": 1}})
+    own = parse_sentinel_options(
+        {**options, "sentinel_kwargs": {"password": "t", "socket_timeout": 1}}
+    )
     assert own["sentinel_kwargs"]["socket_timeout"] == 1
     assert own["sentinel_kwargs"]["password"] == "t"
 
@@ -65,7 +69,7 @@ def test_sentinels_are_spoken_to_as_the_servers_are_unless_told():
 )
 def test_what_names_no_sentinels_is_an_error_that_says_what_was_expected(options, got):
     with pytest.raises(ImproperlyConfigured, match=r"expected {'sentinels': .*got ") as caught:
-        understood(options)
+        parse_sentinel_options(options)
 
     assert got in str(caught.value)
     assert "secret" not in str(caught.value)

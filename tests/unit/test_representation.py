@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from django_q.exceptions import brief, safe_repr
-from django_q.execution.execution import describe
-from django_q.text.representation import DEEPEST, lay_out, represent
+from django_q.exceptions import error_summary, safe_repr
+from django_q.execution.execution import failure_text
+from django_q.text.representation import MAX_REPR_DEPTH, represent, represent_lines
 
 Pair = namedtuple("Pair", "a b")
 
@@ -67,7 +67,7 @@ def shared(holder: Any, depth: int = 60) -> Any:
 
 
 @pytest.mark.parametrize("kind", HOLDERS)
-@pytest.mark.parametrize("write", [represent, lay_out, safe_repr])
+@pytest.mark.parametrize("write", [represent, represent_lines, safe_repr])
 def test_a_value_that_shares_structure_is_shown_at_once(kind, write):
     began = time.monotonic()
 
@@ -80,8 +80,8 @@ def test_a_value_that_shares_structure_is_shown_at_once(kind, write):
 def test_an_error_that_holds_such_a_value_is_told_at_once():
     error = ValueError(shared(lambda a, b: (a, b)))
 
-    assert brief(error) == "ValueError: it is too large to be shown"
-    assert describe(error).startswith("ValueError: it is too large to be shown")
+    assert error_summary(error) == "ValueError: it is too large to be shown"
+    assert failure_text(error).startswith("ValueError: it is too large to be shown")
 
 
 def test_a_value_that_is_nested_deeply_is_cut():
@@ -89,8 +89,8 @@ def test_a_value_that_is_nested_deeply_is_cut():
     for _ in range(100_000):
         value = [value]
 
-    assert represent(value) == "[" * DEEPEST + "[…]" + "]" * DEEPEST
-    assert len(lay_out(value)) < 1000
+    assert represent(value) == "[" * MAX_REPR_DEPTH + "[…]" + "]" * MAX_REPR_DEPTH
+    assert len(represent_lines(value)) < 1000
 
 
 @pytest.mark.parametrize(
@@ -108,13 +108,13 @@ def test_a_value_that_is_nested_deeply_is_cut():
 )  # fmt: skip
 def test_other_values_are_written_as_in_python(value, text):
     assert represent(value) == text
-    assert lay_out(value) == text
+    assert represent_lines(value) == text
 
 
 def test_what_is_long_is_cut():
     assert len(represent("x" * 10**7)) <= 50_001
-    assert len(lay_out(b"x" * 10**7)) <= 50_001
-    assert len(lay_out([str(n) * 100 for n in range(10**5)])) < 100_000
+    assert len(represent_lines(b"x" * 10**7)) <= 50_001
+    assert len(represent_lines([str(n) * 100 for n in range(10**5)])) < 100_000
     assert represent(list(range(10**5)), 20).endswith("…")
     assert represent({n: n for n in range(10**5)}, 20).endswith("…")
 
@@ -160,7 +160,7 @@ ODD = {"raises": Raises(), "no text": NoText(), "liar": Liar("x"), "hidden": Hid
 @pytest.mark.parametrize("kind", ODD)
 def test_a_value_of_any_class_is_named(kind):
     value = ODD[kind]
-    for write in (represent, lay_out):
+    for write in (represent, represent_lines):
         for each in (value, [value], {1: (value,)}):
             text = write(each)
             assert 0 < len(text) < 60_000

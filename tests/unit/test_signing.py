@@ -15,10 +15,10 @@ from django_q.exceptions import PackageError
 from django_q.signing import (
     LEGACY_SALT,
     BadSignature,
-    Key,
     PackageTooLarge,
     PickleSerializer,
     SignedPackage,
+    SigningKey,
 )
 
 VALUE = {"id": "a" * 32, "func": "math.floor", "args": (1.5, b"\x00"), "x": "é" * 50}
@@ -109,7 +109,7 @@ def test_nothing_is_unpickled_before_the_signature_is_proven():
     value = urlsafe_b64encode(pickle.dumps(Bomb())) + b":1"
 
     with pytest.raises(BadSignature):
-        SignedPackage.loads(value + b":" + Key("another key", "test").signature(value))
+        SignedPackage.loads(value + b":" + SigningKey("another key", "test").signature(value))
 
 
 def test_compression_is_a_setting_and_is_left_where_it_does_not_help(conf):

@@ -11,15 +11,15 @@ from django.core.exceptions import ImproperlyConfigured
 from django_q import __version__
 from django_q.brokers import get_broker
 from django_q.checks import examine
-from django_q.results.cache import Cached
+from django_q.results.cache import CachedResults
 from django_q.servers.connections import connect_redis
-from django_q.terminal.configuration import lines, without_secrets
+from django_q.terminal.configuration import setting_lines, without_secrets
 
 SECRET = "hunter2"
 
 
 def printed() -> dict[str, str]:
-    return dict(line.split(": ", 1) for line in lines())
+    return dict(line.split(": ", 1) for line in setting_lines())
 
 
 def test_each_setting_with_a_value_is_printed(conf):
@@ -36,7 +36,7 @@ def test_each_setting_with_a_value_is_printed(conf):
 def test_the_secret_key_is_not_printed(settings):
     settings.SECRET_KEY = SECRET
 
-    assert SECRET not in "\n".join(lines())
+    assert SECRET not in "\n".join(setting_lines())
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ CASES = [(option, value) for option, values in PLACES.items() for value in value
 def test_no_part_of_a_secret_is_printed_wherever_it_is(conf, option, value):
     conf(**{option: value})
 
-    assert SECRET not in "\n".join(lines())
+    assert SECRET not in "\n".join(setting_lines())
 
 
 @pytest.mark.parametrize(("option", "value"), [*CASES, ("passwrod", SECRET), (URLS[0], 1)])
@@ -162,7 +162,7 @@ def test_no_error_of_a_broker_or_a_cache_quotes_a_secret(conf, option, value):
     conf(**{option: {"endpoint_url": value, "aws_region": "x"} if option == "sqs" else value})
 
     assert SECRET not in what_it_raises(lambda: get_broker().connection)
-    assert SECRET not in what_it_raises(lambda: Cached("q").get("key"))
+    assert SECRET not in what_it_raises(lambda: CachedResults("q").get("key"))
 
 
 def what_it_raises(step: Callable) -> str:

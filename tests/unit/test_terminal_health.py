@@ -9,7 +9,7 @@ import pytest
 
 from django_q.conf import Conf
 from django_q.exceptions import BrokerUnavailable
-from django_q.terminal.health import PATIENCE, Unhealthy, check
+from django_q.terminal.health import STUCK_SECONDS, Unhealthy, check
 from tests.heartbeats import MemoryBroker, make_stat
 
 STUCK = "3 tasks wait in 'test', and nobody took one for 5 seconds."
@@ -79,7 +79,7 @@ def test_a_queue_that_nobody_takes_from_is_stuck():
         check(MemoryBroker(make_stat(), queued=3), sleep=naps)
 
     assert str(failure.value) == STUCK
-    assert naps.seconds == PATIENCE
+    assert naps.seconds == STUCK_SECONDS
 
 
 @pytest.mark.parametrize(

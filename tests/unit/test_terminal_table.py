@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from django_q.terminal.table import BLANK, Cell, Frame, columns, cut, fit
+from django_q.terminal.table import BLANK_ROW, Cell, Frame, cut_to_width, display_width, fit_row
 
 
 def texts(row: list, width: int) -> list[str]:
-    return [text for text, _style in fit(row, width)]
+    return [text for text, _style in fit_row(row, width)]
 
 
 def test_cells_share_the_width_equally():
@@ -36,7 +36,7 @@ def test_a_text_alone_in_its_row_takes_all_the_width():
 
 
 def test_a_blank_row_has_no_cells():
-    assert fit(BLANK, 80) == []
+    assert fit_row(BLANK_ROW, 80) == []
 
 
 @pytest.mark.parametrize("width", [1, 3, 7])
@@ -48,15 +48,15 @@ def test_a_terminal_that_is_too_narrow_does_no_harm(width):
     ("text", "width"), [("abc", 3), ("東京", 4), ("e\u0301", 1), ("", 0), ("한국", 4)]
 )
 def test_east_asian_characters_take_two_columns(text, width):
-    assert columns(text) == width
+    assert display_width(text) == width
 
 
 def test_a_wide_character_is_not_cut_in_half():
-    assert cut("東京都", 4) == "東~"
+    assert cut_to_width("東京都", 4) == "東~"
 
 
 def test_control_characters_of_a_task_name_do_not_reach_the_terminal():
-    assert cut("\x1b[2Jname\n", 20) == "?[2Jname?"
+    assert cut_to_width("\x1b[2Jname\n", 20) == "?[2Jname?"
 
 
 def rows_of(text: str, count: int) -> list:

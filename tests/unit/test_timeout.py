@@ -54,7 +54,7 @@ def test_a_slow_task_is_noticed_once(alarm, lags):
 
 
 def test_a_fast_batch_is_not(alarm, lags):
-    alarm.patience = 0.5  # in which a machine that has much to do gets to the end of it
+    alarm.slow_batch_seconds = 0.5  # in which a machine that has much to do gets to the end of it
     alarm.start_batch()
     alarm.start_task(None)
     alarm.end_task()

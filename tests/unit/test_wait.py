@@ -41,9 +41,9 @@ def test_nothing_is_found_in_time(pauses):
 def test_pauses_grow_and_stay_short(pauses):
     wait_for(lambda: len(pauses) > 50 or None, -1)
 
-    assert pauses[0] == polling.SHORTEST
+    assert pauses[0] == polling.MIN_RESULT_POLL_SECONDS
     assert sorted(pauses) == pauses
-    assert pauses[-1] == polling.LONGEST
+    assert pauses[-1] == polling.MAX_RESULT_POLL_SECONDS
 
 
 def test_a_last_look_is_taken_when_the_time_is_over(pauses):

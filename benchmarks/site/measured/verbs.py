@@ -15,13 +15,13 @@ from django_q.models import Task
 from measured.rows import insert_tasks
 
 #: Calls before the clock starts.
-WARM = 20
+WARMUP_CALLS = 20
 
 #: Seconds that a measured time lasts at least.
-SHORTEST = 1e-6
+MIN_SECONDS = 1e-6
 
 #: Calls in one batch.
-BATCH = 500
+BATCH_SIZE = 500
 
 #: Not every side has a call for many tasks.
 async_batch = getattr(tasks, "async_batch", None)
@@ -47,13 +47,13 @@ def enqueue(number: int, batch: bool | None = False) -> dict | None:
     if batch and async_batch is None:
         return None
     # So that imports and the first connection are not timed.
-    warm = min(WARM, number // 2)
+    warm = min(WARMUP_CALLS, number // 2)
     ids = [tasks.async_task("measured.tasks.sign", 2, -2) for _ in range(warm)]
     begin = time.perf_counter()
-    for count in chunks(number - warm, BATCH if batch else 1):
+    for count in chunks(number - warm, BATCH_SIZE if batch else 1):
         ids[-1:] = send(count) if batch else [tasks.async_task("measured.tasks.sign", 2, -2)]
     # Never nothing: the clock of a virtual machine may stand still for milliseconds.
-    seconds = max(time.perf_counter() - begin, SHORTEST)
+    seconds = max(time.perf_counter() - begin, MIN_SECONDS)
     return {"rate": (number - warm) / seconds, "last": ids[-1]}
 
 

@@ -12,36 +12,42 @@ from typing import Any
 
 from django.db import DatabaseError, IntegrityError, connections, models
 
-from django_q.brokers.base import DEAD, FORGOTTEN, REMEMBERED, Broker, Delivery
+from django_q.brokers.base import (
+    DEAD_SUFFIX,
+    ONCE_KEY_GRACE_SECONDS,
+    ONCE_KEY_SECONDS,
+    Broker,
+    Delivery,
+)
 from django_q.brokers.heartbeats import Heartbeats
-from django_q.brokers.orm.clock_watch import Timekeeper
+from django_q.brokers.orm.clock_watch import ClockWatch
 from django_q.brokers.orm.postgres import PostgresTable
-from django_q.brokers.orm.queue_wait import Listening, Polling, WatchingFile
+from django_q.brokers.orm.queue_wait import PollingQueueWait, PostgresQueueWait, SqliteQueueWait
 from django_q.brokers.orm.sqlite import SqliteTable
 from django_q.brokers.orm.table import QueueTable
 from django_q.conf import Conf
 from django_q.models import OrmQ
-from django_q.models.schedule_fields.due_times import stored
-from django_q.servers.database_clock import now_in
+from django_q.models.schedule_fields.due_times import database_time
+from django_q.servers.database_clock import database_now
 
 #: By kind: how to speak to the table, and how to wait for a change of it.
-DATABASES = {
-    "sqlite": (SqliteTable, WatchingFile),
-    "postgresql": (PostgresTable, Listening),
+DATABASE_CLASSES = {
+    "sqlite": (SqliteTable, SqliteQueueWait),
+    "postgresql": (PostgresTable, PostgresQueueWait),
 }
-ANY_OTHER = (QueueTable, Polling)
+DEFAULT_DATABASE_CLASSES = (QueueTable, PollingQueueWait)
 #: Characters of a queue's name.
-LONGEST_KEY = 100
+MAX_QUEUE_NAME_LENGTH = 100
 #: Seconds before now: what is due since then comes before what waits in the queue.
-AHEAD = 86400
+QUEUE_FRONT_SECONDS = 86400
 #: Tells a receipt from the id of a row.
-OWN = re.compile(r"\d+\.\d+").fullmatch
+is_receipt = re.compile(r"\d+\.\d+").fullmatch
 
 
 class ORM(Broker):
     """A queue in the ``OrmQ`` table: a row's ``lock`` is the end of its lease."""
 
-    counts_all, takes_back, receipt_form = True, True, r"\d+\.\d+"
+    has_exact_sizes, has_uncounted_release, receipt_pattern = True, True, r"\d+\.\d+"
 
     @property
     def alias(self) -> str:
@@ -51,17 +57,19 @@ class ORM(Broker):
     @cached_property
     def table(self) -> QueueTable:
         """The rows of this queue."""
-        return DATABASES.get(self.kind, ANY_OTHER)[0](self.alias, self.list_key)
+        return DATABASE_CLASSES.get(self.database_kind, DEFAULT_DATABASE_CLASSES)[0](
+            self.alias, self.list_key
+        )
 
     @cached_property
-    def watch(self) -> Polling:
+    def queue_wait(self) -> PollingQueueWait:
         """What knows when another look is worth it."""
-        return DATABASES.get(self.kind, ANY_OTHER)[1](self.table)
+        return DATABASE_CLASSES.get(self.database_kind, DEFAULT_DATABASE_CLASSES)[1](self.table)
 
     @cached_property
-    def timekeeper(self) -> Timekeeper:
+    def clock_watch(self) -> ClockWatch:
         """What notices that the database's clock was set back."""
-        return Timekeeper(self.table, self.heartbeats)
+        return ClockWatch(self.table, self.heartbeats)
 
     @cached_property
     def heartbeats(self) -> Heartbeats:
@@ -69,7 +77,7 @@ class ORM(Broker):
         return Heartbeats(self.alias)
 
     @property
-    def kind(self) -> str:
+    def database_kind(self) -> str:
         """The kind of database; a SQLite that can not return rows is any other."""
         connection = connections[self.alias]
         if connection.vendor == "sqlite" and connection.Database.sqlite_version_info < (3, 35):
@@ -78,27 +86,27 @@ class ORM(Broker):
 
     def enqueue(self, payload: str | bytes, delay: float = 0) -> int:
         """Add a row; returns its id."""
-        return self.table.insert(text(payload), delay)
+        return self.table.insert(payload_text(payload), delay)
 
     def enqueue_many(self, payloads: Iterable[str | bytes]) -> list[int]:
         """Add rows in one transaction; returns their ids."""
-        payloads = [text(payload) for payload in payloads]
+        payloads = [payload_text(payload) for payload in payloads]
         return self.table.insert_many(payloads) if payloads else []
 
     def enqueue_once(self, payload: str | bytes, key: str) -> bool:
         """Add a row and a mark for its key, unless the mark is there; whether it did."""
         try:
-            self.table.insert_once(text(payload), self.mark(key), REMEMBERED)
+            self.table.insert_once(payload_text(payload), self.mark(key), ONCE_KEY_SECONDS)
         except IntegrityError:
             if self.heartbeats.rows(key=self.mark(key)).exists():
                 return False
             raise  # it is about the row
         return True
 
-    def forget(self, keys: Iterable[str]) -> None:
+    def release_once_keys(self, keys: Iterable[str]) -> None:
         """Let the marks of keys of ``enqueue_once`` go, within the hour."""
         marks = self.heartbeats.rows(key__in=[self.mark(key) for key in keys])
-        marks.update(expires=self.table.expression(FORGOTTEN))
+        marks.update(expires=self.table.time_expression(ONCE_KEY_GRACE_SECONDS))
 
     def mark(self, key: str) -> str:
         """Name the mark of a key of ``enqueue_once``: it is kept as a heartbeat is."""
@@ -106,36 +114,38 @@ class ORM(Broker):
 
     def dequeue(self, limit: int = 1, wait: float | None = None) -> list[Delivery]:
         """Take deliveries; see ``Broker.dequeue``."""
-        end = self.end_of_wait(wait)
-        if end > time.monotonic() and not self.watch.is_empty:
-            self.timekeeper.look()
+        end = self.wait_deadline(wait)
+        if end > time.monotonic() and not self.queue_wait.is_empty:
+            self.clock_watch.check_if_due()
         while True:
             if end > time.monotonic():
-                self.watch.mark()
+                self.queue_wait.prepare_wait()
             deliveries = self.take(limit)
             if deliveries:
-                self.watch.found()
+                self.queue_wait.reset_interval()
             left = end - time.monotonic()
-            if deliveries or left <= 0 or not self.watch.wait(left, self.wake_fd):
+            if deliveries or left <= 0 or not self.queue_wait.wait(left, self.wake_fd):
                 return deliveries
             if self.wake_fd is not None and time.monotonic() >= end:
                 return []  # who can be woken asks again, and that is another look
 
     def take(self, limit: int) -> list[Delivery]:
         """Take what is due, and have it seen meanwhile that the database is asked."""
-        self.asking_since = time.monotonic()
+        self.query_started_at = time.monotonic()
         try:
             return self.table.take(limit, Conf.RETRY)
         finally:
-            self.asking_since = math.inf
+            self.query_started_at = math.inf
 
-    def place(self) -> str:
+    def location(self) -> str:
         """Say in words where the queue is."""
         return f"the table {OrmQ._meta.db_table} in '{self.alias}', which others may have locked"
 
     def acknowledge(self, ack_id: str) -> bool:
         """End a delivery for good; False when it was stale."""
-        if not OWN(str(ack_id)):  # the id of a row, from a dequeue() that was written for django-q2
+        if not is_receipt(
+            str(ack_id)
+        ):  # the id of a row, from a dequeue() that was written for django-q2
             return self.delete(ack_id)
         return not ORM.acknowledge_many(self, [ack_id])
 
@@ -146,7 +156,7 @@ class ORM(Broker):
     def extend(self, ack_ids: Iterable[str], seconds: float) -> set[str]:
         """Let leases end ``seconds`` from now. Returns those that were stale."""
         stale = self.table.update(ack_ids, seconds)
-        self.timekeeper.look()  # nobody takes while all workers are busy
+        self.clock_watch.check_if_due()  # nobody takes while all workers are busy
         if seconds < Conf.RETRY:  # sooner than those who wait look again by themselves
             self.table.notify()
         return stale
@@ -154,7 +164,7 @@ class ORM(Broker):
     def release(self, ack_ids: Iterable[str], delay: float = 0, count: bool = True) -> set[str]:
         """Hand deliveries back, to be delivered again after ``delay`` seconds, or first of all."""
         attempts = "attempts" if count else "attempts - 1"
-        seconds = delay or -AHEAD
+        seconds = delay or -QUEUE_FRONT_SECONDS
         stale = self.table.update(ack_ids, seconds, delivery="delivery + 1", attempts=attempts)
         self.table.notify()
         return stale
@@ -165,14 +175,14 @@ class ORM(Broker):
         rows = self.table.rows.filter(pk=pk, delivery=fence)
         return rows.values_list("payload", flat=True).first()
 
-    def bury(self, ack_id: str, payload: str | bytes) -> None:
+    def move_to_dead_letters(self, ack_id: str, payload: str | bytes) -> None:
         """End a delivery, and keep its row under the name of the queue with ``:dead`` added."""
-        self.table.rename(ack_id, self.dead_key)
+        self.table.move_to_queue(ack_id, self.dead_key)
 
     @property
     def dead_key(self) -> str:
         """The name under which buried payloads are kept."""
-        return self.list_key[: LONGEST_KEY - len(DEAD)] + DEAD
+        return self.list_key[: MAX_QUEUE_NAME_LENGTH - len(DEAD_SUFFIX)] + DEAD_SUFFIX
 
     def dead_size(self) -> int:
         """Count the payloads that were buried."""
@@ -180,11 +190,11 @@ class ORM(Broker):
 
     def queue_size(self) -> int:
         """Count the payloads that could be delivered now."""
-        return self.table.rows.filter(lock__lte=self.table.expression()).count()
+        return self.table.rows.filter(lock__lte=self.table.time_expression()).count()
 
     def lock_size(self) -> int:
         """Count the payloads that are leased, or delayed."""
-        return self.table.rows.filter(lock__gt=self.table.expression()).count()
+        return self.table.rows.filter(lock__gt=self.table.time_expression()).count()
 
     def delete_queue(self) -> int:
         """Delete the queue with all that is in it but what was buried."""
@@ -192,7 +202,7 @@ class ORM(Broker):
 
     def purge_queue(self) -> int:
         """Delete what nobody has taken yet, delayed or not."""
-        is_waiting = models.Q(lock__lte=self.table.expression()) | models.Q(attempts=0)
+        is_waiting = models.Q(lock__lte=self.table.time_expression()) | models.Q(attempts=0)
         return self.table.rows.filter(is_waiting).delete()[0]
 
     def delete(self, ack_id: Any) -> bool:
@@ -206,7 +216,7 @@ class ORM(Broker):
     @staticmethod
     def timeout(task: OrmQ | None = None) -> datetime:
         """Tell until when a row that is taken now is leased, as django-q2 does."""
-        return stored(now_in(Conf.ORM or "default") + timedelta(seconds=Conf.RETRY))
+        return database_time(database_now(Conf.ORM or "default") + timedelta(seconds=Conf.RETRY))
 
     def ping(self) -> bool:
         """Say whether the database answers."""
@@ -217,11 +227,11 @@ class ORM(Broker):
         """Whether an error passes: of a database it is not the class that says so."""
         if super().is_away(error):
             return True
-        return isinstance(error, DatabaseError) and not self.takes_changes()
+        return isinstance(error, DatabaseError) and not self.is_writable()
 
-    def takes_changes(self) -> bool:
+    def is_writable(self) -> bool:
         """Ask the database whether it takes a row, which does not stay."""
-        return self.table.takes_rows()
+        return self.table.is_writable()
 
     def info(self) -> str:
         """Name the database."""
@@ -229,7 +239,7 @@ class ORM(Broker):
 
     def close(self) -> None:
         """Drop the connections; they are made again when needed."""
-        for name in ("watch", "table"):
+        for name in ("queue_wait", "table"):
             if name in vars(self):
                 getattr(self, name).close()
                 del vars(self)[name]
@@ -241,6 +251,6 @@ class ORM(Broker):
         return OrmQ.objects.using(Conf.ORM or "default")
 
 
-def text(payload: str | bytes) -> str:
+def payload_text(payload: str | bytes) -> str:
     """Make text of a payload; a signed package has nothing but ASCII."""
     return payload.decode("utf-8", "backslashreplace") if isinstance(payload, bytes) else payload

@@ -8,62 +8,62 @@ from datetime import datetime, timedelta
 from django.db import models, transaction
 
 from django_q.brokers.heartbeats import Heartbeats
-from django_q.brokers.orm.table import QueueTable, retried
+from django_q.brokers.orm.table import QueueTable, retry_on_conflict
 from django_q.conf import Conf, logger
 
 #: How far a clock may go back without being taken for set back.
-SLACK = timedelta(seconds=1)
+CLOCK_TOLERANCE = timedelta(seconds=1)
 #: Seconds between two looks. What is leased by a clock that goes ahead for no longer is not seen.
-INTERVAL = 1
+CLOCK_CHECK_INTERVAL = 1
 #: How long the time is kept that was seen last; it is a row among the heartbeats.
-KEPT = timedelta(days=30)
+LAST_TIME_RETENTION = timedelta(days=30)
 
 
-class Timekeeper:
+class ClockWatch:
     """Keeps the time of the database that was seen last, and notices that it is earlier now."""
 
     def __init__(self, table: QueueTable, heartbeats: Heartbeats) -> None:
         self.table, self.heartbeats = table, heartbeats
-        self.due = 0.0  # monotonic; when to look next
+        self.next_check = 0.0  # monotonic; when to look next
 
-    def look(self) -> None:
+    def check_if_due(self) -> None:
         """Look at the clock, now and then."""
-        if time.monotonic() > self.due:
-            self.due = time.monotonic() + INTERVAL
+        if time.monotonic() > self.next_check:
+            self.next_check = time.monotonic() + CLOCK_CHECK_INTERVAL
             self.compare()
 
-    @retried
+    @retry_on_conflict
     def compare(self) -> None:
         """Compare with what was seen last, and keep what is seen now. One cluster at a time."""
-        key, kept = f"{self.table.key}:clock", KEPT.total_seconds()
-        if self.goes_on(key) or self.heartbeats.insert(key, "", kept):
+        key, kept = f"{self.table.key}:clock", LAST_TIME_RETENTION.total_seconds()
+        if self.record_later_time(key) or self.heartbeats.insert(key, "", kept):
             return
-        rows, then = self.heartbeats.rows(key=key), self.table.expression(kept)
+        rows, then = self.heartbeats.rows(key=key), self.table.time_expression(kept)
         with transaction.atomic(self.table.alias):
             found = rows.select_for_update().annotate(then=then).values_list("expires", "then")
             for expires, expected in found:
-                self.move(expires - KEPT, expires - expected)
+                self.shift_leases(expires - LAST_TIME_RETENTION, expires - expected)
             rows.update(expires=then)
 
-    def goes_on(self, key: str) -> bool:
+    def record_later_time(self, key: str) -> bool:
         """Keep what is seen now, unless it is earlier than what was seen last, or the first."""
-        now, parameters = self.table.time_in(KEPT.total_seconds())
-        latest, limit = self.table.time_in((KEPT + SLACK).total_seconds())
+        now, parameters = self.table.sql_time(LAST_TIME_RETENTION.total_seconds())
+        latest, limit = self.table.sql_time((LAST_TIME_RETENTION + CLOCK_TOLERANCE).total_seconds())
         condition = f"{{key}} = %s AND {{expires}} <= {latest}"
         sql = f"UPDATE {{table}} SET {{expires}} = {now} WHERE {condition}"
         return self.heartbeats.execute(sql, [*parameters, key, *limit])
 
-    def move(self, last: datetime, back: timedelta) -> None:
+    def shift_leases(self, last: datetime, back: timedelta) -> None:
         """Let what waits or is leased be due as much earlier as the clock was set back.
 
         What is delayed further keeps its time by the clock, and so does a lease that ends in time
         as it is: it may have been given since.
         """
-        if back <= SLACK:
+        if back <= CLOCK_TOLERANCE:
             return
         late = self.table.rows.filter(
-            models.Q(attempts=0) | models.Q(lock__gt=self.table.expression(Conf.RETRY)),
-            lock__gt=self.table.expression(),
+            models.Q(attempts=0) | models.Q(lock__gt=self.table.time_expression(Conf.RETRY)),
+            lock__gt=self.table.time_expression(),
             lock__lte=last + timedelta(seconds=2 * Conf.RETRY),
         )
         moved = late.update(lock=models.F("lock") - back)

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 #: From <sys/inotify.h>: something was written to the file; its times or permissions were set.
 IN_MODIFY, IN_ATTRIB = 0x2, 0x4
 #: More than the events of one look: 16 bytes each, and no name where a file is watched.
-ENOUGH = 65536
+EVENT_BUFFER_BYTES = 65536
 
 
 class Inotify:
@@ -41,10 +41,10 @@ class Inotify:
             with contextlib.suppress(FileNotFoundError):
                 checked(self.add_watch(self.fd, os.fsencode(path), self.events))
 
-    def forget(self) -> None:
+    def discard_events(self) -> None:
         """Take note of what has happened so far."""
         with contextlib.suppress(BlockingIOError):
-            os.read(self.fd, ENOUGH)
+            os.read(self.fd, EVENT_BUFFER_BYTES)
 
     def close(self) -> None:
         """Watch no longer."""

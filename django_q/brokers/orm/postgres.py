@@ -7,11 +7,11 @@ from hashlib import sha256
 from struct import Struct
 from typing import Any
 
-from django_q.brokers.orm.prepared_statements import Prepared, prepared
-from django_q.brokers.orm.table import ReturningTable, doubted, retried
+from django_q.brokers.orm.prepared_statements import PreparedStatements, prepared_statements
+from django_q.brokers.orm.table import ReturningTable, report_in_doubt, retry_on_conflict
 
 #: What tells of added rows; a migration makes it.
-TRIGGER = "django_q_ormq_notify"
+NOTIFY_TRIGGER_NAME = "django_q_ormq_notify"
 #: How PostgreSQL is sent a number.
 FLOAT8 = Struct("!d")
 
@@ -22,13 +22,13 @@ class PostgresTable(ReturningTable):
     A trigger tells of rows whose ``delivery`` is 0, as producers of the predecessors add them.
     """
 
-    INSERT = """
+    INSERT_SQL = """
         INSERT INTO {table} ("key", "payload", "lock", "delivery")
         VALUES (%s::text, %s::text, {lock}, 1)
         RETURNING "id"
     """
-    NOTIFY = "SELECT PG_NOTIFY(%s::text, '')"
-    INSERT_MANY = """
+    NOTIFY_SQL = "SELECT PG_NOTIFY(%s::text, '')"
+    INSERT_MANY_SQL = """
         WITH added AS (
             INSERT INTO {table} ("key", "payload", "lock", "delivery")
             SELECT %s, payload, {lock}, 1 FROM UNNEST(%s::text[]) AS payload RETURNING "id"
@@ -43,7 +43,7 @@ class PostgresTable(ReturningTable):
     # an array of where they are, for they are locked and stay there. To join them may take the
     # whole table, and so may an array of ids where the table was nearly empty when it was
     # analysed. At 60,000 rows: 16, 69 and 2 ms.
-    TAKE = """
+    TAKE_SQL = """
         WITH due AS MATERIALIZED (
             SELECT ctid FROM {table}
             WHERE ("key", "lock") >= (%s, '-infinity') AND ("key", "lock") <= (%s, {now})
@@ -53,33 +53,33 @@ class PostgresTable(ReturningTable):
         WHERE ctid = ANY(ARRAY(SELECT ctid FROM due))
         RETURNING "id", "payload", "delivery", "attempts"
     """
-    KEYS_IN_TAKE = 2
+    TAKE_KEY_COUNT = 2
 
     #: The callbacks of the transaction that has been told to notify when it commits.
-    will_notify: Any = None
+    notifying_transaction: Any = None
 
     @cached_property
-    def adding(self) -> Prepared:
+    def insert_statements(self) -> PreparedStatements:
         """The statements that add a row and tell of it."""
-        insert = self.INSERT.format(table=self.table, lock=self.time_in()[0])
-        return prepared(insert, self.NOTIFY)
+        insert = self.INSERT_SQL.format(table=self.table, lock=self.sql_time()[0])
+        return prepared_statements(insert, self.NOTIFY_SQL)
 
     @cached_property
     def channel(self) -> str:
         """The channel for changes of this queue, as the trigger names it; such names are short."""
         return f"django_q_{sha256(self.key.encode()).hexdigest()[:16]}"
 
-    @retried
+    @retry_on_conflict
     def insert(self, payload: str, delay: float = 0) -> int:
         """Add a row, and return its id."""
         values = [self.key.encode(), payload.encode(), FLOAT8.pack(delay)]
-        added = self.adding.run(self.connection, values, [self.channel.encode()])
+        added = self.insert_statements.run(self.connection, values, [self.channel.encode()])
         pk, told = added or (super().insert(payload, delay), None)
         if told is None:
-            self.tell()
+            self.notify_after_commit()
         return int(pk)
 
-    def tell(self) -> None:
+    def notify_after_commit(self) -> None:
         """Notify those who wait, as soon as they can see what was added.
 
         Not by the statement that adds it: the server lets one transaction that notifies commit
@@ -88,31 +88,31 @@ class PostgresTable(ReturningTable):
         """
         connection = self.connection
         if connection.in_atomic_block:
-            if connection.run_on_commit is not self.will_notify:
+            if connection.run_on_commit is not self.notifying_transaction:
                 connection.on_commit(self.notify, robust=True)
-                self.will_notify = connection.run_on_commit
+                self.notifying_transaction = connection.run_on_commit
         elif connection.get_autocommit():
             connection.on_commit(self.notify, robust=True)
         else:  # nothing is called when such a transaction commits
             self.notify()
 
-    @retried
-    def tells_of_changes(self) -> bool:
+    @retry_on_conflict
+    def has_notify_trigger(self) -> bool:
         """Whether who listens is told of all rows: not in tables made without migrations."""
         sql = "SELECT 1 FROM pg_trigger WHERE tgname = %s AND tgrelid = %s::regclass"
-        return bool(self.fetch(sql, [TRIGGER, self.table]))
+        return bool(self.fetch(sql, [NOTIFY_TRIGGER_NAME, self.table]))
 
-    @retried
-    @doubted
+    @retry_on_conflict
+    @report_in_doubt
     def insert_many(self, payloads: list[str]) -> list[int]:
         """Add rows, all of them or none."""
-        lock, parameters = self.time_in()
-        sql = self.INSERT_MANY.format(table=self.table, lock=lock)
+        lock, parameters = self.sql_time()
+        sql = self.INSERT_MANY_SQL.format(table=self.table, lock=lock)
         pks = self.fetch(sql, [self.key, *parameters, payloads])[0][0]
-        self.tell()
+        self.notify_after_commit()
         return sorted(pks)
 
-    @retried
+    @retry_on_conflict
     def due_in(self) -> float | None:
         """Tell in how many seconds the next row is due; None when there is none."""
         sql = (
@@ -121,7 +121,7 @@ class PostgresTable(ReturningTable):
         )
         return self.fetch(sql, [self.key])[0][0]
 
-    @retried
+    @retry_on_conflict
     def notify(self) -> None:
         """Tell those who wait that there may be something to take."""
-        self.execute(self.NOTIFY, [self.channel])
+        self.execute(self.NOTIFY_SQL, [self.channel])

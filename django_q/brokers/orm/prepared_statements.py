@@ -9,17 +9,21 @@ from hashlib import sha256
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from django_q.servers.connections import may_go_past_cursors
-from django_q.servers.database_errors import in_doubt
+from django_q.servers.connections import allows_raw_statements
+from django_q.servers.database_errors import in_doubt_text
 
 #: The format of a parameter: as the server keeps it, and with a length, so that nothing cuts it.
-BINARY = 1
+BINARY_FORMAT = 1
 #: The names of psycopg for what a server says that has no such statement, has another of its
 #: name, or has changed the table since. Nothing was run then.
-REFUSALS = ("InvalidSqlStatementName", "DuplicatePreparedStatement", "FeatureNotSupported")
+STATEMENT_UNAVAILABLE_ERRORS = (
+    "InvalidSqlStatementName",
+    "DuplicatePreparedStatement",
+    "FeatureNotSupported",
+)
 
 
-class Use(Enum):
+class PreparationState(Enum):
     """What a connection has had of the statements."""
 
     ONCE = 1  # they were run in the ordinary way: many a connection is never asked for them again
@@ -27,7 +31,7 @@ class Use(Enum):
     REFUSED = 3  # the server did not, as behind a pooler, and is not told again
 
 
-class Prepared:
+class PreparedStatements:
     """Statements for connections of psycopg 3 that are in no transaction.
 
     The server plans them once, and neither Django nor psycopg makes a cursor for them: an INSERT
@@ -39,8 +43,8 @@ class Prepared:
 
     def __init__(self, *statements: str) -> None:
         """Take statements, as for a cursor, but with the types of their parameters cast."""
-        self.statements = [named(numbered(sql)) for sql in statements]
-        self.uses: WeakKeyDictionary[Any, Use] = WeakKeyDictionary()
+        self.statements = [with_statement_name(with_numbered_parameters(sql)) for sql in statements]
+        self.states: WeakKeyDictionary[Any, PreparationState] = WeakKeyDictionary()
 
     def run(self, connection: Any, *parameters: list[bytes]) -> list[bytes | None] | None:
         """Run them on a connection of Django's, with parameters in the server's binary format.
@@ -50,22 +54,26 @@ class Prepared:
         is answered says that nobody knows. The others come to None where they failed. The whole
         is None where nothing was run and the statements are to be run in the ordinary way.
         """
-        if not may_go_past_cursors(connection):
+        if not allows_raw_statements(connection):
             return None
         raw, psycopg = connection.connection, connection.Database
         if raw.pgconn.pipeline_status:  # that of a caller, who would have to end it first
             return None
-        use = self.uses.get(raw)
-        if use in (None, Use.REFUSED):
-            self.uses[raw] = use or (Use.ONCE if is_fit(psycopg, raw) else Use.REFUSED)
+        state = self.states.get(raw)
+        if state in (None, PreparationState.REFUSED):
+            self.states[raw] = state or (
+                PreparationState.ONCE
+                if supports_pipeline(psycopg, raw)
+                else PreparationState.REFUSED
+            )
             return None
         with connection.wrap_database_errors, raw.lock:
             try:
                 results = raw.wait(self.exchange(psycopg, raw, parameters))
             except psycopg.Error as error:
-                if type(error).__name__ not in REFUSALS:
+                if type(error).__name__ not in STATEMENT_UNAVAILABLE_ERRORS:
                     raise
-                self.uses[raw] = Use.REFUSED
+                self.states[raw] = PreparationState.REFUSED
                 return None
             except BaseException:  # as of a time limit: what is on its way is not for the next
                 connection.close()
@@ -76,30 +84,30 @@ class Prepared:
 
     def exchange(self, psycopg: Any, raw: Any, parameters: tuple) -> Iterator[Any]:
         """Talk to the server, as a cursor does: yield what is waited for, return the results."""
-        if self.uses[raw] is Use.ONCE:
+        if self.states[raw] is PreparationState.ONCE:
             for name, sql in self.statements:
                 raw.pgconn.send_prepare(name, sql)
-                check(psycopg, raw, *(yield from psycopg.generators.execute(raw.pgconn)))
-            self.uses[raw] = Use.PREPARED
+                raise_for_result(psycopg, raw, *(yield from psycopg.generators.execute(raw.pgconn)))
+            self.states[raw] = PreparationState.PREPARED
         raw.pgconn.enter_pipeline_mode()
         for (name, _), values in zip(self.statements, parameters, strict=True):
-            raw.pgconn.send_query_prepared(name, values, [BINARY] * len(values))
+            raw.pgconn.send_query_prepared(name, values, [BINARY_FORMAT] * len(values))
             raw.pgconn.pipeline_sync()
         replies: list[Any] = []
         try:
             yield from psycopg.generators.send(raw.pgconn)
             for _ in parameters:
-                replies.append((yield from reply(psycopg, raw)))
+                replies.append((yield from read_reply(psycopg, raw)))
             raw.pgconn.exit_pipeline_mode()
         except psycopg.OperationalError as error:  # the connection has failed
             if not replies:
-                raise psycopg.OperationalError(in_doubt(error)) from error
-        check(psycopg, raw, replies[0])
-        found = [each.get_value(0, 0) if is_good(psycopg, each) else None for each in replies]
+                raise psycopg.OperationalError(in_doubt_text(error)) from error
+        raise_for_result(psycopg, raw, replies[0])
+        found = [each.get_value(0, 0) if is_success(psycopg, each) else None for each in replies]
         return found + [None] * (len(parameters) - len(found))
 
 
-def reply(psycopg: Any, raw: Any) -> Iterator[Any]:
+def read_reply(psycopg: Any, raw: Any) -> Iterator[Any]:
     """Read the reply to a statement, and behind it the end of the statement's transaction.
 
     Returns the error of COMMIT where that is what failed: nothing was done then. Raises the error
@@ -110,12 +118,12 @@ def reply(psycopg: Any, raw: Any) -> Iterator[Any]:
         try:
             end = yield from next_result(psycopg, raw)
         except psycopg.OperationalError:
-            if is_good(psycopg, found):
+            if is_success(psycopg, found):
                 raise
             return found  # and hung up
         if end.status == psycopg.pq.ExecStatus.PIPELINE_SYNC:
             return found
-        if is_last_word(psycopg, end) and is_good(psycopg, found):  # it may come too late
+        if ends_connection(psycopg, end) and is_success(psycopg, found):  # it may come too late
             error = psycopg.errors.error_from_result(end, encoding=raw.info.encoding)
             raise psycopg.OperationalError(str(error))
         found = end
@@ -130,39 +138,39 @@ def next_result(psycopg: Any, raw: Any) -> Iterator[Any]:
 
 
 @lru_cache(maxsize=16)
-def prepared(*statements: str) -> Prepared:
+def prepared_statements(*statements: str) -> PreparedStatements:
     """Give statements that all queues of a process share, as they share its connections."""
-    return Prepared(*statements)
+    return PreparedStatements(*statements)
 
 
-def numbered(sql: str) -> bytes:
+def with_numbered_parameters(sql: str) -> bytes:
     """Number the parameters, as the server wants them."""
     first, *rest = sql.split("%s")
     return "".join([first, *(f"${n}{part}" for n, part in enumerate(rest, 1))]).encode()
 
 
-def named(sql: bytes) -> tuple[bytes, bytes]:
+def with_statement_name(sql: bytes) -> tuple[bytes, bytes]:
     """Give a statement its name."""
     return f"django_q_{sha256(sql).hexdigest()[:16]}".encode(), sql
 
 
-def is_fit(psycopg: Any, raw: Any) -> bool:
+def supports_pipeline(psycopg: Any, raw: Any) -> bool:
     """Whether a connection takes text in UTF-8, and several statements in one piece."""
     return raw.info.encoding == "utf-8" and psycopg.Pipeline.is_supported()
 
 
-def is_good(psycopg: Any, result: Any) -> bool:
+def is_success(psycopg: Any, result: Any) -> bool:
     """Whether a statement was run."""
     return result.status in (psycopg.pq.ExecStatus.COMMAND_OK, psycopg.pq.ExecStatus.TUPLES_OK)
 
 
-def is_last_word(psycopg: Any, result: Any) -> bool:
+def ends_connection(psycopg: Any, result: Any) -> bool:
     """Whether the server has ended the connection with these words."""
     severity = psycopg.pq.DiagnosticField.SEVERITY_NONLOCALIZED
     return result.error_field(severity) in (b"FATAL", b"PANIC")
 
 
-def check(psycopg: Any, raw: Any, result: Any) -> None:
+def raise_for_result(psycopg: Any, raw: Any, result: Any) -> None:
     """Raise the error of a result, if it is one."""
-    if not is_good(psycopg, result):
+    if not is_success(psycopg, result):
         raise psycopg.errors.error_from_result(result, encoding=raw.info.encoding)

@@ -18,29 +18,29 @@ from django_q.brokers.orm.postgres import PostgresTable
 from django_q.brokers.orm.sqlite import SqliteTable
 from django_q.brokers.orm.table import QueueTable
 from django_q.conf import Conf
-from django_q.descriptor_wait import readable
+from django_q.descriptor_wait import wait_until_readable
 
 logger = logging.getLogger("django-q")
 
 #: Seconds between two looks of who polls: the first, and what they grow to.
-SHORTEST, LONGEST = 0.05, 1.0
+MIN_QUEUE_POLL_INTERVAL, MAX_QUEUE_POLL_INTERVAL = 0.05, 1.0
 #: Seconds between two looks at SQLite's change counter: at first, and what they grow to where the
 #: kernel does not tell of changes, and where it does.
-SOON, TICK, REST = 0.002, 0.04, 5.0
+MIN_COUNTER_INTERVAL, MAX_COUNTER_INTERVAL, MAX_NOTIFIED_COUNTER_INTERVAL = 0.002, 0.04, 5.0
 #: Connection parameters of a listener, unless the settings say otherwise.
-LISTENER = {
+LISTENER_CONNECTION_OPTIONS = {
     "connect_timeout": 5,
     "keepalives_idle": 30,
     "keepalives_interval": 5,
     "keepalives_count": 3,
 }
 #: Seconds between two attempts to listen.
-RETRY = 5
+LISTEN_RETRY_INTERVAL = 5
 #: Seconds that a test notification may take.
-PROBE = 2
+NOTIFICATION_TEST_TIMEOUT = 2
 
 
-class Polling:
+class PollingQueueWait:
     """Looks again and again, less often while nothing comes."""
 
     #: Whether the queue is known to have nothing in it, be it leased or delayed.
@@ -48,27 +48,30 @@ class Polling:
 
     def __init__(self, table: QueueTable) -> None:
         self.table = table
-        self.interval = SHORTEST
+        self.interval = MIN_QUEUE_POLL_INTERVAL
 
-    def mark(self) -> None:
+    def prepare_wait(self) -> None:
         """Get ready, before a look."""
 
-    def found(self) -> None:
+    def reset_interval(self) -> None:
         """Note that a look has found something."""
-        self.interval = SHORTEST
+        self.interval = MIN_QUEUE_POLL_INTERVAL
         self.is_empty = False
 
     def wait(self, seconds: float, wake_fd: int | None) -> bool:
         """Wait until another look is worth it; False when ``wake_fd`` says stop."""
         self.is_empty = False  # as far as is known: who polls does not ask
-        pause, self.interval = self.interval, min(self.interval * 1.5, max(LONGEST, Conf.POLL))
-        return not readable([wake_fd], min(seconds, pause))
+        pause, self.interval = (
+            self.interval,
+            min(self.interval * 1.5, max(MAX_QUEUE_POLL_INTERVAL, Conf.POLL)),
+        )
+        return not wait_until_readable([wake_fd], min(seconds, pause))
 
     def close(self) -> None:
         """Let go of connections."""
 
 
-class WatchingFile(Polling):
+class SqliteQueueWait(PollingQueueWait):
     """Looks when SQLite says that another connection has changed the file, or a lease ends.
 
     The kernel tells when to ask SQLite. Where it does not, as on some network file systems,
@@ -80,21 +83,21 @@ class WatchingFile(Polling):
     def __init__(self, table: SqliteTable) -> None:
         super().__init__(table)
         self.interval = 0.0
-        self.written: Inotify | None = None
+        self.inotify: Inotify | None = None
         with contextlib.suppress(OSError):
-            self.written = Inotify()
+            self.inotify = Inotify()
 
-    def mark(self) -> None:
+    def prepare_wait(self) -> None:
         """Note the state of the file, before a look."""
-        if self.written:
+        if self.inotify:
             try:
-                self.written.watch(self.table.files)
-                self.written.forget()
+                self.inotify.watch(self.table.files)
+                self.inotify.discard_events()
             except OSError:  # no more watches for this user
                 self.close()
-        self.version = self.table.version()
+        self.data_version = self.table.data_version()
 
-    def found(self) -> None:
+    def reset_interval(self) -> None:
         """Note that a look has found something."""
         self.interval = 0.0
         self.is_empty = False
@@ -108,33 +111,42 @@ class WatchingFile(Polling):
         due = self.table.due_in()
         self.is_empty = due is None
         end = time.monotonic() + (seconds if due is None else min(seconds, due))
-        pause, self.interval = self.interval, min(self.interval * 2 or SOON, TICK)
-        if readable([wake_fd], pause):
+        pause, self.interval = (
+            self.interval,
+            min(self.interval * 2 or MIN_COUNTER_INTERVAL, MAX_COUNTER_INTERVAL),
+        )
+        if wait_until_readable([wake_fd], pause):
             return False
         # A file is written before SQLite can read what was: by as long as the disk takes to sync.
-        tick = SOON
-        while self.table.version() == self.version:
+        tick = MIN_COUNTER_INTERVAL
+        while self.table.data_version() == self.data_version:
             if (left := end - time.monotonic()) <= 0:
                 return True
-            ready = readable([wake_fd, self.written], min(left, tick))
+            ready = wait_until_readable([wake_fd, self.inotify], min(left, tick))
             if wake_fd in ready:
                 return False
-            tick = min(tick * 8, REST if self.written else TICK)
-            if self.written in ready:
-                self.written.forget()
-                tick = SOON
-        if self.written and tick == REST and not readable([self.written], 0):
+            tick = min(
+                tick * 8, MAX_NOTIFIED_COUNTER_INTERVAL if self.inotify else MAX_COUNTER_INTERVAL
+            )
+            if self.inotify in ready:
+                self.inotify.discard_events()
+                tick = MIN_COUNTER_INTERVAL
+        if (
+            self.inotify
+            and tick == MAX_NOTIFIED_COUNTER_INTERVAL
+            and not wait_until_readable([self.inotify], 0)
+        ):
             self.close()  # a file system of which the kernel does not tell
         return True
 
     def close(self) -> None:
         """Let go of the descriptor."""
-        if self.written:
-            self.written.close()
-            self.written = None
+        if self.inotify:
+            self.inotify.close()
+            self.inotify = None
 
 
-class Listening(Polling):
+class PostgresQueueWait(PollingQueueWait):
     """Looks when PostgreSQL notifies it, or a lease ends.
 
     It has a connection of its own. Where notifications do not arrive, as behind a pooler, it
@@ -146,40 +158,45 @@ class Listening(Polling):
     def __init__(self, table: PostgresTable) -> None:
         super().__init__(table)
         self.listener: Any = None
-        self.is_possible = table.connection.Database.__name__ in ("psycopg", "psycopg2")
+        self.can_listen = table.connection.Database.__name__ in ("psycopg", "psycopg2")
         self.next_try = 0.0
 
-    def mark(self) -> None:
+    def prepare_wait(self) -> None:
         """Listen, before a look."""
         wrapper = self.table.connection
-        if self.listener or not self.is_possible or wrapper.in_atomic_block:
+        if self.listener or not self.can_listen or wrapper.in_atomic_block:
             return
         if time.monotonic() < self.next_try:
             return
-        self.next_try = time.monotonic() + RETRY
+        self.next_try = time.monotonic() + LISTEN_RETRY_INTERVAL
         with contextlib.suppress(wrapper.Database.Error):
             self.listener = self.listen(wrapper)
-        if self.listener and not self.hears():
+        if self.listener and not self.receives_notifications():
             logger.warning(
                 "Notifications of PostgreSQL do not arrive, as behind some poolers or in tables "
                 "made without migrations; the broker polls."
             )
-            self.is_possible = False
+            self.can_listen = False
             self.close()
 
     def listen(self, wrapper: Any) -> Any:
         """Open a connection that hears of changes."""
-        listener = wrapper.Database.connect(**{**LISTENER, **wrapper.get_connection_params()})
+        listener = wrapper.Database.connect(
+            **{**LISTENER_CONNECTION_OPTIONS, **wrapper.get_connection_params()}
+        )
         listener.autocommit = True
         listener.cursor().execute(f'LISTEN "{self.table.channel}"')
         return listener
 
-    def hears(self) -> bool:
+    def receives_notifications(self) -> bool:
         """Try whether notifications are sent, and one by the other connection arrives."""
-        if not self.table.tells_of_changes():
+        if not self.table.has_notify_trigger():
             return False
         self.table.notify()
-        return bool(readable([self.listener.fileno()], PROBE)) and self.consume()
+        return (
+            bool(wait_until_readable([self.listener.fileno()], NOTIFICATION_TEST_TIMEOUT))
+            and self.read_notifications()
+        )
 
     def wait(self, seconds: float, wake_fd: int | None) -> bool:
         """Wait until another look is worth it; False when ``wake_fd`` says stop."""
@@ -188,14 +205,14 @@ class Listening(Polling):
         due = self.table.due_in()
         self.is_empty = due is None
         patience = min(seconds, Conf.RETRY)
-        ready = readable(
+        ready = wait_until_readable(
             [self.listener.fileno(), wake_fd], patience if due is None else min(patience, due)
         )
         if ready and wake_fd not in ready:
-            self.consume()
+            self.read_notifications()
         return wake_fd not in ready
 
-    def consume(self) -> bool:
+    def read_notifications(self) -> bool:
         """Read what has arrived. False when the connection has failed."""
         try:
             if raw := getattr(self.listener, "pgconn", None):

@@ -15,17 +15,17 @@ from django.utils import timezone
 
 from django_q.brokers.base import Delivery
 from django_q.models import Heartbeat, OrmQ
-from django_q.servers.connections import takes
-from django_q.servers.database_clock import expression_of_time_in, time_in
-from django_q.servers.database_errors import in_doubt, is_conflict, is_silence
+from django_q.servers.connections import takes_writes
+from django_q.servers.database_clock import sql_time, time_expression
+from django_q.servers.database_errors import in_doubt_text, is_conflict, is_disconnect
 
 #: Seconds for which a statement is repeated while others have the database locked.
-LOCK_PATIENCE = 20
+LOCK_RETRY_SECONDS = 20
 #: Ids in one statement; SQLite may allow no more than 999 values.
-CHUNK = 900
+MAX_IDS_PER_STATEMENT = 900
 
 
-def retried(method: Callable) -> Callable:
+def retry_on_conflict(method: Callable) -> Callable:
     """Repeat a method that loses against others; leave no connection behind that has failed."""
 
     @functools.wraps(method)
@@ -35,7 +35,7 @@ def retried(method: Callable) -> Callable:
             try:
                 return method(self, *args, **kwargs)
             except (OperationalError, InterfaceError) as error:
-                end = end or time.monotonic() + LOCK_PATIENCE
+                end = end or time.monotonic() + LOCK_RETRY_SECONDS
                 if not self.may_repeat(error) or time.monotonic() > end:
                     raise
             time.sleep(random.uniform(0.005, 0.05))
@@ -43,7 +43,7 @@ def retried(method: Callable) -> Callable:
     return wrapper
 
 
-def doubted(method: Callable) -> Callable:
+def report_in_doubt(method: Callable) -> Callable:
     """Have an error say so after which nobody knows whether a row was added."""
 
     @functools.wraps(method)
@@ -53,8 +53,8 @@ def doubted(method: Callable) -> Callable:
         try:
             return method(self, *args, **kwargs)
         except (OperationalError, InterfaceError) as error:
-            if may_be_in_doubt and is_silence(error) and not is_connected(connection):
-                raise OperationalError(in_doubt(error)) from error.__cause__
+            if may_be_in_doubt and is_disconnect(error) and not is_connected(connection):
+                raise OperationalError(in_doubt_text(error)) from error.__cause__
             raise
 
     return wrapper
@@ -94,42 +94,46 @@ class QueueTable:
         self.connection.close_if_unusable_or_obsolete()
         return False
 
-    def time_in(self, seconds: float = 0) -> tuple[str, list]:
+    def sql_time(self, seconds: float = 0) -> tuple[str, list]:
         """Make the SQL of the time in ``seconds`` from now, and its parameters."""
-        return time_in(self.connection, seconds)
+        return sql_time(self.connection, seconds)
 
-    def expression(self, seconds: float = 0) -> RawSQL:
+    def time_expression(self, seconds: float = 0) -> RawSQL:
         """Make the time in ``seconds`` from now for a queryset."""
-        return expression_of_time_in(self.alias, seconds)
+        return time_expression(self.alias, seconds)
 
-    @retried
-    @doubted
+    @retry_on_conflict
+    @report_in_doubt
     def insert(self, payload: str, delay: float = 0) -> int:
         """Add a row, and return its id."""
-        return self.rows.create(key=self.key, payload=payload, lock=self.expression(delay)).pk
+        return self.rows.create(key=self.key, payload=payload, lock=self.time_expression(delay)).pk
 
-    @retried
+    @retry_on_conflict
     def insert_once(self, payload: str, mark: str, seconds: float) -> None:
         """Add a row and a mark that stays so long; ``IntegrityError`` where the mark is there."""
         with transaction.atomic(self.alias):
-            row = Heartbeat(key=mark, expires=self.expression(seconds))
+            row = Heartbeat(key=mark, expires=self.time_expression(seconds))
             row.save(using=self.alias, force_insert=True)
             self.insert(payload)
 
-    @retried
-    @doubted
+    @retry_on_conflict
+    @report_in_doubt
     def insert_many(self, payloads: list[str]) -> list[int]:
         """Add rows, all of them or none."""
-        rows = [OrmQ(key=self.key, payload=payload, lock=self.expression()) for payload in payloads]
+        rows = [
+            OrmQ(key=self.key, payload=payload, lock=self.time_expression()) for payload in payloads
+        ]
         return [row.pk for row in self.rows.bulk_create(rows)]
 
-    @retried
+    @retry_on_conflict
     def take(self, limit: int, seconds: float) -> list[Delivery]:
         """Lease rows that are due for some seconds."""
         with transaction.atomic(self.alias):
-            rows = list(self.due(limit).values_list("pk", "payload", "delivery", "attempts"))
+            rows = list(
+                self.lock_due_rows(limit).values_list("pk", "payload", "delivery", "attempts")
+            )
             OrmQ.objects.using(self.alias).filter(pk__in=[row[0] for row in rows]).update(
-                lock=self.expression(seconds),
+                lock=self.time_expression(seconds),
                 delivery=models.F("delivery") + 1,
                 attempts=models.F("attempts") + 1,
             )
@@ -138,34 +142,34 @@ class QueueTable:
             for pk, payload, delivery, attempts in rows
         ]
 
-    def due(self, limit: int) -> models.QuerySet:
+    def lock_due_rows(self, limit: int) -> models.QuerySet:
         """Lock rows that are due, the oldest first, past those that others have locked."""
         features = self.connection.features
-        due = self.rows.filter(lock__lte=self.expression()).order_by("lock", "pk")
+        due = self.rows.filter(lock__lte=self.time_expression()).order_by("lock", "pk")
         if features.supports_select_for_update_with_limit:
             due = due[:limit]
         else:
             due = due.filter(pk__in=list(due.values_list("pk", flat=True)[:limit]))
         return due.select_for_update(skip_locked=features.has_select_for_update_skip_locked)
 
-    @retried
+    @retry_on_conflict
     def delete(self, receipts: Iterable[str]) -> set[str]:
         """Delete rows that are held. Returns the receipts that were stale."""
         return self.change(receipts, f"DELETE FROM {self.table}", [])
 
-    @retried
+    @retry_on_conflict
     def update(self, receipts: Iterable[str], seconds: float, **columns: str) -> set[str]:
         """Change rows that are held: the end of the lease, and columns by their SQL.
 
         Returns the receipts that were stale.
         """
-        lock, parameters = self.time_in(seconds)
+        lock, parameters = self.sql_time(seconds)
         columns = {"lock": lock, **columns}
         changes = ", ".join(f"{self.quote(name)} = {sql}" for name, sql in columns.items())
         return self.change(receipts, f"UPDATE {self.table} SET {changes}", parameters)
 
-    @retried
-    def rename(self, receipt: str, key: str) -> set[str]:
+    @retry_on_conflict
+    def move_to_queue(self, receipt: str, key: str) -> set[str]:
         """Move a row that is held to another queue. Returns the receipt when it was stale."""
         name, until = self.quote("key"), self.quote("lock")
         change = f"UPDATE {self.table} SET {name} = %s, {until} = NULL, delivery = delivery + 1"
@@ -194,7 +198,7 @@ class QueueTable:
         lock = rows.filter(lock__isnull=False).first()
         return lock and (lock - timezone.now()).total_seconds()
 
-    def takes_rows(self) -> bool:
+    def is_writable(self) -> bool:
         """Whether the database takes a row, which does not stay, and what is done with rows."""
 
         def write() -> None:
@@ -202,7 +206,7 @@ class QueueTable:
             self.rows.filter(pk=pk).update(delivery=models.F("delivery") + 1)
             self.rows.filter(pk=pk)._raw_delete(self.alias)
 
-        return takes(self.alias, write)
+        return takes_writes(self.alias, write)
 
     def notify(self) -> None:
         """Tell those who wait that there may be something to take, where there is a way."""
@@ -232,14 +236,16 @@ class QueueTable:
 
     def fetch(self, sql: str, parameters: list) -> list[tuple]:
         """Run a statement. Returns the rows that it gives."""
-        return fetched(self.connection, sql, parameters)
+        return fetch_rows(self.connection, sql, parameters)
 
 
 class ReturningTable(QueueTable):
     """The queue on a database whose UPDATE and DELETE return rows: each step is one statement."""
 
-    INSERT = 'INSERT INTO {table} ("key", "payload", "lock") VALUES (%s, %s, {lock}) RETURNING "id"'
-    TAKE = """
+    INSERT_SQL = (
+        'INSERT INTO {table} ("key", "payload", "lock") VALUES (%s, %s, {lock}) RETURNING "id"'
+    )
+    TAKE_SQL = """
         WITH due AS (
             SELECT "id" FROM {table} WHERE "key" = %s AND "lock" <= {now}
             ORDER BY "lock", "id" LIMIT %s
@@ -251,24 +257,24 @@ class ReturningTable(QueueTable):
     """
 
     #: How often that names the queue.
-    KEYS_IN_TAKE = 1
-    NEXT = 'SELECT 1 FROM {table} WHERE "key" = %s AND "lock" IS NOT NULL LIMIT 1'
+    TAKE_KEY_COUNT = 1
+    ANY_ROW_SQL = 'SELECT 1 FROM {table} WHERE "key" = %s AND "lock" IS NOT NULL LIMIT 1'
 
-    @retried
-    @doubted
+    @retry_on_conflict
+    @report_in_doubt
     def insert(self, payload: str, delay: float = 0) -> int:
         """Add a row, and return its id."""
         connection = self.connection  # to look it up takes as long as to ask SQLite something
-        lock, parameters = time_in(connection, delay)
-        sql = self.INSERT.format(table=self.table, lock=lock)
-        return fetched(connection, sql, [self.key, payload, *parameters])[0][0]
+        lock, parameters = sql_time(connection, delay)
+        sql = self.INSERT_SQL.format(table=self.table, lock=lock)
+        return fetch_rows(connection, sql, [self.key, payload, *parameters])[0][0]
 
-    @retried
+    @retry_on_conflict
     def take(self, limit: int, seconds: float) -> list[Delivery]:
         """Lease rows that are due for some seconds."""
-        (lock, end), (now, start) = self.time_in(seconds), self.time_in()
-        sql = self.TAKE.format(table=self.table, lock=lock, now=now)
-        keys = [self.key] * self.KEYS_IN_TAKE
+        (lock, end), (now, start) = self.sql_time(seconds), self.sql_time()
+        sql = self.TAKE_SQL.format(table=self.table, lock=lock, now=now)
+        keys = [self.key] * self.TAKE_KEY_COUNT
         rows = self.fetch(sql, [*keys, *start, limit, *end])
         # They come in no order. The ids are in that of the queue, but for what was delayed.
         return [
@@ -286,11 +292,11 @@ class ReturningTable(QueueTable):
 
         Who waits asks most often of a queue that is empty, and that takes no queryset.
         """
-        is_there = self.fetch(self.NEXT.format(table=self.table), [self.key])
+        is_there = self.fetch(self.ANY_ROW_SQL.format(table=self.table), [self.key])
         return super().due_in() if is_there else None
 
 
-def fetched(connection: Any, sql: str, parameters: list) -> list[tuple]:
+def fetch_rows(connection: Any, sql: str, parameters: list) -> list[tuple]:
     """Run a statement on a connection. Returns the rows that it gives."""
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
@@ -311,5 +317,5 @@ def by_fence(receipts: Iterable[str]) -> Iterator[tuple[int, list[int]]]:
     for fence, pks in found.items():
         # In one order, so that no two statements wait for each other.
         pks.sort()
-        for start in range(0, len(pks), CHUNK):
-            yield fence, pks[start : start + CHUNK]
+        for start in range(0, len(pks), MAX_IDS_PER_STATEMENT):
+            yield fence, pks[start : start + MAX_IDS_PER_STATEMENT]

@@ -17,31 +17,47 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import NoPermissionError, NoScriptError
 from redis.retry import Retry
 
-from django_q.brokers.base import DEAD, FORGOTTEN, REMEMBERED, Broker, Delivery
-from django_q.brokers.heartbeats import matches
+from django_q.brokers.base import (
+    DEAD_SUFFIX,
+    ONCE_KEY_GRACE_SECONDS,
+    ONCE_KEY_SECONDS,
+    Broker,
+    Delivery,
+)
+from django_q.brokers.heartbeats import matches_pattern
 from django_q.brokers.redis import scripts
-from django_q.brokers.redis.queue_wait import Line, lacking, line_to, wait_shortly
-from django_q.brokers.redis.refusals import NEEDED, not_allowed, refusal_of, wrong_type
-from django_q.brokers.redis.scheduler_wakeup import RedisWaker, publish
+from django_q.brokers.redis.queue_wait import (
+    QueueWaitConnection,
+    missing_wait_permission,
+    open_wait_connection,
+    wait_shortly,
+)
+from django_q.brokers.redis.refusals import (
+    REQUIRED_COMMANDS,
+    commands_refusal,
+    refusal_of,
+    wrong_type_refusal,
+)
+from django_q.brokers.redis.scheduler_wakeup import RedisSchedulerWakeup, publish_schedule_change
 from django_q.brokers.redis.sender import Sender
-from django_q.brokers.scheduler_wakeup import Waker
+from django_q.brokers.scheduler_wakeup import SchedulerWakeup
 from django_q.conf import Conf, logger
-from django_q.descriptor_wait import readable
-from django_q.exceptions import BrokerRefuses
+from django_q.descriptor_wait import wait_until_readable
+from django_q.exceptions import BrokerCommandRefused
 from django_q.servers.connections import connect_redis
 
 #: Seconds that one blocking command waits at most.
-PATIENCE = 30
+MAX_BLOCK_SECONDS = 30
 #: Values that one command pushes.
-CHUNK = 10_000
+MAX_VALUES_PER_PUSH = 10_000
 #: Payloads that are looked at in one step for those that have no lease.
-PAGE = 1000
+RESTORE_PAGE_SIZE = 1000
 #: What connections time out after, in seconds, unless the settings say so.
-TIMEOUTS = {"socket_connect_timeout": 5, "socket_timeout": 10}
+DEFAULT_SOCKET_TIMEOUTS = {"socket_connect_timeout": 5, "socket_timeout": 10}
 #: How often a command is repeated whose connection has failed, and seconds between: at most, first.
-RETRIES, PAUSES = 3, (1, 0.1)
-#: Added to a queue's name: see lua/shared.lua.
-PARTS = ("", ":running", ":leases", ":tries", ":sequence", DEAD, ":clock")
+MAX_CONNECTION_RETRIES, RETRY_BACKOFF_SECONDS = 3, (1, 0.1)
+#: Added to a queue's name: see lua/prelude.lua.
+KEY_SUFFIXES = ("", ":running", ":leases", ":tries", ":sequence", DEAD_SUFFIX, ":clock")
 
 
 class Redis(Broker):
@@ -52,12 +68,12 @@ class Redis(Broker):
         if not self.list_key.startswith("django_q:"):
             self.list_key = f"django_q:{self.list_key}:q"
 
-    counts_all, takes_back, receipt_form = True, True, r"\d[\d.-]*"
-    tell_schedulers = staticmethod(publish)
+    has_exact_sizes, has_uncounted_release, receipt_pattern = True, True, r"\d[\d.-]*"
+    notify_schedulers = staticmethod(publish_schedule_change)
     #: Until then, on the monotonic clock, there is nothing to take unless it is pushed.
-    _look_at = 0.0
+    _next_take_at = 0.0
     #: The last heartbeat's key that is in the index for sure.
-    _indexed = ""
+    _indexed_key = ""
 
     def refusal(self, error: BaseException) -> str | None:
         """Say what Redis has refused, a permission or a key of the wrong type, and the cure."""
@@ -65,13 +81,13 @@ class Redis(Broker):
 
     def prepare(self) -> None:
         """Find out what the server would refuse, and put back what an earlier release has lost."""
-        commands, wrong = self._run(scripts.probe, *NEEDED)
-        told = [wrong_type(key.decode()) for key in wrong]
+        commands, wrong = self._run(scripts.check_permissions, *REQUIRED_COMMANDS)
+        told = [wrong_type_refusal(key.decode()) for key in wrong]
         if commands:
-            told.append(not_allowed(command.decode() for command in commands))
+            told.append(commands_refusal(command.decode() for command in commands))
         if told:
-            raise BrokerRefuses(" ".join(told))
-        if error := lacking(self.connection, self.keys[4]):
+            raise BrokerCommandRefused(" ".join(told))
+        if error := missing_wait_permission(self.connection, self.keys[4]):
             text = "%s is looked at once a second, as nothing can be waited for. %s"
             logger.warning(text, self.list_key, self.refusal(error))
         if count := self.restore():
@@ -81,24 +97,26 @@ class Redis(Broker):
         """Put payloads back that have no lease; how many. No script of this release leaves any."""
         cursor, count = b"0", 0
         while True:
-            cursor, found = self._run(scripts.restore, cursor, micro(Conf.RETRY), PAGE)
+            cursor, found = self._run(
+                scripts.restore, cursor, microseconds(Conf.RETRY), RESTORE_PAGE_SIZE
+            )
             count += found
             if cursor == b"0":
                 return count
 
-    def waker(self) -> Waker:
+    def scheduler_wakeup(self) -> SchedulerWakeup:
         """Make what wakes a scheduler."""
-        return RedisWaker()
+        return RedisSchedulerWakeup()
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
-        """The keys of the queue, as lua/shared.lua has them."""
-        return tuple(self.list_key + part for part in PARTS)
+        """The keys of the queue, as lua/prelude.lua has them."""
+        return tuple(self.list_key + part for part in KEY_SUFFIXES)
 
     def enqueue(self, payload: str | bytes, delay: float = 0) -> Any:
         """Push a payload; returns the length of the list, or the id of a delayed one."""
         if delay > 0:
-            return self._delay(payload, micro(delay), micro(patience()))
+            return self._delay(payload, microseconds(delay), microseconds(max_wait_seconds()))
         return self._send(("RPUSH", self.list_key, payload))
 
     @property
@@ -112,9 +130,9 @@ class Redis(Broker):
     def _delay(self, *args: Any) -> bytes:
         """Put a payload among the leased ones."""
         try:
-            return self._send(scripts.delay.command(self.keys, *args))
+            return self._send(scripts.enqueue_delayed.evalsha_command(self.keys, *args))
         except NoScriptError:
-            return self._send(scripts.delay.whole(self.keys, *args))
+            return self._send(scripts.enqueue_delayed.eval_command(self.keys, *args))
 
     def _send(self, *commands: tuple) -> Any:
         """Send what enqueues; the error of what is refused says how to mend it."""
@@ -128,7 +146,7 @@ class Redis(Broker):
     def enqueue_many(self, payloads: Iterable[str | bytes]) -> list:
         """Push payloads in one command, or in one transaction when they are many."""
         remaining = iter(payloads)
-        chunks = list(iter(lambda: list(islice(remaining, CHUNK)), []))
+        chunks = list(iter(lambda: list(islice(remaining, MAX_VALUES_PER_PUSH)), []))
         if not chunks:
             return []
         length = self._send(*(("RPUSH", self.list_key, *chunk) for chunk in chunks))
@@ -137,13 +155,13 @@ class Redis(Broker):
     def enqueue_once(self, payload: str | bytes, key: str) -> bool:
         """Push a payload and set a mark for its key, unless the mark is there; whether it did."""
         keys = (self.list_key, self.mark(key))
-        return bool(scripts.once.run(self.connection, keys, payload, REMEMBERED))
+        return bool(scripts.enqueue_once.run(self.connection, keys, payload, ONCE_KEY_SECONDS))
 
-    def forget(self, keys: Iterable[str]) -> None:
+    def release_once_keys(self, keys: Iterable[str]) -> None:
         """Let the marks of keys of ``enqueue_once`` go, within the hour."""
         with self.connection.pipeline(transaction=False) as pipeline:
             for key in keys:
-                pipeline.expire(self.mark(key), FORGOTTEN)
+                pipeline.expire(self.mark(key), ONCE_KEY_GRACE_SECONDS)
             pipeline.execute()
 
     def mark(self, key: str) -> str:
@@ -152,19 +170,19 @@ class Redis(Broker):
 
     def dequeue(self, limit: int = 1, wait: float | None = None) -> list[Delivery]:
         """Take deliveries; see ``Broker.dequeue``."""
-        end = self.end_of_wait(wait)
+        end = self.wait_deadline(wait)
         while True:
-            pause = min(end, self._look_at) - time.monotonic()
-            woken = pause > 0 and readable([self.wake_fd], 0)
+            pause = min(end, self._next_take_at) - time.monotonic()
+            woken = pause > 0 and wait_until_readable([self.wake_fd], 0)
             if woken:
                 return []
-            deliveries = self._await(limit, pause) if pause > 0 else self._take(limit)
+            deliveries = self._wait_and_take(limit, pause) if pause > 0 else self._take(limit)
             if deliveries or end <= time.monotonic():
                 return deliveries
 
     def _take(self, limit: int) -> list[Delivery]:
         """Take what is there."""
-        return self._deliveries(self._run(scripts.take, limit, micro(Conf.RETRY)), limit)
+        return self._deliveries(self._run(scripts.take, limit, microseconds(Conf.RETRY)), limit)
 
     def _deliveries(self, taken: list, limit: int) -> list[Delivery]:
         """Read what a take gave, and note when to look again if that is all there was."""
@@ -174,38 +192,38 @@ class Redis(Broker):
         if again:
             old = zip(again[0::3], again[1::3], again[2::3], strict=True)
             deliveries[:0] = [Delivery(ack_id.decode(), *rest) for ack_id, *rest in old]
-        due = nearest / 1e6 if nearest >= 0 else PATIENCE
+        due = nearest / 1e6 if nearest >= 0 else MAX_BLOCK_SECONDS
         is_all = len(deliveries) < limit
-        self._look_at = time.monotonic() + min(due, patience()) if is_all else 0
+        self._next_take_at = time.monotonic() + min(due, max_wait_seconds()) if is_all else 0
         return deliveries
 
-    def _await(self, limit: int, seconds: float) -> list[Delivery]:
+    def _wait_and_take(self, limit: int, seconds: float) -> list[Delivery]:
         """Wait until there is something to take, or for a time; then take what is there."""
-        line = self._line
+        line = self._wait_connection
         if line is None:
             wait_shortly(self.connection, self.list_key, seconds, self.wake_fd)
             return self._take(limit)
-        take = scripts.take.command(self.keys, limit, micro(Conf.RETRY))
+        take = scripts.take.evalsha_command(self.keys, limit, microseconds(Conf.RETRY))
         done = False
         try:
             taken = line.take(self.list_key, take, seconds, self.wake_fd)
             done = taken != []
         finally:
             if not done:
-                self._hang_up()
+                self._close_wait_connection()
         if taken == []:
             return []
         return self._take(limit) if taken is None else self._deliveries(taken, limit)
 
     @cached_property
-    def _line(self) -> Line | None:
+    def _wait_connection(self) -> QueueWaitConnection | None:
         """A connection of its own, for commands that block."""
-        return line_to(self.connection)
+        return open_wait_connection(self.connection)
 
-    def _hang_up(self) -> None:
+    def _close_wait_connection(self) -> None:
         """Drop the connection that blocks."""
-        if line := vars(self).pop("_line", None):
-            line.hang_up()
+        if line := vars(self).pop("_wait_connection", None):
+            line.disconnect_client()
 
     def acknowledge(self, ack_id: str) -> bool:
         """End a delivery for good; False when it was stale."""
@@ -217,24 +235,26 @@ class Redis(Broker):
 
     def extend(self, ack_ids: Iterable[str], seconds: float) -> set[str]:
         """Let leases end ``seconds`` from now. Returns those that were stale."""
-        return self._change(scripts.extend, ack_ids, micro(seconds), micro(patience()))
+        return self._change(
+            scripts.extend, ack_ids, microseconds(seconds), microseconds(max_wait_seconds())
+        )
 
     def release(self, ack_ids: Iterable[str], delay: float = 0, count: bool = True) -> set[str]:
         """Hand deliveries back; what never was an attempt returns to the head of the list."""
-        options = (micro(delay), micro(patience()), int(count))
+        options = (microseconds(delay), microseconds(max_wait_seconds()), int(count))
         return self._change(scripts.release, ack_ids, *options)
 
     def read(self, ack_id: str) -> bytes | None:
         """Give the payload of a delivery; None when it is stale."""
         return self._run(scripts.read, ack_id)
 
-    def bury(self, ack_id: str, payload: str | bytes) -> None:
+    def move_to_dead_letters(self, ack_id: str, payload: str | bytes) -> None:
         """End a delivery, and keep its payload in the list ``{list_key}:dead``."""
-        self._run(scripts.bury, payload, ack_id)
+        self._run(scripts.move_to_dead_letters, payload, ack_id)
 
     def dead_size(self) -> int:
         """Count the payloads that were buried."""
-        return self.connection.llen(self.list_key + DEAD)
+        return self.connection.llen(self.list_key + DEAD_SUFFIX)
 
     def queue_size(self) -> int:
         """Count the payloads that could be delivered now."""
@@ -276,7 +296,7 @@ class Redis(Broker):
 
     def close(self) -> None:
         """Drop the connections; they are made again when needed."""
-        self._hang_up()
+        self._close_wait_connection()
         if sender := vars(self).pop("sender", None):
             sender.close()
         if "connection" in vars(self) and not Conf.DJANGO_REDIS:
@@ -289,9 +309,9 @@ class Redis(Broker):
         lifetime = int(timeout * 1000)  # milliseconds
         # One command a heartbeat: only the first, or the first after a pause, finds no old one.
         old = client.execute_command("SET", key, value, "PX", lifetime, "GET", NEVER_DECODE=True)
-        if old is None or key != self._indexed:
+        if old is None or key != self._indexed_key:
             client.sadd(Conf.Q_STAT, key)
-            self._indexed = key
+            self._indexed_key = key
 
     def get_stat(self, key: str) -> bytes | None:
         """Give a heartbeat; None when it is past its time."""
@@ -301,7 +321,9 @@ class Redis(Broker):
         """Give the heartbeats whose keys begin so, as ``django_q:default:cluster:*``."""
         found = scripts.stats.run(self.connection, (Conf.Q_STAT,))
         pairs = zip(found[0::2], found[1::2], strict=True)
-        return [each for key, each in pairs if matches(key.decode(errors="replace"), pattern)]
+        return [
+            each for key, each in pairs if matches_pattern(key.decode(errors="replace"), pattern)
+        ]
 
     def _run(self, script: scripts.Script, *args: Any) -> Any:
         """Run a script on the keys of this queue."""
@@ -329,18 +351,22 @@ def with_defaults(options: Mapping[str, Any]) -> dict[str, Any]:
     Never after a time-out: a server that is only slow has pushed what it was sent, and would push
     it twice.
     """
-    retry = Retry(ExponentialBackoff(*PAUSES), RETRIES, supported_errors=(redis.ConnectionError,))
-    return {**TIMEOUTS, "retry": retry, **options}
+    retry = Retry(
+        ExponentialBackoff(*RETRY_BACKOFF_SECONDS),
+        MAX_CONNECTION_RETRIES,
+        supported_errors=(redis.ConnectionError,),
+    )
+    return {**DEFAULT_SOCKET_TIMEOUTS, "retry": retry, **options}
 
 
-def micro(seconds: float) -> int:
+def microseconds(seconds: float) -> int:
     """Make microseconds of seconds."""
     return int(seconds * 1_000_000)
 
 
-def patience() -> float:
+def max_wait_seconds() -> float:
     """Say how long a wait may last without a look at the leases, in seconds.
 
     A lease that is taken meanwhile ends after that, as ``retry`` seconds are the shortest.
     """
-    return min(PATIENCE, Conf.RETRY)
+    return min(MAX_BLOCK_SECONDS, Conf.RETRY)

@@ -1,7 +1,7 @@
 """What Redis refuses, in words that say how to mend it.
 
 A refusal is no outage: it does not pass by itself. Redis says which command a user may not run; a
-script of ours adds the command and the key at which it was refused, see lua/frame.lua.
+script of ours adds the command and the key at which it was refused, see lua/error_wrapper.lua.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from collections.abc import Iterable
 from redis import exceptions
 
 #: What passes by itself: the server is full, loads, is a replica, can not write to its disk ...
-PASSING_CODES = (
+TRANSIENT_REDIS_CODES = (
     "OOM LOADING BUSY READONLY MISCONF MASTERDOWN NOREPLICAS CLUSTERDOWN TRYAGAIN MOVED ASK "
     "NOSCRIPT UNBLOCKED"
 ).split()
 #: Errors of redis-py with one of these codes, which it cuts off.
-PASSING = (
+TRANSIENT_REDIS_ERRORS = (
     exceptions.OutOfMemoryError,
     exceptions.ReadOnlyError,
     exceptions.NoScriptError,
@@ -28,9 +28,10 @@ PASSING = (
     exceptions.TryAgainError,
 )
 #: What begins the words below.
-NAMED = "Redis: "
-#: Commands that a cluster must be allowed to run, in scripts, with arguments for lua/probe.lua.
-NEEDED = (
+REFUSAL_PREFIX = "Redis: "
+#: Commands that a cluster must be allowed to run, in scripts, with arguments for
+#: lua/check_permissions.lua.
+REQUIRED_COMMANDS = (
     "EXISTS",
     "GET",
     "HDEL 0",
@@ -50,8 +51,8 @@ NEEDED = (
     "ZREM 0",
 )
 #: The end of what a script of ours says, and what servers say of a command of its own.
-AT = re.compile(r", at '([^']*)' of '(.*)'", re.S)
-COMMAND = re.compile(r"to run the '([^']+)' command")
+FAILED_COMMAND_PATTERN = re.compile(r", at '([^']*)' of '(.*)'", re.S)
+DENIED_COMMAND_PATTERN = re.compile(r"to run the '([^']+)' command")
 
 
 def refusal_of(error: BaseException, key: str) -> str | None:
@@ -60,51 +61,53 @@ def refusal_of(error: BaseException, key: str) -> str | None:
     ``key`` is that of the queue, for errors that name none.
     """
     text = str(error)
-    if NAMED in text:
-        return text[text.index(NAMED) :]
+    if REFUSAL_PREFIX in text:
+        return text[text.index(REFUSAL_PREFIX) :]
     if isinstance(error, (exceptions.AuthenticationError, exceptions.AuthorizationError)):
-        return f"{NAMED}this user is not let in ({text}). See Q_CLUSTER['redis']."
-    if not isinstance(error, exceptions.ResponseError) or isinstance(error, PASSING):
+        return f"{REFUSAL_PREFIX}this user is not let in ({text}). See Q_CLUSTER['redis']."
+    if not isinstance(error, exceptions.ResponseError) or isinstance(error, TRANSIENT_REDIS_ERRORS):
         return None
-    if text.split(" ", 1)[0] in PASSING_CODES:
+    if text.split(" ", 1)[0] in TRANSIENT_REDIS_CODES:
         return None
-    at = AT.search(text)
+    at = FAILED_COMMAND_PATTERN.search(text)
     if isinstance(error, exceptions.NoPermissionError) or "NOPERM" in text:
-        return not_permitted(text, at, key)
+        return permission_refusal(text, at, key)
     if text.startswith("WRONGTYPE"):
-        return wrong_type(at[2] if at else key)
+        return wrong_type_refusal(at[2] if at else key)
     if isinstance(error, exceptions.ExecAbortError):
         return None  # for a reason that is told with another command
     if "unknown command" in text.lower():
-        return f"{NAMED}{text.strip()}. Redis 6.2 is the oldest that knows all commands."
-    return f"{NAMED}a command is refused: {text}"
+        return f"{REFUSAL_PREFIX}{text.strip()}. Redis 6.2 is the oldest that knows all commands."
+    return f"{REFUSAL_PREFIX}a command is refused: {text}"
 
 
-def not_permitted(text: str, at: re.Match | None, key: str) -> str:
+def permission_refusal(text: str, at: re.Match | None, key: str) -> str:
     """Say which permission a user lacks."""
     if re.search(r"\bkeys?\b", text[: at.start()] if at else text):
-        return lacking(f"use the keys of {key}", f"~{key.removesuffix('q')}*")
+        return missing_permission(f"use the keys of {key}", f"~{key.removesuffix('q')}*")
     if "channel" in text:
-        return lacking("use the channel by which schedulers are told", "&django_q:*")
-    named = COMMAND.search(text)
-    return not_allowed([named[1].lower() if named else at[1] if at else "a command"])
+        return missing_permission("use the channel by which schedulers are told", "&django_q:*")
+    named = DENIED_COMMAND_PATTERN.search(text)
+    return commands_refusal([named[1].lower() if named else at[1] if at else "a command"])
 
 
-def not_allowed(commands: Iterable[str]) -> str:
+def commands_refusal(commands: Iterable[str]) -> str:
     """Say which commands a user may not run."""
     # Redis 6.2 does not say which part of CLIENT: a waiting connection is woken by its number.
     commands = sorted({"client|id" if each == "client" else each for each in commands})
-    return lacking(f"run {', '.join(commands)}", " ".join(f"+{each}" for each in commands))
+    return missing_permission(
+        f"run {', '.join(commands)}", " ".join(f"+{each}" for each in commands)
+    )
 
 
-def lacking(what: str, words: str) -> str:
+def missing_permission(what: str, words: str) -> str:
     """Say what a user may not do, and what its ACL lacks."""
-    return f"{NAMED}this user may not {what}. Add to its ACL: {words}"
+    return f"{REFUSAL_PREFIX}this user may not {what}. Add to its ACL: {words}"
 
 
-def wrong_type(key: str) -> str:
+def wrong_type_refusal(key: str) -> str:
     """Say which key holds what does not belong there."""
     return (
-        f"{NAMED}the key '{key}' holds a value of the wrong type, which something else has put "
-        "there. Rename or delete it."
+        f"{REFUSAL_PREFIX}the key '{key}' holds a value of the wrong type, which something else "
+        "has put there. Rename or delete it."
     )

@@ -8,50 +8,50 @@ from typing import Any
 
 from redis.exceptions import NoScriptError
 
-FOLDER = Path(__file__).parent / "lua"
+LUA_FOLDER = Path(__file__).parent / "lua"
 
 
 class Script:
     """A script that the server keeps by its digest."""
 
-    def __init__(self, name: str, prelude: str = "shared") -> None:
+    def __init__(self, name: str, prelude: str = "prelude") -> None:
         names = (prelude, name) if prelude else (name,)
-        body = "\n".join(map(text_of, names))
-        self.text = text_of("frame").replace("-- THE SCRIPT", body)
+        body = "\n".join(map(read_script, names))
+        self.text = read_script("error_wrapper").replace("-- THE SCRIPT", body)
         self.digest = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
-    def command(self, keys: tuple, *args: Any) -> tuple:
+    def evalsha_command(self, keys: tuple, *args: Any) -> tuple:
         """Give the command that runs it, where the server knows it."""
         return ("EVALSHA", self.digest, len(keys), *keys, *args)
 
-    def whole(self, keys: tuple, *args: Any) -> tuple:
+    def eval_command(self, keys: tuple, *args: Any) -> tuple:
         """Give the command that runs it anywhere."""
         return ("EVAL", self.text, len(keys), *keys, *args)
 
     def run(self, client: Any, keys: tuple, *args: Any) -> Any:
         """Run it. Strings come back as bytes, whatever the client makes of others."""
         try:
-            return client.execute_command(*self.command(keys, *args), NEVER_DECODE=True)
+            return client.execute_command(*self.evalsha_command(keys, *args), NEVER_DECODE=True)
         except NoScriptError:  # a server that was restarted, or told to forget its scripts
-            return client.execute_command(*self.whole(keys, *args), NEVER_DECODE=True)
+            return client.execute_command(*self.eval_command(keys, *args), NEVER_DECODE=True)
 
 
-def text_of(name: str) -> str:
+def read_script(name: str) -> str:
     """Read the text of a part of a script."""
-    return next(FOLDER.rglob(f"{name}.lua")).read_text()
+    return next(LUA_FOLDER.rglob(f"{name}.lua")).read_text()
 
 
 take = Script("take")
 acknowledge = Script("acknowledge")
 extend = Script("extend")
 release = Script("release")
-delay = Script("delay")
+enqueue_delayed = Script("enqueue_delayed")
 read = Script("read")
-bury = Script("bury")
+move_to_dead_letters = Script("move_to_dead_letters")
 delete = Script("delete")
 purge = Script("purge")
 sizes = Script("sizes")
 stats = Script("stats", prelude="")
-once = Script("once", prelude="")
+enqueue_once = Script("enqueue_once", prelude="")
 restore = Script("restore")
-probe = Script("probe")
+check_permissions = Script("check_permissions")

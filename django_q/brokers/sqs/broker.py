@@ -11,10 +11,15 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from django_q.brokers.base import Broker, Delivery
-from django_q.brokers.sqs.messages import entry, has_receipt, server_time, whole_number
+from django_q.brokers.sqs.messages import (
+    has_receipt,
+    message_field,
+    parse_whole_number,
+    server_time,
+)
 from django_q.conf import Conf, logger
-from django_q.descriptor_wait import readable
-from django_q.exceptions import BrokerUnavailable, brief
+from django_q.descriptor_wait import wait_until_readable
+from django_q.exceptions import BrokerUnavailable, error_summary
 from django_q.foreign_code.optional_packages import optional
 
 boto3 = optional("boto3")
@@ -22,22 +27,24 @@ botocore_config = optional("botocore.config")
 botocore_exceptions = optional("botocore.exceptions")
 
 #: Messages in one request, and bytes, less what the envelope may take.
-BATCH, BATCH_BYTES = 10, 240 * 1024
+MAX_BATCH_MESSAGES, MAX_REQUEST_BYTES = 10, 240 * 1024
 #: Seconds that a message can be delayed when it is sent, and when it is received.
-LONGEST_DELAY, LONGEST_LEASE = 900, 43200
+MAX_DELAY_SECONDS, MAX_LEASE_SECONDS = 900, 43200
 #: Seconds of one request that waits for a message, unless the settings say otherwise: a stop
 #: may take as long as well.
-LONG_POLL = 2
+LONG_POLL_SECONDS = 2
 #: Attempts at what a batch request has not done for a reason that may pass.
-ATTEMPTS = 3
+MAX_REQUEST_ATTEMPTS = 3
 #: What is said of an address without quoting it, as errors of connections do.
-ENDPOINT = "Q_CLUSTER['sqs']['endpoint_url'] must be like 'https://host:port', and nothing more."
+INVALID_ENDPOINT_TEXT = (
+    "Q_CLUSTER['sqs']['endpoint_url'] must be like 'https://host:port', and nothing more."
+)
 #: Name of the attribute of a message that says by how many seconds it was delayed.
-DELAY = "delay"
+DELAY_ATTRIBUTE = "delay"
 #: What is asked of each message.
-ASK = {
+RECEIVE_ATTRIBUTES = {
     "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp"],
-    "MessageAttributeNames": [DELAY],
+    "MessageAttributeNames": [DELAY_ATTRIBUTE],
 }
 
 
@@ -49,8 +56,8 @@ class Sqs(Broker):
     kept in the database.
     """
 
-    max_batch = BATCH
-    receipt_form = r"(?s).+"
+    max_batch = MAX_BATCH_MESSAGES
+    receipt_pattern = r"(?s).+"
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
@@ -82,7 +89,7 @@ class Sqs(Broker):
 
     def enqueue(self, payload: str | bytes, delay: float = 0) -> str:
         """Send a message; returns its id."""
-        message = {"MessageBody": text(payload), **delayed(delay)}
+        message = {"MessageBody": payload_text(payload), **delay_options(delay)}
         return self.connection.send_message(QueueUrl=self.queue_url, **message)["MessageId"]
 
     def enqueue_many(self, payloads: Iterable[str | bytes]) -> list[str]:
@@ -91,9 +98,9 @@ class Sqs(Broker):
         When a request fails, those before it were sent: the service knows no transaction.
         """
         sent = []
-        for batch in batches([text(payload) for payload in payloads]):
+        for batch in batches([payload_text(payload) for payload in payloads]):
             messages = [{"MessageBody": body} for body in batch]
-            done, refused = self._request("send_message_batch", messages)
+            done, refused = self._batch_request("send_message_batch", messages)
             if refused:
                 raise BrokerUnavailable(f"Amazon SQS refused a message: {refused}")
             sent += [done[number]["MessageId"] for number in range(len(batch))]
@@ -101,11 +108,11 @@ class Sqs(Broker):
 
     def dequeue(self, limit: int = 1, wait: float | None = None) -> list[Delivery]:
         """Take deliveries, ten at most; see ``Broker.dequeue``. It waits for whole seconds."""
-        end = self.end_of_wait(wait)
+        end = self.wait_deadline(wait)
         while True:
             left = end - time.monotonic()
-            deliveries = self._receive(min(limit, BATCH), left)
-            if deliveries or left <= 0 or readable([self.wake_fd], 0):
+            deliveries = self._receive(min(limit, MAX_BATCH_MESSAGES), left)
+            if deliveries or left <= 0 or wait_until_readable([self.wake_fd], 0):
                 return deliveries
 
     def _receive(self, limit: int, wait: float) -> list[Delivery]:
@@ -113,24 +120,28 @@ class Sqs(Broker):
         reply = self.connection.receive_message(
             QueueUrl=self.queue_url,
             MaxNumberOfMessages=limit,
-            WaitTimeSeconds=max(0, min(ceil(wait), long_poll())),
-            VisibilityTimeout=lease(Conf.RETRY),
-            **ASK,
+            WaitTimeSeconds=max(0, min(ceil(wait), long_poll_seconds())),
+            VisibilityTimeout=visibility_timeout(Conf.RETRY),
+            **RECEIVE_ATTRIBUTES,
         )
         now = server_time(reply)
         messages = [message for message in reply.get("Messages") or () if has_receipt(message)]
-        early = {id(message): left for message in messages if (left := time_left(message, now)) > 1}
+        early = {
+            id(message): left
+            for message in messages
+            if (left := seconds_until_due(message, now)) > 1
+        }
         for message in messages:
             if id(message) in early:
-                self._hide(message["ReceiptHandle"], early[id(message)])
-        return [delivery(message) for message in messages if id(message) not in early]
+                self._postpone(message["ReceiptHandle"], early[id(message)])
+        return [delivery_from_message(message) for message in messages if id(message) not in early]
 
-    def _hide(self, receipt: str, seconds: float) -> None:
+    def _postpone(self, receipt: str, seconds: float) -> None:
         """Keep a message in the dark that is not due; where that fails it comes after its lease."""
         try:
             self.extend([receipt], seconds)
         except (*self.errors, botocore_exceptions.ClientError) as error:
-            logger.debug("a delayed message comes again before it is due: %s", brief(error))
+            logger.debug("a delayed message comes again before it is due: %s", error_summary(error))
 
     def acknowledge(self, ack_id: str) -> bool:
         """End a delivery for good; False when the message is gone."""
@@ -138,25 +149,27 @@ class Sqs(Broker):
 
     def acknowledge_many(self, ack_ids: Iterable[str]) -> set[str]:
         """End deliveries for good. Returns those whose message is gone."""
-        return self._change("delete_message_batch", ack_ids)
+        return self._change_messages("delete_message_batch", ack_ids)
 
     def extend(self, ack_ids: Iterable[str], seconds: float) -> set[str]:
         """Let leases end ``seconds`` from now. Returns those whose message is gone."""
-        return self._change(
-            "change_message_visibility_batch", ack_ids, VisibilityTimeout=lease(seconds)
+        return self._change_messages(
+            "change_message_visibility_batch",
+            ack_ids,
+            VisibilityTimeout=visibility_timeout(seconds),
         )
 
     def release(self, ack_ids: Iterable[str], delay: float = 0, count: bool = True) -> set[str]:
         """Hand deliveries back. Each counts as an attempt: the service itself counts."""
         return self.extend(ack_ids, delay)
 
-    def bury(self, ack_id: str, payload: str | bytes) -> None:
+    def move_to_dead_letters(self, ack_id: str, payload: str | bytes) -> None:
         """End a delivery, and keep its payload in the queue of the same name with "-dead".
 
         The service takes no message that is empty.
         """
         if payload:
-            self.connection.send_message(QueueUrl=self.dead_url, MessageBody=text(payload))
+            self.connection.send_message(QueueUrl=self.dead_url, MessageBody=payload_text(payload))
         self.acknowledge(ack_id)
 
     def dead_size(self) -> int:
@@ -201,23 +214,23 @@ class Sqs(Broker):
             self.connection.close()
         super().close()
 
-    def _change(self, request: str, ack_ids: Iterable[str], **options: Any) -> set[str]:
+    def _change_messages(self, request: str, ack_ids: Iterable[str], **options: Any) -> set[str]:
         """Send a request for each receipt. Returns those that were refused."""
         ack_ids, stale = list(ack_ids), set()
-        for start in range(0, len(ack_ids), BATCH):
-            batch = ack_ids[start : start + BATCH]
+        for start in range(0, len(ack_ids), MAX_BATCH_MESSAGES):
+            batch = ack_ids[start : start + MAX_BATCH_MESSAGES]
             entries = [{"ReceiptHandle": ack_id, **options} for ack_id in batch]
-            _, refused = self._request(request, entries)
+            _, refused = self._batch_request(request, entries)
             stale.update(batch[number] for number in refused)
         return stale
 
-    def _request(self, request: str, entries: list[dict]) -> tuple[dict, dict]:
+    def _batch_request(self, request: str, entries: list[dict]) -> tuple[dict, dict]:
         """Send a batch request until each entry was done or refused; both come by number.
 
         Raises ``BrokerUnavailable`` when the service fails to do the rest.
         """
         done, refused = {}, {}
-        for _ in range(ATTEMPTS):
+        for _ in range(MAX_REQUEST_ATTEMPTS):
             left = [
                 {"Id": str(number), **entry}
                 for number, entry in enumerate(entries)
@@ -250,17 +263,17 @@ def connect(kind: str) -> Any:
     endpoint = options.pop("endpoint_url", None)
     if region := options.pop("aws_region", None):
         options["region_name"] = region
-    timeouts = botocore_config.Config(connect_timeout=5, read_timeout=10 + long_poll())
+    timeouts = botocore_config.Config(connect_timeout=5, read_timeout=10 + long_poll_seconds())
     make = getattr(boto3.Session(**options), kind)
     try:
         if not set("@?#").isdisjoint(endpoint or ""):
             raise ValueError
         return make("sqs", endpoint_url=endpoint, config=timeouts)
     except ValueError:  # which quotes it
-        raise ImproperlyConfigured(ENDPOINT) from None
+        raise ImproperlyConfigured(INVALID_ENDPOINT_TEXT) from None
 
 
-def text(payload: str | bytes) -> str:
+def payload_text(payload: str | bytes) -> str:
     """Make text of a payload; a signed package has nothing but ASCII."""
     return payload.decode("utf-8", "backslashreplace") if isinstance(payload, bytes) else payload
 
@@ -269,7 +282,7 @@ def batches(bodies: list[str]) -> Iterator[list[str]]:
     """Split messages into requests that are not too large."""
     batch: list[str] = []
     for body in bodies:
-        if len(batch) == BATCH or sum(map(len, batch)) + len(body) > BATCH_BYTES:
+        if len(batch) == MAX_BATCH_MESSAGES or sum(map(len, batch)) + len(body) > MAX_REQUEST_BYTES:
             if batch:
                 yield batch
             batch = []
@@ -278,17 +291,17 @@ def batches(bodies: list[str]) -> Iterator[list[str]]:
         yield batch
 
 
-def delayed(seconds: float) -> dict[str, Any]:
+def delay_options(seconds: float) -> dict[str, Any]:
     """Make the options of a message that is delayed.
 
     What is delayed for longer than the service allows says so, for who receives it too early.
     """
     if seconds <= 0:
         return {}
-    options: dict[str, Any] = {"DelaySeconds": min(ceil(seconds), LONGEST_DELAY)}
-    if seconds > LONGEST_DELAY:
+    options: dict[str, Any] = {"DelaySeconds": min(ceil(seconds), MAX_DELAY_SECONDS)}
+    if seconds > MAX_DELAY_SECONDS:
         value = {"DataType": "Number", "StringValue": str(ceil(seconds))}
-        options["MessageAttributes"] = {DELAY: value}
+        options["MessageAttributes"] = {DELAY_ATTRIBUTE: value}
     return options
 
 
@@ -297,34 +310,36 @@ def delay_of(message: Mapping[str, Any]) -> int:
 
     Anybody who reaches the queue may have sent it: what can not be read is no delay.
     """
-    attribute = entry(message.get("MessageAttributes"), DELAY)
-    return max(0, whole_number(entry(attribute, "StringValue")))
+    attribute = message_field(message.get("MessageAttributes"), DELAY_ATTRIBUTE)
+    return max(0, parse_whole_number(message_field(attribute, "StringValue")))
 
 
-def time_left(message: Mapping[str, Any], now: float) -> float:
+def seconds_until_due(message: Mapping[str, Any], now: float) -> float:
     """Tell in how many seconds a message is due; ``now`` is the service's."""
     delay = delay_of(message)
-    sent = whole_number(entry(message.get("Attributes"), "SentTimestamp")) / 1000
-    return min(sent + delay - now, LONGEST_LEASE) if delay and sent else 0
+    sent = parse_whole_number(message_field(message.get("Attributes"), "SentTimestamp")) / 1000
+    return min(sent + delay - now, MAX_LEASE_SECONDS) if delay and sent else 0
 
 
-def delivery(message: Mapping[str, Any]) -> Delivery:
+def delivery_from_message(message: Mapping[str, Any]) -> Delivery:
     """Make a delivery of a message that is due.
 
     To be received before it was due was no attempt.
     """
-    too_early = max(0, ceil((delay_of(message) - LONGEST_DELAY) / LONGEST_LEASE))
-    received = whole_number(entry(message.get("Attributes"), "ApproximateReceiveCount"))
+    too_early = max(0, ceil((delay_of(message) - MAX_DELAY_SECONDS) / MAX_LEASE_SECONDS))
+    received = parse_whole_number(
+        message_field(message.get("Attributes"), "ApproximateReceiveCount")
+    )
     body = message.get("Body")
     payload = body if isinstance(body, str) else ""
     return Delivery(message["ReceiptHandle"], payload, max(1, received - too_early))
 
 
-def lease(seconds: float) -> int:
+def visibility_timeout(seconds: float) -> int:
     """Make a visibility time-out."""
-    return max(0, min(ceil(seconds), LONGEST_LEASE))
+    return max(0, min(ceil(seconds), MAX_LEASE_SECONDS))
 
 
-def long_poll() -> int:
+def long_poll_seconds() -> int:
     """Say for how many seconds one request waits."""
-    return int((Conf.SQS or {}).get("receive_message_wait_time_seconds", LONG_POLL))
+    return int((Conf.SQS or {}).get("receive_message_wait_time_seconds", LONG_POLL_SECONDS))

@@ -13,12 +13,12 @@ def has_receipt(message: Any) -> bool:
     return isinstance(message, Mapping) and bool(message.get("ReceiptHandle"))
 
 
-def entry(table: Any, key: str) -> Any:
+def message_field(table: Any, key: str) -> Any:
     """Look up what a message says; None where it does not."""
     return table.get(key) if isinstance(table, Mapping) else None
 
 
-def whole_number(text: Any) -> int:
+def parse_whole_number(text: Any) -> int:
     """Read a number of seconds, of milliseconds, or of times; 0 for what is none."""
     digits = text if isinstance(text, str) else ""
     return int(digits) if digits.isdecimal() and digits.isascii() and len(digits) < 20 else 0
@@ -26,8 +26,8 @@ def whole_number(text: Any) -> int:
 
 def server_time(reply: Mapping[str, Any]) -> float:
     """Read the clock of the service off its reply; ours where it does not tell."""
-    headers = entry(reply.get("ResponseMetadata"), "HTTPHeaders")
+    headers = message_field(reply.get("ResponseMetadata"), "HTTPHeaders")
     try:
-        return parsedate_to_datetime(entry(headers, "date")).timestamp()
+        return parsedate_to_datetime(message_field(headers, "date")).timestamp()
     except (TypeError, ValueError):
         return time.time()

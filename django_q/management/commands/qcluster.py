@@ -15,13 +15,17 @@ from django.utils.translation import gettext as _
 from django_q.cluster import Cluster
 from django_q.conf import Conf
 from django_q.exceptions import BrokerUnavailable
-from django_q.processes.call_timeout import patience
+from django_q.processes.call_timeout import call_timeout
 from django_q.processes.supervision.process_start import log_to_terminal
-from django_q.processes.supervision.resource_limits import is_short_of_files, open_streams, shortage
-from django_q.processes.supervision.unix_signals import exit_at_once
+from django_q.processes.supervision.resource_limits import (
+    is_open_files_error,
+    open_closed_streams,
+    open_files_message,
+)
+from django_q.processes.supervision.unix_signals import exit_on_stop_signals
 
 #: What writing to a stream raises that is full, closed, or missing.
-UNWRITABLE = (OSError, ValueError, AttributeError)
+STREAM_ERRORS = (OSError, ValueError, AttributeError)
 
 
 class Command(BaseCommand):
@@ -48,9 +52,9 @@ class Command(BaseCommand):
                 "A cluster needs Unix sockets, which this system does not have. On Windows, run it "
                 "in WSL or in a container; tasks can be enqueued from anywhere."
             )
-        open_streams()
+        open_closed_streams()
         if self._called_from_command_line:
-            exit_at_once()  # until there is a cluster to stop
+            exit_on_stop_signals()  # until there is a cluster to stop
         if options["cluster_name"]:
             # In the environment too, for the processes that do not inherit this one's memory.
             os.environ["Q_CLUSTER_NAME"] = options["cluster_name"]
@@ -58,15 +62,15 @@ class Command(BaseCommand):
         log_to_terminal()
         # The database may come later, and the cluster waits for it. Nor does it need a stream to
         # say on what is missing.
-        with contextlib.suppress(DatabaseError, BrokerUnavailable, *UNWRITABLE), patience():
+        with contextlib.suppress(DatabaseError, BrokerUnavailable, *STREAM_ERRORS), call_timeout():
             self.check_migrations()
         try:
             code = Cluster().run(
                 until_empty=options["run_once"], then_exit=self._called_from_command_line
             )
         except Exception as error:
-            if is_short_of_files(error):
-                raise CommandError(shortage()) from error
+            if is_open_files_error(error):
+                raise CommandError(open_files_message()) from error
             if type(error) is RuntimeError:  # ours, which says what to do
                 raise CommandError(str(error)) from error
             raise

@@ -32,11 +32,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         out = sys.stdout if self.stdout.isatty() else self.stdout
         try:
-            self.tell(options, out)
+            self.print_output(options, out)
         except DjangoQError as error:
             raise CommandError(error) from error
 
-    def tell(self, options: dict[str, Any], out: Any) -> None:
+    def print_output(self, options: dict[str, Any], out: Any) -> None:
         """Print what was asked for."""
         if options["config"]:
             monitor.settings(out=out)

@@ -7,21 +7,21 @@ import keyword
 import re
 from typing import Any
 
-from django_q.exceptions import one_line
+from django_q.exceptions import short_repr
 
 #: Characters of a text that is read at most.
-LONGEST = 64 * 1024
+MAX_LITERAL_LENGTH = 64 * 1024
 #: Brackets inside brackets at most, and characters between two commas or brackets when each text,
 #: name and number is one: what Python's parser goes into deeper can end the process.
-DEEPEST, WIDEST = 100, 40
+MAX_BRACKET_DEPTH, MAX_ELEMENT_LENGTH = 100, 40
 #: What a text is made of: literal texts with their prefix, comments, ends of lines, other space.
-PART = re.compile(
+TOKEN_PATTERN = re.compile(
     r"""(?P<prefix>\w{0,3})(?P<text>'''(?:\\.|[^\\])*?'''|"{3}(?:\\.|[^\\])*?"{3}"""
     r"""|'(?:\\.|[^'\\\r\n])*'|"(?:\\.|[^"\\\r\n])*")"""
     r"""|(?P<comment>\#[^\r\n]*)|(?P<space>(?:\\?[\r\n]|[^\S\r\n])+)""",
     re.DOTALL,
 )
-PREFIXES = ("", "b", "r", "u", "br", "rb")
+STRING_PREFIXES = ("", "b", "r", "u", "br", "rb")
 
 
 def parse_args(text: str | None) -> tuple:
@@ -29,10 +29,10 @@ def parse_args(text: str | None) -> tuple:
 
     Raises ValueError when the text is anything but literals.
     """
-    text = on_one_line(text, "args")
+    text = joined_lines(text, "args")
     if not text:
         return ()
-    value = literal(text, "args")
+    value = parse_literal(text, "args")
     return value if isinstance(value, tuple) else (value,)
 
 
@@ -41,58 +41,59 @@ def parse_kwargs(text: str | None) -> dict[str, Any]:
 
     Raises ValueError when the text is anything but literals.
     """
-    text = on_one_line(text, "kwargs")
+    text = joined_lines(text, "kwargs")
     if not text:
         return {}
     if text.startswith("{"):
-        value = literal(text, "kwargs")
+        value = parse_literal(text, "kwargs")
         if isinstance(value, dict) and all(isinstance(key, str) for key in value):
             return value
-        got = one_line(text)
+        got = short_repr(text)
         raise ValueError(f"kwargs must be a dictionary whose keys are strings, got {got}.")
-    return keywords(text)
+    return parse_keywords(text)
 
 
-def keywords(text: str) -> dict[str, Any]:
+def parse_keywords(text: str) -> dict[str, Any]:
     """Read ``a=1, b='two'``, as it stands between the parentheses of a call."""
     try:
         call = ast.parse(f"f({text})", mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
-        raise refused(text, "kwargs", "a=1, b='two'") from error
+        raise literal_error(text, "kwargs", "a=1, b='two'") from error
     named = isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
     if not named or call.args or not all(k.arg for k in call.keywords):
-        raise refused(text, "kwargs", "a=1, b='two'")
-    return {k.arg: literal(k.value, "kwargs", text) for k in call.keywords}
+        raise literal_error(text, "kwargs", "a=1, b='two'")
+    return {k.arg: parse_literal(k.value, "kwargs", text) for k in call.keywords}
 
 
-def literal(source: str | ast.expr, what: str, text: str | None = None) -> Any:
+def parse_literal(source: str | ast.expr, what: str, text: str | None = None) -> Any:
     """Read one Python literal, or raise ValueError that shows the text it came from."""
     try:
         return ast.literal_eval(source)
     except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError) as error:
-        raise refused(text or source, what, "1, 'two', [3, 4.5], None") from error
+        raise literal_error(text or source, what, "1, 'two', [3, 4.5], None") from error
 
 
-def refused(text: Any, what: str, example: str) -> ValueError:
+def literal_error(text: Any, what: str, example: str) -> ValueError:
     """Say what was expected."""
-    return ValueError(f"{what} must be Python literals such as {example}; got {one_line(text)}.")
+    return ValueError(f"{what} must be Python literals such as {example}; got {short_repr(text)}.")
 
 
-def on_one_line(text: str | None, what: str) -> str:
+def joined_lines(text: str | None, what: str) -> str:
     """Join the lines of a text that is about to be parsed, without comments.
 
     Raises ValueError where it is longer or deeper than a parser may be given.
     """
     text = (text or "").strip()
-    if len(text) > LONGEST:
+    if len(text) > MAX_LITERAL_LENGTH:
         raise ValueError(
-            f"{what} must have {LONGEST} characters at most; got {len(text)}: {one_line(text)}."
+            f"{what} must have {MAX_LITERAL_LENGTH} characters at most; "
+            f"got {len(text)}: {short_repr(text)}."
         )
     joined, bare = [], []  # as it is parsed; with texts left out
     end = 0
-    for part in PART.finditer(text):
-        if part["text"] and part["prefix"].lower() not in PREFIXES:
-            raise refused(text, what, "1, 'two', [3, 4.5], None")
+    for part in TOKEN_PATTERN.finditer(text):
+        if part["text"] and part["prefix"].lower() not in STRING_PREFIXES:
+            raise literal_error(text, what, "1, 'two', [3, 4.5], None")
         between = text[end : part.start()]
         joined += between, part[0] if part["text"] else " "
         bare += between, "" if part["text"] else " "
@@ -110,8 +111,10 @@ def check_depth(bare: str, what: str, text: str) -> None:
     flat = re.sub(r"\w+", "w", re.sub(r"\s+", " ", bare))
     widest = max(map(len, re.split(r"[\[({})\],:=]", flat)))
     calls = len(re.findall(r"[\])}w] ?[\[({]", flat)) - flat.count("w()")
-    if deepest > DEEPEST or widest > WIDEST or calls > DEEPEST:
-        raise refused(text, what, "1, 'two', [3, 4.5], None, without a hundred brackets in another")
+    if deepest > MAX_BRACKET_DEPTH or widest > MAX_ELEMENT_LENGTH or calls > MAX_BRACKET_DEPTH:
+        raise literal_error(
+            text, what, "1, 'two', [3, 4.5], None, without a hundred brackets in another"
+        )
 
 
 def is_name(text: Any) -> bool:

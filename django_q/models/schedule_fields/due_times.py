@@ -10,7 +10,7 @@ from django.utils import timezone
 from django_q import recurrence
 
 
-def aware(moment: datetime) -> datetime:
+def aware_utc(moment: datetime) -> datetime:
     """Read a time as the database gives it: without a zone where ``USE_TZ`` is False.
 
     One that is out of the calendar in UTC becomes the first or the last that is in it.
@@ -19,10 +19,10 @@ def aware(moment: datetime) -> datetime:
         known = timezone.make_aware(moment) if timezone.is_naive(moment) else moment
         return known.astimezone(recurrence.UTC)
     except OverflowError:
-        return recurrence.FIRST if moment.year < 1000 else recurrence.LAST
+        return recurrence.FIRST_MOMENT if moment.year < 1000 else recurrence.LAST_MOMENT
 
 
-def stored(moment: datetime | None) -> datetime | None:
+def database_time(moment: datetime | None) -> datetime | None:
     """Turn a time into what the database keeps."""
     if moment is None or settings.USE_TZ:
         return moment
@@ -32,12 +32,14 @@ def stored(moment: datetime | None) -> datetime | None:
         return moment.replace(tzinfo=None)
 
 
-def storable(rule: recurrence.Rule, moment: datetime | None, due: datetime) -> datetime | None:
+def next_storable_due(
+    rule: recurrence.Rule, moment: datetime | None, due: datetime
+) -> datetime | None:
     """Find the first due time from ``moment`` on that is later than ``due`` when read again.
 
     Without ``USE_TZ`` the second pass of an hour that a night repeats can not be told from the
     first, and a schedule would be due again and again until it is over.
     """
-    while moment is not None and aware(stored(moment)) <= aware(due):
+    while moment is not None and aware_utc(database_time(moment)) <= aware_utc(due):
         moment = recurrence.next_due(rule, moment)
     return moment

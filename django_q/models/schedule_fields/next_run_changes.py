@@ -9,16 +9,16 @@ from typing import Any
 from django.db import models, router, transaction
 
 from django_q import recurrence
-from django_q.exceptions import one_line
-from django_q.models.schedule_fields.due_times import aware, storable, stored
-from django_q.servers.database_clock import now_in
+from django_q.exceptions import short_repr
+from django_q.models.schedule_fields.due_times import aware_utc, database_time, next_storable_due
+from django_q.servers.database_clock import database_now
 
 #: What says when a schedule is due.
-RULE = ("schedule_type", "minutes", "cron", "time_zone")
+RULE_FIELDS = ("schedule_type", "minutes", "cron", "time_zone")
 #: What is no longer true when that is another.
-STATE = ("next_run", "anchor", "claimed", "error")
+RULE_STATE_FIELDS = ("next_run", "anchor", "claimed", "error")
 #: Minutes that the column holds in each database.
-MOST_MINUTES = 32767
+MAX_MINUTES = 32767
 
 
 class ScheduleQuerySet(models.QuerySet):
@@ -26,29 +26,31 @@ class ScheduleQuerySet(models.QuerySet):
 
     def update(self, **values: Any) -> int:
         """Change schedules; when they are due follows from their rule where that changes."""
-        if "next_run" in values or not values.keys() & {*RULE}:
+        if "next_run" in values or not values.keys() & {*RULE_FIELDS}:
             return super().update(**values)
         self._for_write = True
         with transaction.atomic(using=self.db):
-            before = {row["pk"]: row for row in self.order_by().values("pk", *RULE, "next_run")}
+            before = {
+                row["pk"]: row for row in self.order_by().values("pk", *RULE_FIELDS, "next_run")
+            }
             done = super().update(**values)
             for schedule in self.model._base_manager.using(self.db).filter(pk__in=list(before)):
-                restart(schedule, before[schedule.pk])
+                restart_changed_rule(schedule, before[schedule.pk])
         return done
 
     update.alters_data = True
 
 
-def restart(schedule: Any, before: Mapping[str, Any]) -> None:
+def restart_changed_rule(schedule: Any, before: Mapping[str, Any]) -> None:
     """Let the row of a schedule follow another rule, if it can be followed."""
-    if not has_another_rule(schedule, before):
+    if not has_changed_rule(schedule, before):
         return
     try:
-        begin(schedule, before)
+        begin_rule(schedule, before)
     except (recurrence.RecurrenceError, OverflowError):
         return  # who runs it says so
     rows = type(schedule)._base_manager.using(schedule._state.db).filter(pk=schedule.pk)
-    rows.update(**{name: getattr(schedule, name) for name in STATE})
+    rows.update(**{name: getattr(schedule, name) for name in RULE_STATE_FIELDS})
 
 
 def follow_rule(
@@ -58,52 +60,52 @@ def follow_rule(
 
     Raises ``RecurrenceError`` for a rule that is new and can not be followed.
     """
-    if update_fields is not None and not {*update_fields} & {*RULE}:
+    if update_fields is not None and not {*update_fields} & {*RULE_FIELDS}:
         return update_fields
-    before = kept(schedule, using)
-    if before and not has_another_rule(schedule, before):
+    before = saved_rule(schedule, using)
+    if before and not has_changed_rule(schedule, before):
         return update_fields
-    begin(schedule, before, using)
-    return update_fields and {*update_fields, *STATE}
+    begin_rule(schedule, before, using)
+    return update_fields and {*update_fields, *RULE_STATE_FIELDS}
 
 
-def kept(schedule: Any, using: str | None = None) -> dict[str, Any] | None:
+def saved_rule(schedule: Any, using: str | None = None) -> dict[str, Any] | None:
     """Read what the database has of a schedule's rule; None of one that is not there."""
     if schedule.pk is None:
         return None
     rows = type(schedule)._base_manager.using(using or alias_of(schedule))
-    return rows.filter(pk=schedule.pk).values(*RULE, "next_run").first()
+    return rows.filter(pk=schedule.pk).values(*RULE_FIELDS, "next_run").first()
 
 
-def has_another_rule(schedule: Any, before: Mapping[str, Any]) -> bool:
+def has_changed_rule(schedule: Any, before: Mapping[str, Any]) -> bool:
     """Whether what says when it is due differs from before; an empty value is none."""
     now = {**before, **vars(schedule)}  # fields that were deferred are as they were
-    return any(str(now[name] or "") != str(before[name] or "") for name in RULE)
+    return any(str(now[name] or "") != str(before[name] or "") for name in RULE_FIELDS)
 
 
-def begin(schedule: Any, before: Mapping[str, Any] | None, using: str | None = None) -> None:
+def begin_rule(schedule: Any, before: Mapping[str, Any] | None, using: str | None = None) -> None:
     """Let the rule of a schedule begin. Raises ``RecurrenceError`` if it can not be followed."""
-    check(schedule)
+    check_rule(schedule)
     if schedule.schedule_type == recurrence.CRON:
         given = schedule.next_run
         if before and given == before["next_run"]:
             given = None  # it follows from the rule before
-        schedule.next_run = first_due(schedule, given, now_in(using or alias_of(schedule)))
+        schedule.next_run = first_due(schedule, given, database_now(using or alias_of(schedule)))
     if before:
         schedule.anchor = schedule.claimed = schedule.error = None
 
 
-def check(schedule: Any) -> None:
+def check_rule(schedule: Any) -> None:
     """Raise ``RecurrenceError`` where the type lacks the value it needs."""
     if schedule.schedule_type == recurrence.MINUTES:
         try:
-            is_sensible = 0 < int(schedule.minutes or 0) <= MOST_MINUTES
+            is_sensible = 0 < int(schedule.minutes or 0) <= MAX_MINUTES
         except (TypeError, ValueError, OverflowError):
             is_sensible = False
         if not is_sensible:
-            got = one_line(schedule.minutes)
+            got = short_repr(schedule.minutes)
             raise recurrence.RecurrenceError(
-                f"'minutes' must be a number from 1 to {MOST_MINUTES}, got {got}."
+                f"'minutes' must be a number from 1 to {MAX_MINUTES}, got {got}."
             )
     if schedule.schedule_type == recurrence.CRON and not schedule.cron:
         raise recurrence.RecurrenceError("The type Cron needs a cron expression, got none.")
@@ -116,15 +118,15 @@ def first_due(schedule: Any, start: Any, now: datetime) -> datetime | None:
     """
     moment = now
     if start is not None:
-        start = aware(schedule._meta.get_field("next_run").to_python(start))
-        moment = start - recurrence.INSTANT if start > now else now
+        start = aware_utc(schedule._meta.get_field("next_run").to_python(start))
+        moment = start - recurrence.MICROSECOND if start > now else now
     rule = recurrence.Rule(recurrence.CRON, schedule.zone, moment, cron=schedule.cron)
-    following = storable(rule, recurrence.next_due(rule, moment), moment)
+    following = next_storable_due(rule, recurrence.next_due(rule, moment), moment)
     if following is None:
         raise recurrence.RecurrenceError(
-            f"{one_line(schedule.cron)} is over: it names no time after {moment}."
+            f"{short_repr(schedule.cron)} is over: it names no time after {moment}."
         )
-    return stored(following)
+    return database_time(following)
 
 
 def alias_of(schedule: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from django_q import recurrence
 
 #: By word, in lower case and without hyphens: the names of the constants, and what they stand for.
-TYPES = {
+SCHEDULE_TYPE_WORDS = {
     word: code
     for name, code in {
         "once": recurrence.ONCE,
@@ -31,4 +31,4 @@ def schedule_type(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     word = value.strip().lower().replace("-", "").replace("_", "")
-    return TYPES.get(word, value)
+    return SCHEDULE_TYPE_WORDS.get(word, value)

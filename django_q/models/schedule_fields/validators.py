@@ -12,7 +12,7 @@ from django_q.conf import Conf
 from django_q.exceptions import PackageError
 from django_q.models.schedule_fields import argument_text
 from django_q.wire import allowed_functions
-from django_q.wire.options import checked_function, normal_kwargs
+from django_q.wire.options import checked_function, normalize_kwargs
 
 
 def validate_cron(value: str) -> None:
@@ -68,7 +68,7 @@ def validate_call(func: str, hook: str | None, kwargs: str | None) -> None:
         field = "hook"
         checked_function(hook or "hook", "The hook of a schedule")
         field = "kwargs"
-        normal_kwargs(argument_text.parse_kwargs(kwargs))
+        normalize_kwargs(argument_text.parse_kwargs(kwargs))
     except PackageError as error:
         raise ValidationError({field: str(error)}, code=field) from error
     except ValueError:  # the field's own validator says so
@@ -83,6 +83,8 @@ def validate_functions(func: str, hook: str | None, kwargs: str | None) -> None:
     with contextlib.suppress(ValueError, TypeError):  # whose text is refused on its own
         named = argument_text.parse_kwargs(kwargs)
         calls["kwargs"] = {**named, **(named.get("q_options") or {})}.get("hook")
-    reasons = allowed_functions.reasons({name: call for name, call in calls.items() if call})
+    reasons = allowed_functions.refusal_reasons(
+        {name: call for name, call in calls.items() if call}
+    )
     if reasons:
         raise ValidationError(reasons)

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
-from django_q.exceptions import endure, safe_repr, safe_str
+from django_q.exceptions import contain_error, safe_repr, safe_str
 
 #: What travels as it is. Everything else is pickled on its own, and is its ``repr`` where it can
 #: not be read again.
-PLAIN = frozenset({str, int, float, bool, type(None)})
+PLAIN_VALUE_TYPES = frozenset({str, int, float, bool, type(None)})
 #: Errors of a chain, and frames of a traceback, that travel.
-MOST_ERRORS, MOST_FRAMES = 10, 100
+MAX_CHAINED_ERRORS, MAX_TRACEBACK_FRAMES = 10, 100
 #: Raised where a frame is wanted that stands somewhere else.
-HERE = compile("raise error", "", "exec")
+RAISE_CODE = compile("raise error", "", "exec")
 
 
 @dataclass
@@ -31,7 +31,7 @@ class PackedValue:
         try:
             return pickle.loads(self.data)
         except BaseException as error:
-            endure(error)
+            contain_error(error)
             return self.text
 
 
@@ -70,7 +70,7 @@ def packed(record: logging.LogRecord) -> dict[str, Any]:
     if error := fields.get("exc_info"):
         fields["exc_info"] = packed_error(error[1]) if error[1] is not None else None
     for name, value in fields.items():
-        if type(value) not in PLAIN and name not in ("args", "exc_info"):
+        if type(value) not in PLAIN_VALUE_TYPES and name not in ("args", "exc_info"):
             fields[name] = packed_value(value)
     return fields
 
@@ -89,7 +89,7 @@ def is_plain(args: Any) -> bool:
     """Whether the arguments of a message can travel as they are."""
     if isinstance(args, dict):
         args = (*args, *args.values())
-    return args is None or all(type(each) in PLAIN for each in args)
+    return args is None or all(type(each) in PLAIN_VALUE_TYPES for each in args)
 
 
 def text_of(record: logging.LogRecord) -> str:
@@ -97,7 +97,7 @@ def text_of(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
     except BaseException as error:
-        endure(error)
+        contain_error(error)
         return f"{safe_repr(record.msg)} {safe_repr(record.args)}"
 
 
@@ -107,7 +107,7 @@ def packed_value(value: Any) -> Any:
     try:
         return PackedValue(pickle.dumps(value, pickle.HIGHEST_PROTOCOL), text)
     except BaseException as error:
-        endure(error)
+        contain_error(error)
         return text
 
 
@@ -118,7 +118,7 @@ def unpacked_value(value: Any) -> Any:
 
 def packed_error(error: BaseException | None, depth: int = 0) -> PackedError | None:
     """Make plain values of an exception, of its traceback, and of those that it came of."""
-    if error is None or depth > MOST_ERRORS:
+    if error is None or depth > MAX_CHAINED_ERRORS:
         return None
     kind = type(error)
     text = safe_str(error)
@@ -140,14 +140,14 @@ def frames_of(trace: TracebackType | None) -> list[tuple[str, int, str, str]]:
         code, module = trace.tb_frame.f_code, str(trace.tb_frame.f_globals.get("__name__"))
         frames.append((code.co_filename, trace.tb_lineno or 0, code.co_name, module))
         trace = trace.tb_next
-    return frames[-MOST_FRAMES:]
+    return frames[-MAX_TRACEBACK_FRAMES:]
 
 
 def traceback_of(frames: list[tuple[str, int, str, str]]) -> TracebackType | None:
     """Make a traceback that leads through these places, with no variables in it."""
     trace = None
     for file, line, name, module in reversed(frames):
-        code = HERE.replace(co_filename=file, co_name=name, co_firstlineno=max(1, line))
+        code = RAISE_CODE.replace(co_filename=file, co_name=name, co_firstlineno=max(1, line))
         try:
             exec(code, {"__name__": module, "__file__": file, "error": LookupError()})
         except LookupError as raised:

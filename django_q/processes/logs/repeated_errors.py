@@ -8,23 +8,23 @@ import time
 from django_q.conf import logger
 
 #: Seconds between two lines about the same: at first, and at most.
-PAUSES = (5.0, 600.0)
+REPEATED_LOG_SECONDS = (5.0, 600.0)
 
 
-class Complaint:
+class ThrottledLog:
     """Says what goes wrong: at once, and while it lasts half as often each time.
 
-    ``over`` is what is said when it goes wrong no more.
+    ``recovery_text`` is what is said when it goes wrong no more.
     """
 
-    def __init__(self, over: str) -> None:
-        self.over = over
+    def __init__(self, recovery_text: str) -> None:
+        self.recovery_text = recovery_text
         self.due: dict[str, tuple[float, float]] = {}  # by the cause; monotonic, and the pause
 
     def __bool__(self) -> bool:
         return bool(self.due)
 
-    def say(
+    def log(
         self,
         cause: str,
         text: str,
@@ -34,16 +34,16 @@ class Complaint:
     ) -> bool:
         """Say something about a cause, unless that was said lately; whether it was said."""
         now = time.monotonic()
-        due, pause = self.due.get(cause, (now, PAUSES[0] / 2))
+        due, pause = self.due.get(cause, (now, REPEATED_LOG_SECONDS[0] / 2))
         if now < due:
             return False
-        pause = min(pause * 2, PAUSES[1])
+        pause = min(pause * 2, REPEATED_LOG_SECONDS[1])
         self.due[cause] = now + pause, pause
         logger.log(level, text, *args, exc_info=exc_info)
         return True
 
-    def end(self) -> None:
+    def log_recovery(self) -> None:
         """Note that all is well."""
         if self.due:
             self.due.clear()
-            logger.info(self.over)
+            logger.info(self.recovery_text)

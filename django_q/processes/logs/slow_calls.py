@@ -10,26 +10,29 @@ import threading
 import time
 from typing import Any
 
-from django_q.brokers.base import WAIT_WITH_WAKE_FD, Broker
+from django_q.brokers.base import WAKEABLE_WAIT_SECONDS, Broker
 from django_q.conf import Conf, logger
 
 #: Seconds that an answer may take before anybody hears of it, and between two looks.
-LONG, GLANCE = 3.0, 1.5
+SLOW_ANSWER_SECONDS, SLOW_ANSWER_CHECK_INTERVAL = 3.0, 1.5
 
 
-class Delay:
+class SlowDequeueWatch:
     """How long a broker takes to answer."""
 
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
         self.due = math.inf  # monotonic; when an answer must be there
-        self.told = (math.inf, 0.0)  # of what, by when it was due, and how late that had been
+        self.last_warning = (
+            math.inf,
+            0.0,
+        )  # of what, by when it was due, and how late that had been
 
     def dequeue(self, limit: int, wait: float | None) -> list[Any]:
         """Take deliveries as the broker does."""
-        most = min(WAIT_WITH_WAKE_FD, Conf.RETRY) if wait is None else wait
+        max_wait = min(WAKEABLE_WAIT_SECONDS, Conf.RETRY) if wait is None else wait
         # Others wait for as long as they like.
-        self.due = time.monotonic() + most if self.broker.takes_back else math.inf
+        self.due = time.monotonic() + max_wait if self.broker.has_uncounted_release else math.inf
         try:
             return self.broker.dequeue(limit, wait)
         finally:
@@ -38,25 +41,25 @@ class Delay:
     def watch(self) -> None:
         """Look again and again; the body of a thread."""
         while True:
-            time.sleep(GLANCE)
-            self.look(time.monotonic())
+            time.sleep(SLOW_ANSWER_CHECK_INTERVAL)
+            self.warn_if_slow(time.monotonic())
 
-    def look(self, now: float) -> None:
+    def warn_if_slow(self, now: float) -> None:
         """Say how long an answer has been waited for, half as often each time."""
-        due = min(self.due, self.broker.asking_since)
+        due = min(self.due, self.broker.query_started_at)
         seconds = now - due
-        told = self.told[1] if self.told[0] == due else 0.0
-        if seconds > max(LONG, 2 * told):
-            self.told = due, seconds
+        last_seconds = self.last_warning[1] if self.last_warning[0] == due else 0.0
+        if seconds > max(SLOW_ANSWER_SECONDS, 2 * last_seconds):
+            self.last_warning = due, seconds
             logger.warning(
                 "the pusher has waited for %.0f seconds for an answer of %s",
                 seconds,
-                self.broker.place(),
+                self.broker.location(),
             )
 
 
-def watched(broker: Broker) -> Delay:
+def watch_slow_dequeues(broker: Broker) -> SlowDequeueWatch:
     """Have a thread watch how long a broker takes to answer."""
-    delay = Delay(broker)
-    threading.Thread(target=delay.watch, name="delay", daemon=True).start()
-    return delay
+    slow_watch = SlowDequeueWatch(broker)
+    threading.Thread(target=slow_watch.watch, name="delay", daemon=True).start()
+    return slow_watch

@@ -7,16 +7,16 @@ from typing import Any
 
 from django_q.brokers.base import Broker
 from django_q.conf import Conf
-from django_q.exceptions import endure
-from django_q.processes.call_timeout import patience
-from django_q.processes.logs.step_failures import Failures
+from django_q.exceptions import contain_error
+from django_q.processes.call_timeout import call_timeout
+from django_q.processes.logs.step_failures import StepFailureLog
 from django_q.status import Stat
 
 #: Seconds between heartbeats of an idle cluster. One at work beats every GUARD_CYCLE.
-IDLE_BEAT = 5.0
+IDLE_HEARTBEAT_INTERVAL = 5.0
 
 
-class Heartbeat:
+class HeartbeatWriter:
     """Saves snapshots of a cluster, for those who look."""
 
     def __init__(self, broker: Broker, sentinel: Any) -> None:
@@ -24,22 +24,24 @@ class Heartbeat:
         self.due = 0.0  # monotonic; when to save the next one
         self._finished = 0  # deliveries finished when the last one was saved
         texts = "the heartbeat could not be saved", "heartbeats are saved again"
-        self._failures = Failures(broker, *texts)
+        self._failures = StepFailureLog(broker, *texts)
 
     def beat(self, now: float, finished: int, busy: bool) -> None:
         """Save a snapshot; an idle cluster does so less often."""
         idle = finished == self._finished and not busy
         self._finished = finished
-        self.due = now + (max(IDLE_BEAT, Conf.GUARD_CYCLE) if idle else Conf.GUARD_CYCLE)
+        self.due = now + (
+            max(IDLE_HEARTBEAT_INTERVAL, Conf.GUARD_CYCLE) if idle else Conf.GUARD_CYCLE
+        )
         try:
-            with patience():
+            with call_timeout():
                 snapshot(self.sentinel).save(self.broker)
             self._failures.success()
         except BaseException as error:  # of a broker that others wrote, too
-            endure(error)
+            contain_error(error)
             self.broker.close()
-            self.due = time.monotonic() + IDLE_BEAT
-            self._failures.log(error, IDLE_BEAT)
+            self.due = time.monotonic() + IDLE_HEARTBEAT_INTERVAL
+            self._failures.log(error, IDLE_HEARTBEAT_INTERVAL)
 
 
 def snapshot(sentinel: Any) -> Stat:

@@ -7,21 +7,21 @@ import queue
 from collections import deque
 from typing import Any
 
-from django_q.completion.dead_letters import Abandoned
+from django_q.completion.dead_letters import OrphanedDeliveries
 from django_q.queues import STOP
 
 
-class Leftovers:
+class OrphanQueue:
     """Keeps what was abandoned until the monitor's queue takes it; true while there is any."""
 
     def __init__(self, result_queue: Any) -> None:
         self.result_queue = result_queue
-        self.waiting: deque[Abandoned | str] = deque()
+        self.waiting: deque[OrphanedDeliveries | str] = deque()
 
     def __bool__(self) -> bool:
         return bool(self.waiting)
 
-    def add(self, item: Abandoned | str) -> None:
+    def add(self, item: OrphanedDeliveries | str) -> None:
         """Keep what a worker had in hand when it ended, or ``STOP``."""
         self.waiting.append(item)
 
@@ -29,9 +29,9 @@ class Leftovers:
         """Keep what no worker has taken from the task queue, to be handed back in its order."""
         unfinished = [(job[0], job[2]) for job in task_queue.get_all() if job != STOP]
         if unfinished:
-            self.add(Abandoned("the cluster stopped", unfinished=unfinished))
+            self.add(OrphanedDeliveries("the cluster stopped", unfinished=unfinished))
 
-    def pass_on(self) -> None:
+    def send_to_monitor(self) -> None:
         """Tell the monitor, without waiting for it."""
         with contextlib.suppress(queue.Full):
             while self.waiting:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django_q.completion.completion import Spent
-from django_q.queues import Queue, SharedCount
+from django_q.completion.completion import DoneReceipts
+from django_q.queues import LockFreeCounter, Queue
 
 
 class ResultQueue(Queue):
@@ -14,7 +14,7 @@ class ResultQueue(Queue):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stuck = SharedCount()
+        self.stuck = LockFreeCounter()
 
     @property
     def is_stuck(self) -> bool:
@@ -28,7 +28,7 @@ class ResultQueue(Queue):
             stuck.close()
 
 
-def say_stuck(result_queue: Any, is_stuck: bool) -> None:
+def set_stuck(result_queue: Any, is_stuck: bool) -> None:
     """Note whether what is taken off a queue of results can be written somewhere."""
     if isinstance(result_queue, ResultQueue):
         result_queue.stuck.reset()
@@ -40,7 +40,7 @@ def receipts_in(results: Iterable[Any]) -> list[Any]:
     """List the receipts of results."""
     found: list[Any] = []
     for each in results:
-        if isinstance(each, Spent):
+        if isinstance(each, DoneReceipts):
             found += each.receipts
         elif isinstance(each, dict) and "ack_id" in each:
             found.append(each["ack_id"])

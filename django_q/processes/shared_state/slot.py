@@ -13,11 +13,11 @@ from multiprocessing.sharedctypes import RawArray
 from typing import Any
 
 #: Bytes for the list of deliveries in hand, and for the label of the task.
-BATCH_BYTES = 8192
-LABEL_BYTES = 512
+SLOT_BATCH_BYTES = 8192
+SLOT_LABEL_BYTES = 512
 
 
-class State(IntEnum):
+class WorkerState(IntEnum):
     """What a worker is up to."""
 
     STARTING = 0  # not ready yet
@@ -27,7 +27,7 @@ class State(IntEnum):
     TIMED_OUT = 4  # ended after a task that ran into its time limit
 
 
-class Field:
+class SlotField:
     """The numbers of a slot; times are monotonic. Plain integers, as most of it is per task."""
 
     SEQUENCE = 0  # odd while the batch is written
@@ -44,25 +44,25 @@ class Field:
     COUNT = 11  # of these
 
 
-NUMBERS = 8 * Field.COUNT
-SIZE = NUMBERS + BATCH_BYTES + LABEL_BYTES
+SLOT_NUMBERS_BYTES = 8 * SlotField.COUNT
+SLOT_BYTES = SLOT_NUMBERS_BYTES + SLOT_BATCH_BYTES + SLOT_LABEL_BYTES
 
 #: One delivery in hand: its receipt, and the number of its attempt.
-InHand = tuple[Any, int]
+HeldDelivery = tuple[Any, int]
 
 
 @dataclass
-class Hand:
+class HeldDeliveries:
     """What a worker has in hand."""
 
-    batch: list[InHand] = field(default_factory=list)
+    batch: list[HeldDelivery] = field(default_factory=list)
     position: int = 0  # index of the one that runs
     since: float = 0.0
     is_read: bool = True  # whether the task has begun; until then its package is being read
     has_returned: bool = False  # whether the task has succeeded; its result is being seen to
 
     @property
-    def running(self) -> InHand | None:
+    def running(self) -> HeldDelivery | None:
         """The delivery whose task runs."""
         return self.batch[self.position] if self.position < len(self.batch) else None
 
@@ -73,132 +73,135 @@ class Slot:
     def __init__(self, memory: Any) -> None:
         self.memory = memory
         view = memoryview(memory).cast("B")
-        self.numbers = view[:NUMBERS].cast("d")
-        self.batch = view[NUMBERS : NUMBERS + BATCH_BYTES]
-        self.label = view[NUMBERS + BATCH_BYTES :]
+        self.numbers = view[:SLOT_NUMBERS_BYTES].cast("d")
+        self.batch = view[SLOT_NUMBERS_BYTES : SLOT_NUMBERS_BYTES + SLOT_BATCH_BYTES]
+        self.label = view[SLOT_NUMBERS_BYTES + SLOT_BATCH_BYTES :]
 
     def __reduce__(self) -> tuple:
         return Slot, (self.memory,)
 
     @property
-    def state(self) -> State:
+    def state(self) -> WorkerState:
         """What the worker is up to."""
-        return State(int(self.numbers[Field.STATE]))
+        return WorkerState(int(self.numbers[SlotField.STATE]))
 
     @state.setter
-    def state(self, state: State) -> None:
-        self.numbers[Field.STATE] = state
+    def state(self, state: WorkerState) -> None:
+        self.numbers[SlotField.STATE] = state
 
     @property
     def finished(self) -> int:
         """Deliveries finished."""
-        return int(self.numbers[Field.FINISHED])
+        return int(self.numbers[SlotField.FINISHED])
 
     def reset(self) -> None:
         """Make the slot ready for a new worker; what was counted stays."""
-        self.numbers[Field.SEQUENCE] = 0
-        self.numbers[Field.BATCH] = 0
-        self.numbers[Field.DEADLINE] = 0.0
-        self.state = State.STARTING
+        self.numbers[SlotField.SEQUENCE] = 0
+        self.numbers[SlotField.BATCH] = 0
+        self.numbers[SlotField.DEADLINE] = 0.0
+        self.state = WorkerState.STARTING
 
-    def take(self, batch: list[InHand]) -> None:
+    def take_batch(self, batch: list[HeldDelivery]) -> None:
         """Write down a batch before its first task starts."""
         numbers = self.numbers
-        numbers[Field.POSITION] = 0
-        numbers[Field.SINCE] = numbers[Field.DEADLINE] = 0.0
-        numbers[Field.READ] = numbers[Field.RETURNED] = 0.0
+        numbers[SlotField.POSITION] = 0
+        numbers[SlotField.SINCE] = numbers[SlotField.DEADLINE] = 0.0
+        numbers[SlotField.READ] = numbers[SlotField.RETURNED] = 0.0
         self._write(batch)
-        numbers[Field.STATE] = State.BUSY
+        numbers[SlotField.STATE] = WorkerState.BUSY
 
-    def keep(self, count: int) -> None:
+    def truncate_batch(self, count: int) -> None:
         """Forget all of the batch but the first ``count``: the others were put back."""
         self._write(self.read().batch[:count])
 
-    def _write(self, batch: list[InHand]) -> None:
+    def _write(self, batch: list[HeldDelivery]) -> None:
         data = pickle.dumps(batch, pickle.HIGHEST_PROTOCOL)
-        while len(data) > BATCH_BYTES:  # those left out come back when their lease ends
+        while len(data) > SLOT_BATCH_BYTES:  # those left out come back when their lease ends
             batch = batch[: len(batch) // 2]
             data = pickle.dumps(batch, pickle.HIGHEST_PROTOCOL)
         numbers = self.numbers
-        numbers[Field.SEQUENCE] += 1
+        numbers[SlotField.SEQUENCE] += 1
         self.batch[: len(data)] = data
-        numbers[Field.BATCH] = len(data)
-        numbers[Field.SEQUENCE] += 1
+        numbers[SlotField.BATCH] = len(data)
+        numbers[SlotField.SEQUENCE] += 1
 
-    def begin(self, position: int, now: float, limit: float | None) -> None:
+    def begin_reading(self, position: int, now: float, limit: float | None) -> None:
         """Write down which of the batch is read now, and the seconds that this may take."""
         numbers = self.numbers
-        numbers[Field.POSITION] = position
-        numbers[Field.SINCE] = now
-        numbers[Field.DEADLINE] = now + limit if limit else 0.0
+        numbers[SlotField.POSITION] = position
+        numbers[SlotField.SINCE] = now
+        numbers[SlotField.DEADLINE] = now + limit if limit else 0.0
 
-    def start(self, position: int, now: float, limit: float | None) -> None:
+    def start_task(self, position: int, now: float, limit: float | None) -> None:
         """Write down that it starts, with its own time limit in seconds."""
         numbers = self.numbers
-        numbers[Field.DEADLINE] = now + limit if limit else 0.0
-        numbers[Field.READ] = position + 1
+        numbers[SlotField.DEADLINE] = now + limit if limit else 0.0
+        numbers[SlotField.READ] = position + 1
 
-    def end_task(self, position: int) -> None:
+    def note_task_success(self, position: int) -> None:
         """Write down that the task itself has succeeded."""
-        self.numbers[Field.RETURNED] = position + 1
+        self.numbers[SlotField.RETURNED] = position + 1
 
-    def finish(self, count: int, state: State = State.IDLE) -> None:
+    def finish_batch(self, count: int, state: WorkerState = WorkerState.IDLE) -> None:
         """Write down that the whole batch is finished and handed on."""
         numbers = self.numbers
-        numbers[Field.FINISHED] += count
-        numbers[Field.DEADLINE] = 0.0
-        numbers[Field.BATCH] = 0
-        numbers[Field.STATE] = state
+        numbers[SlotField.FINISHED] += count
+        numbers[SlotField.DEADLINE] = 0.0
+        numbers[SlotField.BATCH] = 0
+        numbers[SlotField.STATE] = state
 
-    def end(self, state: State, until: float) -> None:
+    def end_worker(self, state: WorkerState, until: float) -> None:
         """Write down that this worker takes no more tasks, and when its process has to be gone."""
-        self.numbers[Field.DEADLINE] = until
+        self.numbers[SlotField.DEADLINE] = until
         self.state = state
 
     @property
     def deadline(self) -> float:
         """When what runs has to be over, monotonic; 0 for never."""
-        return self.numbers[Field.DEADLINE]
+        return self.numbers[SlotField.DEADLINE]
 
-    def describe(self, text: str) -> None:
+    def set_label(self, text: str) -> None:
         """Label the task that runs, for people who look."""
-        data = text.encode(errors="replace")[:LABEL_BYTES]
+        data = text.encode(errors="replace")[:SLOT_LABEL_BYTES]
         self.label[: len(data)] = data
-        self.numbers[Field.LABEL] = len(data)
-        self.numbers[Field.LABELLED] = self.numbers[Field.SINCE]
+        self.numbers[SlotField.LABEL] = len(data)
+        self.numbers[SlotField.LABELLED] = self.numbers[SlotField.SINCE]
 
     @property
-    def description(self) -> str:
+    def current_label(self) -> str:
         """The label of the task that runs; empty where it has none."""
         numbers = self.numbers
-        if self.state is not State.BUSY or numbers[Field.LABELLED] != numbers[Field.SINCE]:
+        if (
+            self.state is not WorkerState.BUSY
+            or numbers[SlotField.LABELLED] != numbers[SlotField.SINCE]
+        ):
             return ""
-        return bytes(self.label[: int(numbers[Field.LABEL])]).decode(errors="replace")
+        return bytes(self.label[: int(numbers[SlotField.LABEL])]).decode(errors="replace")
 
-    def read(self) -> Hand:
+    def read(self) -> HeldDeliveries:
         """Read what is in hand; nothing when it can not be read whole."""
         numbers = self.numbers
         for _ in range(100):
-            sequence = numbers[Field.SEQUENCE]
-            data = bytes(self.batch[: int(numbers[Field.BATCH])])
-            hand = Hand(
+            sequence = numbers[SlotField.SEQUENCE]
+            data = bytes(self.batch[: int(numbers[SlotField.BATCH])])
+            held = HeldDeliveries(
                 [],
-                int(numbers[Field.POSITION]),
-                numbers[Field.SINCE],
-                numbers[Field.READ] > numbers[Field.POSITION],
-                numbers[Field.RETURNED] > numbers[Field.POSITION],
+                int(numbers[SlotField.POSITION]),
+                numbers[SlotField.SINCE],
+                numbers[SlotField.READ] > numbers[SlotField.POSITION],
+                numbers[SlotField.RETURNED] > numbers[SlotField.POSITION],
             )
-            if sequence % 2 == 0 and numbers[Field.SEQUENCE] == sequence:
-                hand.batch = pickle.loads(data) if data else []
-                return hand
-        return Hand()  # its worker was killed while it wrote: nothing had started
+            if sequence % 2 == 0 and numbers[SlotField.SEQUENCE] == sequence:
+                held.batch = pickle.loads(data) if data else []
+                return held
+        return HeldDeliveries()  # its worker was killed while it wrote: nothing had started
 
 
 class Slots:
     """The slots of a cluster."""
 
     def __init__(self, count: int) -> None:
-        self.slots = [Slot(RawArray("B", SIZE)) for _ in range(count)]
+        self.slots = [Slot(RawArray("B", SLOT_BYTES)) for _ in range(count)]
 
     def __getitem__(self, index: int) -> Slot:
         return self.slots[index]
@@ -212,7 +215,7 @@ class Slots:
     @property
     def idle(self) -> int:
         """Workers that wait for a task."""
-        return sum(slot.numbers[Field.STATE] == State.IDLE for slot in self.slots)
+        return sum(slot.numbers[SlotField.STATE] == WorkerState.IDLE for slot in self.slots)
 
     @property
     def finished(self) -> int:
@@ -220,46 +223,51 @@ class Slots:
         return sum(slot.finished for slot in self.slots)
 
 
-class TimerSlot:
+class TimerSlotAdapter:
     """The face of a Slot over the ``multiprocessing.Value`` that Django Q's workers take.
 
     Its value: -1 idle, 0 timed out, -2 recycled, otherwise the seconds that the task may run.
     """
 
-    VALUES = {State.STARTING: -1, State.IDLE: -1, State.RECYCLED: -2, State.TIMED_OUT: 0}
+    TIMER_VALUES = {
+        WorkerState.STARTING: -1,
+        WorkerState.IDLE: -1,
+        WorkerState.RECYCLED: -2,
+        WorkerState.TIMED_OUT: 0,
+    }
 
     def __init__(self, timer: Any) -> None:
         self.timer = timer
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "state":
-            self.timer.value = self.VALUES.get(value, -1)
+            self.timer.value = self.TIMER_VALUES.get(value, -1)
         else:
             super().__setattr__(name, value)
 
-    def take(self, batch: list[InHand]) -> None:
+    def take_batch(self, batch: list[HeldDelivery]) -> None:
         """Nothing to write down."""
 
-    def keep(self, count: int) -> None:
+    def truncate_batch(self, count: int) -> None:
         """Nothing to forget."""
 
-    def begin(self, position: int, now: float, limit: float | None) -> None:
+    def begin_reading(self, position: int, now: float, limit: float | None) -> None:
         """Nobody looks before the task has begun."""
 
-    def start(self, position: int, now: float, limit: float | None) -> None:
+    def start_task(self, position: int, now: float, limit: float | None) -> None:
         """Set the time limit."""
         self.timer.value = limit or -1
 
-    def end_task(self, position: int) -> None:
+    def note_task_success(self, position: int) -> None:
         """Nobody asks."""
 
-    def finish(self, count: int, state: State = State.IDLE) -> None:
+    def finish_batch(self, count: int, state: WorkerState = WorkerState.IDLE) -> None:
         """Set the timer back."""
         self.state = state
 
-    def end(self, state: State, until: float) -> None:
+    def end_worker(self, state: WorkerState, until: float) -> None:
         """Set how the worker ends."""
         self.state = state
 
-    def describe(self, text: str) -> None:
+    def set_label(self, text: str) -> None:
         """No place for it."""

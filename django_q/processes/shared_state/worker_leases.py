@@ -12,50 +12,52 @@ from typing import Any
 
 from django_q.brokers.base import Broker
 from django_q.conf import Conf
-from django_q.exceptions import endure
-from django_q.processes.call_timeout import patience
-from django_q.processes.logs.step_failures import Failures
+from django_q.exceptions import contain_error
+from django_q.processes.call_timeout import call_timeout
+from django_q.processes.logs.step_failures import StepFailureLog
 from django_q.processes.shared_state.slot import Slot, Slots
 
 #: Share of a lease that must be left when a task starts.
-LEFT_AT_START = 0.45
+MIN_START_LEASE_SHARE = 0.45
 #: Share of a lease between two looks here. What is younger than that is left alone.
-LOOK = 0.125
+EXTEND_INTERVAL_SHARE = 0.125
 
 
-class Leases:
+class WorkerLeases:
     """Extends the leases of the tasks that run, so that nobody else gets them meanwhile."""
 
     def __init__(self, broker: Broker, slots: Slots) -> None:
         self.broker, self.slots = broker, slots
         self.due = 0.0  # monotonic; when to extend next
         texts = "leases could not be extended", "leases are extended again"
-        self.failures = Failures(broker, *texts)
+        self.failures = StepFailureLog(broker, *texts)
 
     def extend(self, now: float) -> None:
         """Extend what has been in hand for a while."""
-        self.due = now + LOOK * Conf.RETRY
-        long_ago = now - LOOK * Conf.RETRY
-        receipts = [receipt for slot in self.slots for receipt in held(slot, long_ago)]
+        self.due = now + EXTEND_INTERVAL_SHARE * Conf.RETRY
+        long_ago = now - EXTEND_INTERVAL_SHARE * Conf.RETRY
+        receipts = [receipt for slot in self.slots for receipt in held_receipts(slot, long_ago)]
         if not receipts:
             return
         try:
-            with patience():
+            with call_timeout():
                 self.broker.extend(receipts, Conf.RETRY)
             self.failures.success()
         except BaseException as error:  # of a broker that others wrote, too
-            endure(error)
+            contain_error(error)
             self.broker.close()
-            self.due = time.monotonic() + LOOK * Conf.RETRY  # it may have taken long
-            self.failures.log(error, LOOK * Conf.RETRY)
+            self.due = (
+                time.monotonic() + EXTEND_INTERVAL_SHARE * Conf.RETRY
+            )  # it may have taken long
+            self.failures.log(error, EXTEND_INTERVAL_SHARE * Conf.RETRY)
 
 
-def held(slot: Slot, before: float) -> list[Any]:
+def held_receipts(slot: Slot, before: float) -> list[Any]:
     """List the receipts of what a worker has finished or runs, where that began long ago.
 
     Not of what waits behind it: another cluster may take that when its lease ends.
     """
-    hand = slot.read()
-    if not hand.batch or hand.since > before:
+    held = slot.read()
+    if not held.batch or held.since > before:
         return []
-    return [ack_id for ack_id, _ in hand.batch[: hand.position + 1]]
+    return [ack_id for ack_id, _ in held.batch[: held.position + 1]]

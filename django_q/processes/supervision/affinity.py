@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django_q.conf import Conf, logger
-from django_q.exceptions import brief
+from django_q.exceptions import error_summary
 from django_q.foreign_code.optional_packages import psutil
 
 
@@ -16,27 +16,27 @@ def set_cpu_affinity(n: int, process_ids: Sequence[int], actual: bool | None = N
     ``actual`` False, as in tests, it only logs.
     """
     for index, pid in enumerate(process_ids):
-        bind(n, pid, index, actual)
+        bind_to_processors(n, pid, index, actual)
 
 
-def bind(n: int, pid: int, index: int, actual: bool | None = None) -> None:
+def bind_to_processors(n: int, pid: int, index: int, actual: bool | None = None) -> None:
     """Bind one process, the one of this index, to its ``n`` processors."""
     if not n:
         return
     if psutil is None or not hasattr(psutil.Process, "cpu_affinity"):
         logger.warning("Q_CLUSTER['cpu_affinity'] needs psutil, and a platform that has affinity")
         return
-    processors = share(n, index, psutil.Process().cpu_affinity())
+    processors = processors_for_index(n, index, psutil.Process().cpu_affinity())
     try:
         if not Conf.TESTING if actual is None else actual:
             psutil.Process(pid).cpu_affinity(processors)
     except (psutil.Error, OSError, ValueError) as error:
-        logger.warning("%s can not be bound to cpu %s: %s", pid, processors, brief(error))
+        logger.warning("%s can not be bound to cpu %s: %s", pid, processors, error_summary(error))
         return
     logger.info("%s will use cpu %s", pid, processors)
 
 
-def share(n: int, index: int, processors: Sequence[int]) -> list[int]:
+def processors_for_index(n: int, index: int, processors: Sequence[int]) -> list[int]:
     """Deal processors out: ``n`` for each index, starting over at the end."""
     n, total = min(n, len(processors)), len(processors)
     return [processors[(index * n + offset) % total] for offset in range(n)]

@@ -9,33 +9,33 @@ import threading
 from types import FrameType
 
 from django_q.conf import logger
-from django_q.execution.time_limit import SUPPORTED
+from django_q.execution.time_limit import HAS_SETITIMER
 
 #: Seconds for which what was left may go on when there is nothing else to do.
-FAREWELL = 5.0
+EXIT_TIMEOUT = 5.0
 
 
-def limit_farewell() -> None:
-    """Let this process end in ``FAREWELL`` seconds, whatever it waits for by then."""
-    if SUPPORTED:
-        signal.signal(signal.SIGALRM, leave)
+def limit_exit_time() -> None:
+    """Let this process end in ``EXIT_TIMEOUT`` seconds, whatever it waits for by then."""
+    if HAS_SETITIMER:
+        signal.signal(signal.SIGALRM, exit_without_waiting)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
-        signal.setitimer(signal.ITIMER_REAL, FAREWELL)
+        signal.setitimer(signal.ITIMER_REAL, EXIT_TIMEOUT)
 
 
-def leave(signum: int, frame: FrameType | None) -> None:
+def exit_without_waiting(signum: int, frame: FrameType | None) -> None:
     """End without what still runs; the handler of a Unix signal."""
     try:
         logger.warning(
             "%s ends without what was left running in it: %s",
             multiprocessing.current_process().name,
-            ", ".join(left_running()) or "nothing that Python knows of",
+            ", ".join(running_threads_and_processes()) or "nothing that Python knows of",
         )
     finally:
         os._exit(0)
 
 
-def left_running() -> list[str]:
+def running_threads_and_processes() -> list[str]:
     """Name the threads and the processes that Python waits for before it ends a process."""
     main = threading.main_thread()
     threads = [each for each in threading.enumerate() if not each.daemon and each is not main]

@@ -9,7 +9,7 @@ import threading
 import time
 
 #: Libraries that do so.
-LIBRARIES = ("gevent", "eventlet")
+GREEN_THREAD_LIBRARIES = ("gevent", "eventlet")
 
 
 def patched_by() -> str | None:
@@ -18,7 +18,7 @@ def patched_by() -> str | None:
     parts += (threading.Lock, getattr(threading, "_start_new_thread", None))
     for part in parts:
         library = (getattr(part, "__module__", None) or "").split(".")[0]
-        if library in LIBRARIES:
+        if library in GREEN_THREAD_LIBRARIES:
             return library
     return None
 

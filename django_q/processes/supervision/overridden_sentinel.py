@@ -8,20 +8,20 @@ from django_q.conf import logger
 from django_q.processes.supervision import process_start
 
 #: Methods of the predecessors' sentinel that are not called here.
-UNHEARD = (
+UNCALLED_METHODS = (
     *("guard", "reincarnate", "queue_name"),
     *("spawn_process", "spawn_pusher", "spawn_worker", "spawn_monitor"),
 )
 
 
-class Compatible:
+class SentinelCompatibility:
     """The base of the sentinel: names of the predecessors."""
 
     children: list[Any]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if names := [name for name in UNHEARD if name in vars(cls)]:
+        if names := [name for name in UNCALLED_METHODS if name in vars(cls)]:
             logger.warning(
                 "%s.%s overrides what no sentinel of this django_q calls: %s. "
                 "Processes are made in django_q.processes.supervision.process_start.",

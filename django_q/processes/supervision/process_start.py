@@ -24,14 +24,18 @@ from typing import Any
 import django
 
 from django_q.conf import Conf, logger
-from django_q.foreign_code.guards import Inside
+from django_q.foreign_code.guards import CurrentForeignCall
 from django_q.foreign_code.optional_packages import setproctitle
 from django_q.processes.logs import log_queue
-from django_q.processes.logs.log_queue import LogQueue, Sender
-from django_q.processes.shared_state.foreign_call_record import Doorway
-from django_q.processes.shared_state.liveness import Pulse
-from django_q.processes.supervision.exit_timeout import limit_farewell
-from django_q.processes.supervision.unix_signals import STOPS, hear_of_children, unblock
+from django_q.processes.logs.log_queue import LogQueue, LogSender
+from django_q.processes.shared_state.foreign_call_record import ForeignCallRecord
+from django_q.processes.shared_state.liveness import LivenessTimestamp
+from django_q.processes.supervision.exit_timeout import limit_exit_time
+from django_q.processes.supervision.unix_signals import (
+    STOP_SIGNALS,
+    enable_child_exit_codes,
+    unblock_needed_signals,
+)
 from django_q.queues import Flag
 from django_q.servers import connections
 from django_q.text.printable import printable
@@ -48,54 +52,54 @@ SENTINEL, PUSHER, WORKER, MONITOR, SCHEDULER, LOGGER = (
 )
 
 #: Those of which a sentinel has one each.
-SINGLE = (PUSHER, MONITOR, SCHEDULER)
+SINGLE_PROCESS_ROLES = (PUSHER, MONITOR, SCHEDULER)
 
 
-def context() -> BaseContext:
+def multiprocessing_context() -> BaseContext:
     """Choose how processes start: as set, or by fork where the platform has it."""
     methods = multiprocessing.get_all_start_methods()
     default = "fork" if "fork" in methods and sys.platform != "darwin" else methods[0]
     return multiprocessing.get_context(Conf.START_METHOD or default)
 
 
-def spawn(
+def start_process(
     path: str,
     args: tuple,
     name: str,
-    leash: Flag,
+    parent_flag: Flag,
     daemon: bool = False,
-    late: tuple = (),
-    pulse: Pulse | None = None,
-    doorway: Doorway | None = None,
+    args_after_setup: tuple = (),
+    liveness: LivenessTimestamp | None = None,
+    running_code: ForeignCallRecord | None = None,
 ) -> Any:
     """Start a process whose body is the function at a dotted path.
 
-    It hangs on ``leash``, whose writing end nobody else may hold. ``late`` holds further
-    arguments, whose classes need Django before they can be read. ``pulse`` is what it shows by
-    a thread that it lives; into ``doorway`` it writes in whose code it is.
+    It ends when ``parent_flag`` does, whose writing end nobody else may hold. ``args_after_setup``
+    holds further arguments, whose classes need Django before they can be unpickled. A thread of
+    the process writes to ``liveness``; the process writes into ``running_code`` whose code it runs.
     """
     connections.close_all()
-    birth = Birth(
+    target = ProcessStart(
         path,
         args,
-        pickle.dumps(late),
-        leash,
+        pickle.dumps(args_after_setup),
+        parent_flag,
         os.environ.get("Q_CLUSTER_NAME"),
-        logs_to_terminal(),
-        Sender.own.log if Sender.own and name != LOGGER else None,
-        pulse,
-        doorway,
+        has_terminal_handler(),
+        LogSender.own.log if LogSender.own and name != LOGGER else None,
+        liveness,
+        running_code,
     )
-    process = context().Process(target=birth, name=name, daemon=daemon)
-    if context().get_start_method() != "fork":
+    process = multiprocessing_context().Process(target=target, name=name, daemon=daemon)
+    if multiprocessing_context().get_start_method() != "fork":
         # Before, because to start it lets the signals come that are held back.
         resource_tracker.ensure_running()
-    with held_back():
+    with stop_signals_blocked():
         process.start()
     return process
 
 
-def share_memory() -> None:
+def freeze_garbage_collector() -> None:
     """Keep the collector off what there is, so that forked processes go on sharing it.
 
     It would write into each object, and a page that is written to is copied.
@@ -103,100 +107,109 @@ def share_memory() -> None:
     gc.freeze()
 
 
-class Given(Enum):
+class ArgumentPlaceholder(Enum):
     """Arguments that a process finds when it is born."""
 
-    LEASH = "leash"  #: its own end of what it hangs on, see Leash
+    PARENT_FLAG = "leash"  #: its own end of what it hangs on, see Leash
 
 
-class Birth:
+class ProcessStart:
     """What a process needs to begin; called in the child."""
 
     def __init__(
         self,
         path: str,
         args: tuple,
-        late: bytes,
-        leash: Flag,
+        args_after_setup: bytes,
+        parent_flag: Flag,
         cluster: str | None,
-        logs: bool,
+        uses_terminal: bool,
         log: LogQueue | None,
-        pulse: Pulse | None,
-        doorway: Doorway | None,
+        liveness: LivenessTimestamp | None,
+        running_code: ForeignCallRecord | None,
     ) -> None:
-        self.path, self.args, self.late = path, args, late
-        self.leash, self.cluster, self.logs = leash, cluster, logs
-        self.log, self.pulse, self.doorway = log, pulse, doorway
+        self.path, self.args, self.args_after_setup = path, args, args_after_setup
+        self.parent_flag, self.cluster, self.uses_terminal = parent_flag, cluster, uses_terminal
+        self.log, self.liveness, self.running_code = log, liveness, running_code
 
     def __call__(self) -> None:
-        Leash.take(self.leash)
-        connections.Opened.forget()
-        if self.doorway is not None:
-            Inside.adopt(self.doorway)
+        ParentWatch.begin(self.parent_flag)
+        connections.OpenedConnections.forget()
+        if self.running_code is not None:
+            CurrentForeignCall.use_recorder(self.running_code)
         if not django.apps.apps.ready:
             if self.cluster:
                 os.environ["Q_CLUSTER_NAME"] = self.cluster
             django.setup()
         is_worker = multiprocessing.current_process().name.startswith(WORKER)
-        (connections.suit_tasks if is_worker else connections.suit_cluster)()
-        if self.logs:
+        (
+            connections.restore_project_databases
+            if is_worker
+            else connections.configure_cluster_databases
+        )()
+        if self.uses_terminal:
             log_to_terminal()
         self.send_log(is_worker)
-        ignore_unix_signals()
-        hear_of_children()
-        unblock()
-        retitle("")
-        if self.pulse:
-            self.pulse.keep()
+        ignore_stop_signals()
+        enable_child_exit_codes()
+        unblock_needed_signals()
+        set_process_title("")
+        if self.liveness:
+            self.liveness.beat_in_thread()
         try:
             self.run()
         finally:
-            limit_farewell()
+            limit_exit_time()
             # Python lets go of handlers before its process ends.
-            signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+            signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
 
     def run(self) -> None:
         """Run the body. What it raises is logged here: Python would write to a stream, and wait."""
         body: Callable = resolve(self.path)
-        args = [self.leash if each is Given.LEASH else each for each in self.args]
+        args = [
+            self.parent_flag if each is ArgumentPlaceholder.PARENT_FLAG else each
+            for each in self.args
+        ]
         try:
-            body(*args, *pickle.loads(self.late))
+            body(*args, *pickle.loads(self.args_after_setup))
         except BaseException:
             logger.critical("%s has failed", multiprocessing.current_process().name, exc_info=True)
             sys.exit(1)
 
     def send_log(self, is_worker: bool) -> None:
         """Have the logger's process call handlers; the sentinel does not even wait for room."""
-        log_queue.send_nothing()  # of what a fork has copied
+        log_queue.restore_loggers()  # of what a fork has copied
         if self.log:
-            is_patient = multiprocessing.current_process().name != SENTINEL
-            (log_queue.send_own if is_worker else log_queue.send_all)(self.log, is_patient)
+            may_wait = multiprocessing.current_process().name != SENTINEL
+            (log_queue.redirect_own_logger if is_worker else log_queue.redirect_all_loggers)(
+                self.log, may_wait
+            )
 
 
-class Leash:
+class ParentWatch:
     """What a process hangs on: a flag that its parent raises, or that goes up when it dies.
 
     Only the parent holds the writing end, which the kernel closes however the parent ends.
     """
 
     own: Flag | None = None  # of this process
-    is_handed_on = False  # whether a process of the cluster is being started
+    is_starting_process = False  # whether a process of the cluster is being started
 
     @classmethod
-    def take(cls, leash: Flag) -> None:
+    def begin(cls, flag: Flag) -> None:
         """Begin a life on a leash: let go of its other end, and of what a fork copied."""
-        if cls.own is not None and cls.own is not leash:
+        if cls.own is not None and cls.own is not flag:
             cls.own.close()
-        leash.writer.close()
-        cls.own, cls.is_handed_on = leash, False
+        flag.writer.close()
+        cls.own, cls.is_starting_process = flag, False
 
 
-def leash() -> list[Flag]:
+def parent_flags() -> list[Flag]:
     """List what to watch beside others: readable when this process shall end, or is alone."""
-    return [Leash.own] if Leash.own else []
+    return [ParentWatch.own] if ParentWatch.own else []
 
 
-def death_of(process: Any) -> int:
+def open_exit_descriptor(process: Any) -> int:
     """Open a descriptor that becomes readable when a process ends; the caller closes it.
 
     Not ``process.sentinel``: what the process forks inherits that one and holds it open.
@@ -223,59 +236,59 @@ def log_to_terminal() -> None:
     logger.setLevel(Conf.LOG_LEVEL)
 
 
-def logs_to_terminal() -> bool:
+def has_terminal_handler() -> bool:
     """Whether this process shows its log by itself, as its children then do."""
     return any(isinstance(handler, TerminalHandler) for handler in logger.handlers)
 
 
 @contextlib.contextmanager
-def held_back() -> Iterator[None]:
+def stop_signals_blocked() -> Iterator[None]:
     """Have the signals that stop a cluster wait until a block is over.
 
     What is started inside has them wait for longer: a process of ours until it is born, and
     Python's fork server, which starts others, for good. It would die of one, and the processes
     that it has started would pass for dead.
     """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
-    Leash.is_handed_on = True
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    ParentWatch.is_starting_process = True
     try:
         yield
     finally:
-        Leash.is_handed_on = False
+        ParentWatch.is_starting_process = False
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def ignore_unix_signals() -> None:
+def ignore_stop_signals() -> None:
     """Leave stopping to the sentinel, also when a signal reaches the whole group.
 
     By functions and not SIG_IGN, which the programs that tasks start would inherit.
     """
-    for number in STOPS:
-        signal.signal(number, pass_over)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
-    os.register_at_fork(after_in_child=leave_cluster)
+    for number in STOP_SIGNALS:
+        signal.signal(number, ignore_signal)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+    os.register_at_fork(after_in_child=reset_forked_child)
 
 
-def pass_over(signum: int, frame: FrameType | None) -> None:
+def ignore_signal(signum: int, frame: FrameType | None) -> None:
     """Do nothing about a Unix signal: the cluster gets it too, and stops this process."""
 
 
-def leave_cluster() -> None:
+def reset_forked_child() -> None:
     """Let the children that a task forks be ended as usual, and write their own log."""
-    if not Leash.is_handed_on:
-        log_queue.leave()
-    if signal.getsignal(signal.SIGTERM) is pass_over:
+    if not ParentWatch.is_starting_process:
+        log_queue.detach_forked_process()
+    if signal.getsignal(signal.SIGTERM) is ignore_signal:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def retitle(doing: str) -> None:
+def set_process_title(doing: str) -> None:
     """Show in the list of processes which one this is and what it does."""
     if setproctitle:
         name = multiprocessing.current_process().name
         setproctitle.setproctitle(printable(f"qcluster {name} {doing}".rstrip()))
 
 
-def say_ready(doing: str) -> None:
+def log_ready(doing: str) -> None:
     """Log that this process works now."""
     logger.info("%s %s at %s", multiprocessing.current_process().name, doing, os.getpid())

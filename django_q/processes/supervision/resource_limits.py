@@ -9,7 +9,7 @@ from django_q.conf import Conf
 from django_q.foreign_code.optional_packages import resource
 
 
-def is_short_of_files(error: BaseException) -> bool:
+def is_open_files_error(error: BaseException) -> bool:
     """Whether an error comes of too many open files, also where a driver has made another of it."""
     found: BaseException | None = error
     while found is not None:
@@ -19,7 +19,7 @@ def is_short_of_files(error: BaseException) -> bool:
     return False
 
 
-def shortage() -> str:
+def open_files_message() -> str:
     """Say that a cluster can not open the files it needs, and what to do."""
     limit = f" of {resource.getrlimit(resource.RLIMIT_NOFILE)[0]}" if resource else ""
     return (
@@ -28,7 +28,7 @@ def shortage() -> str:
     )
 
 
-def open_streams() -> None:
+def open_closed_streams() -> None:
     """Lead standard streams that are closed to nowhere: what is opened next would take their place.
 
     Interpreters write to number 2 when they crash, and that would be a socket of ours.

@@ -11,56 +11,63 @@ from uuid import UUID
 
 from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
-from django_q.descriptor_wait import readable
-from django_q.processes.shared_state.liveness import Silence
-from django_q.processes.shared_state.process_table import Board, Member
+from django_q.descriptor_wait import wait_until_readable
+from django_q.processes.shared_state.liveness import StallTimer
+from django_q.processes.shared_state.process_table import ProcessTable, RemainingProcess
 from django_q.processes.supervision import process_start
 from django_q.queues import Flag
 
 #: Seconds between two looks at the sentinel, and while it stops.
-LOOK, LOOK_AT_STOP = 5.0, 0.2
+SENTINEL_CHECK_INTERVAL, STOPPING_CHECK_INTERVAL = 5.0, 0.2
 #: Seconds in which a sentinel shows no sign of life before it is killed. It waits for a server for
 #: five at a time, and in C code, where nothing ends that, for the address of one.
-SILENCE, SILENCE_AT_STOP = 40.0, 15.0
+SENTINEL_STALL_SECONDS, STOPPING_STALL_SECONDS = 40.0, 15.0
 #: Seconds past ``stop_timeout`` that a sentinel has for the rest of a stop, and that the processes
 #: have to end which it leaves behind.
-STOP_GRACE, MEMBERS_GRACE = 45.0, 5.0
+STOP_GRACE, REMAINING_PROCESSES_GRACE = 45.0, 5.0
 #: Seconds for which the kernel may take to end a process that was killed.
-LAST_BREATH = 1.0
+KILLED_EXIT_SECONDS = 1.0
 #: Seconds between two looks where something can not be waited for.
-GLANCE = 0.05
+PROCESS_POLL_INTERVAL = 0.05
 
 
-class SentinelProcess:
+class SentinelHandle:
     """The process of a sentinel, and what it leaves behind."""
 
     def __init__(self) -> None:
         self.process: Any = None
-        self.death = -1  # descriptor that is readable when the process has ended
-        self.born = 0.0  # monotonic
-        self.board = Board(0)
-        self.silence = Silence(self.board.pulse)
-        self.members: list[Member] = []  # what it had started when it was killed
+        self.exit_descriptor = -1  # descriptor that is readable when the process has ended
+        self.started_at = 0.0  # monotonic
+        self.process_table = ProcessTable(0)
+        self.stall_timer = StallTimer(self.process_table.liveness)
+        self.remaining_processes: list[
+            RemainingProcess
+        ] = []  # what it had started when it was killed
         self.stop_by = math.inf  # monotonic; when tasks have to be over
         self.aborted = False  # whether they have to be over at once
 
     def spawn(
-        self, events: tuple, cluster_id: UUID, timeout: float | None, broker: Broker, leash: Flag
+        self,
+        events: tuple,
+        cluster_id: UUID,
+        timeout: float | None,
+        broker: Broker,
+        parent_flag: Flag,
     ) -> None:
         """Start the process, and do not wait for it."""
         broker.close()
-        self.board = Board(Conf.WORKERS + len(process_start.SINGLE))
-        self.silence, self.members = Silence(self.board.pulse), []
-        self.process = process_start.spawn(
+        self.process_table = ProcessTable(Conf.WORKERS + len(process_start.SINGLE_PROCESS_ROLES))
+        self.stall_timer, self.remaining_processes = StallTimer(self.process_table.liveness), []
+        self.process = process_start.start_process(
             "django_q.processes.sentinel_body.sentinel",
-            (*events, cluster_id, timeout, self.board),
+            (*events, cluster_id, timeout, self.process_table),
             process_start.SENTINEL,
-            leash,
-            late=(broker,),
+            parent_flag,
+            args_after_setup=(broker,),
         )
-        self.born = time.monotonic()
+        self.started_at = time.monotonic()
         try:
-            self.death = process_start.death_of(self.process)
+            self.exit_descriptor = process_start.open_exit_descriptor(self.process)
         except OSError:
             self.process.kill()  # nobody would hear of its end
             self.process.join()
@@ -69,15 +76,15 @@ class SentinelProcess:
     @property
     def is_alive(self) -> bool:
         """Whether the process lives; the kernel says so, whoever has taken its exit code."""
-        return self.death >= 0 and not readable([self.death], 0)
+        return self.exit_descriptor >= 0 and not wait_until_readable([self.exit_descriptor], 0)
 
     def note_end(self) -> None:
         """Note that the process has ended."""
         if self.process.is_alive():  # not known yet, or never: somebody has taken its exit code
-            self.process.join(LAST_BREATH)
-        if self.death >= 0:
-            os.close(self.death)
-            self.death = -1
+            self.process.join(KILLED_EXIT_SECONDS)
+        if self.exit_descriptor >= 0:
+            os.close(self.exit_descriptor)
+            self.exit_descriptor = -1
 
     def note_stop(self) -> None:
         """Note that its cluster has to stop from now on."""
@@ -88,30 +95,34 @@ class SentinelProcess:
         """Note that tasks have to be over at once."""
         self.stop_by, self.aborted = time.monotonic(), True
 
-    def end_frozen(self) -> None:
+    def kill_stalled(self) -> None:
         """Kill the process where it stands still, or has not stopped its cluster in time."""
         now = time.monotonic()
-        seconds = self.silence.look(now, 2 * LOOK)
-        if seconds > (SILENCE if self.stop_by == math.inf else SILENCE_AT_STOP):
+        seconds = self.stall_timer.measure(now, 2 * SENTINEL_CHECK_INTERVAL)
+        if seconds > (
+            SENTINEL_STALL_SECONDS if self.stop_by == math.inf else STOPPING_STALL_SECONDS
+        ):
             logger.critical("the sentinel has stood still for %.0f s and is killed", seconds)
         elif now > self.stop_by + STOP_GRACE:
             logger.critical("the sentinel did not end in time and is killed")
         else:
             return
-        self.members = self.board.members()  # as long as nobody else can get their numbers
+        self.remaining_processes = (
+            self.process_table.remaining_processes()
+        )  # as long as nobody else can get their numbers
         self.process.kill()
-        readable([self.death], LAST_BREATH)
+        wait_until_readable([self.exit_descriptor], KILLED_EXIT_SECONDS)
 
-    def end_members(self, hear: Callable[[], None]) -> None:
+    def end_remaining_processes(self, handle_signals: Callable[[], None]) -> None:
         """Have the processes that it left behind end in time, as it would have."""
-        if not self.members and self.process.exitcode != 0:
-            self.members = self.board.members()
-        at_least = time.monotonic() + MEMBERS_GRACE
-        while left := [member for member in self.members if not member.has_ended()]:
-            hear()
+        if not self.remaining_processes and self.process.exitcode != 0:
+            self.remaining_processes = self.process_table.remaining_processes()
+        at_least = time.monotonic() + REMAINING_PROCESSES_GRACE
+        while left := [member for member in self.remaining_processes if not member.has_ended()]:
+            handle_signals()
             if time.monotonic() > (self.stop_by if self.aborted else max(self.stop_by, at_least)):
                 logger.warning("%s processes did not end in time and are killed", len(left))
                 for member in left:
                     member.kill()
                 break
-            time.sleep(GLANCE)
+            time.sleep(PROCESS_POLL_INTERVAL)

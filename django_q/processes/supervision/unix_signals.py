@@ -12,16 +12,16 @@ from collections.abc import Iterator
 from types import FrameType
 
 #: Unix signals that stop a cluster.
-STOPS = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 #: Those that its processes have to hear of, whoever has blocked them before.
-HEARD = tuple(
+NEEDED_SIGNALS = tuple(
     getattr(signal, name)
     for name in ("SIGINT", "SIGTERM", "SIGALRM", "SIGCHLD")
     if hasattr(signal, name)
 )
 
 
-def hear_of_children() -> None:
+def enable_child_exit_codes() -> None:
     """Have the kernel keep the exit codes of children, for those who started them.
 
     It keeps none while SIGCHLD is ignored, as a parent of ours or the project may have it, and a
@@ -31,27 +31,27 @@ def hear_of_children() -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
-def unblock() -> None:
+def unblock_needed_signals() -> None:
     """Let those signals come that a process of a cluster needs: a mask is inherited."""
     if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, NEEDED_SIGNALS)
 
 
-def exit_at_once() -> None:
+def exit_on_stop_signals() -> None:
     """Have a signal that stops clusters end this process well, as nothing has begun yet."""
     if threading.current_thread() is threading.main_thread():
-        for number in STOPS:
-            signal.signal(number, leave_at_once)
-        unblock()
+        for number in STOP_SIGNALS:
+            signal.signal(number, exit_immediately)
+        unblock_needed_signals()
 
 
-def leave_at_once(signum: int, frame: FrameType | None) -> None:
+def exit_immediately(signum: int, frame: FrameType | None) -> None:
     """End without a cluster, which was to be started; the handler of a Unix signal."""
     os._exit(0)
 
 
 @contextlib.contextmanager
-def collected(arrived: queue.SimpleQueue[int]) -> Iterator[socket.socket]:
+def collected_stop_signals(arrived: queue.SimpleQueue[int]) -> Iterator[socket.socket]:
     """Collect SIGTERM and SIGINT while the block runs; gives a socket that then is readable.
 
     The handler does no more than note the number: anything else could wait for what it
@@ -65,10 +65,10 @@ def collected(arrived: queue.SimpleQueue[int]) -> Iterator[socket.socket]:
         with contextlib.suppress(OSError):
             writer.send(b"1")
 
-    previous = {number: signal.signal(number, note) for number in STOPS}
+    previous = {number: signal.signal(number, note) for number in STOP_SIGNALS}
     children = signal.getsignal(signal.SIGCHLD)
-    hear_of_children()
-    unblock()
+    enable_child_exit_codes()
+    unblock_needed_signals()
     try:
         yield reader
     finally:

@@ -27,10 +27,10 @@ from library.errands import Errands, run_all
 from library.screen import Screen
 
 MANAGE = settings.EXAMPLE / "manage.py"
-LOG = settings.DATA / "qcluster.log"
+CLUSTER_LOG = settings.DATA / "qcluster.log"
 
 #: Seconds that all tasks together may take, and that the cluster may take to stop.
-PATIENCE, STOP_PATIENCE = 120, 30
+TASKS_TIMEOUT, STOP_TIMEOUT = 120, 30
 
 
 class Command(BaseCommand):
@@ -47,14 +47,17 @@ class Command(BaseCommand):
         password = prepare()
         broker = empty_broker()
         version = ".".join(map(str, django_q.VERSION))
-        screen.title(f"django_q {version}", f"queue: {broker.info()}   cluster log: {shown(LOG)}")
+        screen.title(
+            f"django_q {version}",
+            f"queue: {broker.info()}   cluster log: {project_path(CLUSTER_LOG)}",
+        )
         with running_cluster() as cluster:
-            watch(run_all(), cluster, screen)
+            show_tasks(run_all(), cluster, screen)
             if serve:
-                stay_up(password, screen)
+                serve_site(password, screen)
         screen.line(f"The cluster has stopped, exit code {cluster.returncode}.")
         if cluster.returncode:
-            raise CommandError(f"The cluster did not stop in good order, see {LOG}.")
+            raise CommandError(f"The cluster did not stop in good order, see {CLUSTER_LOG}.")
 
 
 def prepare() -> str:
@@ -81,7 +84,7 @@ def empty_broker() -> Broker:
 def running_cluster() -> Iterator[subprocess.Popen]:
     """Run ``manage.py qcluster`` beside this process, and stop it in the end."""
     command = [sys.executable, str(MANAGE), "qcluster"]
-    with LOG.open("w") as log:
+    with CLUSTER_LOG.open("w") as log:
         # A session of its own: Ctrl-C is for this process, which then stops the cluster.
         cluster = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
     try:
@@ -89,47 +92,49 @@ def running_cluster() -> Iterator[subprocess.Popen]:
     finally:
         cluster.terminate()
         try:
-            cluster.wait(STOP_PATIENCE)
+            cluster.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             cluster.kill()
             cluster.wait()
 
 
-def watch(errands: Errands, cluster: subprocess.Popen, screen: Screen) -> None:
+def show_tasks(expected: Errands, cluster: subprocess.Popen, screen: Screen) -> None:
     """Show each task as it ends; raises CommandError when one ends as it should not."""
-    began, deadline = timezone.now(), time.monotonic() + PATIENCE
+    began, deadline = timezone.now(), time.monotonic() + TASKS_TIMEOUT
     seen: dict[str, Task] = {}
     screen.head()
-    while len(seen) < len(errands):
+    while len(seen) < len(expected):
         for task in Task.objects.exclude(id__in=seen).order_by("stopped"):
             seen[task.id] = task
-            screen.task(task, began, as_expected=task.success is (task.id not in errands.bad))
-        check(cluster, deadline, f"{len(seen)} of {len(errands)} tasks ended")
+            screen.task(task, began, as_expected=task.success is (task.id not in expected.failing))
+        check_progress(cluster, deadline, f"{len(seen)} of {len(expected)} tasks ended")
         time.sleep(0.05)
-    judge(errands, seen, screen)
+    check_outcomes(expected, seen, screen)
 
 
-def check(cluster: subprocess.Popen, deadline: float, so_far: str) -> None:
+def check_progress(cluster: subprocess.Popen, deadline: float, so_far: str) -> None:
     """Raise CommandError when no further result can be hoped for."""
     if cluster.poll() is not None:
-        raise CommandError(f"The cluster ended by itself; {so_far}.\n{LOG.read_text()[-2000:]}")
+        raise CommandError(
+            f"The cluster ended by itself; {so_far}.\n{CLUSTER_LOG.read_text()[-2000:]}"
+        )
     if time.monotonic() > deadline:
-        raise CommandError(f"Time is up; {so_far}.\n{LOG.read_text()[-2000:]}")
+        raise CommandError(f"Time is up; {so_far}.\n{CLUSTER_LOG.read_text()[-2000:]}")
 
 
-def judge(errands: Errands, seen: dict[str, Task], screen: Screen) -> None:
+def check_outcomes(expected: Errands, seen: dict[str, Task], screen: Screen) -> None:
     """Raise CommandError unless each errand has the end it should have."""
     good = sum(task.success for task in seen.values())
     bad = len(seen) - good
-    right = all(task.success is (id not in errands.bad) for id, task in seen.items())
-    complete = (errands.good | errands.bad) <= seen.keys()
+    right = all(task.success is (id not in expected.failing) for id, task in seen.items())
+    complete = (expected.succeeding | expected.failing) <= seen.keys()
     screen.line()
-    screen.verdict(f"{good} tasks succeeded, {bad} failed as they should.", right and complete)
+    screen.show_outcome(f"{good} tasks succeeded, {bad} failed as they should.", right and complete)
     if not (right and complete):
-        raise CommandError(f"Some tasks did not end as they should, see {LOG}.")
+        raise CommandError(f"Some tasks did not end as they should, see {CLUSTER_LOG}.")
 
 
-def stay_up(password: str, screen: Screen) -> None:
+def serve_site(password: str, screen: Screen) -> None:
     """Serve the site until Ctrl-C."""
     port = free_port(8000)
     address = f"http://127.0.0.1:{port}/"
@@ -159,6 +164,6 @@ def free_port(preferred: int) -> int:
     raise CommandError("No port of this machine is free.")
 
 
-def shown(path: Any) -> str:
+def project_path(path: Any) -> str:
     """Write a path as it is seen from the project."""
     return str(path.relative_to(settings.PROJECT))

@@ -105,7 +105,7 @@ local function values(hash, fields)
   return found
 end
 
--- Remove nothing, of each key that forget() removes from: see frame.lua.
+-- Remove nothing, of each key that forget() removes from: see error_wrapper.lua.
 local function try_removal()
   redis.call('ZREM', leases, '')
   redis.call('HDEL', running, '')
