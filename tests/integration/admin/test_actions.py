@@ -1,0 +1,120 @@
+"""Resubmitting tasks in the admin, and who may do it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+
+from django_q.models import Failure, OrmQ, Schedule, Success
+from tests.integration.admin.pages import act, messages, url
+from tests.integration.admin.rows import make_failure, make_queued, make_schedule, make_task
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("action", ["resubmit_task", "retry_failed"])
+def test_a_resubmitted_failure_is_enqueued_and_gone(admin_client, orm, action):
+    task = make_failure(
+        group="g", hook="tests.tasks.echo", cluster="long", kwargs={"y": 3}, args=(2,)
+    )
+
+    response = act(admin_client, Failure, action, task)
+
+    (queued,) = OrmQ.objects.all()
+    assert messages(response) == ["1 task was resubmitted."]
+    assert (queued.key, queued.func()) == ("long", "tests.tasks.multiply")
+    assert (queued.args(), queued.kwargs()) == ((2,), {"y": 3})
+    assert (queued.group(), queued.task["hook"]) == ("g", "tests.tasks.echo")
+    assert not Failure.objects.exists()
+
+
+def test_resubmitted_successes_are_enqueued_and_stay(admin_client, orm):
+    tasks = [make_task(), make_task()]
+
+    response = act(admin_client, Success, "resubmit_task", *tasks)
+
+    assert messages(response) == ["2 tasks were resubmitted."]
+    assert OrmQ.objects.count() == Success.objects.count() == 2
+
+
+def test_a_task_is_resubmitted_from_its_page(admin_client, orm):
+    task = make_failure()
+
+    response = admin_client.post(url(Failure, "change", task.pk), {"_resubmit": "1"}, follow=True)
+
+    assert response.redirect_chain[-1][0].endswith("/django_q/failure/")
+    assert OrmQ.objects.count() == 1
+    assert not Failure.objects.exists()
+
+
+def test_a_task_whose_arguments_are_lost_is_not_resubmitted(admin_client, orm):
+    task = make_failure()
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE django_q_task SET args = 'Y25vd2hlcmUKTm90aGluZwopUi4='")
+
+    response = act(admin_client, Failure, "resubmit_task", task)
+
+    assert "can not be read any more" in messages(response)[0]
+    assert Failure.objects.exists()
+    assert not OrmQ.objects.exists()
+
+
+def test_a_broker_that_does_not_answer_leaves_the_failure(admin_client):
+    task = make_failure()  # and the tests' Redis is at a port where nobody listens
+
+    response = act(admin_client, Failure, "resubmit_task", task)
+
+    assert "was not resubmitted" in messages(response)[0]
+    assert Failure.objects.exists()
+
+
+@pytest.fixture
+def viewer(client: Any) -> Any:
+    """Log in who may look at everything and change nothing."""
+    user = User.objects.create_user("viewer", password="x", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    client.force_login(user)
+    return client
+
+
+@pytest.mark.parametrize(
+    ("model", "make", "action"),
+    [(Success, make_task, "resubmit_task"), (Failure, make_failure, "resubmit_task"),
+     (Failure, make_failure, "retry_failed"), (Schedule, make_schedule, "run_now"),
+     (Schedule, make_schedule, "pause"), (OrmQ, make_queued, "delete_selected")],
+)  # fmt: skip
+def test_who_may_only_look_can_not_act(viewer, orm, model, make, action):
+    row = make()
+    before = OrmQ.objects.count()
+
+    act(viewer, model, action, row)
+
+    assert OrmQ.objects.count() == before
+    assert model.objects.filter(pk=row.pk).exists()
+    assert not Schedule.objects.filter(paused=True).exists()
+
+
+@pytest.mark.parametrize(("model", "make"), [(Failure, make_failure), (Schedule, make_schedule)])
+def test_who_may_only_look_gets_no_buttons(viewer, orm, model, make):
+    row = make()
+    address = url(model, "change", row.pk)
+
+    page = viewer.get(address).content.decode()
+    refused = viewer.post(address, {"_resubmit": "1", "_run": "1"})
+
+    assert 'name="_resubmit"' not in page
+    assert 'name="_run"' not in page
+    assert refused.status_code == 403
+    assert not OrmQ.objects.exists()
+
+
+def test_nothing_is_enqueued_by_getting_a_page(admin_client, orm):
+    task = make_failure()
+
+    admin_client.get(url(Failure), {"action": "resubmit_task", "_selected_action": task.pk})
+    admin_client.get(url(Failure, "change", task.pk), {"_resubmit": "1"})
+
+    assert not OrmQ.objects.exists()

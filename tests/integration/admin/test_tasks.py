@@ -1,0 +1,111 @@
+"""Finished tasks in the admin: their lists, pages and filters."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from django_q.admin import listing
+from django_q.models import Failure, Success, Task, pickle_preview
+from tests.integration.admin.pages import text, url
+from tests.integration.admin.rows import NOW, make_failure, make_task
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_list_of_successes_shows_the_time_they_took(admin_client):
+    make_task(group="invoices", cluster="long")
+
+    page = text(admin_client.get(url(Success)))
+
+    assert "four-human-words-here invoices tests.tasks.multiply long" in page
+    assert "1.5 s" in page
+
+
+def test_the_list_of_failures_shows_how_their_errors_begin(admin_client):
+    make_failure(result="ValueError('as asked') : " + "x" * 500)
+
+    page = text(admin_client.get(url(Failure)))
+
+    assert "ValueError(&#x27;as asked&#x27;) : xxx" in page
+    assert "x" * 100 not in page
+
+
+def test_a_failure_too_large_for_a_list_is_shown_on_its_page(admin_client):
+    task = make_failure(result="x" * pickle_preview.MAX_PREVIEW_LENGTH)
+
+    assert "xxx" not in text(admin_client.get(url(Failure)))
+    assert "xxx" in text(admin_client.get(url(Failure, "change", task.pk)))
+
+
+def test_the_page_of_a_task_shows_its_call_and_its_result(admin_client):
+    task = make_task(args=(2, "three"), kwargs={"four": [5]}, result={"six": 7})
+
+    page = text(admin_client.get(url(Success, "change", task.pk)))
+
+    assert "(2, &#x27;three&#x27;)" in page
+    assert "{&#x27;four&#x27;: [5]}" in page
+    assert "{&#x27;six&#x27;: 7}" in page
+
+
+def test_the_page_of_a_task_whose_classes_are_gone_is_shown(admin_client):
+    task = make_task()
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE django_q_task SET result = 'Y25vd2hlcmUKTm90aGluZwopUi4='")
+
+    assert admin_client.get(url(Success, "change", task.pk)).status_code == 200
+
+
+def test_saving_the_page_of_a_task_changes_nothing(admin_client):
+    task = make_task()
+
+    with CaptureQueriesContext(connection) as captured:
+        admin_client.post(url(Success, "change", task.pk), {"name": "other"})
+
+    assert Task.objects.get().name == task.name
+    assert not [q for q in captured.captured_queries if 'UPDATE "django_q_task"' in q["sql"]]
+
+
+@pytest.mark.parametrize("term", ["four-human", "multiply", "invoices"])
+def test_tasks_are_found_by_name_function_and_group(admin_client, term):
+    make_task(group="invoices")
+    make_task(name="another", func="other", group="others")
+
+    response = admin_client.get(url(Success), {"q": term})
+
+    assert response.context["cl"].result_count == 1
+
+
+def test_a_task_is_found_by_its_id(admin_client):
+    make_task()
+    task = make_task()
+
+    response = admin_client.get(url(Success), {"q": task.id})
+
+    assert [row.pk for row in response.context["cl"].result_list] == [task.pk]
+
+
+def test_tasks_are_filtered_by_the_groups_and_clusters_of_late(admin_client):
+    make_task(group="invoices", cluster="long")
+    make_task(group="mails")
+
+    page = text(admin_client.get(url(Success)))
+    filtered = admin_client.get(url(Success), {"group": "mails"})
+
+    assert "By group All invoices mails" in page
+    assert "By cluster All long" in page
+    assert filtered.context["cl"].result_count == 1
+
+
+def test_a_group_that_is_not_of_late_can_still_be_asked_for(admin_client, monkeypatch):
+    monkeypatch.setattr(listing, "FILTER_SAMPLE_ROWS", 1)
+    make_task(group="old", stopped=NOW - timedelta(days=1))
+    make_task(group="new")
+
+    response = admin_client.get(url(Success), {"group": "old"})
+
+    assert response.context["cl"].result_count == 1
+    assert "By group All new old" in text(response)

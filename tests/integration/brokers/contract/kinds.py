@@ -1,0 +1,54 @@
+"""The kinds of brokers that each promise is asked of, and what is read from them."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+import pytest
+
+#: Brokers that know leases.
+LEASING = [
+    "redis",
+    "redis62",
+    pytest.param("orm", marks=pytest.mark.django_db(transaction=True)),
+    "postgres",
+    "other database",
+]
+
+
+#: All brokers.
+EACH = [*LEASING, "sqs", "custom"]
+
+
+#: A lease that ends soon, in seconds.
+SHORT = 0.3
+
+
+#: What must not have passed when the next line is reached, on a machine that has much to do.
+#: Nothing blocks meanwhile: Valkey may end a blocking command a second late.
+LATER = 1
+
+
+# What needs leases that can be extended and receipts that are judged is asked of those that have
+# them; see the documentation of the others.
+of_leasing = pytest.mark.parametrize("broker", LEASING, indirect=True)
+
+
+of_each = pytest.mark.parametrize("broker", EACH, indirect=True)
+
+
+def take_one(broker, wait=30):
+    (delivery,) = broker.dequeue(wait=wait)
+    return delivery
+
+
+def payloads(deliveries):
+    return [str_of(delivery.payload) for delivery in deliveries]
+
+
+def str_of(payload):
+    return payload.decode(errors="replace") if isinstance(payload, bytes) else payload
+
+
+def joined(lists):
+    return list(chain.from_iterable(lists))

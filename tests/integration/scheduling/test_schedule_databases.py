@@ -1,0 +1,121 @@
+"""Schedules in another database than the default one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import override_settings
+
+from django_q.brokers.redis.scheduler_wakeup import RedisSchedulerWakeup
+from django_q.brokers.scheduler_wakeup import SchedulerWakeup
+from django_q.descriptor_wait import wait_until_readable
+from django_q.models import Schedule
+from django_q.scheduler import scheduler
+from django_q.scheduling.wakeup import scheduler_wakeup_for
+
+UTC = timezone.utc
+
+
+class ToPostgres:
+    """A router for schedules that live in a database of their own."""
+
+    def db_for_write(self, model: type, **hints: Any) -> str | None:
+        return "postgres" if model is Schedule else None
+
+    db_for_read = db_for_write
+
+
+@pytest.fixture
+def elsewhere(postgres) -> Iterator[str]:
+    """Let schedules live on PostgreSQL."""
+    with override_settings(DATABASE_ROUTERS=[ToPostgres()]):
+        Schedule.objects.all().delete()
+        yield postgres
+        Schedule.objects.all().delete()
+
+
+def make_schedule(**overrides: Any) -> Schedule:
+    """Save a daily schedule that is due."""
+    due = datetime.now(UTC) - timedelta(seconds=5)
+    values = {"func": "tests.tasks.echo", "schedule_type": Schedule.DAILY, "next_run": due}
+    return Schedule.objects.create(**(values | overrides))
+
+
+def hears(waker: SchedulerWakeup, seconds: float = 2) -> bool:
+    """Whether a message arrives."""
+    heard = bool(wait_until_readable(waker.sources(), seconds))
+    waker.drain()
+    return heard
+
+
+@pytest.fixture
+def waker(elsewhere, make_broker) -> Iterator[SchedulerWakeup]:
+    """Listen to the database, where the broker is no Redis."""
+    waker = scheduler_wakeup_for(make_broker("postgres"), elsewhere)
+    waker.listen()
+    yield waker
+    waker.close()
+
+
+def test_schedules_are_read_and_claimed_where_the_router_says(broker, elsewhere):
+    make_schedule()
+
+    scheduler(broker)
+    scheduler(broker)
+
+    assert broker.queue_size() == 1
+    assert Schedule.objects.get().next_run > datetime.now(UTC)
+
+
+def test_the_queue_beside_the_schedules_changes_with_them(elsewhere, make_broker):
+    broker = make_broker("postgres")
+    make_schedule()
+
+    scheduler(broker)
+    scheduler(broker)
+
+    assert broker.queue_size() == 1
+
+
+def test_a_saved_schedule_wakes_who_listens_to_the_database(waker):
+    make_schedule()
+
+    assert hears(waker)
+    assert not hears(waker, 0.1)
+
+
+def test_a_schedule_wakes_nobody_before_its_transaction_commits(waker):
+    with transaction.atomic("postgres"):
+        make_schedule()
+        assert not hears(waker, 0.2)
+
+    assert hears(waker)
+
+
+def test_a_schedule_that_is_rolled_back_wakes_nobody(waker):
+    with transaction.atomic("postgres"):
+        make_schedule()
+        transaction.set_rollback(True, "postgres")
+
+    assert not hears(waker, 0.2)
+
+
+def test_who_hears_of_changes_looks_seldom_by_itself(waker):
+    assert waker.check_interval == 60
+
+
+def test_a_redis_broker_wakes_by_redis_wherever_schedules_are(broker, elsewhere):
+    waker = scheduler_wakeup_for(broker, elsewhere)
+    waker.listen()
+    wait_until_readable(waker.sources(), 1)
+    waker.drain()
+
+    make_schedule()
+
+    assert isinstance(waker, RedisSchedulerWakeup)
+    assert hears(waker)
+    waker.close()

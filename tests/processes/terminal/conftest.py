@@ -1,0 +1,34 @@
+"""A real terminal, and clusters to show in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from django_q.conf import Conf
+from tests.heartbeats import make_stat
+from tests.processes.terminal.real_terminal import OTHER_ID, Terminal
+
+
+@pytest.fixture
+def terminal(redis_url: str) -> Iterator[Callable[..., Terminal]]:
+    """Run a command in a terminal: ``terminal("qmonitor", width=200)``."""
+    opened: list[Terminal] = []
+
+    def run(*command: str, **options: Any) -> Terminal:
+        opened.append(Terminal(*command, **options))
+        return opened[-1]
+
+    yield run
+    for each in opened:
+        each.process.close(force=True)
+
+
+@pytest.fixture
+def clusters(broker: Any) -> None:
+    """Have two clusters, one of them at work."""
+    task = (7, "four-little-words", "shop.tasks.send_newsletter", 61.0)
+    make_stat(status=Conf.WORKING, task_q_size=3, current=[task], pool_size=1).save(broker)
+    make_stat(host="bee", cluster_id=OTHER_ID, status=Conf.STOPPING, queue="mail").save(broker)

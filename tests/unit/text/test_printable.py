@@ -1,0 +1,95 @@
+"""Text of others on lines of ours."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from django_q.conf import logger
+from django_q.text.printable import (
+    ASCII_ELLIPSIS,
+    CONTINUATION_INDENT,
+    printable,
+    printable_paragraph,
+)
+from django_q.wire.package import dotted_name
+from tests.foreign import Unspeakable
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain é 日本\u3000語", "plain é 日本\u3000語"),
+        ("a\nb\r\tc", "a\\nb\\r\\tc"),
+        ("\x1b[2J", "\\x1b[2J"),
+        ("a\x00b", "a\\x00b"),
+        ("file-\udc80.txt", "file-\\udc80.txt"),
+        ("\u202eevil\u2066", "\\u202eevil\\u2066"),
+        ("line\u2028line\x85line", "line\\u2028line\\x85line"),
+    ],
+)
+def test_what_can_not_be_printed_is_escaped(text, shown):
+    assert printable(text) == shown
+    printable(text).encode()
+
+
+def test_a_long_text_is_cut_and_keeps_its_end():
+    text = printable("begin" + "x" * 1000 + "end", 100)
+
+    assert len(text) == 100
+    assert text.startswith("begin")
+    assert ASCII_ELLIPSIS in text
+    assert text.endswith("end")
+
+
+def test_the_lines_of_a_paragraph_are_indented_but_for_the_first():
+    assert (
+        printable_paragraph("Error: x\n12:00 [Q] forged\x1b\n")
+        == f"Error: x\n{CONTINUATION_INDENT}12:00 [Q] forged\\x1b"
+    )
+
+
+@pytest.mark.parametrize("level", ["info", "error"])
+def test_the_log_shows_no_argument_as_it_is(caplog, level):
+    caplog.set_level(logging.INFO)
+
+    getattr(logger, level)("a %s and %r of %s", "n\nforged", ValueError("x\ny"), Unspeakable())
+
+    assert caplog.messages == [
+        "a n\\nforged and ValueError('x\\ny') of <tests.foreign.Unspeakable>"
+    ]
+
+
+def test_the_log_takes_numbers_and_tables_of_arguments(caplog):
+    logger.error("%d, %.1f and %s", 3, 1.25, None)
+    logger.error("%(name)s", {"name": "a\nb"})
+
+    assert caplog.messages == ["3, 1.2 and None", "a\\nb"]
+
+
+@pytest.mark.parametrize("error", [ValueError("text\n12:00 [Q] INFO forged"), Unspeakable()])
+def test_a_traceback_in_the_log_forges_no_line(caplog, error):
+    try:
+        raise error
+    except ValueError:
+        logger.exception("it failed")
+
+    first, *others = caplog.text.rstrip().split("\n")
+    assert "it failed" in first
+    assert "Traceback" in others[0]
+    assert all(line.startswith(CONTINUATION_INDENT) for line in others)
+
+
+class Computed:
+    """A callable whose name raises."""
+
+    def __getattr__(self, name: str) -> str:
+        raise KeyboardInterrupt(name)
+
+    def __call__(self) -> None:
+        """Do nothing."""
+
+
+def test_a_callable_whose_name_raises_is_named_by_its_class():
+    assert dotted_name(Computed()) == "tests.unit.text.test_printable.Computed"
