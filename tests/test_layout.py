@@ -28,7 +28,8 @@ status
 results.polling results.rows results.pruning results.saving results.queries \
     results.cached_format results.cache results
 execution
-completion.plain_options completion.steps completion.collation completion.resumption completion
+completion.finished_task completion.steps completion.deliveries completion.recording \
+    completion.collation completion.resumption completion.follow_ups completion
 calls.producer calls.inline calls.composition calls
 scheduling.readable_schedules scheduling
 processes.call_timeout processes.logs processes.shared_state \

@@ -19,6 +19,7 @@ from django.db import Error, router
 from django.utils import timezone
 
 from django_q.brokers.base import Broker
+from django_q.completion.finished_task import FinishedTask
 from django_q.conf import logger
 from django_q.exceptions import StoreUnavailable, contain_error, error_summary
 from django_q.foreign_code.guards import ForeignCall
@@ -32,23 +33,19 @@ from django_q.wire.package import TaskPackage
 COLLATED_KEY = "collated"
 
 
-def is_item(package: TaskPackage) -> bool:
-    """Whether a task is an item of an iterable."""
-    if not package.get("iter_count"):
-        return False
-    group = package.get("group")
-    return isinstance(group, str) and 0 < len(group) <= 32 and group.isprintable()
-
-
-def collate(items: Sequence[TaskPackage], broker: Broker | None = None) -> list[TaskPackage]:
-    """Keep the results of items, and return the packages of the iterables that are whole now.
+def collate(items: Sequence[FinishedTask], broker: Broker | None = None) -> list[FinishedTask]:
+    """Keep the results of items, and return the iterables of which all results are there now.
 
     Raises ``StoreUnavailable`` where there is no way to write them.
     """
     if not items:
         return []
     try:
-        return store_and_collate(items, broker)
+        packages = store_and_collate([item.package for item in items], broker)
+        return [
+            FinishedTask(package, [item for item in items if item.group == package["id"]])
+            for package in packages
+        ]
     except StoreUnavailable:
         raise
     except Exception as error:
@@ -58,7 +55,7 @@ def collate(items: Sequence[TaskPackage], broker: Broker | None = None) -> list[
 
 
 def store_and_collate(items: Sequence[TaskPackage], broker: Broker | None) -> list[TaskPackage]:
-    """Keep the results of items, and make the packages of the iterables that are whole now."""
+    """Keep the results of items, and make the packages of the iterables that are complete now."""
     iterables: dict[str, list[TaskPackage]] = defaultdict(list)
     for item in items:
         if COLLATED_KEY not in item:
@@ -169,23 +166,17 @@ def item_argument(part: Part) -> Any:
     return args[0] if len(args) == 1 and not isinstance(args, str) else args
 
 
-def delete_parts(
-    iterables: Sequence[TaskPackage], items: Sequence[TaskPackage], broker: Broker | None = None
-) -> None:
-    """Delete the parts of iterables that are saved, and whose hooks were called."""
-    if not iterables:
-        return
-    done = {package["id"] for package in iterables}
+def delete_parts(iterable: FinishedTask, broker: Broker | None = None) -> None:
+    """Delete the parts of an iterable that is saved, and whose hook was called."""
     try:
-        parts.delete(sorted(done))
+        parts.delete([iterable.id])
     except Exception as error:
         parts.check_away(error)
         raise
-    for item in items:
-        if item["group"] in done:
-            item[COLLATED_KEY] = True  # type: ignore[typeddict-unknown-key]
-    for iterable in {item["group"] for item in items if is_from_predecessor(item)} & done:
-        with ForeignCall("the cache"):  # which is away, and nothing but litter in it
-            CachedResults.of(broker).delete_group(iterable)
+    for item in iterable.items:
+        item.package[COLLATED_KEY] = True  # type: ignore[typeddict-unknown-key]
+    if any(is_from_predecessor(item.package) for item in iterable.items):
+        with ForeignCall("the cache"):  # where it is away, no more than litter stays in it
+            CachedResults.of(broker).delete_group(iterable.id)
     with contextlib.suppress(Error):  # another monitor does it
         parts.delete_stale_parts(timezone.now())

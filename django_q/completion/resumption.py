@@ -16,7 +16,7 @@ from django.db import router
 from django.db.models import ExpressionWrapper, F, TextField
 from django.utils import timezone
 
-from django_q.completion.collation import is_item
+from django_q.completion.finished_task import FinishedTask
 from django_q.conf import Conf, logger
 from django_q.exceptions import contain_error, error_summary
 from django_q.foreign_code.guards import CurrentForeignCall
@@ -25,7 +25,7 @@ from django_q.models.stored_values import JSON_MARK, UnopenedPickle, from_json
 from django_q.results import cached_format, parts
 from django_q.results.cache import CachedResults
 from django_q.results.rows import PickledValue
-from django_q.wire.package import TaskPackage
+from django_q.wire.package import TaskPackage, is_iterable_item
 
 #: How often a hook is called at most for a task whose monitor does not live to see its end. Before
 #: the last time the task is acknowledged.
@@ -58,7 +58,7 @@ def has_succeeded_before(package: TaskPackage) -> bool:
 
 def earlier_outcome(package: TaskPackage) -> tuple[Any, datetime, int] | None:
     """Find the result of a task that has succeeded, when that was, and at which attempt."""
-    if is_item(package):
+    if is_iterable_item(package):
         return item_outcome(package["group"], package["id"])
     if package.get("cached"):
         return cached_outcome(package["id"])
@@ -96,26 +96,26 @@ def undecoded_value(column: str | None) -> Any:
     return UnopenedPickle(column) if Conf.SERIALIZER == "json" else PickledValue(b64decode(column))
 
 
-def crash_suspects_last(packages: Sequence[TaskPackage]) -> Sequence[TaskPackage]:
-    """Put those last over which this process may end: the others must not wait for them."""
+def crash_suspects_last(tasks: Sequence[FinishedTask]) -> Sequence[FinishedTask]:
+    """Put those last whose hook may end this process: the others must not wait for them."""
     if not CurrentForeignCall.crash_causes:
-        return packages
+        return tasks
     hooks = set(CurrentForeignCall.crash_causes.values())
-    return sorted(packages, key=lambda each: (has_suspect_hook(each), hook_label(each) in hooks))
+    return sorted(tasks, key=lambda task: (has_suspect_hook(task), hook_label(task) in hooks))
 
 
-def has_suspect_hook(package: TaskPackage) -> bool:
-    """Whether the hook of a task may end this process: then the task is acknowledged before it.
+def has_suspect_hook(task: FinishedTask) -> bool:
+    """Return whether the hook of a task may end this process: then it is acknowledged before it.
 
-    It has ended a process of this cluster, or nobody has lived to see its end at the deliveries
-    before. Those may be of another task's making, so that it is called once more.
+    The hook has ended a process of this cluster, or no process has lived to see its end at the
+    deliveries before. Those may have died of another task, so that the hook is called once more.
     """
-    if CurrentForeignCall.crash_causes.get(package["id"], "").startswith("return hook"):
+    if CurrentForeignCall.crash_causes.get(task.id, "").startswith("return hook"):
         return True
-    return package.get("resumed", 0) >= MAX_HOOK_CALLS - 1
+    return task.package.get("resumed", 0) >= MAX_HOOK_CALLS - 1
 
 
-def hook_label(package: TaskPackage) -> str:
+def hook_label(task: FinishedTask) -> str:
     """Name the hook of a task as it is named where it has ended a process."""
-    hook = package.get("hook")
+    hook = task.package.get("hook")
     return f"return hook {hook}" if isinstance(hook, str) else ""

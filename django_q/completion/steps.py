@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from django_q.brokers.base import Broker
+from django_q.completion.finished_task import FinishedTask
 from django_q.conf import logger
 from django_q.exceptions import StoreCommandRefused, StoreUnavailable, contain_error, error_summary
-from django_q.wire.package import TaskPackage, dotted_name
 
 
 class CompletionSteps:
@@ -24,15 +24,15 @@ class CompletionSteps:
         self.done: dict[tuple[Any, ...], Any] = {}
         self.acknowledged: set[Any] = set()
 
-    def once(self, package: TaskPackage, what: str, step: Callable[[], Any]) -> Any:
-        """Take a step of a task unless it is done. Returns what it gave."""
-        key = (package["id"], package.get("ack_id"), what)
+    def once(self, task: FinishedTask, what: str, step: Callable[[], Any]) -> Any:
+        """Take a step of a task unless it is done. Returns what the step returned."""
+        key = (task.id, task.receipt, what)
         if key not in self.done:
-            self.done[key] = self.attempt([package], what, step)
+            self.done[key] = self.attempt([task], what, step)
         return self.done[key]
 
-    def attempt(self, packages: Sequence[TaskPackage], what: str, step: Callable[[], Any]) -> Any:
-        """Take a step of some tasks; where it is passed over, note in the packages what failed."""
+    def attempt(self, tasks: Sequence[FinishedTask], what: str, step: Callable[[], Any]) -> Any:
+        """Take a step of some tasks; where it is passed over, note in them that it failed."""
         try:
             return step()
         except StoreUnavailable:
@@ -42,15 +42,9 @@ class CompletionSteps:
             if not self.is_tolerant:
                 raise
             logger.exception("%s failed and is passed over", what)
-            for package in packages:
-                note_undone(package, f"{what}: {error_summary(error)}")
+            for task in tasks:
+                task.note_undone(f"{what}: {error_summary(error)}")
             return None
-
-
-def note_undone(package: Any, text: str) -> None:
-    """Note in a package what could not be done after its task."""
-    logger.error("'%s' (%s): %s", dotted_name(package["func"]), package["name"], text)
-    package["undone"] = f"{package['undone']}; {text}" if package.get("undone") else text
 
 
 def call_broker(broker: Broker, method: Callable, *args: Any, **kwargs: Any) -> Any:

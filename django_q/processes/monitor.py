@@ -16,8 +16,10 @@ from typing import Any
 from django_q.brokers import adapt_broker, get_broker
 from django_q.brokers.base import Broker
 from django_q.calls.producer import forget_ids, leased_broker, submit_once
-from django_q.completion.completion import DoneReceipts, complete
-from django_q.completion.dead_letters import DeadLetters, OrphanedDeliveries, recover
+from django_q.completion.completion import complete
+from django_q.completion.dead_letters import DeadLetters
+from django_q.completion.finished_task import DoneReceipts
+from django_q.completion.orphans import OrphanedDeliveries, recover
 from django_q.completion.steps import CompletionSteps, call_broker
 from django_q.conf import Conf, logger
 from django_q.descriptor_wait import wait_until_readable

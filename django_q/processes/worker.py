@@ -14,12 +14,12 @@ from functools import cached_property
 from multiprocessing import current_process
 from typing import Any
 
-from django_q.completion.completion import DoneReceipts, needs_only_acknowledging
-from django_q.completion.plain_options import make_options_plain
+from django_q.completion.finished_task import DoneReceipts, FinishedTask
 from django_q.completion.resumption import has_succeeded_before
 from django_q.conf import Conf, logger
 from django_q.exceptions import TimeoutException, contain_error
 from django_q.execution.execution import UndecodablePayload, decode, execute, safe_repr, time_limit
+from django_q.execution.plain_options import make_options_plain
 from django_q.execution.task_context import in_own_context
 from django_q.execution.time_limit import Alarm
 from django_q.foreign_code.guards import send_signal_safely
@@ -175,7 +175,7 @@ class WorkerLoop:
             return
         # Here, and not when it is sent: that may be in the middle of another task.
         make_options_plain(package)
-        if needs_only_acknowledging(package):
+        if FinishedTask(package).needs_only_acknowledging:
             self.receipts.append(package["ack_id"])
         else:
             self.results.append(with_pickled_values(package))

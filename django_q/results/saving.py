@@ -41,7 +41,7 @@ PRUNED_ROWS_PER_SAVE = 1000
 PROBE_PACKAGE_FIELDS = {"args": (), "kwargs": {}, "result": None, "success": False}
 
 
-def is_saved(package: TaskPackage) -> bool:
+def wants_row(package: TaskPackage) -> bool:
     """Whether a finished task gets a row: each failure does, a success where it is wanted.
 
     So does one after which something could not be done: the row says what.
@@ -58,7 +58,7 @@ def save(packages: Sequence[TaskPackage]) -> None:
     database takes no rows; of a package that it refuses less is saved. What receivers of the
     signals of ``Task`` raise is theirs and is logged, and so is what comes of pruning.
     """
-    rows = [as_row(package) for package in packages if is_saved(package)]
+    rows = [as_row(package) for package in packages if wants_row(package)]
     if not rows:
         return
     alias = router.db_for_write(Task)

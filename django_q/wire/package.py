@@ -196,6 +196,14 @@ def next_link(package: TaskPackage, result: Any) -> TaskPackage | None:
     return new_package(func, args, kwargs, options, derived_id(package["id"], "next"))
 
 
+def is_iterable_item(package: TaskPackage) -> bool:
+    """Return whether a task is an item of an iterable, whose id is its group."""
+    if not package.get("iter_count"):
+        return False
+    group = package.get("group")
+    return isinstance(group, str) and 0 < len(group) <= 32 and group.isprintable()
+
+
 def link_parts(link: Any) -> tuple[str | Callable, tuple, dict]:
     """Split a call: ``func``, ``(func, args)`` or ``(func, args, kwargs)``.
 

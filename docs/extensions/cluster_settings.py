@@ -46,7 +46,9 @@ class Setting:
 def read_settings(source: str) -> dict[str, Setting]:
     """Read all settings, by key, from the source of ``conf.py``."""
     tree = ast.parse(source)
-    renamed = next(ast.literal_eval(node.value) for node in tree.body if assigns(node, "RENAMED"))
+    renamed = next(
+        ast.literal_eval(node.value) for node in tree.body if assigns(node, "RENAMED_KEYS")
+    )
     keys = {name: key for key, name in renamed.items()} | {name: name for name in KEPT}
     (table,) = (node for node in tree.body if getattr(node, "name", "") == "Settings")
     lines = source.splitlines()

@@ -18,7 +18,7 @@ import psutil
 from django.db import DatabaseError, connections
 from redis import RedisError
 
-from django_q.completion.dead_letters import MAX_CRASHES
+from django_q.completion.orphans import MAX_CRASHES
 from django_q.models import Task
 from django_q.tasks import async_task
 from django_q.wire.package import derived_id

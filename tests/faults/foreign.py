@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from django_q.completion.dead_letters import MAX_CRASHES
+from django_q.completion.orphans import MAX_CRASHES
 from tests.faults.driver import RETRY, Run
 from tests.faults.faults import fault
 

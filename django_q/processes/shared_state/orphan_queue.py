@@ -7,7 +7,7 @@ import queue
 from collections import deque
 from typing import Any
 
-from django_q.completion.dead_letters import OrphanedDeliveries
+from django_q.completion.orphans import OrphanedDeliveries
 from django_q.queues import STOP
 
 

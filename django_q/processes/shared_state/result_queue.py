@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django_q.completion.completion import DoneReceipts
+from django_q.completion.finished_task import DoneReceipts
 from django_q.queues import LockFreeCounter, Queue
 
 

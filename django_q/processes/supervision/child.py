@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from django_q.completion.dead_letters import OrphanedDeliveries
+from django_q.completion.orphans import OrphanedDeliveries
 from django_q.conf import logger
 from django_q.descriptor_wait import wait_until_readable
 from django_q.foreign_code.optional_packages import prometheus_multiprocess

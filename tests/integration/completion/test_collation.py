@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from django_q.completion import collation, completion
 from django_q.completion.completion import complete
+from django_q.completion.finished_task import FinishedTask
 from django_q.conf import Conf
 from django_q.execution.execution import execute
 from django_q.models import Part, Task
@@ -229,8 +230,9 @@ def test_the_second_of_two_monitors_leaves_it_to_the_first(broker):
     first, second = taken(broker)
     parts.add([first, second])
 
-    assert [whole["result"] for whole in collation.collate([second])] == [[1, 2]]
-    assert collation.collate([first]) == []
+    iterables = collation.collate([FinishedTask(second)])
+    assert [iterable.package["result"] for iterable in iterables] == [[1, 2]]
+    assert collation.collate([FinishedTask(first)]) == []
     assert broker.lock_size() == 2
 
 

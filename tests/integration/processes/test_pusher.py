@@ -9,7 +9,7 @@ import pytest
 from django.utils.encoding import force_str
 
 from django_q.brokers.redis_broker import Redis
-from django_q.completion.dead_letters import recover
+from django_q.completion.orphans import recover
 from django_q.processes.pusher import FixedPrefetchLimit, fill_task_queue, release_waiting
 from django_q.processes.shared_state.orphan_queue import OrphanQueue
 from django_q.queues import Queue

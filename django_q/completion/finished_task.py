@@ -1,0 +1,125 @@
+"""A finished task, and the questions that whoever completes it asks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django_q.conf import Conf, logger
+from django_q.results.saving import wants_row
+from django_q.signals import post_execute
+from django_q.wire.package import TaskPackage, dotted_name, is_iterable_item
+
+#: Keys of what follows from the end of a task.
+FOLLOW_UPS = ("hook", "chain", "schedule")
+#: Classes whose empty values stand for nothing.
+EMPTY_TYPES = frozenset({str, tuple, list, dict, bool, int})
+
+
+class FinishedTask:
+    """A task that has ended, made of its package, which stays the dictionary that travels.
+
+    What is asked for each task of a batch is worked out once, when the object is made.
+    """
+
+    def __init__(self, package: TaskPackage, items: Sequence[FinishedTask] = ()) -> None:
+        self.package = package
+        #: The items of an iterable whose deliveries are acknowledged with it.
+        self.items = items
+        #: Whether it is an item of an iterable.
+        self.is_item = is_iterable_item(package)
+        #: Whether it has failed and is delivered again.
+        self.is_retried = not package["success"] and is_retried(package)
+        #: Whether more than a signal follows: a hook, a link of a chain, a note in its schedule.
+        self.has_follow_up = any(map(is_given, map(package.get, FOLLOW_UPS)))
+
+    @property
+    def id(self) -> str:
+        """Its id; that of the whole for an iterable."""
+        return self.package["id"]
+
+    @property
+    def name(self) -> str:
+        """Its name, for people."""
+        return self.package["name"]
+
+    @property
+    def group(self) -> Any:
+        """Its group; the id of the iterable for an item."""
+        return self.package.get("group")
+
+    @property
+    def receipt(self) -> Any:
+        """The receipt of its delivery; None where it was not delivered."""
+        return self.package.get("ack_id")
+
+    @property
+    def is_cached(self) -> bool:
+        """Whether its result is kept in the cache, and not in a row."""
+        return bool(self.package.get("cached"))
+
+    @property
+    def wants_row(self) -> bool:
+        """Whether its result is kept in a row."""
+        return not self.is_cached and wants_row(self.package)
+
+    @property
+    def undone(self) -> str:
+        """What could not be done after it, in words."""
+        return self.package.get("undone") or ""
+
+    @cached_property
+    def func_name(self) -> str:
+        """The path of its function, for the log."""
+        return dotted_name(self.package["func"])
+
+    @property
+    def needs_only_acknowledging(self) -> bool:
+        """Whether nothing is left to do but to acknowledge it."""
+        return not (
+            self.has_follow_up
+            or self.is_item
+            or self.is_cached
+            or wants_row(self.package)
+            or post_execute.receivers
+            or logger.isEnabledFor(logging.INFO)
+        )
+
+    def note_undone(self, text: str) -> None:
+        """Note what could not be done after it; its row will say so."""
+        logger.error("'%s' (%s): %s", self.func_name, self.name, text)
+        self.package["undone"] = f"{self.undone}; {text}" if self.undone else text
+
+
+@dataclass
+class DoneReceipts:
+    """The receipts of tasks that need nothing more than to be acknowledged."""
+
+    receipts: list[Any]
+
+
+def is_given(value: Any) -> bool:
+    """Return whether an option has a value, without asking a foreign class whether it is true."""
+    return value is not None and (type(value) not in EMPTY_TYPES or bool(value))
+
+
+def max_attempts(package: TaskPackage) -> int:
+    """Return how often a task may be delivered; 0 is without limit."""
+    return package.get("max_attempts") or Conf.MAX_ATTEMPTS
+
+
+def is_retried(package: TaskPackage) -> bool:
+    """Return whether a failed task is delivered again, which happens only where it was asked for.
+
+    ``handed_back`` marks the task of a worker that died, which is run again unasked.
+    """
+    if "ack_id" not in package:
+        return False
+    if package.get("handed_back"):
+        return True
+    limit = max_attempts(package)
+    asked = limit > 1 or not package.get("ack_failure", Conf.ACK_FAILURES)
+    return asked and (limit == 0 or package.get("attempt", 1) < limit)
