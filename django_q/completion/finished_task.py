@@ -34,7 +34,7 @@ class FinishedTask:
         #: Whether it has failed and is delivered again.
         self.is_retried = not package["success"] and is_retried(package)
         #: Whether more than a signal follows: a hook, a link of a chain, a note in its schedule.
-        self.has_follow_up = any(map(is_given, map(package.get, FOLLOW_UPS)))
+        self.has_follow_up = has_follow_up(package)
 
     @property
     def id(self) -> str:
@@ -76,18 +76,6 @@ class FinishedTask:
         """The path of its function, for the log."""
         return dotted_name(self.package["func"])
 
-    @property
-    def needs_only_acknowledging(self) -> bool:
-        """Whether nothing is left to do but to acknowledge it."""
-        return not (
-            self.has_follow_up
-            or self.is_item
-            or self.is_cached
-            or wants_row(self.package)
-            or post_execute.receivers
-            or logger.isEnabledFor(logging.INFO)
-        )
-
     def note_undone(self, text: str) -> None:
         """Note what could not be done after it; its row will say so."""
         logger.error("'%s' (%s): %s", self.func_name, self.name, text)
@@ -101,9 +89,31 @@ class DoneReceipts:
     receipts: list[Any]
 
 
-def is_given(value: Any) -> bool:
-    """Return whether an option has a value, without asking a foreign class whether it is true."""
-    return value is not None and (type(value) not in EMPTY_TYPES or bool(value))
+def needs_only_acknowledging(package: TaskPackage) -> bool:
+    """Return whether nothing is left to do for a task that has ended but to acknowledge it.
+
+    A worker asks this alone of each task, and makes no object for it.
+    """
+    return not (
+        wants_row(package)
+        or package.get("cached")
+        or has_follow_up(package)
+        or is_iterable_item(package)
+        or post_execute.receivers
+        or logger.isEnabledFor(logging.INFO)
+    )
+
+
+def has_follow_up(package: TaskPackage) -> bool:
+    """Return whether more than a signal follows from the end of a task.
+
+    The values may be of any class, which is not asked whether it is true.
+    """
+    for key in FOLLOW_UPS:
+        value = package.get(key)
+        if value is not None and (type(value) not in EMPTY_TYPES or value):
+            return True
+    return False
 
 
 def max_attempts(package: TaskPackage) -> int:

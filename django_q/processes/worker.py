@@ -14,7 +14,7 @@ from functools import cached_property
 from multiprocessing import current_process
 from typing import Any
 
-from django_q.completion.finished_task import DoneReceipts, FinishedTask
+from django_q.completion.finished_task import DoneReceipts, needs_only_acknowledging
 from django_q.completion.resumption import has_succeeded_before
 from django_q.conf import Conf, logger
 from django_q.exceptions import TimeoutException, contain_error
@@ -175,7 +175,7 @@ class WorkerLoop:
             return
         # Here, and not when it is sent: that may be in the middle of another task.
         make_options_plain(package)
-        if FinishedTask(package).needs_only_acknowledging:
+        if needs_only_acknowledging(package):
             self.receipts.append(package["ack_id"])
         else:
             self.results.append(with_pickled_values(package))

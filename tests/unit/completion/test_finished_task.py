@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from django_q.completion.finished_task import FinishedTask
+from django_q.completion.finished_task import FinishedTask, needs_only_acknowledging
 from django_q.results.rows import PickledValue
 
 
@@ -97,10 +97,10 @@ def test_what_nobody_wants_more_of_needs_only_acknowledging():
     level = logger.level
     logger.setLevel(logging.WARNING)
     try:
-        assert finished(save=False).needs_only_acknowledging
-        assert not finished().needs_only_acknowledging
-        assert not finished(save=False, hook="a.b").needs_only_acknowledging
-        assert not finished(save=False, cached=True).needs_only_acknowledging
+        assert needs_only_acknowledging(finished(save=False).package)
+        assert not needs_only_acknowledging(finished().package)
+        assert not needs_only_acknowledging(finished(save=False, hook="a.b").package)
+        assert not needs_only_acknowledging(finished(save=False, cached=True).package)
     finally:
         logger.setLevel(level)
 
