@@ -35,8 +35,8 @@ scheduling.readable_schedules scheduling
 processes.call_timeout processes.logs processes.shared_state \
     processes.supervision.exit_timeout processes.supervision.unix_signals \
     processes.supervision.process_start processes.supervision \
-    processes.log_writer processes.pusher processes.worker processes.monitor \
-    processes.scheduler processes.sentinel processes.sentinel_body
+    processes.log_writer processes.pusher processes.worker processes.result_receiver \
+    processes.monitor processes.scheduler processes.sentinel processes.sentinel_body
 utils tasks cluster backend terminal monitor admin checks apps legacy management tests
 core_signing pusher worker scheduler timeout monitor_terminal
 """

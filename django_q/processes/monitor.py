@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
-import queue
 import random
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -22,27 +20,20 @@ from django_q.completion.finished_task import DoneReceipts
 from django_q.completion.orphans import OrphanedDeliveries, recover
 from django_q.completion.steps import CompletionSteps, call_broker
 from django_q.conf import Conf, logger
-from django_q.descriptor_wait import wait_until_readable
 from django_q.exceptions import StoreCommandRefused, StoreUnavailable, contain_error, error_summary
 from django_q.execution.execution import UndecodablePayload
 from django_q.foreign_code.guards import CurrentForeignCall
 from django_q.processes.logs.log_queue import batched_log_lines
 from django_q.processes.logs.outages import OutageLog, is_brief_conflict
 from django_q.processes.logs.repeated_errors import ThrottledLog
+from django_q.processes.result_receiver import ResultReceiver
 from django_q.processes.shared_state.result_queue import receipts_in, set_stuck
 from django_q.processes.supervision.process_start import log_ready, parent_flags
-from django_q.queues import STOP, Queue
 from django_q.servers import connections
 from django_q.wire.package import TaskPackage
 
-#: Tasks completed together at most.
-MAX_RESULT_BATCH = 500
-#: Seconds for which receipts alone wait for others, to be acknowledged together.
-RECEIPT_BATCH_SECONDS = 0.005
 #: Seconds to wait after the database or the broker failed: at first, and at most.
 COMPLETION_BACKOFF_SECONDS = (0.1, 2.0)
-#: Seconds without work after which a database connection is closed, as CONN_MAX_AGE has it.
-IDLE_CONNECTION_SECONDS = 5.0
 #: Share of a lease between two looks at the leases of what waits; see ``leases``.
 RESULT_EXTEND_INTERVAL_SHARE = 0.08
 #: Seconds that a group may take unnoticed.
@@ -76,72 +67,23 @@ class MonitorLoop:
 
     def __init__(self, result_queue: Any, broker: Broker) -> None:
         self.result_queue = result_queue
+        self.receiver = ResultReceiver(result_queue)
         self.broker = broker
         self.dead_letters = DeadLetters(broker)
-        self.backlog: deque[Any] = deque()  # taken while the database was away
         self.batch: list[Any] = []  # being completed
-        self.stopped = False
         self.busy_since = math.inf  # monotonic; with the group that is being completed
         self.last_warning = (math.inf, 0.0)  # of what, by its start, and how long it had taken
         self.outage_log = OutageLog("results are saved again")
         self.refusal_log = OutageLog("")  # of what is not repeated
         self.lease_error_log = ThrottledLog("leases are extended again")
         self.cut_off = False  # whether leases of what waits can not be extended
-        self.arrival_lock = threading.Lock()  # so that what arrives is held in its order
         self.lock = threading.Lock()  # who reads the queue while that takes long
-        if isinstance(result_queue, Queue) and parent_flags():
-            # The last writer to go ends the queue: this process must not count as one.
-            result_queue.writer.close()
 
     def take_batch(self) -> bool:
-        """Take the next group, waiting for it; False when there is nothing more to come."""
-        self.batch, end = [], 0.0
-        while len(self.batch) < MAX_RESULT_BATCH and (self.backlog or not self.stopped):
-            items = self.take_items(block=not self.batch)
-            end = end or time.monotonic() + RECEIPT_BATCH_SECONDS
-            if not items and not self.another_message_arrives(end):
-                break
-            self.batch += items
+        """Take the next batch, waiting for it; return False when no result comes any more."""
+        self.batch = []  # its memory is needed no more while this waits
+        self.batch = self.receiver.take_batch()
         return bool(self.batch)
-
-    def another_message_arrives(self, end: float) -> bool:
-        """Whether more arrives by then, where nobody waits for what is in hand."""
-        if not self.batch or not all(isinstance(item, DoneReceipts) for item in self.batch):
-            return False
-        is_socket = isinstance(self.result_queue, Queue)
-        return is_socket and bool(wait_until_readable([self.result_queue], end - time.monotonic()))
-
-    def take_items(self, block: bool) -> list[Any]:
-        """Take what one worker sent; nothing when nothing is there, or when it is over."""
-        if self.backlog:
-            items = [
-                self.backlog.popleft() for _ in range(min(MAX_RESULT_BATCH, len(self.backlog)))
-            ]
-            self.result_queue.count.add(-len(items))
-            return items
-        return self.receive_message(block)
-
-    def receive_message(self, block: bool) -> list[Any]:
-        """Take one message off the queue, and note when it says that it is the last."""
-        try:
-            if isinstance(self.result_queue, Queue):
-                items = self.await_message() if block else self.result_queue.get_many(block=False)
-            else:
-                items = [self.result_queue.get(block)]
-        except queue.Empty:
-            return []
-        except EOFError:  # everybody else is gone
-            items = [STOP]
-        self.stopped = self.stopped or STOP in items
-        return [item for item in items if item != STOP]
-
-    def await_message(self) -> list[Any]:
-        """Wait for a message; a database connection is let go of when none comes for a while."""
-        try:
-            return self.result_queue.get_many(timeout=IDLE_CONNECTION_SECONDS)
-        except queue.Empty:
-            connections.close_old()
-            return self.result_queue.get_many()
 
     def complete_batch(self) -> None:
         """Complete a group, however long that takes."""
@@ -238,8 +180,7 @@ class MonitorLoop:
     def extend_leases_if_slow(self, interval: float) -> None:
         """Keep leases from ending where the group has taken so many seconds."""
         if time.monotonic() - self.busy_since > interval:
-            while isinstance(self.result_queue, Queue) and self.buffer_message():
-                pass
+            self.receiver.buffer_arrived()
             self.note_cut_off(True)  # before an answer that may not come
             if self.extend():
                 self.note_cut_off(False)
@@ -327,30 +268,13 @@ class MonitorLoop:
             set_stuck(self.result_queue, False)
 
     def wait_extending_leases(self, seconds: float) -> None:
-        """Wait, and keep the leases of all that waits to be saved meanwhile."""
+        """Extend the leases of all that waits to be saved, and wait."""
         self.extend()
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
-            if not isinstance(self.result_queue, Queue) or self.stopped:
-                time.sleep(left)
-                return
-            if wait_until_readable([self.result_queue], left):
-                self.buffer_message()
-
-    def buffer_message(self) -> bool:
-        """Take a message that waits, for later; whether there was one.
-
-        Its items go on counting as waiting, so that the pusher takes no more than fits.
-        """
-        with self.arrival_lock:
-            items = [] if self.stopped else self.receive_message(block=False)
-            self.backlog.extend(items)
-        self.result_queue.count.add(len(items))
-        return bool(items)
+        self.receiver.buffer_while_waiting(seconds)
 
     def extend(self) -> bool:
         """Extend the leases of all that this process holds; whether the broker has done so."""
-        receipts = receipts_in((*self.batch, *self.backlog))
+        receipts = receipts_in((*self.batch, *self.receiver.buffered))
         try:
             if receipts:
                 self.broker.extend(receipts, Conf.RETRY)
