@@ -58,6 +58,8 @@ MUST_NOT_KNOW = {
     "processes.worker": "django_q.brokers django_q.models django.db django_q.results.queries "
     "django_q.results.cache",
     "processes.monitor": "django_q.processes.worker django_q.processes.shared_state.slot",
+    # Unpickled by processes that are spawned, before Django is set up.
+    "processes.shared_state.result_queue": "django_q.completion django_q.models django_q.results",
     "processes.sentinel": "django_q.wire.package django_q.signing django_q.models django.db "
     "blessed",
     "backend": "django_q.processes multiprocessing",

@@ -26,8 +26,8 @@ from django_q.foreign_code.guards import CurrentForeignCall
 from django_q.processes.logs.log_queue import batched_log_lines
 from django_q.processes.logs.outages import OutageLog, is_brief_conflict
 from django_q.processes.logs.repeated_errors import ThrottledLog
-from django_q.processes.result_receiver import ResultReceiver
-from django_q.processes.shared_state.result_queue import receipts_in, set_stuck
+from django_q.processes.result_receiver import ResultReceiver, receipts_in
+from django_q.processes.shared_state.result_queue import set_stuck
 from django_q.processes.supervision.process_start import log_ready, parent_flags
 from django_q.servers import connections
 from django_q.wire.package import TaskPackage

@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 from django_q.completion.finished_task import DoneReceipts
@@ -117,3 +118,14 @@ class ResultReceiver:
             self.buffered.extend(items)
         self.result_queue.count.add(len(items))
         return bool(items)
+
+
+def receipts_in(results: Iterable[Any]) -> list[Any]:
+    """List the receipts of results, bare receipts among them."""
+    found: list[Any] = []
+    for result in results:
+        if isinstance(result, DoneReceipts):
+            found += result.receipts
+        elif isinstance(result, dict) and "ack_id" in result:
+            found.append(result["ack_id"])
+    return found

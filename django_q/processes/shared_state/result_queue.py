@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from django_q.completion.finished_task import DoneReceipts
 from django_q.queues import LockFreeCounter, Queue
 
 
@@ -34,14 +32,3 @@ def set_stuck(result_queue: Any, is_stuck: bool) -> None:
         result_queue.stuck.reset()
         if is_stuck:
             result_queue.stuck.add(1)
-
-
-def receipts_in(results: Iterable[Any]) -> list[Any]:
-    """List the receipts of results."""
-    found: list[Any] = []
-    for each in results:
-        if isinstance(each, DoneReceipts):
-            found += each.receipts
-        elif isinstance(each, dict) and "ack_id" in each:
-            found.append(each["ack_id"])
-    return found
