@@ -114,7 +114,10 @@ class ResultReceiver:
         Its results still count as queued, so that the pusher takes no more tasks than fit.
         """
         with self.buffer_lock:
-            items = [] if self.stopped else self.receive_message(block=False)
+            # Not asked when it is empty: it would reset its count, and forget what is buffered.
+            if self.stopped or self.result_queue.empty():
+                return False
+            items = self.receive_message(block=False)
             self.buffered.extend(items)
         self.result_queue.count.add(len(items))
         return bool(items)

@@ -9,6 +9,21 @@ from django_q.processes.result_receiver import MAX_RESULT_BATCH, ResultReceiver
 from django_q.queues import STOP, Queue
 
 
+def test_buffered_results_are_taken_first_and_count_as_queued_until_then():
+    results = Queue()
+    receiver = ResultReceiver(results)
+    results.put_many(["first", "second"])
+    results.put("third")
+
+    receiver.buffer_arrived()
+    results.put("fourth")
+
+    assert results.qsize() == 4
+    assert receiver.take_batch() == ["first", "second", "third", "fourth"]
+    assert results.qsize() == 0
+    results.close()
+
+
 def test_a_batch_has_a_limit():
     results = Queue()
     receiver = ResultReceiver(results)
