@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from multiprocessing import Queue as PythonQueue
 
-from django_q.completion.completion import DoneReceipts
+from django_q.completion.finished_task import DoneReceipts
 from django_q.processes.result_receiver import MAX_RESULT_BATCH, ResultReceiver
 from django_q.queues import STOP, Queue
 
