@@ -8,6 +8,8 @@ import pytest
 
 from tests.clients.__main__ import Client, Failed, main, run_tests
 
+pytestmark = pytest.mark.once
+
 CLIENT = Client("some-client", "1.0")
 
 

@@ -31,6 +31,8 @@ from django_q.terminal.queue_figures import MAX_COUNTED_ROWS, Figures
 from django_q.terminal.report import RATE_UNITS, rows
 from django_q.terminal.table import CELL_CUT_MARK, Cell, Row, fit_row
 
+pytestmark = pytest.mark.once
+
 PACKAGE = Path(django_q.__file__).parent
 CATALOGS = {path.parts[-3]: path for path in PACKAGE.glob("locale/*/LC_MESSAGES/django.po")}
 #: Scheduled tasks, as the admin's index names them.

@@ -14,6 +14,8 @@ import pytest
 import django_q
 from django_q.checks import check_distributions
 
+pytestmark = pytest.mark.once
+
 APPS = "from django.apps import AppConfig\n\nclass C(AppConfig):\n    name = 'django_q'\n"
 START = "import django; django.setup()"
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 #: All that such a project does, but for the processes of its cluster.
 PROJECT = """
 import sys
@@ -42,6 +44,7 @@ print([name for name in sys.modules if name.partition(".")[0] == "redis"])
 """
 
 
+@pytest.mark.once
 def test_a_project_with_its_queue_in_the_database_never_loads_redis_py():
     ran = subprocess.run([sys.executable, "-c", PROJECT], capture_output=True, text=True)
 

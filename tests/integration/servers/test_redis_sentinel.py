@@ -12,6 +12,8 @@ from django_q.tasks import async_task
 from tests import servers
 from tests.deployments import SERVICE, Deployment
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def deployment():

@@ -59,6 +59,7 @@ def read(payload: str | bytes) -> object:
     return decode("1", payload)
 
 
+@pytest.mark.once
 @MANY
 @given(st.text() | st.binary())
 @example("")
@@ -75,6 +76,7 @@ def test_any_text_is_refused_with_a_reason(payload):
     assert found.reason
 
 
+@pytest.mark.once
 @MANY
 @given(st.integers(0, len(PAYLOAD) - 1), st.characters(codec="ascii"))
 def test_a_payload_with_one_character_changed_is_refused(position, character):
@@ -87,18 +89,21 @@ def test_a_payload_with_one_character_changed_is_refused(position, character):
     assert isinstance(found, UndecodablePayload)
 
 
+@pytest.mark.once
 @MANY
 @given(st.integers(0, len(PAYLOAD) - 1))
 def test_a_payload_cut_short_is_refused(length):
     assert isinstance(read(PAYLOAD[:length]), UndecodablePayload)
 
 
+@pytest.mark.once
 @MANY
 @given(VALUES)
 def test_a_signed_value_is_a_package_or_refused(value):
     assert isinstance(read(SignedPackage.dumps(value)), UndecodablePayload)
 
 
+@pytest.mark.once
 @MANY
 @given(st.sets(st.sampled_from(KEYS)), st.dictionaries(st.sampled_from(KEYS), VALUES))
 def test_a_package_with_fields_missing_and_wrong_is_refused_or_runs_to_an_end(missing, wrong):
@@ -214,6 +219,7 @@ def test_a_package_that_is_sent_again_is_the_same_package():
     assert read(PAYLOAD) == read(PAYLOAD)
 
 
+@pytest.mark.once
 @MANY
 @given(VALUES)
 def test_what_is_checked_is_complete_or_refused(value):
@@ -226,6 +232,7 @@ def test_what_is_checked_is_complete_or_refused(value):
     assert set(REQUIRED_KEYS) <= found.keys()
 
 
+@pytest.mark.once
 @MANY
 @given(VALUES)
 def test_a_value_signed_with_another_key_is_never_read(value):
@@ -235,6 +242,7 @@ def test_a_value_signed_with_another_key_is_never_read(value):
         SignedPackage.loads(payload)
 
 
+@pytest.mark.once
 @MANY
 @given(VALUES)
 def test_json_carries_a_value_unchanged_or_refuses_it(conf, value):

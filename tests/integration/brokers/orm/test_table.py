@@ -78,6 +78,7 @@ def run_on(broker, sql):
         return cursor.fetchall() if cursor.description else []
 
 
+@pytest.mark.once
 @on_postgres
 @pytest.mark.parametrize("left", [None, 0, 1, 3, 20])
 def test_a_long_queue_on_postgresql_is_not_read_or_sorted_for_each_take(broker, left):
