@@ -1,4 +1,4 @@
-"""Log records on their way to another process: plain values, and tracebacks that are made again."""
+"""Pack log records for another process: plain values, and tracebacks that are rebuilt there."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from typing import Any
 
 from django_q.exceptions import contain_error, safe_repr, safe_str
 
-#: What travels as it is. Everything else is pickled on its own, and is its ``repr`` where it can
-#: not be read again.
+#: Values of these types are sent as they are. Each other value is pickled on its own, and replaced
+#: by its ``repr`` where it can not be unpickled.
 PLAIN_VALUE_TYPES = frozenset({str, int, float, bool, type(None)})
-#: Errors of a chain, and frames of a traceback, that travel.
+#: Errors of a chain, and frames of a traceback, that are sent at most.
 MAX_CHAINED_ERRORS, MAX_TRACEBACK_FRAMES = 10, 100
-#: Raised where a frame is wanted that stands somewhere else.
+#: Raises ``error``; run with another file, name and line, it yields a frame of that place.
 RAISE_CODE = compile("raise error", "", "exec")
 
 
 @dataclass
 class PackedValue:
-    """A value that may be impossible to read where it arrives."""
+    """A pickled value, which the receiving process may be unable to unpickle."""
 
     data: bytes
     text: str  # its repr
 
     def unpacked(self) -> Any:
-        """Read the value; its ``repr`` where it can not be read."""
+        """Unpickle the value, or return its ``repr`` where that fails."""
         try:
             return pickle.loads(self.data)
         except BaseException as error:
@@ -37,7 +37,7 @@ class PackedValue:
 
 @dataclass
 class PackedError:
-    """An exception with what ``pickle`` leaves out of one."""
+    """An exception, with its traceback, cause and context, which ``pickle`` leaves out."""
 
     value: Any
     kind: tuple[str, str]  # module and name of its class
@@ -50,7 +50,7 @@ class PackedError:
     suppress_context: bool = False
 
     def unpacked(self) -> BaseException:
-        """Make the exception again; one of the same name where its class can not be had."""
+        """Rebuild the exception, with a stand-in of the same name if its class is unknown here."""
         error = unpacked_value(self.value)
         if not isinstance(error, BaseException):
             module, name = self.kind
@@ -62,7 +62,7 @@ class PackedError:
 
 
 def packed(record: logging.LogRecord) -> dict[str, Any]:
-    """Make a dictionary of a record, which any process can read."""
+    """Turn a record into a dictionary that any process can unpickle."""
     fields = dict(record.__dict__)
     is_usual = type(record) is logging.LogRecord and type(fields["msg"]) is str
     if not (is_usual and is_plain(fields["args"])):
@@ -76,8 +76,8 @@ def packed(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def unpacked(fields: dict[str, Any]) -> logging.LogRecord:
-    """Make a record again."""
-    record = logging.LogRecord.__new__(logging.LogRecord)  # which is complete already
+    """Rebuild a record from its dictionary."""
+    record = logging.LogRecord.__new__(logging.LogRecord)  # no __init__: all fields are given
     record.__dict__.update((name, unpacked_value(value)) for name, value in fields.items())
     if isinstance(record.exc_info, PackedError):
         error = record.exc_info.unpacked()
@@ -86,14 +86,14 @@ def unpacked(fields: dict[str, Any]) -> logging.LogRecord:
 
 
 def is_plain(args: Any) -> bool:
-    """Whether the arguments of a message can travel as they are."""
+    """Whether the arguments of a message can be sent as they are."""
     if isinstance(args, dict):
         args = (*args, *args.values())
     return args is None or all(type(each) in PLAIN_VALUE_TYPES for each in args)
 
 
 def text_of(record: logging.LogRecord) -> str:
-    """Format a message, also one that does not fit its arguments."""
+    """Format a message; where it does not fit its arguments, return the ``repr`` of both."""
     try:
         return record.getMessage()
     except BaseException as error:
@@ -102,7 +102,7 @@ def text_of(record: logging.LogRecord) -> str:
 
 
 def packed_value(value: Any) -> Any:
-    """Pickle a value on its own, so that one which can not be read spoils no record."""
+    """Pickle a value on its own, so that the record can be read even where the value can not."""
     text = safe_repr(value)
     try:
         return PackedValue(pickle.dumps(value, pickle.HIGHEST_PROTOCOL), text)
@@ -112,12 +112,12 @@ def packed_value(value: Any) -> Any:
 
 
 def unpacked_value(value: Any) -> Any:
-    """Read what was packed."""
+    """Unpack a value, if it is packed."""
     return value.unpacked() if type(value) is PackedValue else value
 
 
 def packed_error(error: BaseException | None, depth: int = 0) -> PackedError | None:
-    """Make plain values of an exception, of its traceback, and of those that it came of."""
+    """Pack an exception with its traceback, and the errors that it is chained to."""
     if error is None or depth > MAX_CHAINED_ERRORS:
         return None
     kind = type(error)
@@ -134,7 +134,7 @@ def packed_error(error: BaseException | None, depth: int = 0) -> PackedError | N
 
 
 def frames_of(trace: TracebackType | None) -> list[tuple[str, int, str, str]]:
-    """List the file, line, function and module of each step of a traceback, the last ones."""
+    """List file, line, function and module of the last frames of a traceback."""
     frames = []
     while trace:
         code, module = trace.tb_frame.f_code, str(trace.tb_frame.f_globals.get("__name__"))
@@ -144,7 +144,7 @@ def frames_of(trace: TracebackType | None) -> list[tuple[str, int, str, str]]:
 
 
 def traceback_of(frames: list[tuple[str, int, str, str]]) -> TracebackType | None:
-    """Make a traceback that leads through these places, with no variables in it."""
+    """Build a traceback through these frames, without their variables."""
     trace = None
     for file, line, name, module in reversed(frames):
         code = RAISE_CODE.replace(co_filename=file, co_name=name, co_firstlineno=max(1, line))
@@ -152,6 +152,7 @@ def traceback_of(frames: list[tuple[str, int, str, str]]) -> TracebackType | Non
             exec(code, {"__name__": module, "__file__": file, "error": LookupError()})
         except LookupError as raised:
             frame = raised.__traceback__.tb_next.tb_frame  # type: ignore[union-attr]
-            # The number of no instruction, so that nobody underlines what stands there in HERE.
+            # -1 is the number of no instruction: else Python marks a part of the line, found by the
+            # instructions of RAISE_CODE.
             trace = TracebackType(trace, frame, -1, line)
     return trace

@@ -1,4 +1,4 @@
-"""What a store that takes nothing is called in the log, and when that is not worth a line."""
+"""Log lines about a store that is unavailable, and which conflicts are not logged."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from django_q.exceptions import StoreCommandRefused, StoreUnavailable, error_sum
 from django_q.processes.logs.repeated_errors import ThrottledLog
 from django_q.servers.database_errors import is_conflict
 
-#: Seconds for which a transaction that loses against others is repeated without a word.
+#: Seconds for which a transaction that conflicts with others is repeated without a log line.
 SILENT_CONFLICT_SECONDS = 20.0
 
 
 class OutageLog(ThrottledLog):
-    """Says what keeps results waiting."""
+    """Logs which store keeps results waiting."""
 
-    def log_outage(self, away: StoreUnavailable, pause: float) -> None:
-        """Say which store takes nothing, or what is refused."""
-        if isinstance(away, StoreCommandRefused):
-            self.log(str(away), "results wait: %s", away)
+    def log_outage(self, error: StoreUnavailable, pause: float) -> None:
+        """Log which store is unavailable, or what it refuses; ``pause`` is until the next try."""
+        if isinstance(error, StoreCommandRefused):
+            self.log(str(error), "results wait: %s", error)
             return
-        cause = away.__cause__ or away
+        cause = error.__cause__ or error
         self.log(
-            f"{away} {type(cause).__name__}",
+            f"{error} {type(cause).__name__}",
             "results wait to be saved, as %s takes nothing; trying again in %.1f seconds: %s",
-            away,
+            error,
             pause,
             error_summary(cause),
         )
 
 
-def is_brief_conflict(away: StoreUnavailable, since: float) -> bool:
-    """Whether a transaction has only lost against another, and not for long."""
-    cause = away.__cause__
+def is_brief_conflict(error: StoreUnavailable, since: float) -> bool:
+    """Whether a transaction has conflicted with others only for a short time, since ``since``."""
+    cause = error.__cause__
     return (
         cause is not None
         and is_conflict(cause)

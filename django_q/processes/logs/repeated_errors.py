@@ -1,4 +1,4 @@
-"""What goes wrong again and again is said less and less often."""
+"""Errors that repeat are logged less and less often."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import time
 
 from django_q.conf import logger
 
-#: Seconds between two lines about the same: at first, and at most.
+#: Seconds between two lines about the same cause: at first, and at most.
 REPEATED_LOG_SECONDS = (5.0, 600.0)
 
 
 class ThrottledLog:
-    """Says what goes wrong: at once, and while it lasts half as often each time.
+    """Logs an error at once, and while it lasts after pauses that double. True while it lasts.
 
-    ``recovery_text`` is what is said when it goes wrong no more.
+    ``recovery_text`` is the line that is logged when it is over.
     """
 
     def __init__(self, recovery_text: str) -> None:
@@ -32,7 +32,7 @@ class ThrottledLog:
         level: int = logging.ERROR,
         exc_info: Exception | None = None,
     ) -> bool:
-        """Say something about a cause, unless that was said lately; whether it was said."""
+        """Log a line about a cause, unless its pause lasts; return whether it was logged."""
         now = time.monotonic()
         due, pause = self.due.get(cause, (now, REPEATED_LOG_SECONDS[0] / 2))
         if now < due:
@@ -43,7 +43,7 @@ class ThrottledLog:
         return True
 
     def log_recovery(self) -> None:
-        """Note that all is well."""
+        """Log that the errors are over, if there were any."""
         if self.due:
             self.due.clear()
             logger.info(self.recovery_text)

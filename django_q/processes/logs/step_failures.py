@@ -1,4 +1,4 @@
-"""What a process says of a step that fails again and again."""
+"""Log lines about a step of a process that fails again and again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django_q.processes.logs.repeated_errors import ThrottledLog
 
 
 class StepFailureLog:
-    """Logs failures of a step, less and less often, and the end of them."""
+    """Logs failures of a step, less and less often, and that it succeeds again."""
 
     def __init__(
         self, broker: Broker, step: str, recovery_text: str, level: int = logging.WARNING
@@ -20,7 +20,7 @@ class StepFailureLog:
         self.throttled_log = ThrottledLog(recovery_text)
 
     def log(self, error: BaseException, pause: float) -> None:
-        """Log a failure, before a pause of so many seconds."""
+        """Log a failure; the step is tried again in ``pause`` seconds."""
         log, level = self.throttled_log.log, self.level
         if refusal := self.broker.refusal(error):
             log(refusal, "%s until that is mended: %s", self.step, refusal, level=level)
@@ -29,5 +29,5 @@ class StepFailureLog:
         log(type(error).__name__, text, self.step, pause, error_summary(error), level=level)
 
     def success(self) -> None:
-        """Log that the step has succeeded, where it failed before."""
+        """Log that the step succeeds again, if it failed before."""
         self.throttled_log.log_recovery()
