@@ -1,4 +1,4 @@
-"""The monitor: takes what workers put out, and completes it in groups."""
+"""The monitor: takes finished tasks off the result queue, and completes them in batches."""
 
 from __future__ import annotations
 
@@ -34,27 +34,27 @@ from django_q.wire.package import TaskPackage
 
 #: Seconds to wait after the database or the broker failed: at first, and at most.
 COMPLETION_BACKOFF_SECONDS = (0.1, 2.0)
-#: Share of a lease between two looks at the leases of what waits; see ``leases``.
+#: Share of a lease between two checks of the batch being completed; see ``worker_leases``.
 RESULT_EXTEND_INTERVAL_SHARE = 0.08
-#: Seconds that a group may take unnoticed.
+#: The least seconds between two of these checks.
 MIN_EXTEND_INTERVAL = 0.05
-#: Seconds for which a hook may run, or a server be silent, before anybody hears of it.
+#: Seconds for which a hook may run, or a server take to answer, before that is logged.
 SLOW_HOOK_SECONDS = 2.0
-#: Tries of what fails for a reason of its own.
+#: Tries of a step that fails although all stores are available.
 MAX_STEP_TRIES = 3
 #: Seconds between two tries of a transaction that loses against others.
 CONFLICT_RETRY_INTERVAL = (0.005, 0.05)
 
 
 def monitor(result_queue: Any, broker: Broker | None = None) -> None:
-    """Complete what comes out of the result queue, until ``STOP``.
+    """Complete the results that arrive in the result queue, until ``STOP``.
 
-    Takes what has arrived, up to 500 tasks, in one go; one alone is completed at once.
+    What has arrived, up to 500 results, makes a batch. A single result is completed at once.
     """
     loop = MonitorLoop(result_queue, adapt_broker(broker or get_broker()))
-    set_stuck(result_queue, False)  # by one that was killed, perhaps
+    set_stuck(result_queue, False)  # a monitor that was killed may have left it set
     if parent_flags():
-        threading.Thread(target=loop.run_lease_thread, name="keeper", daemon=True).start()
+        threading.Thread(target=loop.run_lease_thread, name="lease-extension", daemon=True).start()
     log_ready("monitoring")
     while loop.take_batch():
         loop.complete_batch()
@@ -63,7 +63,7 @@ def monitor(result_queue: Any, broker: Broker | None = None) -> None:
 
 
 class MonitorLoop:
-    """A monitor at work."""
+    """The state of a monitor: the batch it completes, and the leases it extends meanwhile."""
 
     def __init__(self, result_queue: Any, broker: Broker) -> None:
         self.result_queue = result_queue
@@ -71,13 +71,15 @@ class MonitorLoop:
         self.broker = broker
         self.dead_letters = DeadLetters(broker)
         self.batch: list[Any] = []  # being completed
-        self.busy_since = math.inf  # monotonic; with the group that is being completed
-        self.last_warning = (math.inf, 0.0)  # of what, by its start, and how long it had taken
+        self.busy_since = math.inf  # monotonic; when the batch began, infinite between batches
+        self.last_warning = (math.inf, 0.0)  # start of the slow call, and seconds it had taken
         self.outage_log = OutageLog("results are saved again")
-        self.refusal_log = OutageLog("")  # of what is not repeated
+        self.refusal_log = OutageLog("")  # of refused steps that are not repeated
         self.lease_error_log = ThrottledLog("leases are extended again")
-        self.cut_off = False  # whether leases of what waits can not be extended
-        self.lock = threading.Lock()  # who reads the queue while that takes long
+        self.leases_at_risk = False  # whether an extension of leases has failed or is pending
+        # Held by the thread that extends leases while it reads the queue; the main thread reads
+        # on only after it has taken this lock.
+        self.lock = threading.Lock()
 
     def take_batch(self) -> bool:
         """Take the next batch, waiting for it; return False when no result comes any more."""
@@ -86,15 +88,15 @@ class MonitorLoop:
         return bool(self.batch)
 
     def complete_batch(self) -> None:
-        """Complete a group, however long that takes."""
+        """Complete the batch, however long that takes."""
         self.busy_since = time.monotonic()
         self.complete_items()
         with self.lock:
             self.busy_since = math.inf
-            self.note_cut_off(False)
+            self.set_leases_at_risk(False)
 
     def complete_items(self) -> None:
-        """Complete a group; what a dead worker left comes after what it had finished."""
+        """Complete the batch: orphaned deliveries last, after what their worker had finished."""
         packages = [item for item in self.batch if isinstance(item, dict)]
         self.complete(packages)
         self.acknowledge(receipts_in(item for item in self.batch if isinstance(item, DoneReceipts)))
@@ -105,7 +107,7 @@ class MonitorLoop:
                 self.recover(item)
 
     def acknowledge(self, receipts: list[Any]) -> None:
-        """Acknowledge receipts; each alone where something is wrong with one."""
+        """Acknowledge receipts together, or one by one if that fails."""
 
         def step(some: list[Any]) -> None:
             call_broker(self.broker, self.broker.acknowledge_many, some)
@@ -115,18 +117,18 @@ class MonitorLoop:
                 self.retry_step(lambda receipt=receipt: step([receipt]))
 
     def move_to_dead_letters(self, undecodable: UndecodablePayload) -> None:
-        """Move aside what can not be read; once, where the broker refuses that."""
+        """Move a payload that can not be decoded to the dead letters; no retry if it is refused."""
         self.retry_step(
             lambda: call_broker(self.broker, self.dead_letters.move_to_dead_letters, undecodable),
             is_repeated=False,
         )
 
-    def recover(self, abandoned: OrphanedDeliveries) -> None:
-        """Hand back what a dead worker had in hand, and complete the task that ran."""
+    def recover(self, orphans: OrphanedDeliveries) -> None:
+        """Release the unfinished deliveries of a dead worker, and complete the task that ran."""
         found: list[Any] = []
 
         def step() -> None:
-            found[:] = [call_broker(self.broker, recover, abandoned, self.broker)]
+            found[:] = [call_broker(self.broker, recover, orphans, self.broker)]
 
         self.retry_step(step)
         for item in found:
@@ -136,9 +138,9 @@ class MonitorLoop:
                 self.complete([item])
 
     def complete(self, packages: list[TaskPackage]) -> None:
-        """Complete packages together; each alone where something is wrong with one.
+        """Complete packages together, or one by one if that fails.
 
-        What can not be completed for a reason of its own loses that, and ends.
+        A package that fails on its own too is completed without the steps that fail.
         """
         steps = CompletionSteps()
         if not packages or (
@@ -154,7 +156,7 @@ class MonitorLoop:
                 steps.is_tolerant = False
 
     def complete_together(self, packages: list[TaskPackage], steps: CompletionSteps) -> None:
-        """Complete packages, and let links of theirs go that will not be submitted again."""
+        """Complete packages, and forget the ids of links that will not be submitted again."""
         with batched_log_lines():
             links = complete(packages, self.broker, self.submit, steps)
         if links:
@@ -164,9 +166,9 @@ class MonitorLoop:
                 logger.debug("the ids of links are kept for longer: %s", error_summary(error))
 
     def run_lease_thread(self) -> None:
-        """Keep leases from ending while a group takes long: a slow hook, a database that hangs.
+        """Extend leases while a batch takes long, as with a slow hook or a database that hangs.
 
-        The body of a thread; it sleeps unless there is need of it.
+        The body of a thread; it sleeps between two checks.
         """
         while True:
             interval = max(MIN_EXTEND_INTERVAL, RESULT_EXTEND_INTERVAL_SHARE * Conf.RETRY)
@@ -174,28 +176,31 @@ class MonitorLoop:
             try:
                 with self.lock:
                     self.extend_leases_if_slow(interval)
-            except BaseException as error:  # nobody would look after leases any more
-                logger.error("leases are kept on, after %s", error_summary(error))
+            except BaseException as error:  # the thread must not end: no other extends leases
+                logger.error("extending leases goes on, after an error: %s", error_summary(error))
 
     def extend_leases_if_slow(self, interval: float) -> None:
-        """Keep leases from ending where the group has taken so many seconds."""
+        """Extend leases if the batch has taken longer than ``interval`` seconds."""
         if time.monotonic() - self.busy_since > interval:
             self.receiver.buffer_arrived()
-            self.note_cut_off(True)  # before an answer that may not come
+            self.set_leases_at_risk(True)  # before the broker answers, which it may never do
             if self.extend():
-                self.note_cut_off(False)
+                self.set_leases_at_risk(False)
             connections.close_all()  # those of this thread
             self.warn_if_slow()
 
-    def note_cut_off(self, is_so: bool) -> None:
-        """Have the pusher take nothing, whose lease would end, or go on where nothing is away."""
-        if is_so != self.cut_off:
-            self.cut_off = is_so
-            is_away = bool(self.outage_log) and self.busy_since < math.inf
-            set_stuck(self.result_queue, is_so or is_away)
+    def set_leases_at_risk(self, at_risk: bool) -> None:
+        """Note whether leases may end unextended: the pusher takes no tasks meanwhile.
+
+        It also takes none while a store is unavailable, so that does not end here.
+        """
+        if at_risk != self.leases_at_risk:
+            self.leases_at_risk = at_risk
+            is_unavailable = bool(self.outage_log) and self.busy_since < math.inf
+            set_stuck(self.result_queue, at_risk or is_unavailable)
 
     def warn_if_slow(self) -> None:
-        """Say what keeps results waiting, half as often each time."""
+        """Log which call keeps results waiting; again whenever its time has doubled."""
         is_inside = CurrentForeignCall.entered_at < math.inf
         began = (
             CurrentForeignCall.entered_at
@@ -214,31 +219,31 @@ class MonitorLoop:
         logger.warning("%s %.0f seconds, and results behind it wait", what, seconds)
 
     def submit(self, link: TaskPackage) -> str:
-        """Enqueue the next link of a chain, once: here, unless it names a cluster."""
+        """Enqueue the next link of a chain, once: in this queue unless it names a cluster."""
         broker = leased_broker(self.broker, link.get("cluster"))
         return call_broker(broker, submit_once, link, self.broker)
 
     def retry_step(
         self, step: Callable[[], Any], tries: int = MAX_STEP_TRIES, is_repeated: bool = True
     ) -> bool:
-        """Take a step again and again while a store is away that it writes to.
+        """Run a step, and repeat it as long as a store that it writes to is unavailable.
 
-        False when it failed for another reason ``tries`` times, or was refused and is not to be
-        repeated. Nothing more is taken off the broker meanwhile.
+        Returns False if it failed for other reasons ``tries`` times, or if a store refused it and
+        ``is_repeated`` is False. The pusher takes no tasks while a store is unavailable.
         """
-        pause, failures, lost_since = COMPLETION_BACKOFF_SECONDS[0], 0, None
+        pause, failures, failing_since = COMPLETION_BACKOFF_SECONDS[0], 0, None
         while True:
             try:
                 step()
-            except StoreUnavailable as away:
-                lost_since = lost_since or time.monotonic()
-                if is_brief_conflict(away, lost_since):
+            except StoreUnavailable as error:
+                failing_since = failing_since or time.monotonic()
+                if is_brief_conflict(error, failing_since):
                     time.sleep(random.uniform(*CONFLICT_RETRY_INTERVAL))
                     continue
                 set_stuck(self.result_queue, True)
-                if isinstance(away, StoreCommandRefused) and not is_repeated:
-                    return self.give_up_refused(away)
-                self.outage_log.log_outage(away, pause)
+                if isinstance(error, StoreCommandRefused) and not is_repeated:
+                    return self.give_up_refused(error)
+                self.outage_log.log_outage(error, pause)
             except BaseException as error:
                 contain_error(error)
                 failures += 1
@@ -253,27 +258,27 @@ class MonitorLoop:
             self.wait_extending_leases(pause)
             pause = min(pause * 2, COMPLETION_BACKOFF_SECONDS[1])
 
-    def give_up_refused(self, away: StoreCommandRefused) -> bool:
-        """Leave a step undone that the broker refuses: the delivery comes again."""
-        self.refusal_log.log_outage(away, COMPLETION_BACKOFF_SECONDS[1])
+    def give_up_refused(self, refusal: StoreCommandRefused) -> bool:
+        """Give up a step that the broker refuses, and return False: the delivery comes again."""
+        self.refusal_log.log_outage(refusal, COMPLETION_BACKOFF_SECONDS[1])
         self.wait_extending_leases(COMPLETION_BACKOFF_SECONDS[1])
         set_stuck(self.result_queue, False)
         return False
 
     def note_recovery(self) -> None:
-        """Note that results can be written."""
+        """Note that results can be saved: extend their leases, then let the pusher take tasks."""
         if self.outage_log:
-            self.extend()  # before the pusher takes what was leased to us
+            self.extend()  # first: the pusher could take what is leased to this cluster
             self.outage_log.log_recovery()
             set_stuck(self.result_queue, False)
 
     def wait_extending_leases(self, seconds: float) -> None:
-        """Extend the leases of all that waits to be saved, and wait."""
+        """Extend the leases of all results that wait here, and wait."""
         self.extend()
         self.receiver.buffer_while_waiting(seconds)
 
     def extend(self) -> bool:
-        """Extend the leases of all that this process holds; whether the broker has done so."""
+        """Extend the leases of all results that wait here; return False if that failed."""
         receipts = receipts_in((*self.batch, *self.receiver.buffered))
         try:
             if receipts:

@@ -88,13 +88,13 @@ def test_nothing_is_taken_while_a_monitor_waits_for_an_answer_that_does_not_come
     loop = MonitorLoop(results, broker)
     loop.batch = [{"ack_id": each.ack_id} for each in broker.dequeue(1)]
     loop.busy_since = 0.0  # it has taken longer than leases are left alone
-    keeper = threading.Thread(target=loop.extend_leases_if_slow, args=(1.0,))
+    thread = threading.Thread(target=loop.extend_leases_if_slow, args=(1.0,))
 
     with proxy.failing(Mode.STALL):
-        keeper.start()
+        thread.start()
         wait_until(lambda: results.is_stuck)
-        assert keeper.is_alive()
-    keeper.join()
+        assert thread.is_alive()
+    thread.join()
 
     assert not results.is_stuck
     broker.delete_queue()

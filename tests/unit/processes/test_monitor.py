@@ -1,4 +1,4 @@
-"""The thread of a monitor that keeps leases from ending."""
+"""The thread of a monitor that extends leases."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def test_the_thread_that_keeps_leases_survives_whatever_is_raised_in_it(conf, wa
         if len(extended) < 3:
             raise error("as asked")
 
-    desk = MonitorLoop(Queue(), SimpleNamespace(extend=extend, errors=()))
-    desk.batch, desk.busy_since = [{"ack_id": 7}], 0.0
-    keeper = threading.Thread(target=desk.run_lease_thread, daemon=True)
+    loop = MonitorLoop(Queue(), SimpleNamespace(extend=extend, errors=()))
+    loop.batch, loop.busy_since = [{"ack_id": 7}], 0.0
+    thread = threading.Thread(target=loop.run_lease_thread, daemon=True)
 
-    keeper.start()
+    thread.start()
 
     wait_until(lambda: len(extended) > 3, timeout=5)
     assert extended[-1] == [7]
-    desk.busy_since = float("inf")  # it has nothing more to do
+    loop.busy_since = float("inf")  # the thread has nothing more to do
