@@ -141,7 +141,7 @@ class WorkerLoop:
     def execute_job(self, job: Any) -> None:
         """Execute one job, unless its lease is running out."""
         now = time.monotonic()
-        self.slot.begin_reading(
+        self.slot.start_decoding(
             self.position, now, self.limit
         )  # to read it may be the end of this worker
         package = read_job(job, now)

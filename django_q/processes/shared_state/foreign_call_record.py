@@ -1,7 +1,7 @@
-"""In whose code a process is, in memory that its parent and the process after it read.
+"""Which foreign code a process is calling, in memory shared with the sentinel and its successor.
 
-A hook can end the monitor, as by a fault in a C extension. The sentinel then names it in the log,
-and the next monitor learns over which task it was.
+A hook can crash the monitor, as by a fault in a C extension. The sentinel then names the hook in
+the log, and the next monitor learns for which task it was called.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import Any
 
 from django_q.text.printable import printable
 
-#: Bytes of what is called now, and of what earlier processes ended in.
+#: Bytes for the current call, and for the calls in which earlier processes ended.
 CURRENT_CODE_BYTES, PAST_CRASHES_BYTES = 1024, 16_384
-#: Tasks over which processes have ended that are remembered.
+#: Tasks in whose calls processes have ended: at most so many are remembered.
 MAX_PAST_CRASHES = 50
-#: Bytes in front of each of both that tell how long it is.
+#: Bytes of the length in front of each of both.
 LENGTH_PREFIX_BYTES = 4
 
 
 class ForeignCallRecord:
-    """The memory of one place in the cluster; only its process writes."""
+    """The foreign call of one role in the cluster; only the process of that role writes it."""
 
     def __init__(self, memory: Any = None) -> None:
         self.memory = (
@@ -39,49 +39,49 @@ class ForeignCallRecord:
         return ForeignCallRecord, (self.memory,)
 
     def enter(self, task_id: str, what: str, task: str) -> None:
-        """Write down who is called over which task."""
+        """Record that ``what`` is called for a task; ``task`` is its name."""
         text = "\t".join((task_id, printable(what), printable(task)))
         write_length_prefixed(self.current, text.encode(errors="replace")[:CURRENT_CODE_BYTES])
 
     def leave(self) -> None:
-        """Write down that the call is over."""
+        """Record that the call is over."""
         self.current[:LENGTH_PREFIX_BYTES] = bytes(LENGTH_PREFIX_BYTES)
 
     def read(self) -> tuple[str, str, str]:
-        """Tell the id of a task, who is called over it, and its name; empty where nobody is."""
+        """Read the id of the task, what is called for it, and its name; empty without a call."""
         text = read_length_prefixed(self.current).decode(errors="replace")
         task_id, what, task = (text.split("\t") + [""] * 3)[:3]
         return task_id, what, task
 
     def as_text(self) -> str:
-        """Say who is called over which task; nothing where nobody is."""
+        """Describe the current call and its task; an empty string without a call."""
         _, what, task = self.read()
         return f"{what} on [{task}]" if task else what
 
     def crash_causes(self) -> dict[str, str]:
-        """Tell by task in whose code earlier processes of this place have ended."""
+        """Map ids of tasks to the calls in which earlier processes of this role have ended."""
         data = read_length_prefixed(self.past)
-        killers: dict[str, str] = pickle.loads(data) if data else {}
+        causes: dict[str, str] = pickle.loads(data) if data else {}
         task_id, what, _ = self.read()
         if what:
-            killers.pop(task_id, None)
-            killers = dict([*killers.items(), (task_id, what)][-MAX_PAST_CRASHES:])
-            while len(data := pickle.dumps(killers)) > PAST_CRASHES_BYTES:
-                del killers[next(iter(killers))]
+            causes.pop(task_id, None)
+            causes = dict([*causes.items(), (task_id, what)][-MAX_PAST_CRASHES:])
+            while len(data := pickle.dumps(causes)) > PAST_CRASHES_BYTES:
+                del causes[next(iter(causes))]
             write_length_prefixed(self.past, data)
             self.leave()
-        return killers
+        return causes
 
 
 def write_length_prefixed(memory: memoryview, data: bytes) -> None:
-    """Write data, which count as none until all of them are there."""
+    """Write data with its length; the length stays 0 until all of the data is written."""
     memory[:LENGTH_PREFIX_BYTES] = bytes(LENGTH_PREFIX_BYTES)
     memory[LENGTH_PREFIX_BYTES : LENGTH_PREFIX_BYTES + len(data)] = data
     memory[:LENGTH_PREFIX_BYTES] = len(data).to_bytes(LENGTH_PREFIX_BYTES, "little")
 
 
 def read_length_prefixed(memory: memoryview) -> bytes:
-    """Read data."""
+    """Read the data that ``write_length_prefixed`` wrote."""
     return bytes(
         memory[
             LENGTH_PREFIX_BYTES : LENGTH_PREFIX_BYTES

@@ -1,4 +1,4 @@
-"""The heartbeat: what a cluster says about itself, as often as there is news."""
+"""Save the heartbeat of a cluster: a snapshot of its state, less often while it is idle."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from django_q.processes.call_timeout import call_timeout
 from django_q.processes.logs.step_failures import StepFailureLog
 from django_q.status import Stat
 
-#: Seconds between heartbeats of an idle cluster. One at work beats every GUARD_CYCLE.
+#: Seconds between heartbeats of an idle cluster. A busy one saves them every ``guard_cycle``.
 IDLE_HEARTBEAT_INTERVAL = 5.0
 
 
 class HeartbeatWriter:
-    """Saves snapshots of a cluster, for those who look."""
+    """Saves snapshots of a cluster, for the admin, the screens and ``Stat``."""
 
     def __init__(self, broker: Broker, sentinel: Any) -> None:
         self.broker, self.sentinel = broker, sentinel
         self.due = 0.0  # monotonic; when to save the next one
-        self._finished = 0  # deliveries finished when the last one was saved
+        self._finished = 0  # deliveries finished when the last snapshot was saved
         texts = "the heartbeat could not be saved", "heartbeats are saved again"
         self._failures = StepFailureLog(broker, *texts)
 
     def beat(self, now: float, finished: int, busy: bool) -> None:
-        """Save a snapshot; an idle cluster does so less often."""
+        """Save a snapshot, and set when the next is due: later if the cluster is idle."""
         idle = finished == self._finished and not busy
         self._finished = finished
         self.due = now + (
@@ -37,7 +37,7 @@ class HeartbeatWriter:
             with call_timeout():
                 snapshot(self.sentinel).save(self.broker)
             self._failures.success()
-        except BaseException as error:  # of a broker that others wrote, too
+        except BaseException as error:  # a custom broker may raise anything
             contain_error(error)
             self.broker.close()
             self.due = time.monotonic() + IDLE_HEARTBEAT_INTERVAL
@@ -45,7 +45,7 @@ class HeartbeatWriter:
 
 
 def snapshot(sentinel: Any) -> Stat:
-    """Take a snapshot of a sentinel's cluster."""
+    """Take a snapshot of the cluster of a sentinel."""
     now = time.monotonic()
     return Stat(
         sentinel.parent_pid,
@@ -68,5 +68,5 @@ def snapshot(sentinel: Any) -> Stat:
 
 
 def pid(process: Any) -> int:
-    """The pid of a process; 0 where there is none."""
+    """Return the pid of a process; 0 if there is none."""
     return (process.pid or 0) if process else 0

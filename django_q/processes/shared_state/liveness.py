@@ -1,7 +1,8 @@
-"""Signs of life: how a process that stands still is told from one that waits.
+"""Liveness timestamps: find processes that stand still, among those that only wait.
 
-A process that is stopped, or that is stuck in C code, ends no more than it works. Its pulse, in
-shared memory, is written by a thread that does nothing else, so it goes on while a server hangs.
+A process that is stopped, or stuck in C code, does not work and does not end. A thread of each
+process writes a timestamp into shared memory and does nothing else. So the timestamps of a process
+that waits for a server go on.
 """
 
 from __future__ import annotations
@@ -13,22 +14,23 @@ from typing import Any
 
 from django_q.conf import Conf
 
-#: Share of a lease between two beats, and in which one has to come; and their bounds in seconds.
+#: Shares of a lease: between two beats, and without a beat until a process has stalled.
 LIVENESS_INTERVAL_SHARE, STALL_LIMIT_SHARE = 0.03, 0.25
+#: Bounds of both, in seconds.
 MIN_LIVENESS_SECONDS, MAX_LIVENESS_SECONDS = (0.05, 1.5), (1.0, 20.0)
 
 
 def liveness_interval() -> float:
-    """Seconds between two beats."""
+    """Return the seconds between two beats of a process."""
     return min(
         max(MIN_LIVENESS_SECONDS[0], LIVENESS_INTERVAL_SHARE * Conf.RETRY), MAX_LIVENESS_SECONDS[0]
     )
 
 
 def stall_limit() -> float:
-    """Seconds without a beat after which a process has stood still for too long.
+    """Return the seconds without a beat after which a process counts as stalled.
 
-    Not much more than a quarter of a lease: whoever takes its place extends those that go on.
+    About a quarter of a lease at most: its successor must extend the leases before they end.
     """
     return min(
         max(MIN_LIVENESS_SECONDS[1], STALL_LIMIT_SHARE * Conf.RETRY), MAX_LIVENESS_SECONDS[1]
@@ -36,7 +38,7 @@ def stall_limit() -> float:
 
 
 class LivenessTimestamp:
-    """When a process has last shown that it lives; written by that process alone."""
+    """When a process last showed that it is alive; only that process writes it."""
 
     def __init__(self, memory: Any = None) -> None:
         self.memory = memory or RawArray("d", 1)
@@ -46,21 +48,21 @@ class LivenessTimestamp:
 
     @property
     def latest(self) -> float:
-        """When that was, monotonic; 0 for never."""
+        """The time of the last beat, monotonic; 0 for none."""
         return self.memory[0]
 
     def beat(self) -> None:
-        """Show a sign of life."""
+        """Write the current time."""
         self.memory[0] = time.monotonic()
 
     def clear(self) -> None:
-        """Forget a process that has ended."""
+        """Clear the timestamp of a process that has ended."""
         self.memory[0] = 0.0
 
     def beat_in_thread(self) -> None:
-        """Beat on, in a thread of its own."""
+        """Start a thread that writes the timestamp again and again."""
         self.beat()
-        threading.Thread(target=self._beat_forever, name="pulse", daemon=True).start()
+        threading.Thread(target=self._beat_forever, name="liveness", daemon=True).start()
 
     def _beat_forever(self) -> None:
         seconds = liveness_interval()
@@ -70,20 +72,20 @@ class LivenessTimestamp:
 
 
 class StallTimer:
-    """For how long a pulse has not been heard, by who looks for it.
+    """Measures for how long a timestamp has not changed.
 
-    Only time counts in which this process could look: a machine that sleeps, or a whole cluster
-    that is stopped, is silent without anything being wrong.
+    Only time in which this process could check counts: on a machine that sleeps, or in a cluster
+    that is stopped as a whole, no timestamp changes although nothing is wrong.
     """
 
     def __init__(self, liveness: LivenessTimestamp) -> None:
         self.liveness = liveness
-        self.last_beat = 0.0  # the beat that was heard last
-        self.checked_at = 0.0  # monotonic; when this was asked last
-        self.seconds = 0.0
+        self.last_beat = 0.0  # the timestamp at the last check
+        self.checked_at = 0.0  # monotonic; when the last check was
+        self.seconds = 0.0  # without a beat, so far
 
     def measure(self, now: float, step: float) -> float:
-        """Tell the seconds of silence, of which the time since the last look counts as ``step``."""
+        """Return the seconds without a beat; each check adds ``step`` at most."""
         latest = self.liveness.latest
         if latest != self.last_beat or not latest:
             self.last_beat, self.seconds = latest, 0.0

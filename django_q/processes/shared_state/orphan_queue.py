@@ -1,4 +1,4 @@
-"""What dead workers and a stop leave undone, on its way to the monitor."""
+"""Orphaned deliveries, of dead workers and of a stop, on their way to the monitor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django_q.queues import STOP
 
 
 class OrphanQueue:
-    """Keeps what was abandoned until the monitor's queue takes it; true while there is any."""
+    """Keeps orphaned deliveries until the result queue has room; true while there are any."""
 
     def __init__(self, result_queue: Any) -> None:
         self.result_queue = result_queue
@@ -22,17 +22,17 @@ class OrphanQueue:
         return bool(self.waiting)
 
     def add(self, item: OrphanedDeliveries | str) -> None:
-        """Keep what a worker had in hand when it ended, or ``STOP``."""
+        """Add the deliveries that a worker held when it ended, or ``STOP``."""
         self.waiting.append(item)
 
     def drain(self, task_queue: Any) -> None:
-        """Keep what no worker has taken from the task queue, to be handed back in its order."""
+        """Add the deliveries in the task queue, in their order: the monitor releases them."""
         unfinished = [(job[0], job[2]) for job in task_queue.get_all() if job != STOP]
         if unfinished:
             self.add(OrphanedDeliveries("the cluster stopped", unfinished=unfinished))
 
     def send_to_monitor(self) -> None:
-        """Tell the monitor, without waiting for it."""
+        """Put them into the result queue as far as it has room, without waiting."""
         with contextlib.suppress(queue.Full):
             while self.waiting:
                 self.result_queue.put_many([self.waiting[0]], block=False)

@@ -1,4 +1,4 @@
-"""What the main process sees of a cluster whose sentinel is gone, or stands still."""
+"""The pids of a cluster, for the main process when the sentinel has ended or stands still."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django_q.processes.shared_state.liveness import LivenessTimestamp
 
 
 class ProcessTable:
-    """The sentinel's pulse, and the processes that it has started; it alone writes to it."""
+    """The sentinel's liveness, and the pids of its processes; only the sentinel writes it."""
 
     def __init__(
         self, size: int, liveness: LivenessTimestamp | None = None, pids: Any = None
@@ -26,12 +26,12 @@ class ProcessTable:
         return ProcessTable, (self.size, self.liveness, self.pids)
 
     def remaining_processes(self) -> list[RemainingProcess]:
-        """List the processes that the sentinel has not seen the end of."""
+        """List the processes that had not ended when the sentinel last wrote."""
         return [RemainingProcess(pid) for pid in self.pids if pid]
 
 
 class RemainingProcess:
-    """A process of a cluster, in the hands of one that has not started it."""
+    """A process of a cluster whose sentinel is gone: the main process ends it, not its parent."""
 
     def __init__(self, pid: int) -> None:
         self.pid, self.exit_descriptor = pid, -1
@@ -45,7 +45,7 @@ class RemainingProcess:
             self.has_exited = True
 
     def has_ended(self) -> bool:
-        """Whether it has ended."""
+        """Whether the process has ended; closes its descriptor then."""
         if not self.has_exited:
             if self.exit_descriptor < 0:
                 self.has_exited = not process_exists(self.pid)
@@ -55,7 +55,7 @@ class RemainingProcess:
         return self.has_exited
 
     def kill(self) -> None:
-        """End it; of another process that has got its number nothing is known here."""
+        """Kill the process. Without pidfd, another process could have got its pid by now."""
         with contextlib.suppress(OSError):
             if self.exit_descriptor >= 0:
                 signal.pidfd_send_signal(self.exit_descriptor, signal.SIGKILL)
@@ -64,7 +64,7 @@ class RemainingProcess:
 
 
 def process_exists(pid: int) -> bool:
-    """Whether there is a process of this number."""
+    """Whether there is a process with this pid that this one may signal."""
     try:
         os.kill(pid, 0)
     except OSError:

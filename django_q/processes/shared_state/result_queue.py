@@ -1,4 +1,4 @@
-"""The queue of results, whose reader says when it can not get rid of what it takes."""
+"""The result queue, whose reader notes when it can not save what it takes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django_q.queues import LockFreeCounter, Queue
 
 
 class ResultQueue(Queue):
-    """A queue of what workers put out. While its reader is stuck, no more tasks are taken."""
+    """The queue from workers to the monitor. While the monitor is stuck, no tasks are taken."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -16,18 +16,18 @@ class ResultQueue(Queue):
 
     @property
     def is_stuck(self) -> bool:
-        """Whether the reader has nowhere to write what it takes."""
+        """Whether the monitor can save no results, or may be unable to extend their leases."""
         return bool(self.stuck.value())
 
     def close(self) -> None:
-        """Let go of it in this process."""
+        """Close the queue in this process."""
         super().close()
         if stuck := vars(self).get("stuck"):
             stuck.close()
 
 
 def set_stuck(result_queue: Any, is_stuck: bool) -> None:
-    """Note whether what is taken off a queue of results can be written somewhere."""
+    """Note whether the reader of a result queue is stuck; other kinds of queue are left alone."""
     if isinstance(result_queue, ResultQueue):
         result_queue.stuck.reset()
         if is_stuck:

@@ -1,8 +1,9 @@
-"""The leases of what workers have in hand.
+"""Extend the leases of the deliveries that workers hold.
 
-A lease must not end while anybody has its task in hand. The task may have waited before it starts,
-may end before its lease is extended here, and its result may wait for the monitor, who extends it
-too. So what passes until either looks adds up to less than is left of the lease at the start.
+A lease must not end while its task runs, or while its result waits to be saved. The task may have
+waited before it starts. It may end before its lease is extended here, and its result may wait for
+the monitor, which extends leases too. So the intervals of both checks together are shorter than
+what is left of a lease when its task starts.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from django_q.processes.shared_state.slot import Slot, Slots
 
 #: Share of a lease that must be left when a task starts.
 MIN_START_LEASE_SHARE = 0.45
-#: Share of a lease between two looks here. What is younger than that is left alone.
+#: Share of a lease between two checks here. Leases of tasks younger than that are left alone.
 EXTEND_INTERVAL_SHARE = 0.125
 
 
 class WorkerLeases:
-    """Extends the leases of the tasks that run, so that nobody else gets them meanwhile."""
+    """Extends the leases of running tasks, so that they are not delivered again meanwhile."""
 
     def __init__(self, broker: Broker, slots: Slots) -> None:
         self.broker, self.slots = broker, slots
@@ -33,29 +34,29 @@ class WorkerLeases:
         self.failures = StepFailureLog(broker, *texts)
 
     def extend(self, now: float) -> None:
-        """Extend what has been in hand for a while."""
+        """Extend the leases of tasks that have run for a while, and set when to check next."""
         self.due = now + EXTEND_INTERVAL_SHARE * Conf.RETRY
-        long_ago = now - EXTEND_INTERVAL_SHARE * Conf.RETRY
-        receipts = [receipt for slot in self.slots for receipt in held_receipts(slot, long_ago)]
+        began_before = now - EXTEND_INTERVAL_SHARE * Conf.RETRY
+        receipts = [receipt for slot in self.slots for receipt in held_receipts(slot, began_before)]
         if not receipts:
             return
         try:
             with call_timeout():
                 self.broker.extend(receipts, Conf.RETRY)
             self.failures.success()
-        except BaseException as error:  # of a broker that others wrote, too
+        except BaseException as error:  # a custom broker may raise anything
             contain_error(error)
             self.broker.close()
             self.due = (
                 time.monotonic() + EXTEND_INTERVAL_SHARE * Conf.RETRY
-            )  # it may have taken long
+            )  # from now: the failed call may have taken long
             self.failures.log(error, EXTEND_INTERVAL_SHARE * Conf.RETRY)
 
 
 def held_receipts(slot: Slot, before: float) -> list[Any]:
-    """List the receipts of what a worker has finished or runs, where that began long ago.
+    """List the receipts that a worker has finished or runs, if its task began before ``before``.
 
-    Not of what waits behind it: another cluster may take that when its lease ends.
+    Without those that wait behind that task: another cluster may take them when their leases end.
     """
     held = slot.read()
     if not held.batch or held.since > before:

@@ -1,4 +1,4 @@
-"""A place in the cluster, and the process that fills it."""
+"""One process of a cluster as its sentinel sees it, and its successors."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from django_q.processes.shared_state.liveness import LivenessTimestamp, StallTim
 from django_q.processes.shared_state.slot import Slot, WorkerState
 from django_q.processes.supervision.process_start import open_exit_descriptor
 
-#: A process that ends sooner has failed to start: the next one waits before it does.
-FAILED_START_SECONDS = 5.0  #: seconds
-#: Seconds before a process that fails to start is started again: at first, and at most.
+#: A process that ends within so many seconds has failed to start: the next start is delayed.
+FAILED_START_SECONDS = 5.0
+#: Seconds before a process that has failed to start is started again: at first, and at most.
 RESTART_BACKOFF_SECONDS = (0.5, 30.0)
 #: Seconds for which the kernel may take to end a process that was killed.
 KILLED_EXIT_SECONDS = 1.0
@@ -32,24 +32,24 @@ EXIT_CODE_SECONDS = 0.2
 
 @dataclass
 class Child:
-    """What the sentinel knows of one of its processes."""
+    """A worker or another process of the sentinel, and the record of how it ran."""
 
     role: str
     slot: Slot | None = None  # of a worker
     number: int | None = None  # of a worker, from 1
     running_code: ForeignCallRecord = field(
         default_factory=ForeignCallRecord
-    )  # in whose code its process is
+    )  # the foreign code that its process is calling
     process: Any = None
-    exit_descriptor: int = -1  # descriptor that is readable when the process has ended
+    exit_descriptor: int = -1  # readable when the process has ended
     is_running: bool = False
     started_at: float = 0.0  # monotonic
     due: float = 0.0  # monotonic; when the next process may start, once this one has ended
-    failed_starts: int = 0  # short lives in a row
-    timed_out: bool = False  # it was killed for its task's time limit
-    retired: bool = False  # it shall end, and nobody takes its place
+    failed_starts: int = 0  # in a row
+    timed_out: bool = False  # it was killed because its task exceeded the time limit
+    retired: bool = False  # it is to end, and is not replaced
     stopped: bool = False  # it was killed because the cluster had to stop
-    stalled_seconds: float = 0.0  # seconds for which it had stood still when it was killed for that
+    stalled_seconds: float = 0.0  # how long it had stood still when it was killed for that
     liveness: LivenessTimestamp | None = None  # of a process that has no slot
 
     def __post_init__(self) -> None:
@@ -61,12 +61,12 @@ class Child:
         return f"{self.role}-{self.number}" if self.number else self.role
 
     def record_start(self, process: Any) -> None:
-        """Note the process that fills this place from now on."""
+        """Note the process that was started, and open its exit descriptor."""
         self.process, self.started_at = process, time.monotonic()
         try:
             self.exit_descriptor = open_exit_descriptor(process)
         except OSError:
-            process.kill()  # nobody would hear of its end
+            process.kill()  # nothing would notice its end
             process.join()
             raise
         self.is_running, self.timed_out, self.stalled_seconds = True, False, 0.0
@@ -74,8 +74,9 @@ class Child:
     def has_ended(self) -> bool:
         """Whether the process has ended.
 
-        The kernel says so also where somebody else has taken its exit code. One whose fork server
-        was killed passes for dead, and would go on beside its successor.
+        The exit descriptor tells that even if other code has waited for the process and taken its
+        exit code. A process whose fork server was killed counts as dead in Python while it still
+        runs: it is killed here, or it would go on beside its successor.
         """
         has_ended = wait_until_readable([self.exit_descriptor], 0)
         if self.process.is_alive():
@@ -89,7 +90,7 @@ class Child:
         return True
 
     def record_failed_start(self, error: Exception) -> None:
-        """Note that no process could be started, and when to try again."""
+        """Note that no process could be started, and when the next try is due."""
         self.delay_restart(self.failed_starts + 1)
         logger.critical(
             "%s can not be started, trying again in %.1f seconds: %r",
@@ -108,16 +109,16 @@ class Child:
         if self.liveness:
             self.liveness.clear()
         if prometheus_multiprocess and self.number:
-            with contextlib.suppress(OSError):  # of its files another may have taken care
+            with contextlib.suppress(OSError):  # other code may have removed its files
                 prometheus_multiprocess.mark_process_dead(self.process.pid)
 
     def delay_restart(self, failed_starts: int) -> None:
-        """Note when the next process may start, after so many that failed to."""
+        """Set when the next process may start, after so many failed starts in a row."""
         self.failed_starts = failed_starts
         self.due = time.monotonic() + self.restart_delay()
 
     def restart_delay(self) -> float:
-        """Seconds to wait before the next start: none after one failure, which may be bad luck."""
+        """Return the seconds before the next start; 0 after one failure, which may be chance."""
         return (
             min(
                 RESTART_BACKOFF_SECONDS[0] * 2 ** (self.failed_starts - 2),
@@ -129,52 +130,52 @@ class Child:
 
     @property
     def state(self) -> WorkerState | None:
-        """What a worker was up to."""
+        """What a worker does or did; None for other processes."""
         return self.slot.state if self.slot else None
 
     @property
     def is_explained(self) -> bool:
-        """Whether the process ended because of a task, or because it had done its share."""
+        """Whether the process ended because of a task, or to be recycled."""
         return self.state in (WorkerState.RECYCLED, WorkerState.TIMED_OUT, WorkerState.BUSY)
 
     @property
     def ran_out_of_time(self) -> bool:
-        """Whether the process ended for its task's time limit."""
+        """Whether the process ended because its task exceeded the time limit."""
         return self.timed_out or self.state is WorkerState.TIMED_OUT
 
     def cause(self) -> str:
-        """Say how the process ended, and in whose code."""
+        """Describe how the process ended, and in which foreign code."""
         if self.stalled_seconds:
-            return f"standing still for {self.stalled_seconds:.1f} seconds{self.where()}"
+            return f"standing still for {self.stalled_seconds:.1f} seconds{self.code_location()}"
         code = self.process.exitcode
-        where = self.where()
+        where = self.code_location()
         if code is not None and code < 0:
             name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
             return f"death by {name}{' (out of memory?)' if name == 'SIGKILL' else ''}{where}"
         return "its end" if code is None else f"its exit with code {code}{where}"
 
-    def where(self) -> str:
-        """Say in whose code the process is."""
+    def code_location(self) -> str:
+        """Describe the foreign code that the process is calling, as " in ..."; empty without."""
         what = self.running_code.as_text()
         return f" in {what}" if what else ""
 
     def report(self, cause: str, is_replaced: bool = True) -> None:
-        """Log that the process ended unasked."""
+        """Log that the process ended without being asked to, and whether another is started."""
         if not is_replaced:
             logger.warning("%s ended at the stop after %s", self.name, cause)
             return
         level = logging.WARNING if cause == "timeout" else logging.CRITICAL
         wait = self.restart_delay()
-        outlook = f"; it fails to start, the next one waits {wait} seconds" if wait else ""
-        logger.log(level, "reincarnated %s after %s%s", self.name, cause, outlook)
+        delay = f"; it fails to start, the next one waits {wait} seconds" if wait else ""
+        logger.log(level, "reincarnated %s after %s%s", self.name, cause, delay)
 
     @property
     def has_failed(self) -> bool:
-        """Whether the process did not get going: it ended soon, and not because of a task."""
+        """Whether the process failed to start: it ended soon, and not because of a task."""
         return time.monotonic() - self.started_at < FAILED_START_SECONDS and not self.is_explained
 
     def orphaned_deliveries(self) -> OrphanedDeliveries | None:
-        """Tell what a worker had in hand; None where that was nothing."""
+        """Return the deliveries that a worker held when it ended; None without any."""
         if self.slot is None or self.slot.state is not WorkerState.BUSY:
             return None
         held = self.slot.read()
@@ -182,24 +183,24 @@ class Child:
             return None
         running = held.running if held.since else None
         if self.timed_out:
-            what = "Task" if held.is_read else "Reading the package"
+            what = "Task" if held.is_decoded else "Reading the package"
             cause = f"{what} exceeded its time limit and its worker was killed"
         else:
-            deed = "the task ran" if held.is_read else "it read the package"
-            cause = f"Worker ended while {deed}: {self.cause()}"
+            activity = "the task ran" if held.is_decoded else "it read the package"
+            cause = f"Worker ended while {activity}: {self.cause()}"
         return OrphanedDeliveries(
             cause,
             running=running,
             unfinished=[each for each in held.batch if each != running],
             timed_out=self.timed_out,
             stopped=self.stopped,
-            was_decoding=not held.is_read,
-            had_succeeded=held.has_returned,
+            was_decoding=not held.is_decoded,
+            had_succeeded=held.has_succeeded,
             foreign_code=self.running_code.as_text(),
         )
 
     def kill_stalled(self, now: float, step: float) -> None:
-        """Kill a process that has shown no sign of life for too long."""
+        """Kill a process that has not shown for too long that it is alive."""
         if self.stall_timer and self.is_running and not self.stalled_seconds:
             seconds = self.stall_timer.measure(now, step)
             if seconds > stall_limit():
@@ -207,12 +208,12 @@ class Child:
                 self.process.kill()
 
     def overdue_at(self, grace: float) -> float:
-        """Tell when a worker has ignored the limit of its task, or of its end; monotonic."""
+        """Return when a worker is ``grace`` seconds past its deadline, monotonic."""
         deadline = self.slot.deadline if self.slot and self.is_running else 0.0
         return deadline + grace if deadline else math.inf
 
     def current(self, now: float) -> tuple[int, str, str, float] | None:
-        """Describe the task that runs: pid, its name, its function, seconds it has run."""
+        """Return pid, task name, function and running seconds of the current task; None without."""
         if self.slot is None or not (text := self.slot.current_label):
             return None
         name, _, func = text.partition("\t")

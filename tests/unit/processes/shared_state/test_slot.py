@@ -23,7 +23,7 @@ def slot():
 
 def test_what_is_in_hand_is_read_as_it_was_written(slot):
     slot.take_batch([("a.1", 1), ("b.7", 3)])
-    slot.begin_reading(1, 12.5, None)
+    slot.start_decoding(1, 12.5, None)
     slot.start_task(1, 12.5, 60)
 
     hand = slot.read()
@@ -36,23 +36,23 @@ def test_what_is_in_hand_is_read_as_it_was_written(slot):
 
 def test_a_package_that_is_being_read_has_not_started(slot):
     slot.take_batch([("a", 1), ("b", 1)])
-    slot.begin_reading(0, 1.0, 30)
+    slot.start_decoding(0, 1.0, 30)
     assert slot.read().running == ("a", 1)
-    assert not slot.read().is_read
+    assert not slot.read().is_decoded
     assert slot.deadline == 31
 
     slot.start_task(0, 1.0, 60)
-    assert slot.read().is_read
+    assert slot.read().is_decoded
     assert slot.deadline == 61
 
-    slot.begin_reading(1, 2.0, None)
+    slot.start_decoding(1, 2.0, None)
     assert slot.read().running == ("b", 1)
-    assert not slot.read().is_read
+    assert not slot.read().is_decoded
 
 
 def test_nothing_is_in_hand_when_the_batch_is_finished(slot):
     slot.take_batch([("a.1", 1)])
-    slot.begin_reading(0, 1, None)
+    slot.start_decoding(0, 1, None)
     slot.start_task(0, 1, None)
     slot.finish_batch(1)
 
@@ -64,7 +64,7 @@ def test_nothing_is_in_hand_when_the_batch_is_finished(slot):
 
 def test_what_was_put_back_is_in_hand_no_more(slot):
     slot.take_batch([("a", 1), ("b", 1), ("c", 1)])
-    slot.begin_reading(0, 1, None)
+    slot.start_decoding(0, 1, None)
     slot.start_task(0, 1, None)
 
     slot.truncate_batch(1)
@@ -87,12 +87,12 @@ def test_receipts_that_do_not_fit_are_left_out(slot):
 
 def test_a_label_is_for_the_task_that_runs(slot):
     slot.take_batch([("a", 1), ("b", 1)])
-    slot.begin_reading(0, 1.0, None)
+    slot.start_decoding(0, 1.0, None)
     slot.start_task(0, 1.0, None)
     slot.set_label("name\tfunction")
     assert slot.current_label == "name\tfunction"
 
-    slot.begin_reading(1, 2.0, None)
+    slot.start_decoding(1, 2.0, None)
 
     slot.start_task(1, 2.0, None)
 
