@@ -12,15 +12,15 @@ from django_q.foreign_code.optional_packages import psutil
 def set_cpu_affinity(n: int, process_ids: Sequence[int], actual: bool | None = None) -> None:
     """Bind each process to ``n`` processors, in turn around those that this one may use.
 
-    Needs psutil on a platform that has affinity; elsewhere it says so and does nothing. With
-    ``actual`` False, as in tests, it only logs.
+    Needs psutil and a platform that has affinity; without, it only logs a warning. With
+    ``actual`` False, as in tests, it logs and binds nothing.
     """
     for index, pid in enumerate(process_ids):
         bind_to_processors(n, pid, index, actual)
 
 
 def bind_to_processors(n: int, pid: int, index: int, actual: bool | None = None) -> None:
-    """Bind one process, the one of this index, to its ``n`` processors."""
+    """Bind the process with this index to its ``n`` processors."""
     if not n:
         return
     if psutil is None or not hasattr(psutil.Process, "cpu_affinity"):
@@ -37,6 +37,6 @@ def bind_to_processors(n: int, pid: int, index: int, actual: bool | None = None)
 
 
 def processors_for_index(n: int, index: int, processors: Sequence[int]) -> list[int]:
-    """Deal processors out: ``n`` for each index, starting over at the end."""
+    """Choose the ``n`` processors of an index, in turn around the list."""
     n, total = min(n, len(processors)), len(processors)
     return [processors[(index * n + offset) % total] for offset in range(n)]

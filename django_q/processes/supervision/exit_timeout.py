@@ -1,4 +1,4 @@
-"""How a process ends that tasks or hooks have left a thread in: Python would wait for that."""
+"""Limit how long a process takes to exit: Python waits for threads that tasks or hooks left."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from types import FrameType
 from django_q.conf import logger
 from django_q.execution.time_limit import HAS_SETITIMER
 
-#: Seconds for which what was left may go on when there is nothing else to do.
+#: Seconds for which such threads and processes may go on when all other work is done.
 EXIT_TIMEOUT = 5.0
 
 
 def limit_exit_time() -> None:
-    """Let this process end in ``EXIT_TIMEOUT`` seconds, whatever it waits for by then."""
+    """Make this process exit within ``EXIT_TIMEOUT`` seconds, whatever it waits for."""
     if HAS_SETITIMER:
         signal.signal(signal.SIGALRM, exit_without_waiting)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
@@ -24,7 +24,7 @@ def limit_exit_time() -> None:
 
 
 def exit_without_waiting(signum: int, frame: FrameType | None) -> None:
-    """End without what still runs; the handler of a Unix signal."""
+    """Exit at once, and log what still ran; the handler of SIGALRM."""
     try:
         logger.warning(
             "%s ends without what was left running in it: %s",
@@ -36,7 +36,7 @@ def exit_without_waiting(signum: int, frame: FrameType | None) -> None:
 
 
 def running_threads_and_processes() -> list[str]:
-    """Name the threads and the processes that Python waits for before it ends a process."""
+    """Name the threads and child processes that Python waits for before a process exits."""
     main = threading.main_thread()
     threads = [each for each in threading.enumerate() if not each.daemon and each is not main]
     names = [f"thread '{thread.name}'" for thread in threads]

@@ -1,4 +1,4 @@
-"""Green threads: a library that has put its own waiting in the place of Python's."""
+"""Detect green threads: libraries that patch how Python waits, with which no cluster can run."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import socket
 import threading
 import time
 
-#: Libraries that do so.
+#: Libraries that patch sockets, threads and ``time.sleep``.
 GREEN_THREAD_LIBRARIES = ("gevent", "eventlet")
 
 
 def patched_by() -> str | None:
-    """Name the library that has patched what a cluster waits with; None where nobody has."""
+    """Name the library that has patched the functions by which a cluster waits; None without."""
     parts = (time.sleep, socket.socket, select.select, os.fork, threading.Thread.start)
     parts += (threading.Lock, getattr(threading, "_start_new_thread", None))
     for part in parts:
@@ -24,7 +24,7 @@ def patched_by() -> str | None:
 
 
 def refuse_patched() -> None:
-    """Raise ``RuntimeError`` where a cluster could not work."""
+    """Raise ``RuntimeError`` if this process is patched: a cluster would hang in it."""
     if library := patched_by():
         raise RuntimeError(
             f"A cluster can not run in a process that {library} has patched: its processes wait "

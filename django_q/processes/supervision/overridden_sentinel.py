@@ -1,4 +1,4 @@
-"""What subclasses of the predecessors' sentinel do that this one's do not."""
+"""Names of the predecessors' sentinel, for subclasses that projects have made of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from django_q.conf import logger
 from django_q.processes.supervision import process_start
 
-#: Methods of the predecessors' sentinel that are not called here.
+#: Methods of the predecessors' sentinel that are never called here.
 UNCALLED_METHODS = (
     *("guard", "reincarnate", "queue_name"),
     *("spawn_process", "spawn_pusher", "spawn_worker", "spawn_monitor"),
@@ -15,7 +15,7 @@ UNCALLED_METHODS = (
 
 
 class SentinelCompatibility:
-    """The base of the sentinel: names of the predecessors."""
+    """Base of the sentinel: warns of overridden methods that are never called, and has ``pool``."""
 
     children: list[Any]
 

@@ -1,7 +1,7 @@
-"""The birth of every process: Django set up, then its body by dotted path.
+"""Start the processes of a cluster: set up Django, then run a function by its dotted path.
 
-The same under fork, forkserver and spawn: what a child is given can be pickled, and is read
-once Django is set up.
+The same under fork, forkserver and spawn: all arguments can be pickled. Those that need Django are
+unpickled after it is set up.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ SENTINEL, PUSHER, WORKER, MONITOR, SCHEDULER, LOGGER = (
     "logger",
 )
 
-#: Those of which a sentinel has one each.
+#: Roles of which a sentinel has one process each.
 SINGLE_PROCESS_ROLES = (PUSHER, MONITOR, SCHEDULER)
 
 
 def multiprocessing_context() -> BaseContext:
-    """Choose how processes start: as set, or by fork where the platform has it."""
+    """Choose how processes start: by ``start_method``, or else by fork where that is safe."""
     methods = multiprocessing.get_all_start_methods()
     default = "fork" if "fork" in methods and sys.platform != "darwin" else methods[0]
     return multiprocessing.get_context(Conf.START_METHOD or default)
@@ -74,9 +74,10 @@ def start_process(
 ) -> Any:
     """Start a process whose body is the function at a dotted path.
 
-    It ends when ``parent_flag`` does, whose writing end nobody else may hold. ``args_after_setup``
-    holds further arguments, whose classes need Django before they can be unpickled. A thread of
-    the process writes to ``liveness``; the process writes into ``running_code`` whose code it runs.
+    It ends when ``parent_flag`` is set or its writing end is closed: no other process may hold that
+    end. ``args_after_setup`` are further arguments, which can only be unpickled when Django is set
+    up. A thread of the process writes to ``liveness``. The process records the foreign code that it
+    calls in ``running_code``.
     """
     connections.close_all()
     target = ProcessStart(
@@ -92,7 +93,7 @@ def start_process(
     )
     process = multiprocessing_context().Process(target=target, name=name, daemon=daemon)
     if multiprocessing_context().get_start_method() != "fork":
-        # Before, because to start it lets the signals come that are held back.
+        # First: starting the tracker unblocks the signals that are blocked below.
         resource_tracker.ensure_running()
     with stop_signals_blocked():
         process.start()
@@ -100,21 +101,21 @@ def start_process(
 
 
 def freeze_garbage_collector() -> None:
-    """Keep the collector off what there is, so that forked processes go on sharing it.
+    """Exclude all present objects from garbage collection: forked processes go on sharing them.
 
-    It would write into each object, and a page that is written to is copied.
+    The collector writes into each object that it visits, and a page that is written to is copied.
     """
     gc.freeze()
 
 
 class ArgumentPlaceholder(Enum):
-    """Arguments that a process finds when it is born."""
+    """Stands for an argument that the new process replaces by a value of its own."""
 
-    PARENT_FLAG = "leash"  #: its own end of what it hangs on, see Leash
+    PARENT_FLAG = "parent flag"  #: its end of the flag of its parent, see ParentWatch
 
 
 class ProcessStart:
-    """What a process needs to begin; called in the child."""
+    """The target of a new process: sets it up, runs its body, and limits its exit."""
 
     def __init__(
         self,
@@ -160,11 +161,11 @@ class ProcessStart:
             self.run()
         finally:
             limit_exit_time()
-            # Python lets go of handlers before its process ends.
+            # Python restores the default handlers before its process ends.
             signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
 
     def run(self) -> None:
-        """Run the body. What it raises is logged here: Python would write to a stream, and wait."""
+        """Run the body, and log what it raises: Python would write to stderr, which may block."""
         body: Callable = resolve(self.path)
         args = [
             self.parent_flag if each is ArgumentPlaceholder.PARENT_FLAG else each
@@ -177,7 +178,7 @@ class ProcessStart:
             sys.exit(1)
 
     def send_log(self, is_worker: bool) -> None:
-        """Have the logger's process call handlers; the sentinel does not even wait for room."""
+        """Send records to the log process from now on; the sentinel does not even wait for room."""
         log_queue.restore_loggers()  # of what a fork has copied
         if self.log:
             may_wait = multiprocessing.current_process().name != SENTINEL
@@ -187,17 +188,17 @@ class ProcessStart:
 
 
 class ParentWatch:
-    """What a process hangs on: a flag that its parent raises, or that goes up when it dies.
+    """Watches the parent: a flag that the parent sets, and that counts as set when it dies.
 
     Only the parent holds the writing end, which the kernel closes however the parent ends.
     """
 
-    own: Flag | None = None  # of this process
+    own: Flag | None = None  # the flag of this process; None outside of a cluster
     is_starting_process = False  # whether a process of the cluster is being started
 
     @classmethod
     def begin(cls, flag: Flag) -> None:
-        """Begin a life on a leash: let go of its other end, and of what a fork copied."""
+        """Watch a flag: close its writing end here, and the flag that a fork has copied."""
         if cls.own is not None and cls.own is not flag:
             cls.own.close()
         flag.writer.close()
@@ -205,14 +206,15 @@ class ParentWatch:
 
 
 def parent_flags() -> list[Flag]:
-    """List what to watch beside others: readable when this process shall end, or is alone."""
+    """List the flag to wait for beside others; readable when this process is to end."""
     return [ParentWatch.own] if ParentWatch.own else []
 
 
 def open_exit_descriptor(process: Any) -> int:
     """Open a descriptor that becomes readable when a process ends; the caller closes it.
 
-    Not ``process.sentinel``: what the process forks inherits that one and holds it open.
+    Not ``process.sentinel`` if there are pidfds: what the process forks inherits that one, and
+    holds it open.
     """
     if hasattr(os, "pidfd_open"):
         with contextlib.suppress(OSError):
@@ -221,11 +223,11 @@ def open_exit_descriptor(process: Any) -> int:
 
 
 class TerminalHandler(logging.StreamHandler):
-    """Shows the log where a cluster was started."""
+    """Writes the log to the terminal where a cluster was started."""
 
 
 def log_to_terminal() -> None:
-    """Show the log, unless the project's LOGGING says where it goes."""
+    """Write the log to the terminal, unless the project's LOGGING has handlers for it."""
     if logger.hasHandlers():
         return
     handler = TerminalHandler()
@@ -237,17 +239,17 @@ def log_to_terminal() -> None:
 
 
 def has_terminal_handler() -> bool:
-    """Whether this process shows its log by itself, as its children then do."""
+    """Whether this process writes its log to the terminal; its children then do so too."""
     return any(isinstance(handler, TerminalHandler) for handler in logger.handlers)
 
 
 @contextlib.contextmanager
 def stop_signals_blocked() -> Iterator[None]:
-    """Have the signals that stop a cluster wait until a block is over.
+    """Block the signals that stop a cluster while the block runs.
 
-    What is started inside has them wait for longer: a process of ours until it is born, and
-    Python's fork server, which starts others, for good. It would die of one, and the processes
-    that it has started would pass for dead.
+    What is started inside inherits that: a process of a cluster until it has handlers, and Python's
+    fork server for good. A signal would end the fork server, and all processes that it has started
+    would count as dead.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     ParentWatch.is_starting_process = True
@@ -259,9 +261,9 @@ def stop_signals_blocked() -> Iterator[None]:
 
 
 def ignore_stop_signals() -> None:
-    """Leave stopping to the sentinel, also when a signal reaches the whole group.
+    """Ignore SIGTERM and SIGINT, which may reach a whole process group: the sentinel stops it.
 
-    By functions and not SIG_IGN, which the programs that tasks start would inherit.
+    By a handler and not by SIG_IGN, which programs that tasks start would inherit.
     """
     for number in STOP_SIGNALS:
         signal.signal(number, ignore_signal)
@@ -270,11 +272,11 @@ def ignore_stop_signals() -> None:
 
 
 def ignore_signal(signum: int, frame: FrameType | None) -> None:
-    """Do nothing about a Unix signal: the cluster gets it too, and stops this process."""
+    """Do nothing; the handler of a Unix signal, which the main process gets too."""
 
 
 def reset_forked_child() -> None:
-    """Let the children that a task forks be ended as usual, and write their own log."""
+    """Give a process that a task forked the usual signal handlers, and its own log handlers."""
     if not ParentWatch.is_starting_process:
         log_queue.detach_forked_process()
     if signal.getsignal(signal.SIGTERM) is ignore_signal:
@@ -283,12 +285,12 @@ def reset_forked_child() -> None:
 
 
 def set_process_title(doing: str) -> None:
-    """Show in the list of processes which one this is and what it does."""
+    """Show in the system's list of processes the role of this one and what it does."""
     if setproctitle:
         name = multiprocessing.current_process().name
         setproctitle.setproctitle(printable(f"qcluster {name} {doing}".rstrip()))
 
 
 def log_ready(doing: str) -> None:
-    """Log that this process works now."""
+    """Log that this process has started to work."""
     logger.info("%s %s at %s", multiprocessing.current_process().name, doing, os.getpid())

@@ -1,4 +1,4 @@
-"""What a process lacks that can not go on: said in words, where a traceback would say nothing."""
+"""Detect and explain too many open files, and keep closed standard streams from being reused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django_q.foreign_code.optional_packages import resource
 
 
 def is_open_files_error(error: BaseException) -> bool:
-    """Whether an error comes of too many open files, also where a driver has made another of it."""
+    """Whether an error, or one that it was raised from, is about too many open files."""
     found: BaseException | None = error
     while found is not None:
         if isinstance(found, OSError) and found.errno in (errno.EMFILE, errno.ENFILE):
@@ -20,7 +20,7 @@ def is_open_files_error(error: BaseException) -> bool:
 
 
 def open_files_message() -> str:
-    """Say that a cluster can not open the files it needs, and what to do."""
+    """Explain that a cluster can not open the files that it needs, and what to do."""
     limit = f" of {resource.getrlimit(resource.RLIMIT_NOFILE)[0]}" if resource else ""
     return (
         f"A cluster of {Conf.WORKERS} workers can not open the files it needs: the limit of this "
@@ -29,12 +29,13 @@ def open_files_message() -> str:
 
 
 def open_closed_streams() -> None:
-    """Lead standard streams that are closed to nowhere: what is opened next would take their place.
+    """Open ``/dev/null`` for standard streams that are closed.
 
-    Interpreters write to number 2 when they crash, and that would be a socket of ours.
+    Else the next socket or file would get their number, and Python writes to number 2 when it
+    crashes.
     """
     for number in (0, 1, 2):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # which gets the lowest number that is free
+            os.open(os.devnull, os.O_RDWR)  # it gets the lowest free number

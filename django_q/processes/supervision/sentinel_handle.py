@@ -1,4 +1,4 @@
-"""The sentinel as the main process sees it: it lives, stands still, or has ended."""
+"""The process of the sentinel as the main process sees it: alive, stalled, or ended."""
 
 from __future__ import annotations
 
@@ -17,34 +17,35 @@ from django_q.processes.shared_state.process_table import ProcessTable, Remainin
 from django_q.processes.supervision import process_start
 from django_q.queues import Flag
 
-#: Seconds between two looks at the sentinel, and while it stops.
+#: Seconds between two checks of the sentinel, and while it stops.
 SENTINEL_CHECK_INTERVAL, STOPPING_CHECK_INTERVAL = 5.0, 0.2
-#: Seconds in which a sentinel shows no sign of life before it is killed. It waits for a server for
-#: five at a time, and in C code, where nothing ends that, for the address of one.
+#: Seconds without a beat after which a sentinel is killed, and while it stops. It may wait five
+#: seconds at a time for a server, and longer in C code that looks up the address of one, where
+#: nothing interrupts it.
 SENTINEL_STALL_SECONDS, STOPPING_STALL_SECONDS = 40.0, 15.0
-#: Seconds past ``stop_timeout`` that a sentinel has for the rest of a stop, and that the processes
-#: have to end which it leaves behind.
+#: Seconds after ``stop_timeout`` in which a sentinel must finish its stop, and the least seconds in
+#: which the processes that it leaves behind must end.
 STOP_GRACE, REMAINING_PROCESSES_GRACE = 45.0, 5.0
 #: Seconds for which the kernel may take to end a process that was killed.
 KILLED_EXIT_SECONDS = 1.0
-#: Seconds between two looks where something can not be waited for.
+#: Seconds between two checks of processes that can not be waited for.
 PROCESS_POLL_INTERVAL = 0.05
 
 
 class SentinelHandle:
-    """The process of a sentinel, and what it leaves behind."""
+    """The process of a sentinel, and the processes that it leaves behind when it is killed."""
 
     def __init__(self) -> None:
         self.process: Any = None
-        self.exit_descriptor = -1  # descriptor that is readable when the process has ended
+        self.exit_descriptor = -1  # readable when the process has ended
         self.started_at = 0.0  # monotonic
         self.process_table = ProcessTable(0)
         self.stall_timer = StallTimer(self.process_table.liveness)
         self.remaining_processes: list[
             RemainingProcess
-        ] = []  # what it had started when it was killed
-        self.stop_by = math.inf  # monotonic; when tasks have to be over
-        self.aborted = False  # whether they have to be over at once
+        ] = []  # those of the sentinel when it was killed
+        self.stop_by = math.inf  # monotonic; when tasks must have ended
+        self.aborted = False  # whether tasks must end at once
 
     def spawn(
         self,
@@ -54,7 +55,7 @@ class SentinelHandle:
         broker: Broker,
         parent_flag: Flag,
     ) -> None:
-        """Start the process, and do not wait for it."""
+        """Start the process of the sentinel, without waiting for the cluster to run."""
         broker.close()
         self.process_table = ProcessTable(Conf.WORKERS + len(process_start.SINGLE_PROCESS_ROLES))
         self.stall_timer, self.remaining_processes = StallTimer(self.process_table.liveness), []
@@ -69,34 +70,34 @@ class SentinelHandle:
         try:
             self.exit_descriptor = process_start.open_exit_descriptor(self.process)
         except OSError:
-            self.process.kill()  # nobody would hear of its end
+            self.process.kill()  # nothing would notice its end
             self.process.join()
             raise
 
     @property
     def is_alive(self) -> bool:
-        """Whether the process lives; the kernel says so, whoever has taken its exit code."""
+        """Whether the process is alive, also where other code has taken its exit code."""
         return self.exit_descriptor >= 0 and not wait_until_readable([self.exit_descriptor], 0)
 
     def note_end(self) -> None:
-        """Note that the process has ended."""
-        if self.process.is_alive():  # not known yet, or never: somebody has taken its exit code
+        """Note that the process has ended, and close its descriptor."""
+        if self.process.is_alive():  # not known to Python yet; never, if its exit code was taken
             self.process.join(KILLED_EXIT_SECONDS)
         if self.exit_descriptor >= 0:
             os.close(self.exit_descriptor)
             self.exit_descriptor = -1
 
     def note_stop(self) -> None:
-        """Note that its cluster has to stop from now on."""
+        """Note that the cluster is to stop: its time for that begins now."""
         if self.stop_by == math.inf:
             self.stop_by = time.monotonic() + Conf.STOP_TIMEOUT
 
     def note_abort(self) -> None:
-        """Note that tasks have to be over at once."""
+        """Note that tasks must end at once."""
         self.stop_by, self.aborted = time.monotonic(), True
 
     def kill_stalled(self) -> None:
-        """Kill the process where it stands still, or has not stopped its cluster in time."""
+        """Kill the process if it has stalled, or has not stopped its cluster in time."""
         now = time.monotonic()
         seconds = self.stall_timer.measure(now, 2 * SENTINEL_CHECK_INTERVAL)
         if seconds > (
@@ -109,12 +110,12 @@ class SentinelHandle:
             return
         self.remaining_processes = (
             self.process_table.remaining_processes()
-        )  # as long as nobody else can get their numbers
+        )  # opened now, before other processes can get their pids
         self.process.kill()
         wait_until_readable([self.exit_descriptor], KILLED_EXIT_SECONDS)
 
     def end_remaining_processes(self, handle_signals: Callable[[], None]) -> None:
-        """Have the processes that it left behind end in time, as it would have."""
+        """Wait for the processes that the sentinel left behind, and kill those that do not end."""
         if not self.remaining_processes and self.process.exitcode != 0:
             self.remaining_processes = self.process_table.remaining_processes()
         at_least = time.monotonic() + REMAINING_PROCESSES_GRACE

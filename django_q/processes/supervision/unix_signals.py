@@ -1,4 +1,4 @@
-"""Unix signals: what those who start a cluster, or the project, may have changed, and a stop."""
+"""Unix signals: undo what a parent or the project has changed, and collect those that stop."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from types import FrameType
 
 #: Unix signals that stop a cluster.
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-#: Those that its processes have to hear of, whoever has blocked them before.
+#: Unix signals that the processes of a cluster need, and unblock if they inherit them blocked.
 NEEDED_SIGNALS = tuple(
     getattr(signal, name)
     for name in ("SIGINT", "SIGTERM", "SIGALRM", "SIGCHLD")
@@ -22,9 +22,9 @@ NEEDED_SIGNALS = tuple(
 
 
 def enable_child_exit_codes() -> None:
-    """Have the kernel keep the exit codes of children, for those who started them.
+    """Make the kernel keep the exit codes of child processes.
 
-    It keeps none while SIGCHLD is ignored, as a parent of ours or the project may have it, and a
+    It keeps none while SIGCHLD is ignored, as a parent process or the project may have set it. A
     handler of the project may take them all.
     """
     if hasattr(signal, "SIGCHLD") and threading.current_thread() is threading.main_thread():
@@ -32,13 +32,13 @@ def enable_child_exit_codes() -> None:
 
 
 def unblock_needed_signals() -> None:
-    """Let those signals come that a process of a cluster needs: a mask is inherited."""
+    """Unblock the signals that a process of a cluster needs: a signal mask is inherited."""
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, NEEDED_SIGNALS)
 
 
 def exit_on_stop_signals() -> None:
-    """Have a signal that stops clusters end this process well, as nothing has begun yet."""
+    """Exit with code 0 at a signal that stops clusters, as long as no cluster has been started."""
     if threading.current_thread() is threading.main_thread():
         for number in STOP_SIGNALS:
             signal.signal(number, exit_immediately)
@@ -46,16 +46,15 @@ def exit_on_stop_signals() -> None:
 
 
 def exit_immediately(signum: int, frame: FrameType | None) -> None:
-    """End without a cluster, which was to be started; the handler of a Unix signal."""
+    """Exit with code 0; the handler of a Unix signal before a cluster was started."""
     os._exit(0)
 
 
 @contextlib.contextmanager
 def collected_stop_signals(arrived: queue.SimpleQueue[int]) -> Iterator[socket.socket]:
-    """Collect SIGTERM and SIGINT while the block runs; gives a socket that then is readable.
+    """Collect SIGTERM and SIGINT in ``arrived``; yield a socket that is readable after each.
 
-    The handler does no more than note the number: anything else could wait for what it
-    interrupted.
+    The handler only notes the number: anything else could wait for the code that it interrupted.
     """
     reader, writer = socket.socketpair()
     writer.setblocking(False)
