@@ -1,4 +1,4 @@
-"""The cluster: what ``manage.py qcluster`` starts and stops."""
+"""The cluster, which ``manage.py qcluster`` starts and stops; and names of the predecessors."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ __all__ = [
 
 #: Seconds that ``start`` waits for the first heartbeat of a cluster that runs.
 FIRST_HEARTBEAT_SECONDS = 5.0
-#: Seconds before a sentinel that ended unasked is replaced: at first, and at most.
+#: Seconds before a sentinel that ended unexpectedly is replaced: at first, and at most.
 SENTINEL_BACKOFF_SECONDS = (0.5, 30.0)
-#: Seconds within which a second Unix signal is the same wish: who signals a process and its group
-#: reaches it twice.
+#: Seconds within which a second Unix signal counts as the first: a process gets two where a signal
+#: is sent to it and to its group.
 SAME_SIGNAL_SECONDS = 0.2
 
 #: Chooses how processes start; a name of django-q2.
@@ -74,7 +74,7 @@ get_mp_context = process_start.multiprocessing_context
 
 
 class Cluster:
-    """A sentinel with its processes, in this process's care."""
+    """A cluster as seen by the main process, which starts, supervises and stops its sentinel."""
 
     def __init__(self, broker: Broker | str | None = None, list_key: str | None = None) -> None:
         if isinstance(broker, str):  # as Django Q 0.3 has it
@@ -88,29 +88,27 @@ class Cluster:
         self._parent_flag = Flag()
         self._stopped_at = -math.inf  # monotonic; when a Unix signal asked for a stop
         self._sentinel = SentinelHandle()
-        self._restart_due, self._restart_delay = (
-            0.0,
-            SENTINEL_BACKOFF_SECONDS[0],
-        )  # monotonic; when another sentinel starts
+        self._restart_due = 0.0  # monotonic; when another sentinel starts
+        self._restart_delay = SENTINEL_BACKOFF_SECONDS[0]  # seconds; before the one after that
         self.start_event: Flag | None = None
         self.stop_event: Flag | None = None
         self.abort_event: Flag | None = None
 
     @property
     def sentinel(self) -> Any:
-        """The sentinel's process; None before there is one."""
+        """The process of the sentinel; None before it is started."""
         return self._sentinel.process
 
     @property
     def list_key(self) -> str:
-        """Name of the queue."""
+        """The name of the queue."""
         return self.broker.list_key
 
     def start(self) -> int:
-        """Start the sentinel, and return this process's pid when the cluster runs.
+        """Start the sentinel, and return the pid of this process when the cluster runs.
 
-        Its heartbeat can be read then, by ``Stat.get_all()`` as well; after five seconds it returns
-        without, as where the broker is away. Raises ``RuntimeError`` when the sentinel ends before.
+        Waits until the heartbeat can be read, for ``Stat.get_all()``, but at most five seconds, as
+        when the broker is unavailable. Raises ``RuntimeError`` if the sentinel ends before.
         """
         refuse_patched()
         self.start_without_waiting()
@@ -127,42 +125,43 @@ class Cluster:
 
     def has_heartbeat(self) -> bool:
         """Whether the heartbeat of the running cluster can be read."""
-        is_main = threading.current_thread() is threading.main_thread()  # where time limits reach
+        # Time limits work in the main thread only.
+        is_main = threading.current_thread() is threading.main_thread()
         try:
             with call_timeout() if is_main else contextlib.nullcontext():
                 return self.stat.status in (Conf.IDLE, Conf.WORKING)
-        except Exception:  # the others, who meet the same, say so
+        except Exception:  # the processes of the cluster log the same error
             self.broker.close()
             return False
 
     def start_without_waiting(self) -> None:
-        """Start the sentinel, and do not wait for it."""
+        """Start the sentinel, without waiting until the cluster runs."""
         logger.info("Q Cluster %s [%s] starting.", self.name, self.pid)
         self.stop_event, self.start_event, self.abort_event = Flag(), Flag(), Flag()
         if Sentinel.__module__ != "django_q.processes.sentinel":
-            logger.warning("%r stands for django_q.cluster.Sentinel; nobody calls it", Sentinel)
+            logger.warning("%r replaces django_q.cluster.Sentinel, but is never called", Sentinel)
         self._sentinel = SentinelHandle()
         self.spawn_sentinel()
 
     def spawn_sentinel(self) -> None:
-        """Start the sentinel's process."""
+        """Start a process of the sentinel for this cluster."""
         events = (self.stop_event, self.start_event, self.abort_event)
         self._sentinel.spawn(events, self.cluster_id, self.timeout, self.broker, self._parent_flag)
 
     def early_exit_error(self) -> RuntimeError:
-        """Make the error that tells of a sentinel which ended before its cluster ran."""
+        """Make the error for a sentinel that ended before its cluster ran."""
         return RuntimeError(
             f"The sentinel ended with code {self.sentinel.exitcode} before its cluster "
             "ran; what it logged says why."
         )
 
     def sig_handler(self, signum: int, frame: Any) -> None:
-        """Stop; a handler of Unix signals, as the predecessors have it."""
+        """Stop the cluster; a handler of Unix signals, as the predecessors have it."""
         logger.debug("%s got %s", self.name, Conf.SIGNAL_NAMES.get(signum, signum))
         self.stop()
 
     def stop(self) -> bool:
-        """Stop the cluster and wait for it; False when it does not run."""
+        """Stop the cluster, and wait until it has stopped; return False if it does not run."""
         if not self.is_alive:
             return False
         logger.info("Q Cluster %s [%s] stopping.", self.name, self.pid)
@@ -177,30 +176,30 @@ class Cluster:
         return True
 
     def abort(self) -> None:
-        """End running tasks at once and hand them back; for a cluster that is stopping."""
+        """End running tasks at once, and release them; for a cluster that is stopping."""
         if self.abort_event is not None:
             self.abort_event.set()
 
     def run(self, until_empty: bool = False, then_exit: bool = False) -> int:
         """Run the cluster until SIGTERM or SIGINT, and return an exit code.
 
-        A second signal ends running tasks at once. A sentinel that is killed is replaced.
-        With ``until_empty`` it stops when no task is left. With ``then_exit`` this process has
-        nothing else to do, and a signal that comes when all is done does not make that a failure.
+        A second signal ends running tasks at once. A sentinel that ends is replaced.
+        ``until_empty``: stop when no task is left. ``then_exit``: this process exits afterwards,
+        and a signal that comes only then does not change its exit code.
         """
         refuse_patched()
         arrived: queue.SimpleQueue[int] = queue.SimpleQueue()
         with unix_signals.collected_stop_signals(arrived) as wake:
             with contextlib.suppress(Exception), call_timeout():
-                self.broker.ping()  # what that loads is loaded once, for all processes
+                self.broker.ping()  # loads modules once, for all processes that are forked
             gc.collect()
             process_start.freeze_garbage_collector()
-            if not arrived.empty():  # before there was anything to stop
+            if not arrived.empty():  # a signal came before there was anything to stop
                 return 0
             with LogProcess(self._parent_flag) as log:
                 self.start_without_waiting()
                 self.supervise(log, wake, arrived, until_empty)
-                if then_exit:  # Python lets go of handlers before its process ends
+                if then_exit:  # Python restores the default handlers before its process ends
                     signal.pthread_sigmask(signal.SIG_BLOCK, process_start.STOP_SIGNALS)
                 logger.info("Q Cluster %s [%s] has stopped.", self.name, self.pid)
         return 0
@@ -212,7 +211,7 @@ class Cluster:
         arrived: queue.SimpleQueue[int],
         until_empty: bool,
     ) -> None:
-        """See to the sentinel, and to what is asked of this process, until both are done."""
+        """Supervise the sentinel and the log process, and handle signals, until the stop."""
         start_event, has_run = self.start_event, False
         while not (self.has_stopped and self.stop_event.is_set()):
             sources = [wake, *log.sources]
@@ -231,18 +230,18 @@ class Cluster:
         self._sentinel.end_remaining_processes(lambda: self.handle_unix_signals(wake, arrived))
 
     def seconds_until_check(self, log: LogProcess, until_empty: bool) -> float:
-        """Tell for how many seconds nothing has to be looked at unasked."""
+        """Return for how many seconds to wait, if no event comes before."""
         now = time.monotonic()
         due = min(log.due, math.inf if self.is_alive else self._restart_due)
-        look = (
+        interval = (
             STOPPING_CHECK_INTERVAL
             if self.stop_event.is_set() or until_empty
             else SENTINEL_CHECK_INTERVAL
         )
-        return max(0.0, min(due - now, look))
+        return max(0.0, min(due - now, interval))
 
     def handle_unix_signals(self, wake: socket.socket, arrived: queue.SimpleQueue[int]) -> None:
-        """See to the Unix signals that have come."""
+        """Empty the wake-up socket, and stop at Unix signals that have come."""
         with contextlib.suppress(BlockingIOError):
             wake.recv(64, socket.MSG_DONTWAIT)
         self.stop_on_signals(arrived)
@@ -250,8 +249,8 @@ class Cluster:
     def stop_on_signals(self, arrived: queue.SimpleQueue[int]) -> None:
         """Stop at the first Unix signal, and at once at the second.
 
-        Counted here: that the cluster stops already can come of the same signal, which reached
-        the sentinel sooner.
+        They are counted here: a cluster that stops already may do so for the same signal, which
+        reached the sentinel sooner.
         """
         while not arrived.empty():
             name = Conf.SIGNAL_NAMES.get(arrived.get(), "a signal")
@@ -267,7 +266,7 @@ class Cluster:
                 self.stop_event.set()
 
     def supervise_once(self, has_run: bool) -> None:
-        """Start another sentinel where this one has ended, and end it where it stands still."""
+        """Replace the sentinel if it has ended, or kill it if it stands still."""
         if self.stop_event.is_set():
             self._sentinel.note_stop()
         if self.is_alive:
@@ -283,7 +282,7 @@ class Cluster:
             self.replace_sentinel()
 
     def delay_sentinel_restart(self) -> None:
-        """Say that the sentinel has ended, and when the next one starts: later each time."""
+        """Log that the sentinel has ended, and set when the next one starts: later each time."""
         if time.monotonic() - self._sentinel.started_at > SENTINEL_BACKOFF_SECONDS[1]:
             self._restart_delay = SENTINEL_BACKOFF_SECONDS[0]
         logger.critical(
@@ -295,7 +294,7 @@ class Cluster:
         self._restart_delay = min(self._restart_delay * 2, SENTINEL_BACKOFF_SECONDS[1])
 
     def replace_sentinel(self) -> None:
-        """Start another sentinel."""
+        """Start another sentinel, or try again later."""
         try:
             self.start_event = Flag()
             self.spawn_sentinel()
@@ -305,7 +304,7 @@ class Cluster:
             logger.critical("the sentinel can not be started: %s", error)
 
     def is_done(self) -> bool:
-        """Whether nothing is queued and nothing runs, as far as can be told now."""
+        """Whether no task is queued and none runs; False if the broker does not answer."""
         try:
             with call_timeout():
                 return (
@@ -313,7 +312,7 @@ class Cluster:
                     and self.broker.lock_size() == 0
                     and self.stat.status == Conf.IDLE
                 )
-        except BaseException:  # the others, who meet the same, say so
+        except BaseException:  # the processes of the cluster log the same error
             self.broker.close()
             return False
 
@@ -326,7 +325,7 @@ class Cluster:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the sentinel lives."""
+        """Whether the sentinel is alive."""
         return self._sentinel.is_alive
 
     @property
@@ -341,7 +340,7 @@ class Cluster:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether the cluster was told to stop and has not yet."""
+        """Whether the cluster is to stop, and has not stopped yet."""
         return self.is_alive and self.stop_event.is_set()
 
     @property

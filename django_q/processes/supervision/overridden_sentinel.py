@@ -23,8 +23,8 @@ class SentinelCompatibility:
         super().__init_subclass__(**kwargs)
         if names := [name for name in UNCALLED_METHODS if name in vars(cls)]:
             logger.warning(
-                "%s.%s overrides what no sentinel of this django_q calls: %s. "
-                "Processes are made in django_q.processes.supervision.process_start.",
+                "%s.%s overrides methods that the sentinel never calls: %s. "
+                "Processes are started in django_q.processes.supervision.process_start.",
                 cls.__module__,
                 cls.__qualname__,
                 ", ".join(names),
