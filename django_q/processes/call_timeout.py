@@ -1,4 +1,4 @@
-"""How long a process waits for a server that shall not keep it from anything else."""
+"""A time limit on calls to servers, for processes that must not be held up by one."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from django_q.exceptions import BrokerUnavailable
 from django_q.execution.time_limit import TimeoutHandler
 from django_q.servers.connections import interruptible_psycopg2
 
-#: Seconds for one answer.
+#: Seconds that such a call may take.
 CALL_TIMEOUT_SECONDS = 5.0
 
 
 @contextmanager
 def call_timeout() -> Iterator[None]:
-    """End a block that asks a server something after ``CALL_TIMEOUT_SECONDS``.
+    """Limit the time of a block that calls a server: ``BrokerUnavailable`` after five seconds.
 
-    Raises ``BrokerUnavailable`` then. For the main thread only. A server that hangs goes on taking
-    what it is sent, so that no error comes of the connection itself.
+    For the main thread only. A server that hangs may still accept what it is sent, so the
+    connection itself raises no error.
     """
     with interruptible_psycopg2(), CallTimeout(CALL_TIMEOUT_SECONDS):
         yield
 
 
 class CallTimeout(TimeoutHandler):
-    """A time limit that is an ordinary error: for others psycopg first tries to cancel, as long."""
+    """A time limit that raises an ordinary error: at others psycopg waits to cancel its query."""
 
-    again = 1.0  # Django connects once more at the end of a transaction that has failed
+    again = 1.0  # Django may connect again, and wait, at the end of a failed transaction
 
     def raise_timeout(self, signum: int, frame: FrameType | None) -> None:
-        """Handle SIGALRM."""
+        """Raise ``BrokerUnavailable``; the handler of SIGALRM."""
         raise BrokerUnavailable(f"no answer came in {self.timeout:.0f} seconds")

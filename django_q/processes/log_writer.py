@@ -1,4 +1,4 @@
-"""The logger's process: it calls the handlers of the project, for all processes of a cluster."""
+"""The log process: it calls the handlers of the project, for all processes of a cluster."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from django_q.processes.supervision.child import Child
 from django_q.queues import Flag, Queue
 from django_q.servers import connections
 
-#: Seconds between two tries to say what is missing: at first, and at most.
+#: Seconds between two tries to log how many lines were lost: at first, and at most.
 LOST_LINES_BACKOFF_SECONDS = (1.0, 60.0)
-#: Seconds that the last lines get while none of them is written, and altogether.
+#: Seconds after which a stop gives up the last lines: while none is written, and altogether.
 STALLED_FLUSH_SECONDS, MAX_FLUSH_SECONDS = 0.5, 10.0
 
 
 def write_log(log: LogQueue, *queues: Queue) -> None:
-    """Write what the others send until all of them are gone: the body of the process.
+    """Write what other processes send, until all of them have ended: the body of the process.
 
-    The last writer to go ends a queue, so this process must not count as one: neither of its own
-    nor of ``queues``, which a fork has copied.
+    A queue ends with its last writer, so this process must not count as one: neither of its own
+    queue nor of ``queues``, which a fork has copied.
     """
     for each in (log.records, *queues):
         each.writer.close()
@@ -49,22 +49,22 @@ def write_log(log: LogQueue, *queues: Queue) -> None:
 
 
 class LogWriter:
-    """Calls handlers; whatever they do costs a line and no more."""
+    """Calls handlers. One that fails loses a line and nothing else."""
 
     def __init__(self, log: LogQueue) -> None:
         self.log = log
-        self.failed = False  # whether a handler has failed over the latest line
-        self.due = 0.0  # monotonic; when to tell next what is missing
+        self.failed = False  # whether a handler has failed to write the latest line
+        self.due = 0.0  # monotonic; when to log next how many lines were lost
         self.pause = LOST_LINES_BACKOFF_SECONDS[0]
         self.print_error = logging.Handler.handleError
 
     def write(self, fields: dict[str, Any]) -> None:
-        """Give a record to the handlers of its logger, through filters and levels."""
+        """Pass a record to its logger: filters and levels apply."""
         self.failed = False
         try:
             record = unpacked(fields)
             logging.getLogger(record.name).handle(record)
-        except BaseException:  # a handler may raise what it likes
+        except BaseException:  # a handler may raise anything
             self.failed = True
         if self.failed:
             self.log.lost_lines.add(1)
@@ -78,11 +78,11 @@ class LogWriter:
             self.print_error(handler, record)
 
     def seconds_to_wait(self) -> float | None:
-        """Tell for how many seconds to wait; None for any number."""
+        """Return for how many seconds to wait for records; None for no limit."""
         return max(0.0, self.due - time.monotonic()) if self.log.lost_lines.value() else None
 
     def log_lost_lines(self) -> None:
-        """Say how many lines are missing, once handlers work again."""
+        """Log how many lines were lost; they stay counted if that fails too."""
         count = self.log.lost_lines.value()
         if not count or time.monotonic() < self.due:
             return
@@ -102,7 +102,7 @@ class LogWriter:
 
 
 class LogProcess:
-    """The logger's process, in the care of the one that has started it."""
+    """The log process as its parent sees it: starts, replaces and ends it."""
 
     def __init__(self, parent_flag: Flag, *queues: Queue) -> None:
         self.parent_flag, self.queues = parent_flag, queues
@@ -117,12 +117,12 @@ class LogProcess:
         self.close()
 
     def start(self) -> None:
-        """Start the process, and send to it what this process logs from now on."""
+        """Start the process, and send it the records of this one from now on."""
         self.spawn()
         log_queue.redirect_all_loggers(self.log, may_wait=False)
 
     def spawn(self) -> None:
-        """Start the process."""
+        """Start the process, or note that it can not be started now."""
         path = "django_q.processes.log_writer.write_log"
         args = (self.log, *self.queues)
         try:
@@ -136,16 +136,16 @@ class LogProcess:
 
     @property
     def sources(self) -> list[Any]:
-        """What becomes readable when the process has ended."""
+        """The descriptors that become readable when the process has ended."""
         return [self.child.exit_descriptor] if self.child.is_running else []
 
     @property
     def due(self) -> float:
-        """When this has to be looked at whatever happens, monotonic."""
+        """When the next process may start, monotonic; infinite while one runs."""
         return float("inf") if self.child.is_running else self.child.due
 
     def supervise_once(self) -> None:
-        """Start another process where this one has ended."""
+        """Start another process if this one has ended."""
         if self.child.is_running and self.child.has_ended():
             cause = self.child.cause()
             self.child.record_exit()
@@ -154,7 +154,7 @@ class LogProcess:
             self.spawn()
 
     def close(self) -> None:
-        """Have the last lines written, which may not take long, and end the process."""
+        """Wait a limited time for the last lines, and end the process."""
         log_queue.restore_loggers()
         self.log.records.writer.close()
         if self.child.is_running:
@@ -164,7 +164,7 @@ class LogProcess:
             self.child.record_exit()
 
     def await_last_lines(self) -> None:
-        """Wait until the process has ended, as long as it goes on writing."""
+        """Wait until the process has ended, at most as long as it goes on writing."""
         until, waiting = time.monotonic() + MAX_FLUSH_SECONDS, -1
         while waiting != (left := self.log.records.qsize()) and time.monotonic() < until:
             waiting = left

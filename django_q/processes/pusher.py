@@ -1,4 +1,4 @@
-"""The pusher: takes deliveries from the broker and puts them where workers find them."""
+"""The pusher: takes deliveries from the broker, and puts them into the task queue of workers."""
 
 from __future__ import annotations
 
@@ -20,99 +20,99 @@ from django_q.processes.shared_state.slot import Slots
 from django_q.processes.supervision.process_start import log_ready, parent_flags
 from django_q.queues import Queue
 
-#: Seconds of work that a cluster keeps inside.
+#: Seconds of work that a cluster prefetches.
 PREFETCH_SECONDS = 0.05
-#: Deliveries that are taken at a time at most.
+#: Deliveries that are taken from the broker at a time at most.
 MAX_DEQUEUE_BATCH = 500
-#: Results that wait to be saved before nothing more is taken.
+#: Unsaved results above which no more deliveries are taken.
 MAX_UNSAVED_RESULTS = 5000
-#: Seconds of work that one worker takes at a time, and tasks at most.
+#: Seconds of work that one worker takes at a time, and the number of tasks at most.
 WORKER_BATCH_SECONDS = 0.003
 MAX_WORKER_BATCH = 100
-#: Tasks of each worker that show how fast they are.
+#: Finished tasks per worker from which a higher rate counts in full.
 MIN_SAMPLES_PER_WORKER = 5
-#: Seconds between two looks at a queue that fast tasks drain, and at one that slow tasks do.
+#: Seconds between two checks of the task queue: with fast tasks, and with slow ones.
 FAST_POLL_INTERVAL, SLOW_POLL_INTERVAL = 0.005, 5.0
-#: Seconds between two looks whether results can be saved again.
+#: Seconds between two checks whether results can be saved again.
 STUCK_POLL_INTERVAL = 0.2
-#: Seconds in which as much must be done as waits here; otherwise what waits goes back.
+#: Seconds within which as many tasks must finish as wait here; otherwise those are released.
 MAX_PREFETCH_WAIT_SECONDS = 1.0
-#: Share of the lease that is left for sure when a delivery has arrived here.
+#: Share of a lease that is left at least when a delivery arrives here.
 SAFE_LEASE_SHARE = 0.9
-#: Shares of a lease: no lease that is extended ends while a broker is away for so long, and all
-#: are extended in so long when it is back.
+#: Shares of a lease: leases that are extended survive if a broker is unavailable for no longer than
+#: the first, and all are extended within the second once it is back.
 LEASE_SURVIVAL_SHARE, LEASE_RECOVERY_SHARE = 0.4, 0.15
 #: Seconds to wait after a broker failed: at first, and at most.
 DEQUEUE_BACKOFF_SECONDS = (0.1, 2.0)
 
 
 class PrefetchLimit(Protocol):
-    """How much a cluster can take now."""
+    """How many deliveries a cluster may take now."""
 
     workers: int
 
     def limit(self, waiting: int) -> int:
-        """Say how many more deliveries fit, with so many in the task queue."""
+        """Return how many more deliveries fit, if ``waiting`` are in the task queue."""
 
     def is_overfull(self, waiting: int) -> bool:
-        """Whether so many in the task queue are more than is done in a second."""
+        """Whether ``waiting`` in the task queue are more than are done in a second."""
 
     def is_in_use(self, waiting: int) -> bool:
-        """Whether tasks wait, or may soon: a worker puts back what it can not start."""
+        """Whether tasks wait, or may soon: a busy worker puts back what it can not start."""
 
     def worker_batch_size(self) -> int:
-        """Say how many deliveries one worker shall take at a time."""
+        """Return how many deliveries one worker is to take at a time."""
 
     def poll_interval(self) -> float:
-        """Say how many seconds to wait for room."""
+        """Return how many seconds to wait before the next check for room."""
 
 
 class FixedPrefetchLimit:
-    """Room for a pusher that knows nothing about workers: what the settings say."""
+    """The limit of a pusher that knows nothing about workers: ``bulk`` deliveries at a time."""
 
     workers = 1
 
     def limit(self, waiting: int) -> int:
-        """As many as are asked of a broker at a time."""
+        """Return the ``bulk`` setting."""
         return max(1, Conf.BULK)
 
     def is_overfull(self, waiting: int) -> bool:
-        """Nobody knows."""
+        """Return False: nothing is measured here."""
         return False
 
     def is_in_use(self, waiting: int) -> bool:
-        """Nobody knows."""
+        """Return False: nothing is measured here."""
         return False
 
     def worker_batch_size(self) -> int:
-        """Each on its own."""
+        """Return 1: each delivery by itself."""
         return 1
 
     def poll_interval(self) -> float:
-        """There is always room."""
+        """Return the interval for fast tasks."""
         return FAST_POLL_INTERVAL
 
 
 @dataclass
 class MeasuredPrefetchLimit:
-    """Room by measure: what idle workers can start, and what is done in 50 ms.
+    """The limit by measurement: what idle workers can start, and what is done in 50 ms.
 
-    ``idle`` and ``finished`` read the workers' slots, ``backlog`` what waits to be saved.
+    ``idle`` and ``finished`` read the workers' slots, ``backlog`` counts unsaved results.
     """
 
     workers: int
     idle: Callable[[], int]
     finished: Callable[[], int]
     backlog: Callable[[], int]
-    is_stuck: Callable[[], bool] = lambda: False  # whether there is nowhere to save results
-    rate: float = 0.0  # tasks finished a second
-    _last_sample: tuple[float, int] = field(default=(0.0, 0))
+    is_stuck: Callable[[], bool] = lambda: False  # whether results can not be saved
+    rate: float = 0.0  # tasks finished per second
+    _last_sample: tuple[float, int] = field(default=(0.0, 0))  # time, and tasks finished by then
     _waiting_since: tuple[float, int] | None = (
         None  # since when tasks wait, and what was finished by then
     )
 
     def measure(self) -> None:
-        """Measure the rate: a rise counts by half while only a few tasks show it."""
+        """Measure the rate. A rise counts by half if only a few tasks show it."""
         now, finished = time.monotonic(), self.finished()
         then, before = self._last_sample
         if now - then < FAST_POLL_INTERVAL:
@@ -125,20 +125,20 @@ class MeasuredPrefetchLimit:
         self._last_sample = (now, finished)
 
     def limit(self, waiting: int) -> int:
-        """Say how many more deliveries fit; none rather than a few while the queue is filled."""
+        """Return how many more deliveries fit; 0 rather than a few while enough are waiting."""
         self.measure()
         if self.backlog() > MAX_UNSAVED_RESULTS or self.is_stuck():
             return 0
-        ahead = int(self.rate * PREFETCH_SECONDS)
-        room = self.idle() + ahead - waiting
+        prefetch = int(self.rate * PREFETCH_SECONDS)
+        room = self.idle() + prefetch - waiting
         if Conf.QUEUE_LIMIT:
             room = min(room, Conf.QUEUE_LIMIT - waiting)
-        if waiting and room < ahead // 4:
+        if waiting and room < prefetch // 4:
             return 0
         return min(room, MAX_DEQUEUE_BATCH)
 
     def is_overfull(self, waiting: int) -> bool:
-        """Whether fewer were finished in the last second than wait, which they did all the time."""
+        """Whether tasks have waited for a second, and fewer were finished in it than wait now."""
         if not waiting:
             self._waiting_since = None
             return False
@@ -150,15 +150,15 @@ class MeasuredPrefetchLimit:
         return finished - before < waiting
 
     def is_in_use(self, waiting: int) -> bool:
-        """Whether tasks wait, or may soon: a worker puts back what it can not start."""
+        """Whether tasks wait, or may soon: a busy worker puts back what it can not start."""
         return bool(waiting) or self.idle() < self.workers
 
     def worker_batch_size(self) -> int:
-        """Say how many deliveries are done in three milliseconds."""
+        """Return how many deliveries one worker finishes in three milliseconds."""
         return max(1, min(MAX_WORKER_BATCH, int(self.rate / self.workers * WORKER_BATCH_SECONDS)))
 
     def poll_interval(self) -> float:
-        """Say how many seconds it takes until there may be room, unless a worker asks before."""
+        """Return in how many seconds there may be room, unless a worker asks for tasks before."""
         if self.is_stuck():
             return STUCK_POLL_INTERVAL
         return (
@@ -176,7 +176,7 @@ def pusher(
 ) -> None:
     """Move deliveries from the broker to the task queue until ``event`` is set.
 
-    Looks at least once, so that it can be called with an event that is set already.
+    Asks the broker at least once, also if the event is set already.
     """
     broker = adapt_broker(broker or get_broker())
     broker.wake_fd = event.fileno() if hasattr(event, "fileno") else None
@@ -189,21 +189,21 @@ def pusher(
         "the broker answers again, and tasks are taken",
         logging.ERROR,
     )
-    pause, lost_at, is_prepared = DEQUEUE_BACKOFF_SECONDS[0], 0.0, False
+    pause, failed_at, is_prepared = DEQUEUE_BACKOFF_SECONDS[0], 0.0, False
     while True:
         try:
-            if lost_at:
-                await_leases(broker, event, lost_at)
+            if failed_at:
+                await_leases(broker, event, failed_at)
             if not is_prepared:
                 broker.prepare()
                 is_prepared = True
             push(task_queue, event, broker, prefetch_limit, dequeue)
             failures.success()
-            pause, lost_at = DEQUEUE_BACKOFF_SECONDS[0], 0.0
-        except BaseException as error:  # of a broker that others wrote, too
+            pause, failed_at = DEQUEUE_BACKOFF_SECONDS[0], 0.0
+        except BaseException as error:  # a custom broker may raise anything
             contain_error(error)
             failures.log(error, pause)
-            lost_at = lost_at or time.monotonic()
+            failed_at = failed_at or time.monotonic()
             broker.close()
             event.wait(pause)
             pause = min(pause * 2, DEQUEUE_BACKOFF_SECONDS[1])
@@ -212,14 +212,15 @@ def pusher(
     broker.close()
 
 
-def await_leases(broker: Broker, event: Any, lost_at: float) -> None:
-    """Wait until a broker that was away takes changes again, and leases can have been extended.
+def await_leases(broker: Broker, event: Any, failed_at: float) -> None:
+    """Wait until a broker that failed accepts writes, and leases have been extended on it.
 
-    Where it was away for long they have ended, although the tasks go on. Raises what it raises.
+    After a long outage the leases of running tasks have ended: without this wait, those tasks would
+    be taken a second time. Raises what the broker raises.
     """
     if not broker.is_writable():
-        raise BrokerUnavailable("it takes no changes")
-    if time.monotonic() - lost_at > LEASE_SURVIVAL_SHARE * Conf.RETRY:
+        raise BrokerUnavailable("it accepts no writes")
+    if time.monotonic() - failed_at > LEASE_SURVIVAL_SHARE * Conf.RETRY:
         event.wait(LEASE_RECOVERY_SHARE * Conf.RETRY)
 
 
@@ -230,7 +231,7 @@ def push(
     prefetch_limit: PrefetchLimit,
     dequeue: Callable[[int, float | None], list[Delivery]],
 ) -> None:
-    """Take what there is room for, or wait until there is; hand back what would wait for long."""
+    """Take deliveries, or wait for room; release waiting ones that would not start for long."""
     waiting = task_queue.qsize()
     if broker.has_uncounted_release and prefetch_limit.is_overfull(waiting):
         release_waiting(task_queue, broker)
@@ -247,17 +248,18 @@ def push(
             task_queue, event, min(prefetch_limit.poll_interval(), max_wait or SLOW_POLL_INTERVAL)
         )
     elif deliveries := dequeue(limit, 0 if event.is_set() else max_wait):
-        # A long wait here is no reason to drop what would not come again.
+        # Brokers that do not redeliver have no leases: what waits long here must not be dropped.
         lease = SAFE_LEASE_SHARE * Conf.RETRY if broker.redelivers else math.inf
         fill_task_queue(task_queue, deliveries, prefetch_limit, time.monotonic() + lease)
-        # The kernel wakes a worker where this process runs, as if this one were about to sleep.
+        # The kernel wakes a worker on the processor of this process, as if this one were about to
+        # sleep.
         os.sched_yield()
 
 
 def release_waiting(task_queue: Any, broker: Broker) -> None:
-    """Return what waits to the broker, in its order: another cluster may have an idle worker.
+    """Release waiting deliveries to the broker, in order: another cluster may have idle workers.
 
-    Tasks that take longer than those before them have made it more than this cluster should hold.
+    This cluster took too many, because these tasks take longer than those before them.
     """
     jobs = task_queue.get_all()
     if not jobs:
@@ -267,11 +269,11 @@ def release_waiting(task_queue: Any, broker: Broker) -> None:
     except BaseException:
         task_queue.put_many(jobs)
         raise
-    logger.debug("handed %s tasks back that would have waited here", len(jobs))
+    logger.debug("released %s tasks that would have waited here", len(jobs))
 
 
 def wait_for_capacity(task_queue: Any, event: Any, seconds: float) -> None:
-    """Wait until a worker finds the queue empty, the event is set, or the time is over."""
+    """Wait until a worker finds the task queue empty, the event is set, or the time is over."""
     if isinstance(task_queue, Queue) and hasattr(event, "fileno"):
         task_queue.wait_for_request(seconds, event)
     else:
@@ -281,16 +283,16 @@ def wait_for_capacity(task_queue: Any, event: Any, seconds: float) -> None:
 def fill_task_queue(
     task_queue: Any, deliveries: list[Delivery], prefetch_limit: PrefetchLimit, leased_until: float
 ) -> None:
-    """Put deliveries into the task queue, in groups that one worker takes together.
+    """Put deliveries into the task queue, in batches that one worker takes together.
 
-    Each goes with the monotonic time until which it is surely leased.
+    ``leased_until`` is the monotonic time until which they are leased at least.
     """
     jobs = [(*delivery, leased_until) for delivery in deliveries]
     if not isinstance(task_queue, Queue):
         for job in jobs:
             task_queue.put(job)
         return
-    # No more than a worker's share, so that none is idle while another has them all.
+    # At most an equal share for each worker, so that none is idle while another has them all.
     size = max(1, min(prefetch_limit.worker_batch_size(), -(-len(jobs) // prefetch_limit.workers)))
     for first in range(0, len(jobs), size):
         task_queue.put_many(jobs[first : first + size])
@@ -299,7 +301,7 @@ def fill_task_queue(
 def pusher_of_cluster(
     task_queue: Any, event: Any, slots: Slots, result_queue: Any, broker: Broker
 ) -> None:
-    """Run the pusher of a cluster, which measures what its workers get done."""
+    """Run the pusher of a cluster, limited by the measured speed of its workers."""
     prefetch_limit = MeasuredPrefetchLimit(
         workers=len(slots),
         idle=lambda: slots.idle,

@@ -26,37 +26,36 @@ from django_q.scheduling.wakeup import scheduler_wakeup_for
 from django_q.servers import connections
 from django_q.servers.database_errors import is_conflict
 
-#: Schedules that are read at a time.
+#: Schedules that are read in one query.
 SCHEDULE_BATCH_SIZE = 100
-#: Seconds after which to look again at a due time that another scheduler has in hand.
+#: Seconds after which to check a schedule again that another scheduler has claimed.
 CLAIMED_RETRY_SECONDS = 1.0
-#: Seconds for which a schedule that fails is left alone: at first, and at most.
+#: Seconds for which a schedule that has failed is skipped: at first, and at most.
 FAILED_SCHEDULE_BACKOFF_SECONDS = (1.0, 60.0)
 #: Seconds to wait after the database or the broker failed: at first, and at most.
 SCHEDULER_BACKOFF_SECONDS = (0.1, 5.0)
-#: Seconds that a wait lasts at least, so that no fault of a clock makes it spin.
+#: The least seconds of a wait, so that no error of a clock causes a busy loop.
 MIN_WAIT_SECONDS = 0.005
 
 
 def scheduler(broker: Broker | None = None) -> None:
-    """Enqueue what is due now, once. With ``sync`` in force its tasks run at once, here."""
+    """Enqueue the tasks that are due now, once. With ``sync`` they run at once, in this process."""
     SchedulerLoop(DueSchedules(adapt_broker(broker or shared_broker()), inline=True)).enqueue_due()
 
 
 def scheduler_of_cluster(event: Any, broker: Broker | None = None) -> None:
-    """Enqueue what is due, when it is due, until ``event`` is set: the body of the process."""
+    """Enqueue tasks when they are due, until ``event`` is set: the body of the process."""
     due_schedules = DueSchedules(adapt_broker(broker or get_broker()))
-    waker = scheduler_wakeup_for(due_schedules.broker, due_schedules.alias)
+    wakeup = scheduler_wakeup_for(due_schedules.broker, due_schedules.alias)
     loop = SchedulerLoop(due_schedules, event.is_set)
     log_ready("scheduling")
     pause, failure_log = SCHEDULER_BACKOFF_SECONDS[0], ThrottledLog("schedules are read again")
     while not event.is_set():
         try:
-            waker.listen()
-            seconds = min(loop.enqueue_due(), waker.check_interval)
-            if (
-                seconds > UNNOTIFIED_CHECK_INTERVAL
-            ):  # to open a connection takes longer than to look
+            wakeup.listen()
+            seconds = min(loop.enqueue_due(), wakeup.check_interval)
+            # Not for a short wait: to open a connection again costs more than to keep it.
+            if seconds > UNNOTIFIED_CHECK_INTERVAL:
                 connections.close_old()
             if failure_log and not loop.skipped_until:
                 failure_log.log_recovery()
@@ -65,20 +64,20 @@ def scheduler_of_cluster(event: Any, broker: Broker | None = None) -> None:
             contain_error(error)
             log_failure(failure_log, error, pause, due_schedules)
             due_schedules.close()
-            waker.close()
+            wakeup.close()
             connections.close_all()
             seconds, pause = pause, min(pause * 2, SCHEDULER_BACKOFF_SECONDS[1])
-        if wait_for_change(event, waker, max(seconds, MIN_WAIT_SECONDS)):
-            loop.skipped_until.clear()  # they may have been put right
-    waker.close()
+        if wait_for_change(event, wakeup, max(seconds, MIN_WAIT_SECONDS)):
+            loop.skipped_until.clear()  # failing schedules may have been corrected
+    wakeup.close()
     due_schedules.close()
 
 
 def log_failure(
     failure_log: ThrottledLog, error: BaseException, pause: float, due_schedules: DueSchedules
 ) -> None:
-    """Log what stopped a look at the schedules, with a traceback where it is no outage."""
-    if is_conflict(error):  # another was faster
+    """Log why the schedules could not be processed, with a traceback unless it is an outage."""
+    if is_conflict(error):  # another scheduler was faster
         return
     if refusal := due_schedules.broker.refusal(error):
         failure_log.log(refusal, "can not enqueue what is due until that is mended: %s", refusal)
@@ -92,29 +91,29 @@ def log_failure(
     )
 
 
-def wait_for_change(event: Any, waker: SchedulerWakeup, seconds: float) -> bool:
-    """Wait for a time, for the event, or for a change of the schedules; whether it was a change."""
-    sources = waker.sources()
+def wait_for_change(event: Any, wakeup: SchedulerWakeup, seconds: float) -> bool:
+    """Wait for the event, or until schedules change; return True if they changed."""
+    sources = wakeup.sources()
     ready = wait_until_readable([event, *sources], seconds)
     if any(source in ready for source in sources):
-        waker.drain()
+        wakeup.drain()
         return True
     return False
 
 
 class SchedulerLoop:
-    """A scheduler at work."""
+    """The state of a scheduler: which schedules it skips, and until when."""
 
     def __init__(
         self, due_schedules: DueSchedules, is_over: Callable[[], bool] = lambda: False
     ) -> None:
         self.due_schedules = due_schedules
         self.is_over = is_over
-        self.skipped_until: dict[int, float] = {}  # ids, and until when; monotonic
-        self.retry_delays: dict[int, float] = {}  # seconds for which those that fail are left alone
+        self.skipped_until: dict[int, float] = {}  # monotonic times by id
+        self.retry_delays: dict[int, float] = {}  # seconds by id; of the next failure
 
     def enqueue_due(self) -> float:
-        """Enqueue all that is due, and tell in how many seconds there may be more to do."""
+        """Enqueue all that is due, and return in how many seconds the next schedule may be."""
         while not self.is_over():
             schedules = self.read_next()
             # By the clock of the database, which all hosts share.
@@ -128,7 +127,7 @@ class SchedulerLoop:
         return 0.0
 
     def read_next(self) -> list[Schedule]:
-        """Read the schedules that are due first."""
+        """Read the schedules that are due first, without those that are skipped."""
         now = time.monotonic()
         self.skipped_until = {pk: until for pk, until in self.skipped_until.items() if until > now}
         if self.due_schedules.is_empty():
@@ -136,13 +135,13 @@ class SchedulerLoop:
         return self.due_schedules.read_earliest(SCHEDULE_BATCH_SIZE, self.skipped_until)
 
     def enqueue_schedule(self, schedule: Schedule, now: datetime) -> None:
-        """See to a schedule that is due; one that fails keeps no other from running."""
+        """Enqueue the due runs of a schedule; if it fails, skip it, and let others go on."""
         try:
             ids = self.due_schedules.enqueue_due_runs(schedule, now)
         except BaseException as error:
             contain_error(error)
             if self.due_schedules.is_away(error):
-                # It can be about this task alone: MySQL hangs up at one that is too large for it.
+                # The task may be the cause: MySQL closes the connection at one that is too large.
                 self.skip_for_now(schedule, SCHEDULER_BACKOFF_SECONDS[1])
                 raise
             delay = self.skip_for_now(schedule, FAILED_SCHEDULE_BACKOFF_SECONDS[1])
@@ -162,7 +161,7 @@ class SchedulerLoop:
             )
 
     def skip_for_now(self, schedule: Schedule, max_delay: float) -> float:
-        """Let others go first for a while, longer each time; in seconds, and at most ``most``."""
+        """Skip a schedule, longer each time; return the seconds, at most ``max_delay``."""
         delay = min(
             self.retry_delays.get(schedule.pk, FAILED_SCHEDULE_BACKOFF_SECONDS[0]), max_delay
         )
@@ -171,7 +170,7 @@ class SchedulerLoop:
         return delay
 
     def seconds_until(self, schedules: list[Schedule], now: datetime) -> float:
-        """Tell in how many seconds a schedule is due, or one that was left alone is looked at."""
+        """Return in how many seconds a schedule is due, or is no longer skipped."""
         ends = [until - time.monotonic() for until in self.skipped_until.values()]
         times = [(aware_utc(schedule.next_run) - now).total_seconds() for schedule in schedules]
         return min([*ends, *times], default=math.inf)

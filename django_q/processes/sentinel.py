@@ -1,7 +1,7 @@
-"""The sentinel: starts the processes of a cluster, guards them, and stops them in order.
+"""The sentinel: starts the processes of a cluster, supervises them, and stops them in order.
 
-It waits for what happens, and never does what could make it wait for another: a child's end, a
-request to stop, the next heartbeat, lease to extend, or task past its time limit.
+It waits for the end of a child, a request to stop, the next heartbeat, the next extension of
+leases, or the next time limit. It does nothing else that could wait for another process.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from django_q.processes.supervision.overridden_sentinel import SentinelCompatibi
 from django_q.processes.supervision.process_start import ArgumentPlaceholder
 from django_q.queues import STOP, Flag, Queue
 
-#: Seconds past its time limit after which a task is ended from outside.
+#: Seconds past its time limit after which the worker of a task is killed.
 KILL_GRACE = 3.0
-#: Seconds that a pusher may take to end, and that a monitor gets for the last results.
+#: Seconds that a pusher may take to end, and that a monitor gets to save the last results.
 PUSHER_GRACE, MONITOR_GRACE = 10.0, 15.0
-#: Seconds between two looks where something can not be waited for.
+#: Seconds between two checks of something that can not be waited for.
 PROCESS_POLL_INTERVAL = 0.05
 
 
 class Sentinel(SentinelCompatibility):
-    """One cluster's processes, and what is between them."""
+    """The processes of one cluster, with the queues and the shared memory between them."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Sentinel(SentinelCompatibility):
         self.abort_event: Any = Flag()
         self.process_table: ProcessTable | None = None
         self.log_process: LogProcess | None = None
-        self.event_out = Flag()  # the leash of the processes
+        self.event_out = Flag()  # the parent flag of the processes
         self.timeout = timeout
         self.tob = timezone.now()
         self.reincarnations = 0
@@ -77,12 +77,12 @@ class Sentinel(SentinelCompatibility):
         self.orphans = OrphanQueue(self.result_queue)
         self.leases = WorkerLeases(self.broker, self.slots)
         self.heartbeat = HeartbeatWriter(self.broker, self)
-        self._next_stall_check = 0.0  # monotonic; at the pulses
+        self._next_stall_check = 0.0  # monotonic; when to check the liveness of processes next
         if start:
             self.start()
 
     def start(self) -> None:
-        """Run the cluster until it is told to stop."""
+        """Start the processes, and supervise them until the cluster is to stop."""
         self.spawn_cluster()
         self.start_event.set()
         logger.info("%s guarding cluster %s at %s", self.name, self.cluster_name, self.pid)
@@ -94,30 +94,30 @@ class Sentinel(SentinelCompatibility):
 
     @property
     def pusher(self) -> Any:
-        """The pusher's process."""
+        """The process of the pusher."""
         return self.process_of(process_start.PUSHER)
 
     @property
     def monitor(self) -> Any:
-        """The monitor's process."""
+        """The process of the monitor."""
         return self.process_of(process_start.MONITOR)
 
     @property
     def scheduler(self) -> Any:
-        """The scheduler's process; None where this cluster runs no schedules."""
+        """The process of the scheduler; None in a cluster without one."""
         return self.process_of(process_start.SCHEDULER)
 
     def process_of(self, role: str) -> Any:
-        """Find the process of a role that one process has."""
+        """Find the process of a role that only one process has."""
         return next((child.process for child in self.children if child.role == role), None)
 
     def start_log_process(self) -> None:
-        """Start the logger of this cluster."""
+        """Start a log process, where the parent of this process has none."""
         self.log_process = LogProcess(self.event_out, self.task_queue, self.result_queue)
         self.log_process.start()
 
     def spawn_cluster(self) -> None:
-        """Start all processes: first what takes results, last what brings tasks."""
+        """Start all processes: first the monitor, which takes results, and last the pusher."""
         self.children = [Child(process_start.MONITOR, liveness=LivenessTimestamp())]
         self.children += [
             Child(process_start.WORKER, slot, n) for n, slot in enumerate(self.slots, 1)
@@ -129,7 +129,7 @@ class Sentinel(SentinelCompatibility):
             self.spawn(child)
 
     def spawn(self, child: Child) -> None:
-        """Start a child's process."""
+        """Start the process of a child, or note that it can not be started now."""
         body, args, args_after_setup = {
             process_start.MONITOR: ("monitor.monitor", (self.result_queue,), (self.broker,)),
             process_start.WORKER: (
@@ -166,16 +166,16 @@ class Sentinel(SentinelCompatibility):
             bind_to_processors(Conf.CPU_AFFINITY, child.process.pid, child.number - 1)
 
     def publish_process(self, child: Child) -> None:
-        """Show the main process what there is, should this one stand still."""
+        """Write the pid of a child where the main process finds it if the sentinel stands still."""
         if self.process_table:
             self.process_table.liveness.beat()
             index = self.children.index(child)
             self.process_table.pids[index] = child.process.pid if child.is_running else 0
 
-    # One round of guarding.
+    # One round of supervision.
 
     def supervise_once(self) -> None:
-        """Wait for something to happen, and see to it."""
+        """Wait for the next event, and do all that is due."""
         self.wait()
         if self.process_table:
             self.process_table.liveness.beat()
@@ -192,7 +192,7 @@ class Sentinel(SentinelCompatibility):
             self.beat(now)
 
     def wait(self) -> None:
-        """Wait until a process ends, someone wants a stop, or the next deadline."""
+        """Wait until a process ends, a stop is requested, or the next deadline."""
         sources: list[Any] = [child.exit_descriptor for child in self.children if child.is_running]
         sources += self.log_process.sources if self.log_process else []
         events = (
@@ -207,7 +207,7 @@ class Sentinel(SentinelCompatibility):
         wait([*sources, *waitable], timeout)
 
     def next_deadline(self) -> float:
-        """Find when this process must look again, whatever happens."""
+        """Find when the next thing is due, if no event comes before."""
         deadlines = [self.heartbeat.due, self.leases.due, self._next_stall_check]
         deadlines += [self.log_process.due] if self.log_process else []
         deadlines += [child.due for child in self.missing()]
@@ -215,11 +215,11 @@ class Sentinel(SentinelCompatibility):
         return min(deadlines)
 
     def is_orphaned(self) -> bool:
-        """Whether the process that started this cluster is gone."""
+        """Whether the process that started this cluster has ended."""
         return any(flag.is_set() for flag in process_start.parent_flags())
 
     def reap(self) -> None:
-        """Record how processes ended, and start others in their place."""
+        """Record how processes ended, and start their successors when those are due."""
         for child in self.children:
             if child.is_running and child.has_ended():
                 self.handle_exit(child)
@@ -229,15 +229,15 @@ class Sentinel(SentinelCompatibility):
                 self.spawn(child)
 
     def missing(self) -> list[Child]:
-        """List the processes that ended and are needed again; at a stop only who saves results."""
+        """List the children without a process that need one; at a stop only the monitor does."""
         return [child for child in self.children if not child.is_running and self.needs(child)]
 
     def needs(self, child: Child) -> bool:
-        """Whether somebody has to take the place of a process that ends."""
+        """Whether a child that ends must be replaced."""
         return not child.retired and (not self.stopping or child.role == process_start.MONITOR)
 
     def handle_exit(self, child: Child) -> None:
-        """See to what a process leaves behind."""
+        """Keep the deliveries of a process that has ended, and record and log its end."""
         ending, cause = child.state, child.cause()
         if orphaned := child.orphaned_deliveries():
             self.orphans.add(orphaned)
@@ -245,7 +245,7 @@ class Sentinel(SentinelCompatibility):
         child.record_exit()
         self.publish_process(child)
         if child.stopped or (self.stopping and child.process.exitcode == 0):
-            logger.debug("%s stopped", child.name)  # that it was killed was said
+            logger.debug("%s stopped", child.name)  # if it was killed, that was logged before
         elif ending is WorkerState.RECYCLED:
             logger.info("recycled %s", child.name)
         else:
@@ -254,7 +254,7 @@ class Sentinel(SentinelCompatibility):
             child.report("timeout" if timed_out else cause, self.needs(child))
 
     def kill_overdue(self) -> None:
-        """Kill workers that have ignored the time limit of their task, or that of their end."""
+        """Kill workers that have exceeded the time limit of their task or of their exit."""
         now = time.monotonic()
         for child in self.children:
             if now >= child.overdue_at(KILL_GRACE):
@@ -262,17 +262,17 @@ class Sentinel(SentinelCompatibility):
                 child.process.kill()
 
     def kill_stalled(self) -> None:
-        """Kill processes that stand still: others take their places."""
+        """Kill processes that stand still, so that others are started."""
         now, step = time.monotonic(), stall_limit() / 4
         if now >= self._next_stall_check:
             self._next_stall_check = now + step
             for child in self.children:
                 child.kill_stalled(now, 2 * step)
 
-    # What it says about itself.
+    # The state of the cluster.
 
     def status(self) -> Any:
-        """Tell the state of the cluster."""
+        """Return the status of the cluster, as the heartbeat has it."""
         if not self.start_event.is_set():
             return Conf.STARTING
         if self.stopping:
@@ -281,18 +281,18 @@ class Sentinel(SentinelCompatibility):
         return Conf.WORKING if self.is_busy() else Conf.IDLE
 
     def is_busy(self) -> bool:
-        """Whether any task is inside the cluster."""
+        """Whether any task or result is inside the cluster."""
         queued = self.task_queue.qsize() or self.result_queue.qsize()
         return bool(queued) or any(slot.state is WorkerState.BUSY for slot in self.slots)
 
     def beat(self, now: float) -> None:
-        """Save a heartbeat."""
+        """Save a heartbeat, which counts the cluster as busy while it stops."""
         self.heartbeat.beat(now, self.slots.finished, self.is_busy() or self.stopping)
 
-    # The end.
+    # The stop.
 
     def stop(self) -> None:
-        """Stop from the broker's end to the database's, and hand back what did not start."""
+        """Stop the pusher, the workers and the monitor, in this order, and release what waits."""
         self.stopping = True
         logger.info("%s stopping cluster processes", self.name)
         until = time.monotonic() + Conf.STOP_TIMEOUT
@@ -306,7 +306,7 @@ class Sentinel(SentinelCompatibility):
         self.await_end((process_start.WORKER,), until)
         self.orphans.drain(self.task_queue)
         self.await_end((), time.monotonic() + MONITOR_GRACE)
-        self.orphans.add(STOP)  # not put at once: the monitor may take nothing any more
+        self.orphans.add(STOP)  # not put at once: the result queue may be full
         self.await_end((process_start.MONITOR,), max(until, time.monotonic() + MONITOR_GRACE))
         self.beat(time.monotonic())
         self.broker.close()
@@ -314,18 +314,18 @@ class Sentinel(SentinelCompatibility):
             self.log_process.close()
 
     def await_end(self, roles: Iterable[str], until: float) -> None:
-        """Guard until the processes of these roles have ended, and all is passed on.
+        """Supervise until the processes of these roles have ended, and no orphans are left here.
 
-        Those that are left at the deadline, or when a stop at once is asked for, are killed.
+        Processes that are left at the deadline, or when an abort is requested, are killed.
         """
         ending = [child for child in self.children if child.role in roles]
         for child in ending:
             child.retired = True
         while any(child.is_running for child in ending) or (self.orphans and self.monitor):
             self.supervise_once()
-            # Who saves results is not hurried: it hands back what the others left.
-            hurried = self.abort_event.is_set() and process_start.MONITOR not in roles
-            if time.monotonic() > until or hurried:
+            # The monitor gets its time even then: it releases what the others left.
+            is_aborted = self.abort_event.is_set() and process_start.MONITOR not in roles
+            if time.monotonic() > until or is_aborted:
                 break
         for child in ending:
             if child.is_running:

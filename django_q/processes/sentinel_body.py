@@ -32,15 +32,15 @@ def sentinel(
     configure_sentinel_databases(CALL_TIMEOUT_SECONDS)
     signal.signal(signal.SIGTERM, lambda signum, frame: stop_event.set())
     try:
-        guard = Sentinel(stop_event, start_event, cluster_id, broker, timeout, start=False)
-        guard.abort_event, guard.process_table = abort_event, process_table
-        if LogSender.own is None:  # the main process does something else, and has no logger for us
-            guard.start_log_process()
-        guard.start()
+        instance = Sentinel(stop_event, start_event, cluster_id, broker, timeout, start=False)
+        instance.abort_event, instance.process_table = abort_event, process_table
+        if LogSender.own is None:  # the main process is not qcluster, and has no log process
+            instance.start_log_process()
+        instance.start()
     except BaseException as error:
         if is_open_files_error(error):
             logger.critical(open_files_message())
         else:
             logger.critical("the sentinel has failed", exc_info=True)
-        # As if it was killed: Python would wait for the children, and they wait for its end.
+        # At once, as if killed: Python would wait for the children, which wait for this process.
         os._exit(1)

@@ -1,4 +1,4 @@
-"""The worker: executes what it finds in the task queue and puts the results into another."""
+"""The worker: executes the tasks in the task queue, and puts results into the result queue."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ from django_q.signals import SENDER, post_spawn
 from django_q.text.printable import printable
 from django_q.wire.package import TaskPackage, dotted_name, recorded_name
 
-#: Seconds that a batch may take before what has not started is put back, for others to take.
+#: Seconds that a batch may take before its waiting tasks are put back for other workers.
 SLOW_BATCH_SECONDS = 0.006
-#: Seconds in which a process can not use up its descriptors, of which it has a thousand or more.
+#: Seconds in which a task can not use up the descriptors of its process, a thousand or more.
 SHORT_TASK_SECONDS = 0.0001
-#: What a kilobyte is in what the system says of the memory of a process.
+#: Units of ``ru_maxrss`` in a kilobyte.
 RSS_UNITS_PER_KILOBYTE = 1024 if sys.platform == "darwin" else 1
-#: From this share on a worker also lives as long as this, in seconds, before it is recycled:
-#: to start one costs as much as hundreds of the shortest tasks.
+#: With a ``recycle`` below this number a worker is recycled after exactly so many tasks. Above, it
+#: also runs for these seconds at least: to start one costs as much as hundreds of short tasks.
 EXACT_RECYCLE_TASKS, MIN_WORKER_SECONDS = 100, 1.0
 
 
 def worker(task_queue: Any, result_queue: Any, timer: Any, timeout: float | None = None) -> None:
-    """Execute tasks until ``STOP``, or until this worker has had its share.
+    """Execute tasks until ``STOP``, or until this worker is recycled.
 
     ``timer`` is a Slot, or a ``multiprocessing.Value`` as Django Q's workers take it.
     ``timeout`` is the time limit of a task in seconds, where the settings have none.
@@ -58,7 +58,7 @@ def worker(task_queue: Any, result_queue: Any, timer: Any, timeout: float | None
 
 @dataclass
 class WorkerLoop:
-    """A worker at work."""
+    """The state of a worker: its batch, and the results that are not sent yet."""
 
     task_queue: Any
     result_queue: Any
@@ -72,24 +72,24 @@ class WorkerLoop:
         self.limit = self.timeout if self.timeout and self.timeout > 0 else time_limit({})
         self.pending: deque[Any] = deque()  # of the batch, not started yet
         self.results: list[Any] = []  # of the batch, not sent yet
-        self.receipts: list[Any] = []  # of those results that nobody wants more of
-        self.position = 0  # in the batch, of the one that runs
-        self.package: TaskPackage | None = None  # the one that runs
+        self.receipts: list[Any] = []  # of tasks that need only acknowledging, not sent yet
+        self.position = 0  # of the running task in the batch
+        self.package: TaskPackage | None = None  # of the running task
         self.has_task_title = False  # whether the process title names a task
         self.tasks_done = 0  # tasks since this worker started
-        self.end_state = WorkerState.IDLE  # how it ends, once it has decided to
-        self.is_ours = isinstance(self.result_queue, Queue)  # or of a predecessor's kind
+        self.end_state = WorkerState.IDLE  # IDLE until it is to end, then how it ends
+        self.is_ours = isinstance(self.result_queue, Queue)  # else as the predecessors have it
         self.spare_descriptor = os.open(
             os.devnull, os.O_RDONLY
-        )  # given up for the results of a task
+        )  # closed where sending results needs a descriptor, and none is left
 
     @cached_property
     def wait(self) -> ExclusiveWait:
-        """What waits for a batch, or for the cluster to be gone."""
+        """Waits for a batch, or for the end of the cluster."""
         return ExclusiveWait(self.task_queue, parent_flags())
 
     def run(self) -> None:
-        """Work until there is a reason to end."""
+        """Execute batches until the worker is stopped, recycled or has timed out."""
         self.alarm.install()
         log_ready("ready for work")
         send_signal_safely(post_spawn, "post_spawn", sender=SENDER, proc_name=self.name)
@@ -106,7 +106,7 @@ class WorkerLoop:
             os.close(self.spare_descriptor)
 
     def take_batch(self) -> list[Any]:
-        """Take the next batch, waiting for it; none when the cluster is gone."""
+        """Take the next batch, waiting for it; an empty list when the cluster has ended."""
         if not isinstance(self.task_queue, Queue):
             return [self.task_queue.get()]
         while True:
@@ -130,7 +130,7 @@ class WorkerLoop:
             self.position += 1
         self.alarm.end_batch()
         self.send_results()
-        for job in self.pending:  # this worker ends before them: another takes them
+        for job in self.pending:  # this worker ends first: others take them
             self.task_queue.put(job)
         self.pending.clear()
         self.slot.finish_batch(self.position, self.end_state)
@@ -139,11 +139,11 @@ class WorkerLoop:
             set_process_title("idle")
 
     def execute_job(self, job: Any) -> None:
-        """Execute one job, unless its lease is running out."""
+        """Execute one job, unless too little of its lease is left."""
         now = time.monotonic()
         self.slot.start_decoding(
             self.position, now, self.limit
-        )  # to read it may be the end of this worker
+        )  # before decoding, which may crash this worker
         package = read_job(job, now)
         if package is None or isinstance(package, UndecodablePayload):
             if package:
@@ -158,12 +158,12 @@ class WorkerLoop:
         if package.get("attempt", 1) == 1 or not has_succeeded_before(package):
             error = in_own_context(execute, package, self.alarm, self.note_success)
         if os.getpid() != self.pid:
-            os._exit(0)  # the task forked, and this is the child: the parent goes on
+            os._exit(0)  # the task forked, and this is its child: only the parent goes on
         self.package = None
         self.tasks_done += 1
         self.keep_result(package)
         if isinstance(error, TimeoutException):
-            # The task was ended wherever it was: what it holds dies with this process.
+            # The task was interrupted anywhere: what it holds, as locks, ends with this process.
             self.end_state = WorkerState.TIMED_OUT
         elif self.is_due_for_recycling() or self.has_exhausted_descriptors(error, now):
             self.end_state = WorkerState.RECYCLED
@@ -181,11 +181,11 @@ class WorkerLoop:
             self.results.append(with_pickled_values(package))
 
     def note_success(self) -> None:
-        """Write down that the task has succeeded, whatever comes of its result."""
+        """Record in the slot that the task has succeeded, before its result is prepared."""
         self.slot.note_task_success(self.position)
 
     def return_waiting(self) -> None:
-        """Let others have what waits behind a slow task, and send the results there are.
+        """Put back what waits behind a slow task, and send the results so far.
 
         Runs in the handler of a Unix signal, in the middle of a task.
         """
@@ -206,7 +206,7 @@ class WorkerLoop:
             self.has_task_title = True
 
     def send_results(self, block: bool = True) -> None:
-        """Put the results into the result queue, with all that are receipts alone in one."""
+        """Put the results into the result queue, bare receipts together as one ``DoneReceipts``."""
         results, receipts = self.results, self.receipts
         if not results and not receipts:
             return
@@ -223,11 +223,11 @@ class WorkerLoop:
                 raise
 
     def put(self, results: list[Any], block: bool) -> None:
-        """Send results; a long one takes a descriptor, of which a task may have left none."""
+        """Send results. A large one needs a descriptor, of which tasks may have left none."""
         try:
             self.result_queue.put_many(results, block)
         except OSError as error:
-            # Not in the middle of a task, which needs it no less when it is over.
+            # Not in the middle of a task: its own result needs the spare descriptor too.
             if error.errno != errno.EMFILE or self.spare_descriptor is None or not block:
                 raise
             os.close(self.spare_descriptor)
@@ -235,24 +235,24 @@ class WorkerLoop:
             self.result_queue.put_many(results, block)
 
     def is_due_for_recycling(self) -> bool:
-        """Whether a fresh worker should take this one's place."""
+        """Whether a new worker is to replace this one, for its number of tasks or its memory."""
         if self.tasks_done >= Conf.RECYCLE:
             exact = Conf.RECYCLE < EXACT_RECYCLE_TASKS or not isinstance(self.slot, Slot)
             return exact or time.monotonic() - self.started_at > MIN_WORKER_SECONDS
         return bool(Conf.MAX_RSS) and rss_check()
 
     def has_exhausted_descriptors(self, error: BaseException | None, began: float) -> bool:
-        """Whether a task may have used up the descriptors, and has.
+        """Whether a task has used up the descriptors; not checked after a short task.
 
-        To ask takes a twentieth of what a short task does, and it has no time to open so many.
+        The check takes a twentieth of the time of a short task, which can not open so many files.
         """
         return bool(error or time.monotonic() - began > SHORT_TASK_SECONDS) and not can_open_files()
 
 
 def read_job(job: Any, now: float) -> TaskPackage | UndecodablePayload | None:
-    """Read a job: ``(ack_id, payload, attempt, leased_until)``, or a package as it is.
+    """Decode a job, ``(ack_id, payload, attempt, leased_until)``; a package is returned as it is.
 
-    None when too little of its lease is left: it could end before anybody extends it.
+    Returns None if too little of its lease is left: it could end before it is extended.
     """
     if isinstance(job, dict):
         return job  # type: ignore[return-value]
