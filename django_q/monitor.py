@@ -1,4 +1,4 @@
-"""The screens in the terminal: what ``qmonitor``, ``qinfo`` and ``qmemory`` show."""
+"""What ``qmonitor``, ``qinfo`` and ``qmemory`` print: screens, reports, settings and checks."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def monitor(
 ) -> list[Stat] | None:
     """Show the clusters and what they do, until the user quits; with ``run_once``, once.
 
-    Returns the heartbeats that were shown last. Once raises BrokerUnavailable; otherwise a
-    broker that does not answer is shown as such, and asked again.
+    Returns the heartbeats that were shown last. With ``run_once``, raises BrokerUnavailable if the
+    broker does not answer; otherwise the screen says so, and the broker is asked again.
 
-    Called with a queue, this is the process that saves results, which django-q2 has here.
+    Called with a queue, this is the monitor process, which django-q2 has under this name.
     """
     queue = run_once if hasattr(run_once, "get") else result_queue
     if queue is not None:
@@ -66,7 +66,7 @@ def memory(
     *,
     out: TextIO | None = None,
 ) -> None:
-    """Show the memory that the clusters of this host take; with ``workers``, each of theirs."""
+    """Show the memory that the clusters of this host use; with ``workers``, also each worker's."""
     if psutil is None:
         print_text(_("qmemory needs psutil: pip install psutil"), out)
         return
@@ -76,7 +76,7 @@ def memory(
 def info(
     broker: Broker | None = None, host: str | None = None, *, out: TextIO | None = None
 ) -> bool:
-    """Print a summary of clusters, queue and results; True when it is done."""
+    """Print a summary of clusters, queue and results; return True."""
     facts = report.collect(broker_or_default(broker), host)
     draw(terminal_for(out), report.rows(facts))
     return True
@@ -85,7 +85,7 @@ def info(
 def info_json(
     broker: Broker | None = None, host: str | None = None, *, out: TextIO | None = None
 ) -> None:
-    """Print what ``info()`` and the heartbeats tell, as JSON."""
+    """Print the figures of ``info()`` and the heartbeats as JSON."""
     print_text(
         json.dumps(report.collect(broker_or_default(broker), host), default=str, indent=2), out
     )
@@ -99,7 +99,7 @@ def settings(*, out: TextIO | None = None) -> None:
 def get_ids(
     broker: Broker | None = None, host: str | None = None, *, out: TextIO | None = None
 ) -> bool:
-    """Print the id of each cluster in a line of its own; True when it is done."""
+    """Print the id of each cluster in a line of its own; return True."""
     broker = broker_or_default(broker)
     with broker_errors_translated(broker):
         stats = report.on_host(Stat.get_all(broker), host)
@@ -111,15 +111,15 @@ def get_ids(
 def check(
     broker: Broker | None = None, host: str | None = None, *, out: TextIO | None = None
 ) -> None:
-    """Print which cluster serves our queue. Raises Unhealthy or BrokerUnavailable with why not."""
+    """Print which cluster serves this queue. Raises Unhealthy or BrokerUnavailable if none does."""
     print_text(health.check(broker_or_default(broker), host), out)
 
 
 def broker_or_default(broker: Any) -> Broker:
-    """Give a broker, or that of the settings, with all that the screens ask of it."""
+    """Return the broker, or that of the settings, adapted to have all methods needed here."""
     return adapt_broker(broker or get_broker())
 
 
 def print_text(text: str, out: TextIO | None) -> None:
-    """Print lines, in one piece: the output of a command ends each piece with a new line."""
+    """Print lines in one write: the output of a command adds a new line to each write."""
     (out or sys.stdout).write(f"{text}\n")

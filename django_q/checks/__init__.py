@@ -6,18 +6,18 @@ E002    an option has a value of the wrong type
 E003    a number is out of range
 E004    an option takes one of a few values, and this is none of them
 E005    a database, cache, broker class, error reporter or time zone that is named is not there
-E006    a broker that was left out is asked for
+E006    an option of a broker of the predecessors that does not exist here
 W001    an unknown option
 W002    ``retry`` is not greater than ``timeout``
 W003    failed tasks are tried again without end
 W004    results go to a cache that other processes do not see
 W005    SQLite serves as the broker, without the options that it needs for that
-W006    an option has no effect beside another one
+W006    an option has no effect
 W007    an option needs a package that is not installed
 W008    tasks run at once in a deployment (``check --deploy``)
-W009    a name has a colon, or a character that can not be printed
-W010    another distribution beside ours has files of the same package
-W011    an entry of ``functions`` leads nowhere
+W009    a name has a colon, or a character that is not printable
+W010    another installed distribution has files of the package django_q
+W011    an entry of ``functions`` names nothing that exists
 ======  ==========================================================================
 """
 
@@ -45,13 +45,13 @@ from django_q.text.redaction import setting_location
 
 @register()
 def check_q_cluster(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """Check the settings of all clusters."""
+    """Check ``Q_CLUSTER``: the settings of all clusters."""
     return list(examine(getattr(settings, "Q_CLUSTER", {})))
 
 
 @register(deploy=True)
 def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """Check what is fine everywhere but in a deployment."""
+    """Warn of ``sync``, which is fine in development, but not in a deployment."""
     options = getattr(settings, "Q_CLUSTER", None)
     if not isinstance(options, Mapping) or options.get("sync") is not True:
         return []
@@ -61,7 +61,7 @@ def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessag
 
 @register()
 def check_distributions(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """Warn of a distribution whose files are ``django_q`` as well: one overwrites the other."""
+    """Warn of another distribution of ``django_q``: the files of one overwrite the other's."""
     if not (others := installed_files.conflicting_distributions()):
         return []
     text = f"{' and '.join(others)} is installed beside django-q: both are the package django_q."
@@ -70,7 +70,7 @@ def check_distributions(app_configs: Any = None, **kwargs: Any) -> list[CheckMes
 
 
 def examine(options: Any) -> Messages:
-    """Check a whole ``Q_CLUSTER``, whatever it is."""
+    """Check a complete ``Q_CLUSTER`` setting, of any type."""
     if options is None:
         return
     if not isinstance(options, Mapping):
@@ -88,19 +88,19 @@ def examine(options: Any) -> Messages:
 
 
 def examine_alternative(options: Mapping, own: Mapping, where: str) -> Messages:
-    """Check the settings of one more cluster, and how they go with those of all."""
+    """Check an entry of ``ALT_CLUSTERS``, alone and together with the common settings."""
     for key in ("name", "cluster_name"):
         if key in own:
-            yield no_effect(f"{where}[{key!r}]", "a cluster bears the name of its entry")
-    everywhere = {message.msg for message in examine_cluster(options, where)}
+            yield no_effect(f"{where}[{key!r}]", "the name of the entry is the name of the cluster")
+    common = {message.msg for message in examine_cluster(options, where)}
     for message in examine_cluster({**options, **own}, where):
-        # What is wrong in the settings of all is reported there.
-        if message.msg not in everywhere:
+        # Errors of the common settings are reported there.
+        if message.msg not in common:
             yield message
 
 
 def examine_cluster(options: Mapping, where: str) -> Messages:
-    """Check the settings of one cluster: each by itself, then together."""
+    """Check the settings of one cluster: each option by itself, then all together."""
     for key in options:
         if attribute_name(key) not in OPTION_TYPES:
             yield unknown_option(key, where, options)

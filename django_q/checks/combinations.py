@@ -1,4 +1,4 @@
-"""Checks of options that contradict each other, or what the project has."""
+"""Checks of options together: with each other, with other settings, and installed packages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django_q.results.cache import UNSHARED_CACHE_BACKENDS
 
 
 def check_retry(conf: dict[str, Any], given: dict[str, Any], where: str) -> Messages:
-    """A broker that waits for less than a task may take delivers it again meanwhile."""
+    """Warn of a ``retry`` that ends before a task may: the task would be delivered again."""
     retry, timeout = conf["RETRY"], conf["TIMEOUT"]
     if timeout and retry <= timeout:
         yield Warning(
@@ -26,7 +26,7 @@ def check_retry(conf: dict[str, Any], given: dict[str, Any], where: str) -> Mess
 
 
 def check_failures(conf: dict[str, Any], given: dict[str, Any], where: str) -> Messages:
-    """What fails each time must end some time."""
+    """Warn of failing tasks that are retried without end."""
     if not conf["ACK_FAILURES"] and not conf["MAX_ATTEMPTS"]:
         yield Warning(
             f"{where}['ack_failures'] is False and 'max_attempts' sets no limit: a task that "
@@ -37,20 +37,20 @@ def check_failures(conf: dict[str, Any], given: dict[str, Any], where: str) -> M
 
 
 def check_cached(conf: dict[str, Any], given: dict[str, Any], where: str) -> Messages:
-    """A result is written by one process and read by another."""
+    """Warn of a cache for results that other processes can not read."""
     cache = settings.CACHES.get(conf["CACHE"])
     backend = cache.get("BACKEND") if isinstance(cache, Mapping) else None
     if conf["CACHED"] and backend in UNSHARED_CACHE_BACKENDS:
         yield Warning(
             f"{where}['cached'] keeps results in the cache '{conf['CACHE']}', a "
-            f"{backend.rpartition('.')[2]}: what the cluster writes there, nobody else sees.",
+            f"{backend.rpartition('.')[2]}: other processes can not read them there.",
             hint="Name another cache in Q_CLUSTER['cache'].",
             id="django_q.W004",
         )
 
 
 def check_sqlite(conf: dict[str, Any], given: dict[str, Any], where: str) -> Messages:
-    """Processes that write to one SQLite file must wait for each other."""
+    """Warn of a SQLite broker without the options by which processes wait for each other."""
     database = settings.DATABASES.get(conf["ORM"]) if conf["ORM"] else None
     if not isinstance(database, Mapping) or "sqlite3" not in str(database.get("ENGINE")):
         return
@@ -66,21 +66,21 @@ def check_sqlite(conf: dict[str, Any], given: dict[str, Any], where: str) -> Mes
 
 
 def check_overridden(conf: dict[str, Any], given: dict[str, Any], where: str) -> Messages:
-    """Options that others make void."""
+    """Warn of options that have no effect because of others."""
     brokers = [name for name in ("BROKER_CLASS", "SQS", "ORM") if conf[name]]
     for name in brokers[1:]:
-        reason = f"'{brokers[0].lower()}' is set as well and goes before it"
+        reason = f"'{brokers[0].lower()}' is set as well and takes precedence"
         yield no_effect(f"{where}['{name.lower()}']", reason)
     if conf["SAVE_LIMIT_PER"] and conf["SAVE_LIMIT"] < 1:
         yield no_effect(f"{where}['save_limit_per']", f"'save_limit' is {conf['SAVE_LIMIT']}")
 
 
 def check_packages(conf: dict[str, Any], given: dict[str, Any], where: str) -> Messages:
-    """Options that need an optional package."""
+    """Warn of options that need a package which is not installed."""
     lacking = {
         "CPU_AFFINITY": not optional_packages.psutil and "psutil",
         "MAX_RSS": not (optional_packages.resource or optional_packages.psutil) and "psutil",
-        # Looked for and not imported: it would take 10 MB of every cluster's memory.
+        # Searched for and not imported: that would cost every cluster 10 MB of memory.
         "SQS": not find_spec("boto3") and "boto3",
     }
     for name, package in lacking.items():
@@ -90,14 +90,14 @@ def check_packages(conf: dict[str, Any], given: dict[str, Any], where: str) -> M
 
 
 def check_names(conf: dict[str, Any], given: dict[str, Any], where: str) -> Messages:
-    """A name is a part of keys, which go on behind a colon, and of lines in the log."""
+    """Check the names that become parts of keys, before a colon, and of log lines."""
     for key, name in (("name", "PREFIX"), ("cluster_name", "CLUSTER_NAME")):
         if name in given:
             yield from check_name(f"{where}['{key}']", str(given[name]))
 
 
 def check_name(option: str, name: str) -> Messages:
-    """Warn of characters that mean something else where a name stands."""
+    """Warn of characters in a name that have a meaning in keys or log lines."""
     if ":" in name or not name.isprintable():
         yield Warning(
             f"{option} is {name!r}: with a colon its keys can be those of another name, and a "

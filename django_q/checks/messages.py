@@ -1,4 +1,4 @@
-"""What checks say in more than one place."""
+"""Messages that more than one check returns."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ Messages = Iterator[CheckMessage]
 
 
 def not_a_dictionary(where: str, value: Any) -> CheckMessage:
-    """Say that a table of options is none."""
+    """Make the error for options that are not a dictionary."""
     text = f"{where} must be a dictionary; got a {type(value).__name__}."
     return Error(text, id="django_q.E001")
 
 
 def no_effect(option: str, reason: str, hint: str | None = None) -> CheckMessage:
-    """Say that an option does nothing."""
+    """Make the warning for an option that has no effect."""
     return Warning(f"{option} has no effect: {reason}.", hint=hint, id="django_q.W006")
 
 
 def not_found(option: str, value: str, what: str, near: Iterable = ()) -> CheckMessage:
-    """Say that something that is named is not there."""
+    """Make the error for a name that does not exist, with the nearest one as a hint."""
     close = get_close_matches(value, [str(name) for name in near], n=1)
     hint = f"Did you mean '{close[0]}'?" if close else None
     text = f"{option}: there is no {what} {quote_or_redact(value, near)}."

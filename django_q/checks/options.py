@@ -1,4 +1,4 @@
-"""Checks of each option by itself: is it known, has it the right type, can it be had."""
+"""Checks of each option by itself: its name, its type, its range, and what it refers to."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ IGNORED_OPTIONS = {
     "has_replica": "The scheduler asks your database routers which database to write to."
 }
 
-#: Bounds of numbers: the least, and the greatest that is sensible.
+#: Ranges of numbers: the least, and the greatest that makes sense.
 MIN_POSITIVE = 1e-9
 OPTION_RANGES = {
     "WORKERS": (1, None),
@@ -87,16 +87,16 @@ REDIS_HINT = (
     "Set a URL as 'redis://host:6379/0', a dictionary with the arguments of redis.Redis, or the "
     "sentinels of Redis Sentinel."
 )
-#: What Python says of an argument that a function does not take.
+#: Python's error text for an argument that a function does not take.
 UNEXPECTED_ARGUMENT_PATTERN = re.compile(r"unexpected keyword argument '(\w+)'")
-#: A dotted name, or all that is below one.
+#: A dotted name, or one with ``.*`` for all names below it.
 FUNCTION_NAME_PATTERN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(\.\*)?")
-#: Their values may hold passwords and are not shown.
+#: Options whose values may contain passwords, and are not shown.
 SECRET_OPTIONS = ("REDIS", "SQS", "ERROR_REPORTER", "ALT_CLUSTERS")
 
 
 def unknown_option(key: Any, where: str, options: Mapping) -> CheckMessage:
-    """Say that an option is unknown, and which one may be meant."""
+    """Make the message for an unknown option, with the nearest name as a hint."""
     option = setting_location(where, key)
     if service := REMOVED_BROKER_OPTIONS.get(key) if isinstance(key, str) else None:
         return removed_broker(option, service, options)
@@ -108,7 +108,7 @@ def unknown_option(key: Any, where: str, options: Mapping) -> CheckMessage:
 
 
 def removed_broker(option: str, service: str, options: Mapping) -> CheckMessage:
-    """Say that there is no such broker: an error, unless another one is chosen anyway."""
+    """Make the message for a broker that does not exist here: a warning if another one is set."""
     if options.get("broker_class") or options.get("sqs") or options.get("orm"):
         return no_effect(option, f"there is no broker for {service}", "Leave it out.")
     return Error(
@@ -119,7 +119,7 @@ def removed_broker(option: str, service: str, options: Mapping) -> CheckMessage:
 
 
 def has_type(value: Any, hint: Any) -> bool:
-    """Tell whether a value is of an annotated type."""
+    """Whether a value has the type of an annotation."""
     if get_origin(hint) in (Union, UnionType):
         return any(has_type(value, one) for one in get_args(hint))
     if hint is bool:
@@ -132,7 +132,7 @@ def has_type(value: Any, hint: Any) -> bool:
 
 
 def examine_value(name: str, value: Any, where: str) -> Messages:
-    """Check one option whose value has the right type."""
+    """Check the value of one option, which has the right type."""
     option = f"{where}['{OPTION_KEYS[name]}']"
     low, high = OPTION_RANGES.get(name, (None, None))
     if value is not None and not isinstance(value, bool) and low is not None:
@@ -147,14 +147,14 @@ def examine_value(name: str, value: Any, where: str) -> Messages:
 
 
 def out_of_range(option: str, value: Any, low: float, high: float | None) -> CheckMessage:
-    """Say which numbers are expected."""
+    """Make the error for a number out of range."""
     least = "above 0" if low == MIN_POSITIVE else f"{low} or more"
     most = f", and {high} at most" if high else ""
     return Error(f"{option} must be {least}{most}; got {value!r}.", id="django_q.E003")
 
 
 def wrong_type(name: str, value: Any, where: str) -> CheckMessage:
-    """Say which types are expected."""
+    """Make the error for a value of the wrong type."""
     expected = " or ".join(
         "None" if one is NoneType else one.__name__
         for one in get_args(OPTION_TYPES[name]) or (OPTION_TYPES[name],)
@@ -181,9 +181,9 @@ def check_broker_class(option: str, path: str) -> Messages:
     """Check that a broker can be imported."""
     try:
         import_string(path)
-    except Exception as error:  # whatever the module does when it is imported
-        shown = repr(path) if is_path(path) else "what is no dotted path"
-        # Its words may be those of a driver that names a server.
+    except Exception as error:  # the module may raise anything when it is imported
+        shown = repr(path) if is_path(path) else "a value that is not a dotted path"
+        # The text of other errors may come from a driver, and contain the address of a server.
         why = (
             repr(error)
             if isinstance(error, ImportError) and is_path(path)
@@ -193,21 +193,21 @@ def check_broker_class(option: str, path: str) -> Messages:
 
 
 def check_redis(option: str, value: str | Mapping[str, Any]) -> Messages:
-    """Check that a server, or the sentinels of a deployment, can be read from it."""
+    """Check that the option describes a Redis server, or the sentinels of a deployment."""
     try:
         connect_redis(value)
     except ImproperlyConfigured as error:
         yield Error(str(error).replace("Q_CLUSTER['redis']", option, 1), id="django_q.E007")
-    except TypeError as error:  # it may name an argument
+    except TypeError as error:  # the text may name an argument
         name = UNEXPECTED_ARGUMENT_PATTERN.search(str(error))
         what = f"there is no argument {quote_or_redact(name[1])}" if name else "it can not be read"
         yield Error(f"{option}: {what}.", hint=REDIS_HINT, id="django_q.E007")
-    except Exception:  # whatever the client makes of values, which may be secret
+    except Exception:  # raised by the client; the text may contain secret values
         yield Error(f"{option} can not be read.", hint=REDIS_HINT, id="django_q.E007")
 
 
 def check_sqs(option: str, options: Mapping[str, Any]) -> Messages:
-    """Check what Amazon takes no more of."""
+    """Check the wait time, which Amazon SQS limits to 20 seconds."""
     key = "receive_message_wait_time_seconds"
     seconds = options.get(key)
     if key in options and (not has_type(seconds, int) or not 0 <= seconds <= 20):
@@ -216,7 +216,7 @@ def check_sqs(option: str, options: Mapping[str, Any]) -> Messages:
 
 
 def check_reporters(option: str, reporters: Mapping[str, Any]) -> Messages:
-    """Check that each reporter is provided by a package, and gets named arguments."""
+    """Check that each reporter is provided by a package, and has a dictionary of arguments."""
     for name, arguments in reporters.items():
         where = f"{option}[{name!r}]"
         if not isinstance(arguments, Mapping):
@@ -244,21 +244,21 @@ def check_time_zone(option: str, name: str) -> Messages:
 
 
 def check_functions(option: str, names: Iterable) -> Messages:
-    """Check that each entry is a name, or ``package.*``, and leads somewhere."""
+    """Check that each entry is a dotted name or ``package.*``, and can be imported."""
     for name in names:
         if not isinstance(name, str) or not FUNCTION_NAME_PATTERN.fullmatch(name):
             text = f"{option} must list dotted names such as 'shop.tasks.send', or 'shop.tasks.*'"
-            yield Error(f"{text}; got a {type(name).__name__} that is none.", id="django_q.E004")
+            yield Error(f"{text}; got a {type(name).__name__} that is not one.", id="django_q.E004")
             continue
         try:
             resolve(name.removesuffix(PACKAGE_WILDCARD))
-        except Exception as error:  # whatever its module raises
+        except Exception as error:  # the module may raise anything
             text = f"{option}: {name!r} can not be found here: {type(error).__name__}."
-            hint = "It allows nothing then. Is it spelt as it is imported?"
+            hint = "This entry allows no function. Is it spelt as it is imported?"
             yield Warning(text, hint=hint, id="django_q.W011")
 
 
-#: Checks of what an option names or holds.
+#: Further checks by option, of what its value names or contains.
 OPTION_CHECKS: dict[str, Callable[[str, Any], Messages]] = {
     "FUNCTIONS": check_functions,
     "ORM": check_database,

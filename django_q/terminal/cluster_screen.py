@@ -1,4 +1,4 @@
-"""The screen of qmonitor: the clusters, and what their workers run."""
+"""The screen of qmonitor: the clusters, and the tasks that their workers run."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from django_q.terminal.queue_figures import (
 from django_q.terminal.screen import Screen
 from django_q.terminal.table import BLANK_ROW, Cell, Row
 
-#: From this many columns on, a terminal shows the queue and the running tasks as well.
+#: A terminal with at least so many columns also shows the queue and the running tasks.
 WIDE_TERMINAL_COLUMNS = 160
-#: Columns that the running tasks take there.
+#: Columns of the table that the running tasks take there.
 RUNNING_SPAN = 7
 
 HEADER_STYLE = "black_on_green"
@@ -42,7 +42,7 @@ class Column:
 
 
 def state_style(stat: Stat) -> str:
-    """Colour a state."""
+    """Choose the colour of the state of a cluster."""
     colours = {
         Conf.WORKING: "green",
         Conf.STARTING: "yellow",
@@ -53,19 +53,19 @@ def state_style(stat: Stat) -> str:
 
 
 def pool_style(stat: Stat) -> str:
-    """Warn of workers that are missing."""
+    """Choose the colour of the number of workers: yellow if some are missing."""
     return "yellow" if len(stat.workers) < (stat.pool_size or Conf.WORKERS) else ""
 
 
 def task_queue_style(stat: Stat) -> str:
-    """Show that tasks wait, and that no more are taken."""
+    """Choose the colour of the task queue: cyan if tasks wait, green if it is full."""
     if Conf.QUEUE_LIMIT and stat.task_q_size >= Conf.QUEUE_LIMIT:
         return "green"
     return "cyan" if stat.task_q_size else ""
 
 
 def result_queue_style(stat: Stat) -> str:
-    """Show that results wait."""
+    """Choose the colour of the result queue: cyan if results wait."""
     return "cyan" if stat.done_q_size else ""
 
 
@@ -79,36 +79,36 @@ CLUSTER_COLUMNS = (
     Column(gettext_lazy("RC"), lambda stat: stat.reincarnations),
     Column(gettext_lazy("Up"), lambda stat: duration(stat.uptime())),
 )
-#: What a wide terminal shows behind them.
+#: The further column of a wide terminal.
 QUEUE_COLUMN = Column(gettext_lazy("Queue"), lambda stat: stat.queue)
 
 
 def duration(seconds: float) -> str:
-    """Write a time as H:MM:SS."""
+    """Format seconds as H:MM:SS."""
     minutes, second = divmod(max(int(seconds), 0), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{second:02}"
 
 
 def columns_for(wide: bool) -> tuple[Column, ...]:
-    """Choose the columns."""
+    """Choose the columns of the table of clusters."""
     return (*CLUSTER_COLUMNS, QUEUE_COLUMN) if wide else CLUSTER_COLUMNS
 
 
 def header(wide: bool = False) -> Row:
-    """Make the row of titles."""
+    """Make the row of column titles."""
     titles = [Cell(str(column.title), HEADER_STYLE) for column in columns_for(wide)]
     return [*titles, running_cell(_("Running"), HEADER_STYLE)] if wide else titles
 
 
 def rows(stats: Sequence[Stat], wide: bool = False) -> list[Row]:
-    """Make a row of each cluster; a wide one has a further row for each further running task."""
+    """Make a row of each cluster; on a wide terminal, a further row for each further task."""
     if not stats:
         return [BLANK_ROW, [Cell(_("No clusters appear to be running."))]]
     return [row for stat in stats for row in (wide_rows(stat) if wide else [cells(stat)])]
 
 
 def cells(stat: Stat, wide: bool = False) -> list[Cell]:
-    """Make the cells of a cluster."""
+    """Make the cells of a cluster, one for each column."""
     return [Cell(str(column.text(stat)), column.style(stat)) for column in columns_for(wide)]
 
 
@@ -120,18 +120,18 @@ def wide_rows(stat: Stat) -> list[Row]:
 
 
 def running_tasks(stat: Stat) -> list[str]:
-    """Say what each worker runs, the longest first."""
+    """Describe what each worker runs, the longest running first."""
     tasks = sorted(stat.current, key=lambda task: -task[3])
     return [f"{duration(seconds)}  {pid}  {func}  {name}" for pid, name, func, seconds in tasks]
 
 
 def running_cell(text: str, style: str = "") -> Cell:
-    """Make a cell of the last column."""
+    """Make a cell of the column of running tasks."""
     return Cell(text, style, span=RUNNING_SPAN, left=True)
 
 
 def summary_rows(figures: Figures) -> list[Row]:
-    """Make the rows below the clusters."""
+    """Make the rows below the clusters: the queue and the results in numbers."""
     queued = f"{figures.queued}({figures.locked})" if figures.locked else str(figures.queued)
     # Not inside the f-string, where xgettext finds no messages.
     numbers = (
@@ -145,7 +145,7 @@ def summary_rows(figures: Figures) -> list[Row]:
 
 
 def dead_letter_rows(number: int) -> list[Row]:
-    """Tell of packages that could not be decoded, if there are any."""
+    """Make the row that warns of dead letters, if there are any."""
     if not number:
         return []
     text = ngettext(
@@ -157,19 +157,19 @@ def dead_letter_rows(number: int) -> list[Row]:
 
 
 class ClusterScreen(Screen):
-    """Makes the frames of qmonitor."""
+    """The screen of qmonitor."""
 
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
         self.figures_reader = FiguresReader(broker)
-        self.stats: list[Stat] = []  #: as they were read last
+        self.stats: list[Stat] = []  #: those that were read last
 
     def head(self, width: int) -> list[Row]:
-        """Make the titles."""
+        """Make the row of column titles."""
         return [header(width >= WIDE_TERMINAL_COLUMNS)]
 
     def content(self, width: int) -> tuple[list[Row], list[Row]]:
-        """Make the rows of clusters, and the bar. Raises BrokerUnavailable."""
+        """Make the rows of clusters, and the summary. Raises BrokerUnavailable."""
         with broker_errors_translated(self.broker):
             self.stats = Stat.get_all(self.broker)
             figures = self.figures_reader.read()

@@ -1,4 +1,4 @@
-"""The settings in force, fit to be pasted into a bug report."""
+"""The settings in force, without secrets, for a bug report."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from django_q.conf import Conf, Settings
 from django_q.text import redaction
 from django_q.text.printable import MAX_TEXT_CHARACTERS, printable
 
-#: What follows from settings and is no field.
+#: Values of ``Conf`` that follow from settings, and are no fields of ``Settings``.
 DERIVED_SETTINGS = ("SECRET_KEY", "Q_LIST", "Q_STAT", "QSIZE")
 
 
 def setting_lines() -> Iterator[str]:
-    """Write each setting that has a value, by name, without secrets."""
+    """Format each setting that has a value, sorted by name, without secrets."""
     yield f"VERSION: {__version__}"
     for name in sorted([*(field.name for field in fields(Settings)), *DERIVED_SETTINGS]):
         value = getattr(Conf, name)
@@ -25,5 +25,5 @@ def setting_lines() -> Iterator[str]:
 
 
 def without_secrets(name: str, value: Any) -> str:
-    """Write a value as far as it is known to be harmless."""
+    """Format a value, without the parts that may be secret."""
     return redaction.redact_setting(name, value)

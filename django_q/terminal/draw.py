@@ -1,4 +1,4 @@
-"""Rows on a terminal: in colours with blessed, as plain text without."""
+"""Draw rows on a terminal: in colours with blessed, as plain text without."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from django_q.terminal.table import Frame, Row, fit_row
 
 blessed = optional("blessed")
 
-#: A screen is drawn anew this often; seconds.
+#: Seconds between two frames of a screen.
 REFRESH_INTERVAL = 1.0
-#: A new size of the terminal is noticed within this time; seconds.
+#: Seconds between two checks of the size of the terminal.
 RESIZE_CHECK_INTERVAL = 0.2
-#: A server that answers at all most often has done so by then; seconds.
+#: Seconds within which most answers of a server come.
 QUICK_REPLY_SECONDS = 0.1
 
 
 class PlainTerminal:
-    """Prints tables below each other: into a pipe, a file, or where blessed is not installed."""
+    """Prints frames below each other: into a pipe, a file, or where blessed is not installed."""
 
-    height: int | None = None  #: it scrolls
+    height: int | None = None  #: no limit: it scrolls
     quit_hint = _("[Press Ctrl-C to quit]")
 
     def __init__(self, out: TextIO) -> None:
@@ -39,82 +39,83 @@ class PlainTerminal:
 
     @property
     def width(self) -> int:
-        """Columns."""
+        """The number of columns."""
         return shutil.get_terminal_size().columns
 
     def paint(self, text: str, style: str) -> str:
-        """Give a text its colours: here, none."""
+        """Return the text without colours."""
         return text
 
     def write(self, lines: Iterable[str]) -> None:
         """Print lines."""
-        # In one piece, because the output of a command ends each piece with a new line.
+        # In one write, because the output of a command adds a new line to each write.
         self.out.write("".join(f"{line}\n" for line in lines))
         self.out.flush()
 
     def refresh(self, lines: Iterable[str]) -> None:
-        """Print the next state of a screen."""
+        """Print the next frame of a screen."""
         self.write([*lines, ""])
 
     def repaint(self, lines: Iterable[str]) -> None:
-        """Show an old state again: here, it still stands above."""
+        """Do nothing: the last frame is still visible above."""
 
     def pause(self, seconds: float) -> bool:
-        """Wait; True when the user wants to quit."""
+        """Wait; return True if the user wants to quit, which is by Ctrl-C only here."""
         time.sleep(seconds)
         return False
 
     @contextmanager
     def fullscreen(self) -> Iterator[None]:
-        """Take the whole screen while the context lasts: here, it just scrolls."""
+        """Do nothing: this terminal scrolls."""
         yield
 
 
 class ColourTerminal(PlainTerminal):
-    """Draws with blessed."""
+    """Draws frames over each other, in colours, with blessed."""
 
     quit_hint = _("[Press q to quit]")
 
     def __init__(self, out: TextIO, interactive: bool = True) -> None:
         super().__init__(out)
-        # For the stream sys.stdout itself, blessed asks the terminal what it can do, and waits
-        # some seconds where nothing answers, as in the log of a build: too dear for one table.
+        # For the stream sys.stdout itself, blessed asks the terminal for its capabilities, and
+        # waits some seconds if it does not answer, as in the log of a build. A single table does
+        # not need them.
         stream = out if interactive else open(out.fileno(), "w", closefd=False)  # noqa: SIM115
         self.terminal = blessed.Terminal(stream=stream)
-        self.size = (0, 0)  #: as it was drawn last
+        self.size = (0, 0)  #: columns and lines of the last frame
 
     @property
     def width(self) -> int:
-        """Columns."""
+        """The number of columns."""
         return self.terminal.width
 
     @property
     def height(self) -> int:
-        """Lines."""
+        """The number of lines."""
         return self.terminal.height
 
     def paint(self, text: str, style: str) -> str:
-        """Give a text its colours."""
+        """Return the text in the colours of a style."""
         return getattr(self.terminal, style)(text) if style else text
 
     def refresh(self, lines: Iterable[str]) -> None:
-        """Draw over what is there."""
+        """Draw the next frame over the last one."""
         size = (self.width, self.height)
         start = self.terminal.home if size == self.size else self.terminal.clear
         self.size = size
-        # Each line is cleared before it is written: behind a full line, the cursor still stands
-        # on its last character.
+        # Each line is cleared before it is written, and not after: behind a full line the cursor
+        # is still on its last character.
         lines = list(lines)
         lines += [""] * (self.height - len(lines))
         self.out.write(start + "\n".join(f"{self.terminal.clear_eol}{line}" for line in lines))
         self.out.flush()
 
     def repaint(self, lines: Iterable[str]) -> None:
-        """Draw an old state again: the size may be a new one."""
+        """Draw the last frame again: the size of the terminal may have changed."""
         self.refresh(lines)
 
     def pause(self, seconds: float) -> bool:
-        """Wait for the time, a key or a new size; True when the key was q."""
+        """Wait for the time, a key or a new size; return True if the key was q."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             key = self.key(min(left, RESIZE_CHECK_INTERVAL))
@@ -123,22 +124,22 @@ class ColourTerminal(PlainTerminal):
         return False
 
     def key(self, seconds: float) -> str:
-        """Wait for a key; an empty text when none was pressed."""
+        """Wait for a key; return an empty text if none was pressed."""
         deadline = time.monotonic() + seconds
         key = self.terminal.inkey(timeout=seconds)
-        if not key:  # where there is no keyboard, blessed does not wait
+        if not key:  # without a keyboard, blessed does not wait
             time.sleep(max(deadline - time.monotonic(), 0))
         return key
 
     @contextmanager
     def fullscreen(self) -> Iterator[None]:
-        """Take the whole screen while the context lasts, and read single keys."""
+        """Use the whole screen while the context lasts, and read single keys."""
         with self.terminal.fullscreen(), self.terminal.hidden_cursor(), self.terminal.cbreak():
             yield
 
 
 def terminal_for(out: TextIO | None, interactive: bool = False) -> PlainTerminal:
-    """Choose how to draw on a stream; standard output when there is none."""
+    """Choose how to draw on a stream; None is standard output."""
     out = sys.stdout if out is None else out
     if blessed and out.isatty() and os.environ.get("TERM") != "dumb":
         return ColourTerminal(out, interactive)
@@ -146,7 +147,7 @@ def terminal_for(out: TextIO | None, interactive: bool = False) -> PlainTerminal
 
 
 def draw(term: PlainTerminal, rows: Iterable[Row]) -> None:
-    """Print rows and be done."""
+    """Print rows once."""
     term.write(render(term, rows))
 
 
@@ -156,7 +157,7 @@ def draw_until_quit(
     first: Frame,
     refresh: float = REFRESH_INTERVAL,
 ) -> None:
-    """Draw a screen again and again until the user quits; ``first`` until there is one to draw."""
+    """Draw frames until the user quits; ``first`` is shown until the first one is made."""
     caller = BackgroundCaller(lambda: frame(term))
     last = first
     try:
@@ -176,40 +177,40 @@ def draw_until_quit(
 
 
 class BackgroundCaller:
-    """Makes things in one thread of its own, so a silent server does not keep a key waiting."""
+    """Calls a function in a thread: a server that does not answer must not block the keys."""
 
     def __init__(self, function: Callable[[], Any]) -> None:
         self.function = function
         self.futures: SimpleQueue[Future] = SimpleQueue()
-        # A daemon, because who quits does not wait for a server either.
+        # A daemon, so that quitting does not wait for a server.
         Thread(target=self.run, daemon=True).start()
 
     def submit(self) -> Future:
-        """Have one made."""
-        order: Future = Future()
-        self.futures.put(order)
-        return order
+        """Call the function in the thread, and return its future."""
+        future: Future = Future()
+        self.futures.put(future)
+        return future
 
     def run(self) -> None:
-        """Make what is ordered, for ever."""
+        """Call the function for each future; the body of the thread."""
         while True:
-            order = self.futures.get()
+            future = self.futures.get()
             try:
-                order.set_result(self.function())
+                future.set_result(self.function())
             except BaseException as error:  # raised again where the result is asked for
-                order.set_exception(error)
+                future.set_exception(error)
 
 
 def is_done_soon(future: Future) -> bool:
-    """Wait a moment for an order."""
+    """Wait briefly for a future; return whether it is done."""
     return bool(wait([future], timeout=QUICK_REPLY_SECONDS).done)
 
 
 def render(term: PlainTerminal, rows: Iterable[Row]) -> list[str]:
-    """Make the lines of rows."""
+    """Format rows as lines of the width of the terminal."""
     return [line(term, row).rstrip() for row in rows]
 
 
 def line(term: PlainTerminal, row: Row) -> str:
-    """Make the line of a row."""
+    """Format a row as a line of the width of the terminal."""
     return "".join(term.paint(text, style) for text, style in fit_row(row, term.width))

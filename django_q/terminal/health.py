@@ -1,4 +1,4 @@
-"""Whether a queue is served: the answer for probes."""
+"""Check whether a cluster serves the queue, for probes."""
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ from django_q.terminal.queue_figures import broker_errors_translated
 from django_q.terminal.report import on_host
 from django_q.text.printable import printable
 
-#: A queue that nobody takes from is watched this long; above the pause between two heartbeats of
-#: an idle cluster; seconds.
+#: Seconds for which a queue is watched from which no task is taken. Not less than the interval of
+#: heartbeats of an idle cluster.
 STUCK_SECONDS = 5.0
-#: Between two looks; seconds.
+#: Seconds between two checks of it.
 HEALTH_CHECK_INTERVAL = 0.5
 
 
 class Unhealthy(DjangoQError):
-    """Raised when nobody serves a queue."""
+    """Raised when no cluster serves a queue."""
 
 
 @dataclass(frozen=True)
 class QueueSnapshot:
-    """What is seen of a queue at one moment."""
+    """The state of a queue and its clusters at one moment."""
 
     waiting: int  #: tasks
     stats: list[Stat]  #: clusters of this queue
 
     @classmethod
     def take(cls, broker: Broker) -> QueueSnapshot:
-        """Look now. Raises BrokerUnavailable."""
+        """Read the present state from the broker. Raises BrokerUnavailable."""
         with broker_errors_translated(broker):
             stats = Stat.get_all(broker)
             return cls(broker.queue_size(), [stat for stat in stats if serves(stat)])
 
     def is_busy(self) -> bool:
-        """Say whether a cluster is at work."""
+        """Whether a cluster is busy."""
         return any(
             stat.status == Conf.WORKING or stat.current or not stat.empty_queues()
             for stat in self.stats
         )
 
     def is_stuck_since(self, earlier: QueueSnapshot) -> bool:
-        """Say whether tasks wait, nobody is at work, and none was taken since ``earlier``."""
+        """Whether tasks wait, no cluster is busy, and no task was taken since ``earlier``."""
         return bool(self.waiting) and self.waiting >= earlier.waiting and not self.is_busy()
 
 
 def serves(stat: Stat) -> bool:
-    """Say whether a cluster works for our queue; those of the predecessors do not tell."""
+    """Whether a cluster serves this queue; heartbeats of the predecessors do not name one."""
     return stat.queue in ("", Conf.CLUSTER_NAME)
 
 
@@ -65,10 +65,10 @@ def check(
     stuck_seconds: float = STUCK_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
 ) -> str:
-    """Say which cluster serves the queue, of those on ``host`` if that is given.
+    """Describe the cluster that serves the queue; only those on ``host`` count if it is given.
 
-    Raises Unhealthy when there is none, or when tasks wait ``patience`` seconds although nobody
-    is at work; BrokerUnavailable when the broker does not answer.
+    Raises Unhealthy if there is none, or if tasks wait for ``stuck_seconds`` although no cluster is
+    busy; BrokerUnavailable if the broker does not answer.
     """
     first = last = QueueSnapshot.take(broker)
     sentence = describe_serving_cluster(on_host(first.stats, host), host)
@@ -83,28 +83,28 @@ def check(
 
 
 def describe_serving_cluster(stats: Sequence[Stat], host: str | None) -> str:
-    """Name a cluster that is fit to work. Raises Unhealthy when there is none."""
+    """Describe a cluster that runs and has workers. Raises Unhealthy if there is none."""
     facts = {"queue": Conf.CLUSTER_NAME, "host": host}
     if not stats:
         where = _("No cluster of '%(queue)s' is running on %(host)s.")
         raise Unhealthy((where if host else _("No cluster of '%(queue)s' is running.")) % facts)
-    fit = [stat for stat in stats if stat.status in (Conf.IDLE, Conf.WORKING)]
-    if not fit:
+    running = [stat for stat in stats if stat.status in (Conf.IDLE, Conf.WORKING)]
+    if not running:
         raise Unhealthy(describe_cluster(stats[0]))
-    able = [stat for stat in fit if stat.workers]
-    if not able:
+    with_workers = [stat for stat in running if stat.workers]
+    if not with_workers:
         raise Unhealthy(_("The cluster of '%(queue)s' has no workers.") % facts)
-    return describe_cluster(able[0])
+    return describe_cluster(with_workers[0])
 
 
 def describe_cluster(stat: Stat) -> str:
-    """Tell the state of a cluster."""
+    """Describe the state of a cluster."""
     text = _("Cluster %(cluster)s on %(host)s: %(state)s.")
     return text % {"cluster": stat.cluster_id, "host": printable(stat.host), "state": stat.status}
 
 
 def describe_stuck_queue(waiting: int, seconds: float) -> str:
-    """Tell that a queue does not move."""
+    """Describe a queue from which no task is taken."""
     text = ngettext(
         "%(number)d task waits in '%(queue)s', and nobody took it for %(seconds)d seconds.",
         "%(number)d tasks wait in '%(queue)s', and nobody took one for %(seconds)d seconds.",

@@ -1,4 +1,4 @@
-"""The screen of qmemory: what clusters of this host take of its memory."""
+"""The screen of qmemory: the memory that the clusters of this host use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from django_q.terminal.table import BLANK_ROW, Cell, Row
 
 MEGABYTE = 1024 * 1024
 
-#: Stands where nothing can be told: a process has ended, or a cluster runs on another host.
+#: Shown for unknown values: of a process that has ended, or a cluster on another host.
 UNKNOWN_TEXT = "-"
 
 #: Title and unit of each column, in two rows so that they fit 80 columns.
@@ -39,7 +39,7 @@ MEMORY_COLUMNS: tuple[tuple[Any, str], ...] = (
 
 @dataclass
 class HostMemory:
-    """Memory of this host at one moment."""
+    """The memory of this host at one moment."""
 
     host: str = field(default_factory=socket.gethostname)
     percent: float = 0  #: available
@@ -48,7 +48,7 @@ class HostMemory:
 
     @classmethod
     def measure(cls) -> HostMemory:
-        """Ask the operating system."""
+        """Read it from the operating system."""
         memory = psutil.virtual_memory()
         return cls(
             percent=round(memory.available * 100 / memory.total, 2),
@@ -59,29 +59,29 @@ class HostMemory:
 
 @dataclass
 class LowestMemory:
-    """The least memory that was available while we looked."""
+    """The least memory that was available since the screen was opened."""
 
     percent: float = 100.0
-    at: str = ""  #: a time of day
+    at: str = ""  #: the time of day
 
     def note(self, percent: float) -> None:
-        """Keep a percentage if it is the lowest."""
+        """Record a percentage if it is the lowest so far."""
         if not self.at or percent < self.percent:
             self.percent, self.at = percent, f"{datetime.now():%H:%M:%S}"
 
     def text(self) -> str:
-        """Tell it."""
+        """Describe it for the bottom of the screen."""
         text = _("Available lowest (%%): %(percent).2f (at %(time)s)")
         return text % {"percent": self.percent, "time": self.at}
 
 
 def megabytes(size: int) -> float:
-    """Turn bytes into megabytes."""
+    """Convert bytes to megabytes."""
     return round(size / MEGABYTE, 2)
 
 
 def get_process_mb(pid: int) -> float | None:
-    """Measure the resident memory of a process of this host, in megabytes; None without it."""
+    """Return the resident memory of a process of this host in megabytes; None without one."""
     try:
         return megabytes(psutil.Process(pid).memory_info().rss)
     except psutil.Error:
@@ -94,7 +94,7 @@ def rows(
     measure: Callable[[int], float | None],
     workers: bool = False,
 ) -> list[Row]:
-    """Make a row of each cluster, and with ``workers`` the rows of theirs below."""
+    """Make a row of each cluster; with ``workers``, rows of its workers below."""
     if not stats:
         return [BLANK_ROW, [Cell(_("No clusters appear to be running."))]]
     table = [cluster_row(stat, memory, measure) for stat in stats]
@@ -105,22 +105,22 @@ def rows(
 
 
 def cluster_row(stat: Stat, memory: HostMemory, measure: Callable[[int], float | None]) -> Row:
-    """Make the row of a cluster; of one on another host, we can not tell."""
-    own: tuple[Any, ...] = (None,) * 6
+    """Make the row of a cluster; the memory of one on another host is unknown."""
+    figures: tuple[Any, ...] = (None,) * 6
     if stat.host == memory.host:
         pool = [measure(pid) or 0 for pid in stat.workers]
         processes = (measure(stat.sentinel), measure(stat.monitor), round(sum(pool), 2))
-        own = (memory.percent, memory.available, memory.total, *processes)
-    return [Cell(stat.host), Cell(str(stat.cluster_id)[-8:]), *map(cell, own)]
+        figures = (memory.percent, memory.available, memory.total, *processes)
+    return [Cell(stat.host), Cell(str(stat.cluster_id)[-8:]), *map(cell, figures)]
 
 
 def worker_rows(stat: Stat, measure: Callable[[int], float | None]) -> Iterator[Row]:
-    """Make titles and values of a cluster's workers, in the columns of the table above."""
-    in_a_row = len(MEMORY_COLUMNS) - 1
-    for start in range(0, len(stat.workers), in_a_row):
-        pids = stat.workers[start : start + in_a_row]
+    """Make rows of titles and values of the workers of a cluster, in the columns of the table."""
+    workers_per_row = len(MEMORY_COLUMNS) - 1
+    for start in range(0, len(stat.workers), workers_per_row):
+        pids = stat.workers[start : start + workers_per_row]
         numbers = range(start + 1, start + 1 + len(pids))
-        rest = [""] * (in_a_row - len(pids))
+        rest = [""] * (workers_per_row - len(pids))
         titles = [_("Id"), *(_("Worker %d") % number for number in numbers), *rest]
         yield BLANK_ROW
         yield [Cell(title, HEADER_STYLE) for title in titles]
@@ -132,12 +132,12 @@ def worker_rows(stat: Stat, measure: Callable[[int], float | None]) -> Iterator[
 
 
 def cell(number: float | None) -> Cell:
-    """Make the cell of a number."""
+    """Make the cell of a number of megabytes or a percentage."""
     return Cell(UNKNOWN_TEXT if number is None else f"{number:.2f}")
 
 
 class MemoryScreen(Screen):
-    """Makes the frames of qmemory."""
+    """The screen of qmemory."""
 
     def __init__(self, broker: Broker, workers: bool = False) -> None:
         self.broker = broker
@@ -145,14 +145,14 @@ class MemoryScreen(Screen):
         self.lowest = LowestMemory()
 
     def head(self, width: int) -> list[Row]:
-        """Make the titles."""
+        """Make the rows of column titles."""
         return [
             [Cell(str(text), HEADER_STYLE) for text in texts]
             for texts in zip(*MEMORY_COLUMNS, strict=True)
         ]
 
     def content(self, width: int) -> tuple[list[Row], list[Row]]:
-        """Make the rows of clusters, and what was lowest. Raises BrokerUnavailable."""
+        """Make the rows of clusters, and the lowest available memory. Raises BrokerUnavailable."""
         with broker_errors_translated(self.broker):
             stats = Stat.get_all(self.broker)
         memory = HostMemory.measure()

@@ -1,4 +1,4 @@
-"""Numbers for the screens, asked for so seldom that asking does not weigh on the servers."""
+"""Figures for the screens, queried so rarely that this is no load for the servers."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from django_q.exceptions import BrokerUnavailable
 from django_q.models import Task
 from django_q.servers.connections import close_old, redis_errors
 
-#: Rows are counted up to here, because counting a million takes a database seconds.
+#: Rows are counted up to this number: to count a million takes a database seconds.
 MAX_COUNTED_ROWS = 100_000
-#: A queue is measured this often at most; seconds.
+#: The least seconds between two queries of the size of a queue.
 QUEUE_SIZE_INTERVAL = 0.5
-#: Rows are counted this often at most; seconds.
+#: The least seconds between two counts of rows.
 ROW_COUNT_INTERVAL = 5.0
-#: What takes a second to find out is asked for every this many seconds at most.
+#: A query that takes a second is repeated after this many seconds at the earliest.
 QUERY_COST_FACTOR = 20
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What a screen shows beside the clusters; None where the database does not answer."""
+    """The queue and the results in numbers; None where the database does not answer."""
 
     broker: str = ""  #: its kind and version
     queued: int = 0  #: tasks that wait
     locked: int = 0  #: tasks that are leased
     dead: int = 0  #: packages that could not be decoded
-    successes: int | None = 0  #: above COUNT_LIMIT: more than that
+    successes: int | None = 0  #: MAX_COUNTED_ROWS + 1 for any higher number
     failures: int | None = 0
 
 
 class ThrottledValue:
-    """A number that is found out anew only when it is old, in proportion to its price."""
+    """A value that is queried again only after an interval, longer if the query is slow."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class ThrottledValue:
 
 
 class FiguresReader:
-    """Reads the figures of a broker and of the results again and again."""
+    """Reads the figures of a broker and of the results repeatedly."""
 
     def __init__(self, broker: Broker) -> None:
         self.info = broker.info
@@ -78,7 +78,7 @@ class FiguresReader:
         )
 
     def read(self) -> Figures:
-        """Give the figures, none of them much older than its interval."""
+        """Return the figures, each queried again if its interval is over."""
         return Figures(
             broker=self.info(),
             queued=self.queued(),
@@ -90,23 +90,23 @@ class FiguresReader:
 
 
 def count_tasks(success: bool) -> int:
-    """Count the tasks that succeeded, or failed, as far as COUNT_LIMIT + 1."""
-    # Not success=..., which SQLite and MySQL can not look up in the index.
+    """Count the tasks that succeeded, or failed, up to MAX_COUNTED_ROWS + 1."""
+    # Not success=..., for which SQLite and MySQL do not use the index.
     tasks = Task.objects.filter(success__in=[success]).order_by()
     return tasks.values("success")[: MAX_COUNTED_ROWS + 1].count()
 
 
 def query_or_none(query: Callable[..., Any], *args: Any) -> Any:
-    """Ask the database; None when it does not answer."""
+    """Query the database; return None if it does not answer."""
     try:
         return query(*args)
     except DatabaseError:
-        close_old()  # so that the next time makes a connection that works
+        close_old()  # so that the next query opens a connection that works
         return None
 
 
 def figure_text(number: int | None) -> str:
-    """Write a figure."""
+    """Format a figure."""
     if number is None:
         return "?"
     return f"{MAX_COUNTED_ROWS}+" if number > MAX_COUNTED_ROWS else str(number)
@@ -114,7 +114,7 @@ def figure_text(number: int | None) -> str:
 
 @contextmanager
 def broker_errors_translated(broker: Broker | None = None) -> Iterator[None]:
-    """Talk to a broker; what its driver raises becomes BrokerUnavailable, in words for people."""
+    """Raise BrokerUnavailable, with a readable text, for what the driver of a broker raises."""
     try:
         yield
     except redis_errors() as error:
@@ -122,7 +122,7 @@ def broker_errors_translated(broker: Broker | None = None) -> Iterator[None]:
             raise BrokerUnavailable(refusal) from error
         text = _("Can not connect to Redis server.")
         raise BrokerUnavailable(f"{text} {error}") from error
-    except Exception as error:  # each driver has errors of its own
+    except Exception as error:  # each driver has its own classes of errors
         if isinstance(error, DatabaseError):
             close_old()
         text = _("Can not connect to the broker.")

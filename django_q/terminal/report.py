@@ -1,4 +1,4 @@
-"""What qinfo tells: the clusters, the queue and the results in numbers."""
+"""The report of qinfo: the clusters, the queue and the results in numbers."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from django_q.terminal.cluster_screen import dead_letter_rows
 from django_q.terminal.queue_figures import broker_errors_translated, query_or_none
 from django_q.terminal.table import BLANK_ROW, Cell, Row
 
-#: Units in which a rate is told, the smallest last; seconds.
+#: Units of a rate with their seconds, the longest last.
 RATE_UNITS = (
     (1, gettext_lazy("Tasks/second")),
     (60, gettext_lazy("Tasks/minute")),
     (3600, gettext_lazy("Tasks/hour")),
 )
 PER_DAY = gettext_lazy("Tasks/day")
-DAY_SECONDS = 86400  #: seconds
+DAY_SECONDS = 86400
 
 
 def collect(broker: Broker, host: str | None = None) -> dict[str, Any]:
-    """Gather what qinfo tells, in a form that JSON can carry.
+    """Collect the figures of the report, as values that can be written as JSON.
 
-    Numbers of a database that does not answer are None. Raises BrokerUnavailable.
+    Figures of a database that does not answer are None. Raises BrokerUnavailable.
     """
     with broker_errors_translated(broker):
         return {
@@ -53,19 +53,19 @@ def collect(broker: Broker, host: str | None = None) -> dict[str, Any]:
 
 
 def on_host(stats: Sequence[Stat], host: str | None) -> list[Stat]:
-    """Pick the clusters of one host; all where none is named."""
+    """Select the clusters of one host; all if ``host`` is None."""
     return [stat for stat in stats if host in (None, stat.host)]
 
 
 def cluster_as_dict(stat: Stat) -> dict[str, Any]:
-    """Describe a cluster."""
+    """Turn a heartbeat into a dictionary for JSON."""
     names = ("pid", "name", "func", "seconds")
     running = [dict(zip(names, task, strict=True)) for task in stat.current]
     return {**stat.as_dict(), "uptime": round(stat.uptime(), 3), "current": running}
 
 
 def last_day_figures() -> dict[str, Any]:
-    """Count the tasks that succeeded in the last 24 hours, and the seconds they took on average."""
+    """Count the tasks that succeeded in the last 24 hours, with their average seconds."""
     taken = ExpressionWrapper(F("stopped") - F("started"), output_field=DurationField())
     since = timezone.now() - timedelta(days=1)
     recent = Task.objects.filter(success__in=[True], stopped__gt=since).order_by()
@@ -78,7 +78,7 @@ def last_day_figures() -> dict[str, Any]:
 
 
 def rows(facts: dict[str, Any]) -> list[Row]:
-    """Lay out what ``collect()`` gave."""
+    """Make the rows of the report from what ``collect()`` returns."""
     clusters = facts["clusters"]
     unit, rate, average = last_day_cells(facts["last_24_hours"])
     workers = sum(len(each["workers"]) for each in clusters)
@@ -105,12 +105,12 @@ def rows(facts: dict[str, Any]) -> list[Row]:
 
 
 def queued(facts: dict[str, Any]) -> str:
-    """Write the size of the queue, with what is leased in brackets."""
+    """Format the size of the queue, with the number of leased tasks in brackets."""
     return f"{facts['queued']}({facts['locked']})" if facts["locked"] else str(facts["queued"])
 
 
 def labelled_row(*pairs: tuple[Any, Any]) -> Row:
-    """Make a row of labels and values."""
+    """Make a row of pairs of label and value."""
     return [
         cell
         for label, value in pairs
@@ -119,7 +119,7 @@ def labelled_row(*pairs: tuple[Any, Any]) -> Row:
 
 
 def last_day_cells(day: dict[str, Any] | None) -> tuple[Any, str | None, str | None]:
-    """Write the unit, the rate and the average time of the last day's tasks."""
+    """Format the unit, the rate and the average time of the tasks of the last day."""
     if day is None:
         return PER_DAY, None, None
     unit, rate = rate_per_unit(day["tasks"])
@@ -127,7 +127,7 @@ def last_day_cells(day: dict[str, Any] | None) -> tuple[Any, str | None, str | N
 
 
 def rate_per_unit(tasks: int) -> tuple[Any, float]:
-    """Tell a number of tasks a day in the smallest unit that has at least one."""
+    """Convert tasks per day to the shortest unit with at least one task: its label and the rate."""
     for seconds, label in RATE_UNITS:
         if tasks * seconds >= DAY_SECONDS:
             return label, tasks * seconds / DAY_SECONDS

@@ -1,4 +1,4 @@
-"""A screen that is shown once, or drawn anew until the user quits."""
+"""Screens that are printed once, or redrawn until the user quits."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from django_q.terminal.table import BLANK_ROW, Cell, Frame, Row
 
 
 class Screen:
-    """Makes the frames of a screen, one after the other."""
+    """Base of the screens: makes one frame after another."""
 
     def head(self, width: int) -> list[Row]:
-        """Make the rows that are there whatever happens."""
+        """Make the rows at the top, which are also shown with an error."""
         raise NotImplementedError
 
     def content(self, width: int) -> tuple[list[Row], list[Row]]:
-        """Make the body and what stands below it. Raises BrokerUnavailable."""
+        """Make the rows of the body, and those below it. Raises BrokerUnavailable."""
         raise NotImplementedError
 
     def frame(self, width: int) -> Frame:
-        """Make the frame of this moment. Raises BrokerUnavailable."""
+        """Make a frame of the present state. Raises BrokerUnavailable."""
         return Frame(self.head(width), *self.content(width))
 
-    def lasting_frame(self, term: PlainTerminal) -> Frame:
-        """Make the frame of this moment, or one that says why there is nothing to show."""
+    def frame_or_error(self, term: PlainTerminal) -> Frame:
+        """Make a frame of the present state, or one that shows why the broker does not answer."""
         try:
             frame = self.frame(term.width)
         except BrokerUnavailable as error:
@@ -37,20 +37,20 @@ class Screen:
         return with_quit_hint(frame, term)
 
     def first_frame(self, term: PlainTerminal) -> Frame:
-        """Make the frame to look at until the broker has answered."""
+        """Make the frame that is shown until the broker has answered."""
         return with_quit_hint(
             Frame(self.head(term.width), [BLANK_ROW, [Cell(_("Connecting."))]]), term
         )
 
 
 def with_quit_hint(frame: Frame, term: PlainTerminal) -> Frame:
-    """Tell below a frame how to quit."""
+    """Add below a frame how to quit."""
     hint: list[Row] = [BLANK_ROW, [Cell(str(term.quit_hint))]]
     return replace(frame, foot=[*frame.foot, *hint])
 
 
 def error_rows(error: Exception, width: int) -> list[Row]:
-    """Say why there is nothing to show."""
+    """Make the rows of an error, and that the broker is asked again."""
     lines = textwrap.wrap(str(error), max(width, 20))
     return [
         BLANK_ROW,
@@ -61,9 +61,9 @@ def error_rows(error: Exception, width: int) -> list[Row]:
 
 
 def show(screen: Screen, run_once: bool, out: TextIO | None = None) -> None:
-    """Draw a screen once, or until the user quits. Once raises BrokerUnavailable."""
+    """Print a screen once, which may raise BrokerUnavailable, or draw it until the user quits."""
     term = terminal_for(out, interactive=not run_once)
     if run_once:
         draw(term, screen.frame(term.width).rows())
     else:
-        draw_until_quit(term, screen.lasting_frame, screen.first_frame(term))
+        draw_until_quit(term, screen.frame_or_error, screen.first_frame(term))

@@ -1,4 +1,4 @@
-"""Rows of cells, and how they fit a width; nothing here knows a terminal."""
+"""Rows of cells, and how to fit them to a width; independent of terminals."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from django.utils.translation import ngettext
 
-#: Stands at the end of what was cut off; ASCII, as a terminal may know no more.
+#: The end of a text that was cut off; ASCII, because a terminal may support no more.
 CELL_CUT_MARK = "~"
 
 
 class Cell(NamedTuple):
-    """A text in a row."""
+    """A text in a row, with its style, width and alignment."""
 
     text: str = ""
     style: str = ""  #: as blessed names it, "black_on_green"; "" for none
@@ -30,14 +30,14 @@ BLANK_ROW: Row = ()
 
 @dataclass(frozen=True)
 class Frame:
-    """A screen: what stays at the top, what there may be too much of, what stays below."""
+    """A screen: fixed rows at the top, a body that may be cut, and fixed rows at the bottom."""
 
     head: list[Row] = field(default_factory=list)
     body: list[Row] = field(default_factory=list)
     foot: list[Row] = field(default_factory=list)
 
     def rows(self, height: int | None = None) -> list[Row]:
-        """Give the rows from top to bottom; of the body, as many as ``height`` leaves room for."""
+        """Return the rows from top to bottom; of the body, as many as ``height`` has room for."""
         fixed = len(self.head) + len(self.foot)
         if height is None or fixed + len(self.body) <= height:
             return [*self.head, *self.body, *self.foot]
@@ -48,7 +48,7 @@ class Frame:
 
 
 def more_rows(count: int) -> Row:
-    """Say how many rows there was no room for."""
+    """Make the row that says how many rows there was no room for."""
     return [Cell(ngettext("%d more row", "%d more rows", count) % count, "yellow")]
 
 
@@ -58,7 +58,7 @@ def fit_row(row: Row, width: int) -> list[tuple[str, str]]:
         return []
     unit = max(width // sum(cell.span for cell in row), 1)
     widths = [unit * cell.span for cell in row]
-    # What the division leaves goes to the last, so that bars end at the edge.
+    # The last cell gets the remainder, so that coloured rows end at the edge.
     widths[-1] += max(width - sum(widths), 0)
     gap = 1 if len(row) > 1 else 0
     return [
@@ -68,8 +68,8 @@ def fit_row(row: Row, width: int) -> list[tuple[str, str]]:
 
 
 def cut_to_width(text: str, width: int) -> str:
-    """Shorten a text to ``width`` columns."""
-    text = str(text)[: max(width, 0) + 1]  # each takes a column, but for accents
+    """Cut a text to ``width`` columns, and mark the cut."""
+    text = str(text)[: max(width, 0) + 1]  # each character takes a column at least, except accents
     text = "".join(character if character.isprintable() else "?" for character in text)
     if display_width(text) <= width:
         return text
@@ -79,7 +79,7 @@ def cut_to_width(text: str, width: int) -> str:
 
 
 def pad_to_width(text: str, width: int, left: bool = False) -> str:
-    """Lengthen a text to ``width`` columns."""
+    """Pad a text to ``width`` columns, centred or with spaces at the right."""
     space = max(width - display_width(text), 0)
     before = 0 if left else space // 2
     return " " * before + text + " " * (space - before)
@@ -93,5 +93,5 @@ def display_width(text: str) -> int:
 
 
 def is_wide(character: str) -> bool:
-    """Say whether a character takes two columns."""
+    """Whether a character takes two columns."""
     return unicodedata.east_asian_width(character) in "WF"

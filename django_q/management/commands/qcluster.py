@@ -24,12 +24,12 @@ from django_q.processes.supervision.resource_limits import (
 )
 from django_q.processes.supervision.unix_signals import exit_on_stop_signals
 
-#: What writing to a stream raises that is full, closed, or missing.
+#: Errors of writing to a stream that is full, closed, or missing.
 STREAM_ERRORS = (OSError, ValueError, AttributeError)
 
 
 class Command(BaseCommand):
-    """Starts a cluster and stays with it until it is told to stop."""
+    """Runs a cluster until it is stopped."""
 
     help = _("Starts a Django Q cluster.")
 
@@ -60,8 +60,8 @@ class Command(BaseCommand):
             os.environ["Q_CLUSTER_NAME"] = options["cluster_name"]
             Conf.from_django()
         log_to_terminal()
-        # The database may come later, and the cluster waits for it. Nor does it need a stream to
-        # say on what is missing.
+        # The cluster runs without: a database may become available later, and the warning about
+        # migrations may have no stream to be written to.
         with contextlib.suppress(DatabaseError, BrokerUnavailable, *STREAM_ERRORS), call_timeout():
             self.check_migrations()
         try:
@@ -71,7 +71,7 @@ class Command(BaseCommand):
         except Exception as error:
             if is_open_files_error(error):
                 raise CommandError(open_files_message()) from error
-            if type(error) is RuntimeError:  # ours, which says what to do
+            if type(error) is RuntimeError:  # from Cluster, with a text that says what to do
                 raise CommandError(str(error)) from error
             raise
         if code:

@@ -13,10 +13,10 @@ from django_q.exceptions import DjangoQError
 
 
 class Command(BaseCommand):
-    """Tell about the clusters, once."""
+    """Prints a report about clusters, queue, results or settings."""
 
     help = _("Tells about the clusters, the queue, the results and the settings.")
-    requires_system_checks = []  # a probe should be quick, and about the cluster alone
+    requires_system_checks = []  # a probe must be quick, and concern the cluster only
 
     def add_arguments(self, parser: CommandParser) -> None:
         what = parser.add_mutually_exclusive_group()
@@ -37,7 +37,7 @@ class Command(BaseCommand):
             raise CommandError(error) from error
 
     def print_output(self, options: dict[str, Any], out: Any) -> None:
-        """Print what was asked for."""
+        """Print what the options select."""
         if options["config"]:
             monitor.settings(out=out)
         elif options["ids"]:

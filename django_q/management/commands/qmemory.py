@@ -13,10 +13,10 @@ from django_q.exceptions import DjangoQError
 
 
 class Command(BaseCommand):
-    """Show the memory that clusters take."""
+    """Shows the memory that clusters use."""
 
     help = _("Shows the memory that the clusters of this host take, and follows it.")
-    requires_system_checks = []  # a screen is wanted most where something is wrong
+    requires_system_checks = []  # the screen must also work when something is wrong
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

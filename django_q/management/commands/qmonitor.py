@@ -13,10 +13,10 @@ from django_q.exceptions import DjangoQError
 
 
 class Command(BaseCommand):
-    """Show the clusters and what they do."""
+    """Shows the clusters and what they do."""
 
     help = _("Shows the clusters, the queue and the results, and follows them.")
-    requires_system_checks = []  # a screen is wanted most where something is wrong
+    requires_system_checks = []  # the screen must also work when something is wrong
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -24,7 +24,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        # Colours and whole screens are for the terminal itself, not for a stream around it.
+        # Colours and full screens need the terminal itself, not the wrapper of Django around it.
         out = sys.stdout if self.stdout.isatty() else self.stdout
         try:
             monitor.monitor(run_once=options["run_once"], out=out)

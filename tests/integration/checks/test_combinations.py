@@ -54,7 +54,7 @@ def test_of_two_brokers_one_has_no_effect():
     options = {"orm": "default", "broker_class": "django_q.brokers.Broker"}
 
     assert [text for number, text in found(options) if number == "W006"] == [
-        "Q_CLUSTER['orm'] has no effect: 'broker_class' is set as well and goes before it."
+        "Q_CLUSTER['orm'] has no effect: 'broker_class' is set as well and takes precedence."
     ]
 
 
