@@ -42,7 +42,7 @@ MIN_EXTEND_INTERVAL = 0.05
 SLOW_HOOK_SECONDS = 2.0
 #: Tries of a step that fails although all stores are available.
 MAX_STEP_TRIES = 3
-#: Seconds between two tries of a transaction that loses against others.
+#: Seconds between two tries of a transaction that conflicts with others.
 CONFLICT_RETRY_INTERVAL = (0.005, 0.05)
 
 
@@ -58,7 +58,7 @@ def monitor(result_queue: Any, broker: Broker | None = None) -> None:
     log_ready("monitoring")
     while loop.take_batch():
         loop.complete_batch()
-    with loop.lock:
+    with loop.lease_thread_lock:
         loop.broker.close()
 
 
@@ -79,11 +79,11 @@ class MonitorLoop:
         self.leases_at_risk = False  # whether an extension of leases has failed or is pending
         # Held by the thread that extends leases while it reads the queue; the main thread reads
         # on only after it has taken this lock.
-        self.lock = threading.Lock()
+        self.lease_thread_lock = threading.Lock()
 
     def take_batch(self) -> bool:
         """Take the next batch, waiting for it; return False when no result comes any more."""
-        self.batch = []  # its memory is needed no more while this waits
+        self.batch = []  # frees the memory of the last batch while this waits
         self.batch = self.receiver.take_batch()
         return bool(self.batch)
 
@@ -91,7 +91,7 @@ class MonitorLoop:
         """Complete the batch, however long that takes."""
         self.busy_since = time.monotonic()
         self.complete_items()
-        with self.lock:
+        with self.lease_thread_lock:
             self.busy_since = math.inf
             self.set_leases_at_risk(False)
 
@@ -174,7 +174,7 @@ class MonitorLoop:
             interval = max(MIN_EXTEND_INTERVAL, RESULT_EXTEND_INTERVAL_SHARE * Conf.RETRY)
             time.sleep(interval)
             try:
-                with self.lock:
+                with self.lease_thread_lock:
                     self.extend_leases_if_slow(interval)
             except BaseException as error:  # the thread must not end: no other extends leases
                 logger.error("extending leases goes on, after an error: %s", error_summary(error))

@@ -107,9 +107,7 @@ class MeasuredPrefetchLimit:
     is_stuck: Callable[[], bool] = lambda: False  # whether results can not be saved
     rate: float = 0.0  # tasks finished per second
     _last_sample: tuple[float, int] = field(default=(0.0, 0))  # time, and tasks finished by then
-    _waiting_since: tuple[float, int] | None = (
-        None  # since when tasks wait, and what was finished by then
-    )
+    _waiting_since: tuple[float, int] | None = None  # time, and tasks finished by then
 
     def measure(self) -> None:
         """Measure the rate. A rise counts by half if only a few tasks show it."""

@@ -78,10 +78,9 @@ class WorkerLoop:
         self.has_task_title = False  # whether the process title names a task
         self.tasks_done = 0  # tasks since this worker started
         self.end_state = WorkerState.IDLE  # IDLE until it is to end, then how it ends
-        self.is_ours = isinstance(self.result_queue, Queue)  # else as the predecessors have it
-        self.spare_descriptor = os.open(
-            os.devnull, os.O_RDONLY
-        )  # closed where sending results needs a descriptor, and none is left
+        self.is_own_queue = isinstance(self.result_queue, Queue)  # else as the predecessors have it
+        # Closed where sending results needs a descriptor, and none is left.
+        self.spare_descriptor = os.open(os.devnull, os.O_RDONLY)
 
     @cached_property
     def wait(self) -> ExclusiveWait:
@@ -141,9 +140,7 @@ class WorkerLoop:
     def execute_job(self, job: Any) -> None:
         """Execute one job, unless too little of its lease is left."""
         now = time.monotonic()
-        self.slot.start_decoding(
-            self.position, now, self.limit
-        )  # before decoding, which may crash this worker
+        self.slot.start_decoding(self.position, now, self.limit)  # decoding may crash it
         package = read_job(job, now)
         if package is None or isinstance(package, UndecodablePayload):
             if package:
@@ -169,8 +166,8 @@ class WorkerLoop:
             self.end_state = WorkerState.RECYCLED
 
     def keep_result(self, package: TaskPackage) -> None:
-        """Keep of a finished task what is to be sent; what may be as short as its receipt."""
-        if not self.is_ours:
+        """Keep the result of a finished task to be sent, or only its receipt if that is enough."""
+        if not self.is_own_queue:
             self.results.append(package)
             return
         # Here, and not when it is sent: that may be in the middle of another task.
@@ -211,7 +208,7 @@ class WorkerLoop:
         if not results and not receipts:
             return
         self.results, self.receipts = [], []
-        if not self.is_ours:
+        if not self.is_own_queue:
             for result in results:
                 self.result_queue.put(result)
             return
@@ -289,7 +286,7 @@ def with_pickled_values(result: TaskPackage) -> TaskPackage:
 
 
 def pickled(value: Any) -> PickledValue:
-    """Pickle a value, or its ``repr``; as JSON where nobody is to unpickle anything."""
+    """Pickle a value, or its ``repr``; as JSON if the serializer is ``json``."""
     if isinstance(value, PickledValue):
         return value
     if Conf.SERIALIZER == "json":

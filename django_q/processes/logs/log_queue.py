@@ -33,9 +33,7 @@ class LogQueue:
 
     def __init__(self) -> None:
         self.records = Queue()
-        self.lost_lines = (
-            LockFreeCounter()
-        )  # lines that were not written, and not reported as lost yet
+        self.lost_lines = LockFreeCounter()  # lines not written, and not reported as lost yet
 
 
 class LogSender:
@@ -46,9 +44,8 @@ class LogSender:
     def __init__(self, log: LogQueue, may_wait: bool) -> None:
         self.log = log
         self.may_wait = may_wait  # whether its main thread may wait for room
-        self.batched_lines: list[dict[str, Any]] | None = (
-            None  # routine lines to send together, inside batched_log_lines
-        )
+        # Routine lines to send together; None outside of ``batched_log_lines``.
+        self.batched_lines: list[dict[str, Any]] | None = None
         self.found_no_room = False  # whether the last wait for room ended without any
         self.writable_poll = select.poll()
         self.writable_poll.register(log.records.writer, select.POLLOUT)

@@ -42,9 +42,8 @@ class PackedError:
     value: Any
     kind: tuple[str, str]  # module and name of its class
     text: str
-    frames: list[tuple[str, int, str, str]] = field(
-        default_factory=list
-    )  # file, line, name, module
+    #: File, line, name and module of each frame.
+    frames: list[tuple[str, int, str, str]] = field(default_factory=list)
     cause: PackedError | None = None
     context: PackedError | None = None
     suppress_context: bool = False

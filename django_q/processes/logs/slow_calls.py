@@ -23,10 +23,8 @@ class SlowDequeueWatch:
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
         self.due = math.inf  # monotonic; when the answer should have come
-        self.last_warning = (
-            math.inf,
-            0.0,
-        )  # when the answer was due, and how many seconds late it was at the warning
+        # When the answer was due, and how many seconds late it was at the warning.
+        self.last_warning = (math.inf, 0.0)
 
     def dequeue(self, limit: int, wait: float | None) -> list[Any]:
         """Take deliveries from the broker, and note when its answer is due."""

@@ -47,9 +47,8 @@ class WorkerLeases:
         except BaseException as error:  # a custom broker may raise anything
             contain_error(error)
             self.broker.close()
-            self.due = (
-                time.monotonic() + EXTEND_INTERVAL_SHARE * Conf.RETRY
-            )  # from now: the failed call may have taken long
+            # From now on: the failed call may have taken long.
+            self.due = time.monotonic() + EXTEND_INTERVAL_SHARE * Conf.RETRY
             self.failures.log(error, EXTEND_INTERVAL_SHARE * Conf.RETRY)
 
 

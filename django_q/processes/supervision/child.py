@@ -37,9 +37,8 @@ class Child:
     role: str
     slot: Slot | None = None  # of a worker
     number: int | None = None  # of a worker, from 1
-    running_code: ForeignCallRecord = field(
-        default_factory=ForeignCallRecord
-    )  # the foreign code that its process is calling
+    #: The foreign code that its process is calling.
+    running_code: ForeignCallRecord = field(default_factory=ForeignCallRecord)
     process: Any = None
     exit_descriptor: int = -1  # readable when the process has ended
     is_running: bool = False

@@ -41,9 +41,8 @@ class SentinelHandle:
         self.started_at = 0.0  # monotonic
         self.process_table = ProcessTable(0)
         self.stall_timer = StallTimer(self.process_table.liveness)
-        self.remaining_processes: list[
-            RemainingProcess
-        ] = []  # those of the sentinel when it was killed
+        # Those of the sentinel when it was killed.
+        self.remaining_processes: list[RemainingProcess] = []
         self.stop_by = math.inf  # monotonic; when tasks must have ended
         self.aborted = False  # whether tasks must end at once
 
@@ -108,9 +107,8 @@ class SentinelHandle:
             logger.critical("the sentinel did not end in time and is killed")
         else:
             return
-        self.remaining_processes = (
-            self.process_table.remaining_processes()
-        )  # opened now, before other processes can get their pids
+        # Before the sentinel is killed: afterwards, other processes may get these pids.
+        self.remaining_processes = self.process_table.remaining_processes()
         self.process.kill()
         wait_until_readable([self.exit_descriptor], KILLED_EXIT_SECONDS)
 
