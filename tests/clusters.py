@@ -126,8 +126,8 @@ class RunningCluster:
             self.terminate()
         return self.process.wait(timeout)
 
-    def leftovers(self) -> list[psutil.Process]:
-        """List the processes it once had that still live."""
+    def remaining_processes(self) -> list[psutil.Process]:
+        """List the processes that it has had and that are still alive."""
         return [process for process in self.members if is_alive(process)]
 
     def end(self) -> None:

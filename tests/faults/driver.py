@@ -264,8 +264,8 @@ class Run:
             code = cluster.stop()
             if cluster is self.cluster and code and not self.may_be_left:
                 left.append(f"exit code {code}")
-            if not self.quietly(lambda cluster=cluster: not cluster.leftovers(), 15):
-                left += [f"process {process}" for process in cluster.leftovers()]
+            if not self.quietly(lambda cluster=cluster: not cluster.remaining_processes(), 15):
+                left += [f"process {process}" for process in cluster.remaining_processes()]
             left += [f"file {path.name}" for path in cluster.files.iterdir()]
         self.broker.close()
         self.producing.close()

@@ -117,7 +117,7 @@ def kill_main(run: Run) -> None:
     with run.crash():
         run.cluster.process.kill()
         run.cluster.process.wait(10)
-        wait_until(lambda: not run.cluster.leftovers(), 20)
+        wait_until(lambda: not run.cluster.remaining_processes(), 20)
     run.start_cluster()
 
 

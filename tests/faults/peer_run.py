@@ -209,7 +209,7 @@ class PeerRun(PlainRun):
         if self.cluster.process.poll() is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.cluster.pid, signal.SIGTERM)
-            self.quietly(lambda: not self.cluster.leftovers(), STOP_TIME)
+            self.quietly(lambda: not self.cluster.remaining_processes(), STOP_TIME)
             self.cluster.end()
             self.start_cluster(ready=False)
 

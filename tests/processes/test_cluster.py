@@ -202,7 +202,7 @@ def test_run_once_works_off_the_queue_and_ends(broker, running_cluster):
 
     assert cluster.process.wait(DEADLINE) == 0
     assert Success.objects.filter(id__in=ids).count() == 20
-    assert cluster.leftovers() == []
+    assert cluster.remaining_processes() == []
 
 
 def test_a_named_cluster_works_for_its_queue_alone(broker, running_cluster):

@@ -1,4 +1,4 @@
-"""What waits in a cluster for too long, handed back to the broker."""
+"""Deliveries that wait in a cluster for too long are released to the broker."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def test_what_waits_for_too_long_can_be_taken_at_once_in_its_order(broker):
 @pytest.mark.parametrize("broker", ["redis", "orm"], indirect=True)
 def test_what_no_worker_has_taken_at_a_stop_goes_back_in_its_order(broker):
     task_queue, result_queue = hold(broker, 5), Queue()
-    leftovers = OrphanQueue(result_queue)
+    orphans = OrphanQueue(result_queue)
 
-    leftovers.drain(task_queue)
-    leftovers.send_to_monitor()
+    orphans.drain(task_queue)
+    orphans.send_to_monitor()
     while not result_queue.empty():
         recover(result_queue.get(), broker)
 

@@ -38,7 +38,7 @@ def test_a_stop_finishes_what_runs_and_hands_back_the_rest(broker, running_clust
 
     assert cluster.stop() == 0
 
-    assert cluster.leftovers() == []
+    assert cluster.remaining_processes() == []
     done = Success.objects.filter(id__in=ids).count()
     assert done == len(runs(trace))
     assert 2 <= done < 10
@@ -143,7 +143,7 @@ def test_a_database_that_hangs_keeps_no_cluster_from_its_stop(broker, running_cl
             cluster.wait_for("ready for work", 3)
             cluster.processes()
             insist_on_stop(cluster)
-        assert cluster.leftovers() == []
+        assert cluster.remaining_processes() == []
     finally:
         server.stop()
 

@@ -106,7 +106,7 @@ def test_nobody_waits_for_a_pipe_that_is_full(broker, piped, tmp_path, method):
     cluster.processes()
     cluster.terminate()
     assert cluster.process.wait(60) == 0
-    wait_until(lambda: cluster.leftovers() == [], 10)
+    wait_until(lambda: cluster.remaining_processes() == [], 10)
 
 
 def test_what_could_not_be_written_is_counted_and_said(broker, piped):
@@ -157,7 +157,7 @@ def test_a_cluster_stops_while_a_handler_waits(broker, handled, tmp_path):
     cluster.terminate()
 
     assert cluster.process.wait(60) == 0
-    wait_until(lambda: cluster.leftovers() == [], 10)
+    wait_until(lambda: cluster.remaining_processes() == [], 10)
     assert broker.queue_size() == 1
 
 
@@ -209,7 +209,7 @@ def test_a_logger_outlives_its_main_process_for_the_last_lines_and_no_longer(
     os.kill(cluster.pid, signal.SIGKILL)
     cluster.process.wait(60)
 
-    wait_until(lambda: cluster.leftovers() == [], 20)
+    wait_until(lambda: cluster.remaining_processes() == [], 20)
     assert "sentinel stopping cluster processes" in cluster.log()
 
 

@@ -51,9 +51,9 @@ from django_q.scheduling import due_schedules
 from django_q.processes.scheduler import scheduler_of_cluster
 from django_q.queues import Flag
 due_schedules.HOLD = 1.0
-leash = Flag()
-leash.reader = sys.stdin
-scheduler_of_cluster(leash)
+parent_flag = Flag()
+parent_flag.reader = sys.stdin
+scheduler_of_cluster(parent_flag)
 print("ended in good order")
 """
 

@@ -31,7 +31,7 @@ def test_a_sentinel_that_stands_still_keeps_no_cluster_from_its_stop(
 
     assert cluster.process.wait(60) == 0
     assert "the sentinel has stood still for" in cluster.log()
-    wait_until(lambda: cluster.leftovers() == [], 10)
+    wait_until(lambda: cluster.remaining_processes() == [], 10)
 
 
 def test_a_second_signal_ends_a_cluster_whose_sentinel_stands_still(
@@ -49,4 +49,4 @@ def test_a_second_signal_ends_a_cluster_whose_sentinel_stands_still(
     cluster.terminate()
 
     assert cluster.process.wait(60) == 0
-    wait_until(lambda: cluster.leftovers() == [], 10)
+    wait_until(lambda: cluster.remaining_processes() == [], 10)

@@ -83,12 +83,12 @@ def test_qinfo_says_what_is_refused(root, limited, conf, server):
 
 
 def test_a_scheduler_says_once_what_is_refused(limited, caplog):
-    agenda = DueSchedules(limited)
+    due_schedules = DueSchedules(limited)
     refused = errors.NoPermissionError("User x has no permissions to run the 'rpush' command")
 
-    trouble = ThrottledLog("schedules are read again")
-    log_failure(trouble, refused, 0.1, agenda)
-    log_failure(trouble, refused, 1, agenda)
+    failure_log = ThrottledLog("schedules are read again")
+    log_failure(failure_log, refused, 0.1, due_schedules)
+    log_failure(failure_log, refused, 1, due_schedules)
 
     assert "+rpush" in caplog.text
     assert caplog.text.count("can not enqueue what is due") == 1
@@ -115,14 +115,14 @@ def test_leases_that_may_not_be_extended_are_told_of_once(root, limited, caplog)
 def test_a_schedulers_ear_that_is_refused_is_told_of_once(server, root, limited, conf, caplog):
     conf(redis=server.url.replace("//", "//limited:pw@"))
     root.execute_command("ACL", "SETUSER", "limited", "-subscribe")
-    waker = limited.scheduler_wakeup()
+    wakeup = limited.scheduler_wakeup()
     for _ in range(2):
-        waker.next_try = 0.0
-        waker.listen()
+        wakeup.next_try = 0.0
+        wakeup.listen()
     root.execute_command("ACL", "SETUSER", "limited", "+@all")
 
     assert caplog.text.count("Add to its ACL: +subscribe") == 1
-    waker.next_try = 0.0
-    waker.listen()
-    assert waker.sources()
-    waker.close()
+    wakeup.next_try = 0.0
+    wakeup.listen()
+    assert wakeup.sources()
+    wakeup.close()

@@ -221,13 +221,13 @@ def test_a_caller_is_told_of_an_outage_by_the_stores_own_error(broker):
     "error", [InternalError("read-only"), ProgrammingError("no column"), OperationalError("gone")]
 )
 def test_a_scheduler_asks_the_table_whether_it_takes_changes(broker, error):
-    agenda = DueSchedules(broker)
+    due_schedules = DueSchedules(broker)
 
     with without_column("django_q_schedule", "claimed"):
-        assert agenda.is_away(error)
+        assert due_schedules.is_away(error)
 
-    assert agenda.is_away(error) is isinstance(error, OperationalError)
-    assert not agenda.is_away(ValueError("of a schedule"))
+    assert due_schedules.is_away(error) is isinstance(error, OperationalError)
+    assert not due_schedules.is_away(ValueError("of a schedule"))
 
 
 def test_one_schedule_after_the_other_is_left_alone_while_the_table_takes_no_changes(
@@ -281,7 +281,7 @@ class Refusing(Redis):
         return super().acknowledge_many(receipts)
 
     def move_to_dead_letters(self, ack_id: Any, payload: Any) -> None:
-        self.refuse("bury")
+        self.refuse("move_to_dead_letters")
         super().move_to_dead_letters(ack_id, payload)
 
 
@@ -310,13 +310,13 @@ def test_a_refusal_is_said_once_and_what_has_an_effect_is_not_repeated(refusing,
 
 def test_a_move_to_the_dead_queue_that_is_refused_is_not_repeated(refusing, run_once, caplog, conf):
     conf(bulk=10)
-    Refusing.times["bury"] = 1
+    Refusing.times["move_to_dead_letters"] = 1
     refusing.enqueue("junk")
     task_id = async_task("tests.tasks.multiply", 2, 3)
 
     run_once(refusing)
 
     assert result(task_id) == 6
-    assert Refusing.calls.count("bury") == 1
+    assert Refusing.calls.count("move_to_dead_letters") == 1
     assert (refusing.dead_size(), refusing.lock_size()) == (0, 1)  # it comes again
     assert caplog.text.count("allow it with +hset") == 1

@@ -23,7 +23,7 @@ def test_a_cluster_works_under_each_start_method(broker, running_cluster, method
     wait_until(lambda: all_saved(ids))
 
     assert cluster.stop() == 0
-    wait_until(lambda: cluster.leftovers() == [])  # Python's own helpers end after it
+    wait_until(lambda: cluster.remaining_processes() == [])  # Python's own helpers end after it
 
 
 def test_a_cluster_works_on_the_sockets_of_macos(broker, running_cluster, monkeypatch):
