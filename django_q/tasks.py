@@ -29,7 +29,7 @@ from django_q.results.reading import (
     result_group,
     result_group_cached,
 )
-from django_q.scheduling.due_schedules import run_now
+from django_q.scheduling.due_runs import run_now
 from django_q.scheduling.schedules_in_code import make_schedule
 
 __all__ = [

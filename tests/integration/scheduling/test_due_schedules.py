@@ -14,7 +14,8 @@ from django_q.brokers import get_broker
 from django_q.models import Schedule, Success, Task
 from django_q.models.schedule import aware_utc
 from django_q.scheduler import scheduler
-from django_q.scheduling.due_schedules import DueSchedules, run_now
+from django_q.scheduling.due_runs import run_now
+from django_q.scheduling.due_schedules import DueSchedules
 from tests.integration.scheduling.due_rows import (
     EITHER_BROKER,
     FUNC,

@@ -8,7 +8,7 @@ import pytest
 
 from django_q.models import Schedule
 from django_q.scheduler import scheduler
-from django_q.scheduling import due_schedules
+from django_q.scheduling import due_runs
 from tests.integration.scheduling.due_rows import EITHER_BROKER, UTC, ago, make_schedule, taken
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -44,7 +44,7 @@ def test_missed_runs_are_left_out_where_none_is_asked_for(broker):
 
 @EITHER_BROKER
 def test_a_flood_of_missed_runs_comes_in_parts_and_is_logged(broker, caplog, monkeypatch):
-    monkeypatch.setattr(due_schedules, "MAX_MISSED_RUNS", 10)
+    monkeypatch.setattr(due_runs, "MAX_MISSED_RUNS", 10)
     make_schedule(schedule_type=Schedule.HOURLY, next_run=ago(hours=24.5), catch_up="all")
 
     scheduler(broker)

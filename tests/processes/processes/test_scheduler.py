@@ -50,7 +50,7 @@ django.setup()
 from django_q.scheduling import due_schedules
 from django_q.processes.scheduler import scheduler_of_cluster
 from django_q.queues import Flag
-due_schedules.HOLD = 1.0
+due_schedules.CLAIM_SECONDS = 1.0
 parent_flag = Flag()
 parent_flag.reader = sys.stdin
 scheduler_of_cluster(parent_flag)

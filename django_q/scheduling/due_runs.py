@@ -1,0 +1,126 @@
+"""The runs of one schedule that are due: which they are, and the packages and payloads of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+from django.db import router
+
+from django_q.brokers.base import Broker
+from django_q.calls.composition import dispatch, options_of
+from django_q.calls.producer import signed_payload_in_cluster
+from django_q.conf import Conf, logger
+from django_q.exceptions import DjangoQError, EnqueueRefused, PackageError, short_error_text
+from django_q.models import Schedule
+from django_q.recurrence import CronUnavailable, Plan
+from django_q.scheduling.readable_schedules import SCHEDULE_ERRORS
+from django_q.wire.options import normalize_option
+from django_q.wire.package import TaskPackage, derived_id, new_package
+
+UTC = timezone.utc
+#: Missed runs of one schedule that are enqueued together at most.
+MAX_MISSED_RUNS = 100
+
+
+class InvalidSchedule(DjangoQError):
+    """Raised when a schedule can not be understood, so that it is to be disabled."""
+
+
+class ScheduleNotReady(DjangoQError):
+    """Raised when the task of a schedule can not be made now, for no fault of the schedule."""
+
+
+@dataclass
+class DueRuns:
+    """What is to be done about a schedule that is due."""
+
+    schedule: Schedule
+    plan: Plan
+    packages: list[TaskPackage] = field(default_factory=list)
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of its tasks."""
+        return [package["id"] for package in self.packages]
+
+
+def plan_due_runs(schedule: Schedule, now: datetime) -> DueRuns:
+    """Find out which runs of a schedule are due, and make their packages.
+
+    Raises ``InvalidSchedule``.
+    """
+    limit = min(MAX_MISSED_RUNS, schedule.repeats) if schedule.repeats > 0 else MAX_MISSED_RUNS
+    try:
+        plan = schedule.plan(now, limit)
+        if may_skip(schedule):
+            plan = plan._replace(runs=plan.runs[-1:])
+        due_runs = DueRuns(schedule, plan, [new_task(schedule, run) for run in plan.runs])
+    except CronUnavailable as error:
+        raise ScheduleNotReady(str(error)) from error
+    except SCHEDULE_ERRORS as error:
+        raise InvalidSchedule(short_error_text(error)) from error
+    if len(plan.runs) == MAX_MISSED_RUNS and plan.next_run and plan.next_run <= now:
+        logger.warning(
+            "schedule %s [%s] has missed more than %s runs; the others follow",
+            schedule.pk,
+            schedule.func,
+            MAX_MISSED_RUNS,
+        )
+    return due_runs
+
+
+def new_task(schedule: Schedule, run: datetime) -> TaskPackage:
+    """Make the package of one run. Raises ValueError where the row's texts are no arguments."""
+    args, kwargs = schedule.call(run.astimezone(UTC))
+    options, kwargs = options_of(kwargs)
+    options["cluster"] = options.get("cluster") or Conf.CLUSTER_NAME
+    # The task before is in it, so that who sets a due time again gets another task for it.
+    due = run.astimezone(UTC).isoformat()
+    task_id = derived_id("schedule", str(schedule.pk), due, schedule.task or "")
+    return with_schedule_key(new_package(schedule.func, args, kwargs, options, task_id), schedule)
+
+
+def with_schedule_key(package: TaskPackage, schedule: Schedule) -> TaskPackage:
+    """Have the schedule told of the task's end, where its next run waits for that."""
+    if may_skip(schedule):
+        package["schedule"] = schedule.pk
+    return package
+
+
+def payloads_of(packages: Sequence[TaskPackage]) -> list[str]:
+    """Make the payloads.
+
+    Raises ``InvalidSchedule`` for what can not travel, and ``ScheduleNotReady`` otherwise.
+    """
+    try:
+        return [signed_payload_in_cluster(package) for package in packages]
+    except PackageError as error:
+        raise InvalidSchedule(str(error)) from error
+    except EnqueueRefused as error:
+        raise ScheduleNotReady(str(error)) from error
+
+
+def runs_left(schedule: Schedule, runs: int) -> int:
+    """Count how often a schedule may still run; a negative number is without limit."""
+    return max(0, schedule.repeats - runs) if schedule.repeats > 0 else schedule.repeats
+
+
+def may_skip(schedule: Schedule) -> bool:
+    """Whether a run is left out while the one before has not ended; an only run never is."""
+    return schedule.overlap == Schedule.SKIP and schedule.schedule_type != Schedule.ONCE
+
+
+def run_now(schedule: Schedule, broker: Broker | None = None) -> str:
+    """Enqueue the task of a schedule at once and return its id; due times stay as they are.
+
+    Inside a transaction when it commits. Raises ValueError where the arguments can not be read.
+    """
+    args, kwargs = schedule.call(schedule.now)
+    options, kwargs = options_of(kwargs)
+    package = with_schedule_key(new_package(schedule.func, args, kwargs, options), schedule)
+    dispatch([package], {**options, "broker": normalize_option("broker", broker)})
+    rows = Schedule.objects.using(router.db_for_write(Schedule))
+    rows.filter(pk=schedule.pk).update(task=package["id"])
+    return package["id"]
