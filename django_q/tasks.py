@@ -9,9 +9,11 @@ from typing import Any
 
 from django_q.brokers import get_broker
 from django_q.brokers.base import Broker
-from django_q.calls.call_objects import AsyncTask, Chain, Iter
+from django_q.calls.chain import Chain
 from django_q.calls.composition import send_batch, send_call, send_chain, send_iterable
 from django_q.calls.inline import run_inline
+from django_q.calls.iterable import Iter
+from django_q.calls.task import AsyncTask
 from django_q.models import Schedule, Task
 from django_q.results.reading import (
     count_group,

@@ -1,0 +1,70 @@
+"""What a task, an iterable and a chain have in common as objects: their options as attributes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django_q.exceptions import UnknownOption
+from django_q.wire.option_types import closest_name_hint
+from django_q.wire.package import KEYWORD_OPTIONS, KNOWN_OPTIONS
+
+
+class Option:
+    """An option of a call as an attribute; who sets it has to run the call anew."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, call: Call | None, owner: type) -> Any:
+        if call is None:
+            return self
+        given = call.holder()
+        bare = given.get(self.name) if call.is_keyword_option(self.name) else None
+        return (given.get("q_options") or {}).get(self.name, bare)
+
+    def __set__(self, call: Call, value: Any) -> None:
+        call.started = False
+        given = call.holder()
+        if not call.is_keyword_option(self.name):
+            given["q_options"] = given.get("q_options") or {}
+            given["q_options"][self.name] = value
+        else:
+            (given.get("q_options") or given)[self.name] = value
+
+
+class Call:
+    """A call with its options as attributes. One that is misspelt is refused: it would be lost."""
+
+    #: What calls have beside options.
+    id, started, func, args, kwargs, options = "", False, None, (), None, None
+
+    broker = Option()
+    sync = Option()
+    save = Option()
+    hook = Option()
+    group = Option()
+    cached = Option()
+    task_name = Option()
+    timeout = Option()
+    max_attempts = Option()
+    ack_failure = Option()
+    on_commit = Option()
+    chain = Option()
+    cluster = Option()
+    redis = Option()
+    list_key = Option()
+
+    def holder(self) -> dict[str, Any]:
+        """Give what holds the options."""
+        raise NotImplementedError
+
+    def is_keyword_option(self, name: str) -> bool:
+        """Whether an option stands among the arguments of the function."""
+        return name in KEYWORD_OPTIONS
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # Subclasses of projects may have attributes of their own.
+        is_ours = type(self).__module__.rpartition(".")[0] == __package__
+        if is_ours and not hasattr(self, name) and (hint := closest_name_hint(name, KNOWN_OPTIONS)):
+            raise UnknownOption(f"A {type(self).__name__} has no option '{name}'. {hint}")
+        object.__setattr__(self, name, value)
