@@ -22,7 +22,7 @@ from django_q.conf import Conf
 from django_q.exceptions import short_error_text
 from django_q.foreign_code.optional_packages import croniter
 from django_q.models import Schedule, Task
-from django_q.models.schedule import task_admin_url
+from django_q.models.admin_links import task_admin_url
 from django_q.scheduling.due_runs import run_now
 from django_q.wire import allowed_functions
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 from datetime import datetime, tzinfo
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import models
-from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from django_q import recurrence
 from django_q.conf import Conf
+from django_q.models.admin_links import task_admin_url
 from django_q.models.schedule_fields import argument_text, next_run_changes
 from django_q.models.schedule_fields.due_times import aware_utc, database_time, next_storable_due
 from django_q.models.schedule_fields.type_words import schedule_type
@@ -25,6 +23,7 @@ from django_q.models.schedule_fields.validators import (
     validate_functions,
     validate_kwarg,
     validate_kwargs,
+    validate_rule,
     validate_time_zone,
 )
 from django_q.models.task import Task
@@ -208,29 +207,7 @@ class Schedule(models.Model):
         """Raise ValidationError where the type lacks a value or is over, or no task can be made."""
         validate_call(self.func, self.hook, self.kwargs)
         validate_functions(self.func, self.hook, self.kwargs)
-        if self.schedule_type == self.CRON and not self.cron:
-            raise ValidationError({"cron": _("The type Cron needs a cron expression.")})
-        if self.schedule_type == self.MINUTES and not self.minutes:
-            raise ValidationError({"minutes": _("The type Minutes needs a number above 0.")})
-        before = next_run_changes.saved_rule(self)
-        if before and not next_run_changes.has_changed_rule(self, before):
-            return  # one that is over stays as it was
-        try:
-            next_run_changes.check_rule(self)
-        except recurrence.RecurrenceError as error:
-            raise ValidationError({"minutes": str(error)}) from error
-        if self.schedule_type == self.CRON:
-            self.clean_cron()
-
-    def clean_cron(self) -> None:
-        """Raise ValidationError for an expression whose years are over."""
-        with contextlib.suppress(recurrence.RecurrenceError):
-            recurrence.check_cron(self.cron)
-            self.zone  # noqa: B018 - it has an error of its own
-            try:
-                next_run_changes.first_due(self, self.next_run, self.now)
-            except recurrence.RecurrenceError as error:
-                raise ValidationError({"cron": str(error)}) from error
+        validate_rule(self)
 
     @property
     def now(self) -> datetime:
@@ -341,12 +318,3 @@ class Schedule(models.Model):
         return format_html('<a href="{}">{}</a>', address, task)
 
     last_run.short_description = _("last run")
-
-
-def task_admin_url(task_id: str, success: bool) -> str:
-    """Find the page of a task in the admin; empty where there is no admin."""
-    page = "success" if success else "failure"
-    try:
-        return reverse(f"admin:django_q_{page}_change", args=(task_id,))
-    except NoReverseMatch:
-        return ""

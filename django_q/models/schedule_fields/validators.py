@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
@@ -10,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django_q import recurrence
 from django_q.conf import Conf
 from django_q.exceptions import PackageError
-from django_q.models.schedule_fields import argument_text
+from django_q.models.schedule_fields import argument_text, next_run_changes
 from django_q.wire import allowed_functions
 from django_q.wire.options import checked_function, normalize_kwargs
 
@@ -88,3 +89,32 @@ def validate_functions(func: str, hook: str | None, kwargs: str | None) -> None:
     )
     if reasons:
         raise ValidationError(reasons)
+
+
+def validate_rule(schedule: Any) -> None:
+    """Raise ValidationError where the type of a schedule lacks its value, or the rule is over."""
+    if schedule.schedule_type == recurrence.CRON and not schedule.cron:
+        raise ValidationError({"cron": _("The type Cron needs a cron expression.")})
+    if schedule.schedule_type == recurrence.MINUTES and not schedule.minutes:
+        raise ValidationError({"minutes": _("The type Minutes needs a number above 0.")})
+    before = next_run_changes.saved_rule(schedule)
+    if before and not next_run_changes.has_changed_rule(schedule, before):
+        return  # one that is over stays as it was
+    try:
+        next_run_changes.check_rule(schedule)
+    except recurrence.RecurrenceError as error:
+        raise ValidationError({"minutes": str(error)}) from error
+    if schedule.schedule_type == recurrence.CRON:
+        validate_cron_years(schedule)
+
+
+def validate_cron_years(schedule: Any) -> None:
+    """Raise ValidationError for a cron expression whose years are over."""
+    # What makes the expression or the time zone invalid is an error of that field alone.
+    with contextlib.suppress(recurrence.RecurrenceError):
+        recurrence.check_cron(schedule.cron)
+        schedule.zone  # noqa: B018 - it raises where the time zone is unknown
+        try:
+            next_run_changes.first_due(schedule, schedule.next_run, schedule.now)
+        except recurrence.RecurrenceError as error:
+            raise ValidationError({"cron": str(error)}) from error
