@@ -1,4 +1,4 @@
-"""Calls that are made elsewhere and later, and what became of them."""
+"""The functions of this project for users: enqueue tasks, schedule them, and read results."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def async_task(func: str | Callable, *args: Any, **kwargs: Any) -> str:
     dictionary ``q_options`` as well, which wins:
 
     - ``hook``: called with the finished Task; a dotted path or a callable
-    - ``group``: a label to find results by
+    - ``group``: a label by which results can be found
     - ``task_name``: instead of the four words that name it otherwise
     - ``timeout``: the time limit in seconds
     - ``max_attempts``, ``ack_failure``: whether a failed task is tried again
@@ -92,7 +92,7 @@ def async_task(func: str | Callable, *args: Any, **kwargs: Any) -> str:
 
 
 def async_batch(calls: Iterable[Any], **options: Any) -> list[str]:
-    """Have many functions called, and return the ids of the tasks in their order.
+    """Have many functions called by a cluster, and return the ids of the tasks in their order.
 
     ``calls`` are ``func``, ``(func, args)`` or ``(func, args, kwargs)``. They are enqueued in one
     round trip, all of them or none. The options are those of ``async_task``, for all of them; the
@@ -125,7 +125,7 @@ def async_chain(
     cluster: str | None = None,
     **options: Any,
 ) -> str:
-    """Have functions called one after the other, and return the group of their tasks.
+    """Have functions called one after the other by a cluster, and return the group of their tasks.
 
     A link is ``func``, ``(func, args)`` or ``(func, args, kwargs)``. A link that fails ends the
     chain, unless ``continue_on_failure``. With ``pass_result`` each link is called with the
@@ -189,7 +189,7 @@ _sync = run_inline
 
 
 def __getattr__(name: str) -> Any:
-    # The word is reserved since Python 3.7: this is for getattr(), dotted paths and stored names.
+    # 'async' is reserved since Python 3.7: this is for getattr(), dotted paths and stored names.
     if name == "async":
         return async_task
     if name == "Async":

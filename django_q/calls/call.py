@@ -1,4 +1,4 @@
-"""What a task, an iterable and a chain have in common as objects: their options as attributes."""
+"""The base class of ``AsyncTask``, ``Iter`` and ``Chain``: the options of a call as attributes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django_q.wire.package import KEYWORD_OPTIONS, KNOWN_OPTIONS
 
 
 class Option:
-    """An option of a call as an attribute; who sets it has to run the call anew."""
+    """An option of a call, as an attribute. After it was set the call has to be run again."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
@@ -18,13 +18,13 @@ class Option:
     def __get__(self, call: Call | None, owner: type) -> Any:
         if call is None:
             return self
-        given = call.holder()
+        given = call.options_dict()
         bare = given.get(self.name) if call.is_keyword_option(self.name) else None
         return (given.get("q_options") or {}).get(self.name, bare)
 
     def __set__(self, call: Call, value: Any) -> None:
         call.started = False
-        given = call.holder()
+        given = call.options_dict()
         if not call.is_keyword_option(self.name):
             given["q_options"] = given.get("q_options") or {}
             given["q_options"][self.name] = value
@@ -33,9 +33,9 @@ class Option:
 
 
 class Call:
-    """A call with its options as attributes. One that is misspelt is refused: it would be lost."""
+    """A call with its options as attributes. A misspelt one is refused: it would have no effect."""
 
-    #: What calls have beside options.
+    #: Attributes of calls that are no options.
     id, started, func, args, kwargs, options = "", False, None, (), None, None
 
     broker = Option()
@@ -54,12 +54,12 @@ class Call:
     redis = Option()
     list_key = Option()
 
-    def holder(self) -> dict[str, Any]:
-        """Give what holds the options."""
+    def options_dict(self) -> dict[str, Any]:
+        """Return the dictionary that holds the options."""
         raise NotImplementedError
 
     def is_keyword_option(self, name: str) -> bool:
-        """Whether an option stands among the arguments of the function."""
+        """Return True if an option stands among the keyword arguments of the function."""
         return name in KEYWORD_OPTIONS
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -20,7 +20,7 @@ from django_q.wire.option_types import items
 class Chain(Call):
     """Calls that run one after the other, in a group."""
 
-    chain = group = cached = sync = broker = None  # of each its own
+    chain = group = cached = sync = broker = None  # arguments of Chain itself: plain attributes
     continue_on_failure = Option()
     pass_result = Option()
 
@@ -41,16 +41,16 @@ class Chain(Call):
         self.options = options  # further ones of async_chain
         self.started = False
 
-    def holder(self) -> dict[str, Any]:
-        """Give what holds the options."""
+    def options_dict(self) -> dict[str, Any]:
+        """Return the dictionary that holds the options."""
         return self.options
 
     def is_keyword_option(self, name: str) -> bool:
-        """Whether an option stands beside the others: here each does."""
+        """Return True: a chain has no function, and keeps all its options in one dictionary."""
         return True
 
     def append(self, func: str | Callable, *args: Any, **kwargs: Any) -> int:
-        """Add a link, and return how many there are. The results of an earlier run are let go."""
+        """Add a link, and return how many there are. The results of an earlier run are deleted."""
         self.reset()
         self.chain.append((func, args, kwargs))
         return self.length()
@@ -66,7 +66,7 @@ class Chain(Call):
         return self.group
 
     def reset(self) -> None:
-        """Let the results of an earlier run go: those of the next are counted from zero."""
+        """Delete the results of an earlier run: those of the next are counted from zero."""
         if self.started:
             self.reader.store.delete_group(self.group)
         self.started = False
@@ -74,8 +74,9 @@ class Chain(Call):
     def result(self, wait: float = 0) -> list[Any] | None:
         """Return the results in the order of the links, waiting for the end of the chain.
 
-        It ends with its last link, or with one that fails. Without limit unless ``wait``, in
-        milliseconds, sets one: then the results there are.
+        A chain ends with its last link, or with one that fails unless ``continue_on_failure``
+        is set. Waits without limit unless ``wait``, in milliseconds, sets one: then returns the
+        results that exist when that time is over.
         """
         tasks = self.fetch(False, wait)
         return None if tasks is None else [task.result for task in tasks]
@@ -90,14 +91,15 @@ class Chain(Call):
 
     def is_over(self) -> bool:
         """Whether no link is left to run."""
-        where = self.reader.store
-        if where.count_group(self.group) >= self.length():
+        store = self.reader.store
+        if store.count_group(self.group) >= self.length():
             return True
-        goes_on = self.options.get("continue_on_failure")
-        return not goes_on and where.count_group(self.group, failures=True) > 0
+        if self.options.get("continue_on_failure"):
+            return False
+        return store.count_group(self.group, failures=True) > 0
 
     def current(self) -> int | None:
-        """Tell the number of links that have ended."""
+        """Count the links that have ended; None before the chain is run."""
         return self.reader.store.count_group(self.group) if self.started else None
 
     def length(self) -> int:
@@ -106,7 +108,7 @@ class Chain(Call):
 
     @property
     def reader(self) -> ResultReader:
-        """Where the results go."""
+        """The reader of the results in the database, or in the cache if the call asks for that."""
         return reader(self.cached, self.broker)
 
 

@@ -1,4 +1,4 @@
-"""Compose calls into packages and send them off: one, many, a chain, the items of an iterable."""
+"""Make packages of calls and submit them: of one call, a batch, a chain or an iterable."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ from django_q.wire.package import (
     take_options,
 )
 
-#: Options that are those of a whole batch: its tasks are enqueued in one round trip.
+#: Options of a batch that one of its calls can not have: all are enqueued in one round trip.
 BATCH_OPTIONS = ROUTING_OPTIONS | {"cluster", "sync"}
 
-#: How a chain goes on, as arguments of ``async_chain``.
+#: Arguments of ``async_chain`` that say how a chain continues.
 CHAIN_SETTINGS = ("continue_on_failure", "pass_result")
 
 
 def options_of(kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split the keyword arguments of a call into (options, those of the function).
 
-    ``cached`` is what the settings say where the call says nothing.
+    ``cached`` is ``Q_CLUSTER['cached']`` unless the call sets it.
     """
     options, rest = own_options(kwargs)
     if options.get("cached"):
@@ -53,7 +53,10 @@ def options_of(kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any
 
 
 def own_options(kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Split the keyword arguments of a call that is one of several with options in common."""
+    """Split the keyword arguments of a call as ``options_of`` does, without the default of cached.
+
+    For calls of a batch and links of a chain, which take their defaults from its options.
+    """
     options, rest = take_options(kwargs)
     if not options:
         return options, rest
@@ -62,8 +65,8 @@ def own_options(kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
     return normalize_options(options), rest
 
 
-def options_alone(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Take the keyword arguments of what has no arguments of a function beside its options."""
+def options_only(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the options of a batch or a chain, whose keyword arguments are all options."""
     own = {name: value for name, value in kwargs.items() if name in KNOWN_OPTIONS}
     if misplaced := sorted(kwargs.keys() - KNOWN_OPTIONS - {"q_options"}):
         hint = closest_name_hint(misplaced[0], KNOWN_OPTIONS)
@@ -74,14 +77,14 @@ def options_alone(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 @lru_cache(maxsize=256)
 def warn_unknown(name: str) -> None:
-    """Say once that an option does nothing."""
+    """Log, once for each name, that an unknown option is ignored."""
     hint = closest_name_hint(name, KNOWN_OPTIONS)
     text = f"unknown option '%s' in q_options is ignored{hint and '. '}%s"
     logger.warning(text, name, hint)
 
 
 def warn_unshared(options: Mapping[str, Any]) -> None:
-    """Say once that a result is kept where nobody else sees it, unless the task runs here."""
+    """Log a warning if no other process can see the cached result of a task that runs elsewhere."""
     is_here = Conf.SYNC if options.get("sync") is None else options["sync"]
     backend = str(settings.CACHES.get(Conf.CACHE, {}).get("BACKEND"))
     if backend in UNSHARED_CACHE_BACKENDS and not is_here:
@@ -90,7 +93,7 @@ def warn_unshared(options: Mapping[str, Any]) -> None:
 
 @lru_cache(maxsize=16)
 def log_unshared_cache(alias: str, backend: str) -> None:
-    """Say it once for each cache."""
+    """Log, once for each cache, that other processes do not see its content."""
     logger.warning(
         "a task asks for its result to be cached, and the cache '%s' is a %s: what a cluster "
         "writes there, nobody else sees. Name a cache that processes share in Q_CLUSTER['cache']",
@@ -100,7 +103,7 @@ def log_unshared_cache(alias: str, backend: str) -> None:
 
 
 def dispatch(packages: Sequence[TaskPackage], options: Mapping[str, Any]) -> None:
-    """Run packages at once, or put them on the queue that the options name."""
+    """Run packages here if ``sync`` is set; put them on the queue of their options otherwise."""
     sync = options.get("sync")
     if Conf.SYNC if sync is None else sync:
         for package in packages:
@@ -112,7 +115,7 @@ def dispatch(packages: Sequence[TaskPackage], options: Mapping[str, Any]) -> Non
 
 
 def chosen_broker(options: Mapping[str, Any]) -> Broker:
-    """Find the broker that a call names: one, a Redis client, a list, a cluster, or none."""
+    """Find the broker for a call by its options: ``broker``, else ``redis``, else the others."""
     if options.get("broker") is not None:
         return options["broker"]
     if options.get("redis") is not None:
@@ -123,7 +126,7 @@ def chosen_broker(options: Mapping[str, Any]) -> Broker:
 
 
 def send_call(func: str | Callable, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
-    """Send off one call, and return the id of its task."""
+    """Submit one call, and return the id of its task."""
     options, kwargs = options_of(kwargs)
     package = new_package(func, args, kwargs, options)
     dispatch([package], options)
@@ -131,8 +134,8 @@ def send_call(func: str | Callable, args: Sequence[Any], kwargs: Mapping[str, An
 
 
 def send_batch(calls: Iterable[Any], options: Mapping[str, Any]) -> list[str]:
-    """Send off many calls together, and return the ids of their tasks."""
-    options = options_alone(options)
+    """Submit many calls together, and return the ids of their tasks."""
+    options = options_only(options)
     now = timezone.now()
     packages = [batch_package(call, options, now) for call in items(calls, "The calls of a batch")]
     dispatch(packages, options)
@@ -152,11 +155,11 @@ def batch_package(call: Any, options: Mapping[str, Any], now: datetime) -> TaskP
 
 
 def send_chain(chain: Iterable[Any], options: Mapping[str, Any]) -> str:
-    """Send off the first link of a chain with the others in tow, and return their group."""
+    """Submit the first link of a chain, whose package holds the others, and return their group."""
     given = dict(options)
     asked = {key: normalize_option(key, given.pop(key, None), FLAG_TYPE) for key in CHAIN_SETTINGS}
     settings = {key: True for key, value in asked.items() if value}
-    options = options_alone(given)
+    options = options_only(given)
     if isinstance(chain, Mapping):
         raise PackageError(f"A chain must be a list of calls, got {shown(chain)}.")
     links = list(items(chain, "A chain"))
@@ -172,7 +175,7 @@ def send_chain(chain: Iterable[Any], options: Mapping[str, Any]) -> str:
 
 
 def send_iterable(func: str | Callable, values: Iterable[Any], kwargs: Mapping[str, Any]) -> str:
-    """Send off a call for each item, and return the id of the task that collates their results."""
+    """Submit a call for each item, and return the id of the task that collates their results."""
     options, kwargs = options_of(kwargs)
     each = items(values, "The arguments of the calls")
     arguments = [item if isinstance(item, tuple) else (item,) for item in each]
@@ -191,9 +194,9 @@ def send_iterable(func: str | Callable, values: Iterable[Any], kwargs: Mapping[s
 
 
 def item_options(options: Mapping[str, Any], iterable: str, count: int) -> dict[str, Any]:
-    """Make the options of an item: what is meant for the whole travels under names of its own.
+    """Make the options of an item; those of the iterable get names that begin with ``iter_``.
 
-    The group and ``cached`` are what clusters of django-q2 expect of an item.
+    ``group`` and ``cached`` are what clusters of django-q2 expect of an item.
     """
     return {
         **options,

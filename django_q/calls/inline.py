@@ -1,7 +1,7 @@
 """Run a task at once, in the process that calls it: ``sync=True``.
 
-It takes the way that other tasks take, through the payload, so that what works here works in
-a cluster. Database connections are left alone: they may hold a test's transaction.
+The package is signed and read again as on its way to a cluster, so that what works here works
+there. Database connections are not closed: one may hold the transaction of a test.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ def run_inline(package: TaskPackage, broker: Broker | None = None) -> str:
     """Execute and complete a task, and return its id.
 
     A failure is saved and does not raise, unless ``Q_CLUSTER['sync_raises']`` says so. A cached
-    result is kept where those of the ``broker`` are. A Ctrl-C, or the time limit of the task that
-    calls it, ends it as a failure and is raised when that is saved.
+    result is stored with those of the queue of ``broker``. A Ctrl-C, or the time limit of a task
+    that makes this call, ends the inner task as a failure and is raised once that is saved.
     """
     package = checked_package(SignedPackage.loads(signed_payload(package)))
-    with interruptible() as interrupted:
+    with collected_interrupts() as interrupted:
         with savepoints():
             error = in_own_context(execute, package)
         complete_here([package], broker, partial(run_inline, broker=broker))
-    if is_interruption(error) or (error is not None and Conf.SYNC_RAISES):
+    if is_raised_in_caller(error) or (error is not None and Conf.SYNC_RAISES):
         raise error
     if interrupted:
         raise interrupted[0]
@@ -43,8 +43,8 @@ def run_inline(package: TaskPackage, broker: Broker | None = None) -> str:
 
 
 @contextmanager
-def interruptible() -> Iterator[list[BaseException]]:
-    """Collect the Ctrl-C of a user that comes while foreign code runs."""
+def collected_interrupts() -> Iterator[list[BaseException]]:
+    """Collect each KeyboardInterrupt that was contained because it was raised in foreign code."""
     interrupted: list[BaseException] = []
     token = inline_interrupts.set(interrupted)
     try:
@@ -53,8 +53,8 @@ def interruptible() -> Iterator[list[BaseException]]:
         inline_interrupts.reset(token)
 
 
-def is_interruption(error: BaseException | None) -> bool:
-    """Whether what ended a task is meant for its caller, too."""
+def is_raised_in_caller(error: BaseException | None) -> bool:
+    """Return True if the error that ended a task must be raised in its caller as well."""
     if isinstance(error, TimeoutException):
         return error.ends_task
     return isinstance(error, KeyboardInterrupt)
@@ -64,7 +64,7 @@ def is_interruption(error: BaseException | None) -> bool:
 def savepoints() -> Iterator[None]:
     """Keep a database error inside a task from breaking the transaction of its caller.
 
-    What the task has written stays, as it does in a cluster, unless the database itself gave up.
+    What the task has written stays, as it does in a cluster, unless the database rolls it back.
     """
     with suppress(DatabaseError), ExitStack() as stack:
         for connection in connections.all(initialized_only=True):

@@ -16,7 +16,7 @@ from django_q.wire.option_types import items
 class Iter(Call):
     """A function and the arguments it is to be called with, one task each."""
 
-    cached = sync = broker = None  # of each its own
+    cached = sync = broker = None  # arguments of Iter itself: plain attributes
 
     def __init__(
         self,
@@ -36,8 +36,8 @@ class Iter(Call):
         self.sync = sync
         self.broker = broker
 
-    def holder(self) -> dict[str, Any]:
-        """Give what holds the options."""
+    def options_dict(self) -> dict[str, Any]:
+        """Return the dictionary that holds the options."""
         return self.kwargs
 
     def append(self, *args: Any) -> int:
@@ -68,5 +68,5 @@ class Iter(Call):
 
     @property
     def reader(self) -> ResultReader:
-        """Where the results go."""
+        """The reader of the results in the database, or in the cache if the call asks for that."""
         return reader(self.cached, self.broker)

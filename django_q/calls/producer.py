@@ -1,4 +1,4 @@
-"""Submit packages: sign them and put them on a broker's queue, when the transaction says so."""
+"""Submit packages: sign them, and enqueue them at once or when the open transaction commits."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from django_q.wire.package import (
 def submit(package: TaskPackage, broker: Broker | None = None, delay: float = 0) -> str:
     """Put a package on the queue now, and return its id.
 
-    Raises ``PackageError`` for what can not travel, and the driver's error when the broker
+    Raises ``PackageError`` for what can not be serialized, and the driver's error when the broker
     does not answer. ``delay`` is in seconds.
     """
     send(signed_payload(package), broker or shared_broker(package.get("cluster")), [package], delay)
@@ -39,27 +39,27 @@ def submit(package: TaskPackage, broker: Broker | None = None, delay: float = 0)
 
 
 def submit_once(package: TaskPackage, broker: Broker | None = None) -> str:
-    """Put a package on the queue now, unless its id was there before, and return its id.
+    """Put a package on the queue now, unless its id was enqueued before, and return its id.
 
     Call ``forget_ids`` when nobody will submit it again. Raises as ``signed_payload_in_cluster``
     does.
     """
     payload = signed_payload_in_cluster(package)
-    if not leased_broker(broker, package.get("cluster")).enqueue_once(payload, package["id"]):
+    if not broker_of_cluster(broker, package.get("cluster")).enqueue_once(payload, package["id"]):
         logger.debug("task %s was enqueued before", package["id"])
     return package["id"]
 
 
 def forget_ids(packages: Iterable[TaskPackage], broker: Broker | None = None) -> None:
-    """Let go of the ids that ``submit_once`` has had."""
+    """Have the brokers forget the ids that ``submit_once`` has enqueued."""
     ids: dict[str | None, list[str]] = defaultdict(list)
     for package in packages:
         ids[package.get("cluster")].append(package["id"])
     for cluster, own in ids.items():
-        leased_broker(broker, cluster).release_once_keys(own)
+        broker_of_cluster(broker, cluster).release_once_keys(own)
 
 
-def leased_broker(broker: Broker | None, cluster: str | None) -> Broker:
+def broker_of_cluster(broker: Broker | None, cluster: str | None) -> Broker:
     """Find the broker for the queue of a cluster: the given one unless a cluster is named."""
     return broker if broker and not cluster else adapt_broker(shared_broker(cluster))
 
@@ -67,10 +67,10 @@ def leased_broker(broker: Broker | None, cluster: str | None) -> Broker:
 def submit_when_committed(
     packages: Sequence[TaskPackage], broker: Broker | None = None, on_commit: bool = True
 ) -> None:
-    """Put packages on the queue when the transaction that is open commits; now if none is.
+    """Put packages on the queue when the open transaction commits; now if none is open.
 
     They are signed at once: they carry the arguments as they are now. None of them is
-    enqueued unless all can be. Without ``on_commit`` the transaction is not waited for.
+    enqueued unless all can be. With ``on_commit`` False they are enqueued now in any case.
     """
     if not packages:
         return
@@ -88,12 +88,12 @@ def submit_when_committed(
 
 
 def queue_database(broker: Broker) -> str | None:
-    """Name the database a broker's queue is in: its rows commit with the transaction itself."""
+    """Name the database of a broker's queue, whose rows commit with its transaction; else None."""
     return getattr(broker, "alias", None)
 
 
 def ids_and_groups(packages: Sequence[TaskPackage]) -> Iterator[str]:
-    """List the ids and groups that somebody could wait for."""
+    """Yield the ids and groups of packages, for which the caller could wait."""
     for package in packages:
         yield package["id"]
         if package.get("group"):
@@ -119,30 +119,30 @@ def send(
 
 
 def signed_payload(package: TaskPackage) -> str:
-    """Tell ``pre_enqueue``, check what there is then, and make the payload."""
+    """Send ``pre_enqueue``, check what its receivers leave of a package, and make the payload."""
     if pre_enqueue.receivers:
         send_signal_raising(
             *(pre_enqueue, "pre_enqueue", package["name"], package["id"]),
             sender=SENDER,
             task=package,
         )
-        checked_package(package)  # they may have made anything of it
+        checked_package(package)  # receivers may have changed anything in it
     normalize_package(package)
     if Conf.SERIALIZER == "json":
         package = with_named_callables(package)
     try:
         return SignedPackage.dumps(package)
-    except (PackageTooLarge, ImproperlyConfigured):  # no fault of what is sent
+    except (PackageTooLarge, ImproperlyConfigured):  # no value of the call is at fault
         raise
     except Exception as error:
         raise PackageError(explain_unsendable(package, error)) from error
 
 
 def signed_payload_in_cluster(package: TaskPackage) -> str:
-    """Make the payload of a task that a cluster enqueues itself, where no caller gets to know.
+    """Make the payload of a task that a cluster enqueues itself: no caller learns of an error.
 
-    Raises ``PackageError`` for what can not travel, and ``EnqueueRefused`` where a receiver fails:
-    what that raises may look like the error of a server that is away.
+    Raises ``PackageError`` for what can not be serialized, and ``EnqueueRefused`` for whatever a
+    receiver raises, as that may look like the error of a server that does not answer.
     """
     if killer := CurrentForeignCall.crash_causes.get(package["id"]):
         raise EnqueueRefused(f"{killer} has ended the process that called it")
@@ -156,7 +156,7 @@ def signed_payload_in_cluster(package: TaskPackage) -> str:
 
 
 def with_named_callables(package: TaskPackage) -> TaskPackage:
-    """Name the callables of a package, for a serializer that carries no functions."""
+    """Replace the callables of a package by dotted paths, for a serializer without functions."""
     named = {**package, "func": importable_name(package["func"], "The function")}
     if package.get("hook"):
         named["hook"] = importable_name(package["hook"], "The hook")
@@ -168,7 +168,7 @@ def with_named_callables(package: TaskPackage) -> TaskPackage:
 
 
 def link_with_named_callables(number: int, link: Any) -> tuple[str, tuple, dict]:
-    """Name the callables of a link that follows."""
+    """Replace the callables of a link by their dotted paths."""
     func, args, kwargs = link_parts(link)
     if kwargs.get("hook"):
         kwargs["hook"] = importable_name(kwargs["hook"], f"The hook of link {number}")
@@ -176,7 +176,7 @@ def link_with_named_callables(number: int, link: Any) -> tuple[str, tuple, dict]
 
 
 def explain_unsendable(package: TaskPackage, error: Exception) -> str:
-    """Say which part of a call can not travel."""
+    """Say which part of a call can not be serialized, and why."""
     name = dotted_name(package["func"])
     for part, value in labelled_values(package):
         try:
@@ -191,7 +191,7 @@ def explain_unsendable(package: TaskPackage, error: Exception) -> str:
 
 
 def labelled_values(package: TaskPackage) -> Iterator[tuple[str, Any]]:
-    """List what travels in a package with what it is called."""
+    """Yield each value of a package with what an error message calls it."""
     yield "The function", package["func"]
     for number, value in enumerate(package["args"], 1):
         yield f"Argument {number} ({type(value).__name__})", value

@@ -1,7 +1,8 @@
 """Submit the call of a finished task once more: exactly as it was, or not at all.
 
-The row keeps a name and arguments. Where these do not make the call again, another call would be
-made: of the function without its instance, of a class in place of its object.
+The row keeps the name of the function and the arguments. A call that these do not describe
+completely is refused, as it would become another one: a method without its instance, or a class
+in place of its object.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from django_q.models import Task
 from django_q.wire.option_types import is_path
 from django_q.wire.package import encodes_time, new_package, resolve_callable
 
-#: The id of an iterable.
+#: The id of an iterable: a UUID of version 4.
 ITERABLE_ID_PATTERN = re.compile("[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}")
 
 
@@ -30,8 +31,8 @@ def resubmit(task: Task) -> str:
     """Enqueue the call of a task once more, with its hook, group and cluster.
 
     Raises ``NotRepeatable`` where that would be another call, and what ``async_task`` raises. When
-    it returns the task is in the queue, whatever becomes of an open transaction: who deletes the
-    row of a failure loses nothing.
+    it returns the task is in the queue, whether or not an open transaction commits: the row of a
+    failure can be deleted after it without losing the task.
     """
     args, kwargs = arguments(task)
     check_function(task.func)
@@ -54,16 +55,16 @@ def resubmit(task: Task) -> str:
 
 
 def arguments(task: Task) -> tuple[Any, dict[str, Any]]:
-    """Give the arguments of a task. None are those that were lost when its row was saved."""
+    """Return the arguments of a task. Raises ``NotRepeatable`` where its row lacks them."""
     args, kwargs = task.args, task.kwargs
-    # What can not be unpickled is left as the text of the column.
+    # None if the database refused them; what can not be unpickled is the text of the column.
     if not isinstance(args, (tuple, list)) or not isinstance(kwargs, dict):
         raise NotRepeatable(_("Its arguments can not be read any more."))
     return args, kwargs
 
 
 def check_function(name: str) -> None:
-    """See whether a name leads to what was called: the row names what has no path otherwise."""
+    """Raise ``NotRepeatable`` unless a name is the path of a function that can be imported."""
     if not is_path(name):
         raise NotRepeatable(
             _("The call of %(name)s can not be made again from its name.") % {"name": name}
@@ -76,10 +77,11 @@ def check_function(name: str) -> None:
 
 
 def is_iterable_row(task: Task) -> bool:
-    """Whether a row is that of an iterable, whose arguments are the list of its items.
+    """Return True if a row is that of an iterable, whose arguments are the list of its items.
 
-    Those of a call are a tuple; as JSON they are a list, too. Then it has as many results, and the
-    id of an iterable: a UUID of the fourth version, which does not tell the time as other ids do.
+    The arguments of a call are a tuple; as JSON they are a list, too. In that case an iterable
+    is told by two more properties: it has as many results as items, and its id is a UUID of
+    version 4, in which no time is encoded as in other ids.
     """
     if not isinstance(task.args, list) or not isinstance(task.result, list):
         return False

@@ -27,8 +27,8 @@ class AsyncTask(Call):
         if kwargs.get("q_options"):
             self.kwargs["q_options"] = dict(options_in(kwargs["q_options"]))
 
-    def holder(self) -> dict[str, Any]:
-        """Give what holds the options."""
+    def options_dict(self) -> dict[str, Any]:
+        """Return the dictionary that holds the options."""
         return self.kwargs
 
     def run(self) -> str:
@@ -63,5 +63,5 @@ class AsyncTask(Call):
 
     @property
     def reader(self) -> ResultReader:
-        """Where the result goes."""
+        """The reader of the results in the database, or in the cache if the call asks for that."""
         return reader(self.cached, self.broker)

@@ -13,7 +13,7 @@ from typing import Any
 
 from django_q.brokers import adapt_broker, get_broker
 from django_q.brokers.base import Broker
-from django_q.calls.producer import forget_ids, leased_broker, submit_once
+from django_q.calls.producer import broker_of_cluster, forget_ids, submit_once
 from django_q.completion.completion import complete
 from django_q.completion.dead_letters import DeadLetters
 from django_q.completion.finished_task import DoneReceipts
@@ -220,7 +220,7 @@ class MonitorLoop:
 
     def submit(self, link: TaskPackage) -> str:
         """Enqueue the next link of a chain, once: in this queue unless it names a cluster."""
-        broker = leased_broker(self.broker, link.get("cluster"))
+        broker = broker_of_cluster(self.broker, link.get("cluster"))
         return call_broker(broker, submit_once, link, self.broker)
 
     def retry_step(
