@@ -31,14 +31,14 @@ from django_q.wire.package import REQUIRED_KEYS, TaskPackage, checked_package, d
 
 @dataclass
 class UndecodablePayload:
-    """A delivery that is no package: what came, and why it can not be read."""
+    """A delivery whose payload is no package that can be read, with the reason."""
 
     ack_id: Any
     payload: str | bytes
     reason: str
 
 
-#: What a package must have that has been run.
+#: Keys that a package must have once it was executed.
 EXECUTED_PACKAGE_KEYS = (*REQUIRED_KEYS, "ack_id", "attempt", "result", "success", "stopped")
 
 #: By serializer: types whose values can always be stored.
@@ -49,14 +49,14 @@ STORABLE_TYPES = {
 
 
 def decode(ack_id: Any, payload: str | bytes) -> TaskPackage | UndecodablePayload:
-    """Read a payload as a package; as an ``InvalidPackage`` where it can not be run."""
+    """Decode a payload: to an ``InvalidPackage`` where it is a package that can not be run."""
     try:
         if is_result(payload):
             return UndecodablePayload(ack_id, payload, "It is the result of a task, and no task.")
         value = SignedPackage.loads(payload)
     except (BadSignature, DjangoQError) as error:
         return UndecodablePayload(ack_id, payload, str(error))
-    except BaseException as error:  # whatever junk provokes
+    except BaseException as error:  # unpickling bytes of somebody else may raise anything
         contain_error(error)
         return UndecodablePayload(ack_id, payload, f"It is no signed package: {safe_repr(error)}.")
     try:
@@ -73,9 +73,9 @@ def execute(
 ) -> BaseException | None:
     """Run a task and write ``result``, ``success`` and ``stopped`` into its package.
 
-    Returns the exception that ended it, if one did; none leaves this function, so that a
-    task can not end the process that runs it by raising. ``alarm`` sets the time limit, and
-    ``returned`` is called when the function has succeeded.
+    Returns the exception that ended the task, or None. Raises nothing, so that a task can not
+    end the process that runs it by raising. ``alarm`` sets the time limit; ``on_success`` is
+    called when the function has returned.
     """
     func: Callable | str = package["func"]
     try:
@@ -109,7 +109,7 @@ def execute(
 
 
 def send_pre_execute(func: Callable, package: TaskPackage) -> None:
-    """Tell the receivers that a task begins; one that raises makes it fail before it does."""
+    """Send ``pre_execute``. A receiver that raises makes the task fail without being called."""
     with required_keys_restored(package):
         about = {"sender": SENDER, "func": func, "task": package}
         send_signal_raising(pre_execute, "pre_execute", package["name"], package["id"], **about)
@@ -117,7 +117,7 @@ def send_pre_execute(func: Callable, package: TaskPackage) -> None:
 
 @contextmanager
 def required_keys_restored(package: TaskPackage) -> Iterator[None]:
-    """Put back what receivers take out of a package and nobody can do without."""
+    """Restore the keys that receivers of a signal remove although a package must have them."""
     before = {key: package[key] for key in EXECUTED_PACKAGE_KEYS if key in package}  # type: ignore[literal-required]
     try:
         yield
@@ -127,18 +127,18 @@ def required_keys_restored(package: TaskPackage) -> Iterator[None]:
 
 
 def time_limit(package: TaskPackage) -> float | None:
-    """Tell how many seconds a task may run; None for any number.
+    """Return the seconds that a task may run; None for no limit.
 
-    A number below zero is django-q2's way to say that there is no limit.
+    A number below zero sets no limit, as in django-q2.
     """
     limit = package.get("timeout") or Conf.TIMEOUT
     return limit if limit and limit > 0 else None
 
 
 def failure_text(error: BaseException) -> str:
-    """Say in text how a task failed: the exception, then its traceback."""
+    """Format the exception of a failed task, and its traceback, as the result of the task."""
     frames = error.__traceback__.tb_next if error.__traceback__ else None
-    if is_too_large(error):  # to write it out would take this worker for ever
+    if is_too_large(error):  # formatting it would block this worker
         return f"{error_summary(error)} : {''.join(traceback.format_tb(frames))}"
     try:
         text = "".join(traceback.format_exception(type(error), error, frames))
@@ -171,7 +171,7 @@ def storable_result(result: Any, package: TaskPackage) -> Any:
 
 
 def send_post_execute_in_worker(func: Callable | str, package: TaskPackage) -> None:
-    """Tell the receivers in the worker; what they raise is theirs and is logged."""
+    """Send ``post_execute_in_worker``; what a receiver raises is logged and changes no result."""
     about = {"sender": SENDER, "func": func, "task": package}
     with required_keys_restored(package):
         send_signal_safely(

@@ -1,4 +1,4 @@
-"""Hooks: the function that a task asked to be called with its result."""
+"""Call hooks: the functions that tasks name to be called with the finished Task."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ def call_hook(hook: Any, task: Any) -> None:
     call_hook_lazily(hook, task.name, task.id, lambda: task)
 
 
-def call_hook_lazily(hook: Any, name: str, task_id: str, make: Callable[[], Any]) -> None:
-    """Call a hook with what ``make`` makes, the Task of this name and id. Never raises.
+def call_hook_lazily(hook: Any, name: str, task_id: str, make_task: Callable[[], Any]) -> None:
+    """Call a hook with the Task of this name and id, which ``make_task`` makes. Never raises.
 
     A hook that is a coroutine function is awaited.
     """
     with ForeignCall(f"return hook {dotted_name(hook)}", name, task_id):
         try:
             func = permitted(hook, "The hook")
-        except BaseException as error:  # of the module that it is in, as well
+        except BaseException as error:  # importing its module may raise anything, too
             contain_error(error)
             text = "malformed return hook '%s' for [%s]: %r"
             logger.error(text, dotted_name(hook), name, error)
             return
-        in_own_context(call_and_wait, func, make)
+        in_own_context(call_and_wait, func, make_task)
 
 
-def call_and_wait(func: Callable, make: Callable[[], Any]) -> None:
-    """Call a function and wait for it."""
-    resolve_awaitable(func(make()))
+def call_and_wait(func: Callable, make_task: Callable[[], Any]) -> None:
+    """Call a function with the Task, and wait for the coroutine that it may return."""
+    resolve_awaitable(func(make_task()))

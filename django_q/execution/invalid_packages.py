@@ -1,7 +1,7 @@
-"""Packages that are signed and readable, and can not be run: another producer's, or made by hand.
+"""Packages that are signed and readable, but can not be run: of other producers, or made by hand.
 
-They end as failures, with what they say of themselves and made-up values for what they do not, so
-that somebody hears of them: a row, a hook, the end of an iterable.
+They are completed as failures, so that they do not go unnoticed: with a row, a call of the hook,
+and as an item of their iterable. Values that such a package lacks are made up.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from django_q.wire.option_types import text
 from django_q.wire.options import normalize_option
 from django_q.wire.package import PACKAGE_OPTIONS, as_args, derived_id
 
-#: Keys of which a dictionary has one at least that is meant as a package. A heartbeat has none.
+#: A dictionary with one of these keys is meant as a package. A heartbeat has none of them.
 IDENTIFYING_KEYS = frozenset({"id", "func"})
-#: Never tried again: it would be as invalid the next time.
+#: Options that prevent another attempt: the package would be as invalid the next time.
 NO_RETRY_OPTIONS = {"max_attempts": 1, "ack_failure": True}
 
 
@@ -33,9 +33,9 @@ class InvalidPackage(dict):
 
 
 def make_invalid_package(value: Any, payload: str | bytes, reason: str) -> InvalidPackage | None:
-    """Make what can be recorded of a package; None where the value is not meant as one.
+    """Make a package that can be recorded as a failure; None if the value is not meant as one.
 
-    What has stopped is a result from a cache: a failure of its id would take its place.
+    A value with ``stopped`` is a result from a cache: a failure of the same id would replace it.
     """
     if not isinstance(value, Mapping) or not IDENTIFYING_KEYS & value.keys() or "stopped" in value:
         return None
@@ -54,7 +54,7 @@ def make_invalid_package(value: Any, payload: str | bytes, reason: str) -> Inval
     for name in (PACKAGE_OPTIONS - {"task_name"}) & value.keys():
         try:
             package[name] = normalize_option(name, value[name])
-        except PackageError:  # maybe the reason
+        except PackageError:  # may be the reason why it is invalid
             continue
     package.update(NO_RETRY_OPTIONS)
     package.reason = reason
@@ -62,25 +62,25 @@ def make_invalid_package(value: Any, payload: str | bytes, reason: str) -> Inval
 
 
 def valid_id(value: Any, otherwise: str) -> str:
-    """Take an id that a row can have, or another one."""
+    """Return a value that can be the id of a row, and ``otherwise`` in place of another."""
     if isinstance(value, UUID):
         return value.hex
     return value if isinstance(value, str) and 0 < len(value) <= 32 else otherwise
 
 
 def valid_name(value: Any, task_id: str) -> str:
-    """Take a name, or make one as tasks are named."""
-    with contextlib.suppress(Exception):  # whatever a value does that is asked what it is
+    """Return the name of a task, or one made from its id where the value is none."""
+    with contextlib.suppress(Exception):  # any value: its class may raise anything
         if name := text(value):
             return name
     try:
         return humanize(task_id)
-    except ValueError:  # an id that is none of ours
+    except ValueError:  # an id that is no UUID in hexadecimal digits
         return task_id
 
 
 def valid_time(value: Any) -> datetime:
-    """Take a time that every database stores, or the time it is."""
+    """Return a time that every database can store, and the current time in place of another."""
     if isinstance(value, datetime) and 1 < value.year < 9999:
         return value
     return timezone.now()

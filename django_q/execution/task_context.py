@@ -1,4 +1,4 @@
-"""What code finds around it, and may leave changed: context variables, the language among them."""
+"""The context variables of a task, such as language and time zone: changes end with the task."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from django.core.cache import caches
 
 
 def in_own_context(call: Callable, *args: Any) -> Any:
-    """Make a call in a copy of the context, so that what it sets there ends with it.
+    """Call a function in a copy of the context: what it sets there does not outlive the call.
 
-    Django keeps the language and the time zone in context variables. It keeps caches there, too:
-    those stay, as each may have a connection of its own.
+    Django keeps the language and the time zone in context variables. It keeps cache objects
+    there, too: those are kept, as each may have a connection of its own.
     """
     context = copy_context()
     before = len(context)
@@ -25,7 +25,7 @@ def in_own_context(call: Callable, *args: Any) -> Any:
 
 
 def keep_caches(context: Context) -> None:
-    """Take over the caches that were made in another context."""
+    """Keep the cache objects that were made in another context in the current one, too."""
     ours = caches._connections
     for alias in caches:
         if not hasattr(ours, alias) and (made := context.run(getattr, ours, alias, None)):

@@ -1,7 +1,7 @@
-"""The alarm of a worker: time limits, and what must not wait behind a slow task.
+"""The interval timer of a worker: it ends tasks at their time limit, and reports slow batches.
 
-One interval timer of the process serves both, so a task that sets SIGALRM itself takes its
-time limit out; the sentinel then ends the task from outside.
+A process has one such timer, which raises SIGALRM. A task that uses SIGALRM itself disables its
+own time limit; the sentinel then ends the task from outside.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from django_q.exceptions import TimeoutException
 
 HAS_SETITIMER = hasattr(signal, "setitimer")
 
-#: Seconds until the alarm is tried again when it came between two tasks.
+#: Seconds until the next alarm where one came between two tasks.
 ALARM_RETRY_SECONDS = 0.005
-#: Seconds until ``on_slow_batch`` is called again where it fails time after time.
+#: Seconds, at most, until ``on_slow_batch`` is called again where it fails repeatedly.
 MAX_CALLBACK_RETRY_SECONDS = 1.0
 
 
 class Alarm:
-    """Ends tasks at their limit, and calls ``on_slow_batch`` once when a batch takes long.
+    """Ends tasks at their time limit, and reports a batch that takes long.
 
-    ``slow_batch_seconds`` says how long that is.
+    ``on_slow_batch`` is called once when a batch has taken ``slow_batch_seconds``.
     """
 
     def __init__(self, on_slow_batch: Callable[[], None], slow_batch_seconds: float) -> None:
@@ -43,25 +43,25 @@ class Alarm:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
 
     def start_batch(self) -> None:
-        """Begin a batch: ``on_slow_batch`` is called where it takes long."""
+        """Note that a batch begins, and set the time after which it is reported as slow."""
         self.is_slow_reported = False
         self.retry_seconds = self.slow_batch_seconds
         self._set(self.slow_batch_seconds)
 
     def start_task(self, limit: float | None) -> None:
-        """Begin a task's own code, which may take ``limit`` seconds."""
+        """Note that a task's own code begins, which may take ``limit`` seconds."""
         self.deadline = time.monotonic() + limit if limit else None
         if self.deadline and (self.is_slow_reported or limit < self.slow_batch_seconds):
             self._set(limit)
         self.running = True
 
     def end_task(self) -> None:
-        """The task's own code is over."""
+        """Note that the task's own code has ended: what follows is not interrupted."""
         self.running = False
         self.deadline = None
 
     def end_batch(self) -> None:
-        """Nothing is in hand any more."""
+        """Note that the batch has ended, and stop the timer."""
         self.is_slow_reported = True
         self._set(0)
 
@@ -69,7 +69,7 @@ class Alarm:
         """Handle SIGALRM: raise ``TimeoutException`` inside a task past its limit, nothing else."""
         try:
             end = self.handle_due()
-        except BaseException:  # of memory, or of a stack, that the task has used up
+        except BaseException:  # such as MemoryError or RecursionError: the task has used that up
             # Not by a method, which would take another frame.
             signal.setitimer(signal.ITIMER_REAL, self.slow_batch_seconds)
             return
@@ -77,7 +77,7 @@ class Alarm:
             raise end
 
     def handle_due(self) -> TimeoutException | None:
-        """See to what is due, and give what is to end the task."""
+        """Report the batch if it is slow; return the exception that is to end the task, or None."""
         if not self.running:
             if not self.is_slow_reported:
                 self._set(ALARM_RETRY_SECONDS)
@@ -102,7 +102,7 @@ class Alarm:
         self.is_slow_reported = True
         try:
             self.on_slow_batch()
-        except BaseException:  # whatever it is, it is none of the task that it interrupts
+        except BaseException:  # it must not be raised in the task that it interrupts
             self.is_slow_reported = False
             self.retry_seconds = min(2 * self.retry_seconds, MAX_CALLBACK_RETRY_SECONDS)
 

@@ -25,38 +25,40 @@ MAX_MISSED_RUNS = 100
 
 
 class InvalidSchedule(DjangoQError):
-    """Raised when a schedule can not be understood, so that it is to be disabled."""
+    """Raised when a schedule is invalid, so that it has to be paused."""
 
 
 class ScheduleNotReady(DjangoQError):
-    """Raised when the task of a schedule can not be made now, for no fault of the schedule."""
+    """Raised when the task of a schedule can not be made now, for a reason outside of it."""
 
 
 @dataclass
 class DueRuns:
-    """What is to be done about a schedule that is due."""
+    """The runs of a schedule that are due, and the packages of their tasks."""
 
     schedule: Schedule
+    #: The due times to run now, and the one that follows them.
     plan: Plan
+    #: One for each due time to run now; empty where the run is skipped.
     packages: list[TaskPackage] = field(default_factory=list)
 
     @property
     def ids(self) -> list[str]:
-        """The ids of its tasks."""
+        """The ids of the tasks."""
         return [package["id"] for package in self.packages]
 
 
 def plan_due_runs(schedule: Schedule, now: datetime) -> DueRuns:
     """Find out which runs of a schedule are due, and make their packages.
 
-    Raises ``InvalidSchedule``.
+    Raises ``InvalidSchedule``, and ``ScheduleNotReady`` where croniter is not installed.
     """
     limit = min(MAX_MISSED_RUNS, schedule.repeats) if schedule.repeats > 0 else MAX_MISSED_RUNS
     try:
         plan = schedule.plan(now, limit)
         if may_skip(schedule):
             plan = plan._replace(runs=plan.runs[-1:])
-        due_runs = DueRuns(schedule, plan, [new_task(schedule, run) for run in plan.runs])
+        due_runs = DueRuns(schedule, plan, [package_of_run(schedule, run) for run in plan.runs])
     except CronUnavailable as error:
         raise ScheduleNotReady(str(error)) from error
     except SCHEDULE_ERRORS as error:
@@ -71,28 +73,29 @@ def plan_due_runs(schedule: Schedule, now: datetime) -> DueRuns:
     return due_runs
 
 
-def new_task(schedule: Schedule, run: datetime) -> TaskPackage:
-    """Make the package of one run. Raises ValueError where the row's texts are no arguments."""
+def package_of_run(schedule: Schedule, run: datetime) -> TaskPackage:
+    """Make the package of one run. Raises ValueError if the row's arguments can not be read."""
     args, kwargs = schedule.call(run.astimezone(UTC))
     options, kwargs = options_of(kwargs)
     options["cluster"] = options.get("cluster") or Conf.CLUSTER_NAME
-    # The task before is in it, so that who sets a due time again gets another task for it.
+    # The id of the last task is part of it: a due time that is set again gets another task.
     due = run.astimezone(UTC).isoformat()
     task_id = derived_id("schedule", str(schedule.pk), due, schedule.task or "")
     return with_schedule_key(new_package(schedule.func, args, kwargs, options, task_id), schedule)
 
 
 def with_schedule_key(package: TaskPackage, schedule: Schedule) -> TaskPackage:
-    """Have the schedule told of the task's end, where its next run waits for that."""
+    """Add the key of the schedule, whose row gets the end of the task where a run waits for it."""
     if may_skip(schedule):
         package["schedule"] = schedule.pk
     return package
 
 
 def payloads_of(packages: Sequence[TaskPackage]) -> list[str]:
-    """Make the payloads.
+    """Make the payloads of packages.
 
-    Raises ``InvalidSchedule`` for what can not travel, and ``ScheduleNotReady`` otherwise.
+    Raises ``InvalidSchedule`` for what can not be serialized, and ``ScheduleNotReady`` where a
+    receiver of ``pre_enqueue`` fails.
     """
     try:
         return [signed_payload_in_cluster(package) for package in packages]
@@ -103,19 +106,20 @@ def payloads_of(packages: Sequence[TaskPackage]) -> list[str]:
 
 
 def runs_left(schedule: Schedule, runs: int) -> int:
-    """Count how often a schedule may still run; a negative number is without limit."""
+    """Count the runs that are left after this number of runs; below zero without limit."""
     return max(0, schedule.repeats - runs) if schedule.repeats > 0 else schedule.repeats
 
 
 def may_skip(schedule: Schedule) -> bool:
-    """Whether a run is left out while the one before has not ended; an only run never is."""
+    """Return True if a run is skipped while the one before has not ended; never for type Once."""
     return schedule.overlap == Schedule.SKIP and schedule.schedule_type != Schedule.ONCE
 
 
 def run_now(schedule: Schedule, broker: Broker | None = None) -> str:
     """Enqueue the task of a schedule at once and return its id; due times stay as they are.
 
-    Inside a transaction when it commits. Raises ValueError where the arguments can not be read.
+    Inside a transaction it is enqueued when that commits. Raises ValueError where the arguments
+    can not be read.
     """
     args, kwargs = schedule.call(schedule.now)
     options, kwargs = options_of(kwargs)

@@ -1,16 +1,16 @@
-"""Enqueue the task of a schedule that is due: once for each due time, whoever is killed meanwhile.
+"""Enqueue the task of a due schedule: once for each due time, even if a scheduler is killed.
 
 Where the queue is in the database of the schedules, one transaction enqueues the task and advances
-the schedule. Elsewhere these are steps, and another scheduler may look at the same row between
+the schedule. Elsewhere these are steps, and another scheduler may read the same row between
 any two of them:
 
-1. The due time is claimed: ``claimed`` is set if the row still is what was read.
-2. The task is enqueued. Its id derives from what was read, and a broker that can remember refuses
-   an id that it has had.
-3. The row is advanced, and the broker may forget.
+1. The due time is claimed: ``claimed`` is set if the row is unchanged since it was read.
+2. The task is enqueued. Its id is derived from the row, and a broker that can remember ids refuses
+   one that it has enqueued before.
+3. The row is advanced, and the broker may forget the id.
 
-A scheduler that dies in between leaves a claim, which ends after ``CLAIM_SECONDS``. The next one
-starts over: with the same id for the same due time.
+A scheduler that dies in between leaves a claim, which ends after ``CLAIM_SECONDS``. The next
+scheduler starts over, with the same id for the same due time.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from django_q.servers.database_clock import time_expression
 from django_q.servers.database_errors import is_busy
 from django_q.wire.package import TaskPackage
 
-#: Seconds for which a due time that was claimed is left to who claimed it.
+#: Seconds after which another scheduler may claim a due time that was claimed.
 CLAIM_SECONDS = 30.0
 
 
@@ -61,9 +61,10 @@ class DueSchedules:
         self.other_brokers: dict[str, Broker] = {}  # by the name of their cluster
 
     def is_away(self, error: Exception) -> bool:
-        """Whether an error is no fault of a schedule: a store takes nothing, or a broker refuses.
+        """Return True if an error has its cause outside a schedule: in a store, or in the broker.
 
-        It is the database that is asked, and not the class of the error.
+        A store is away or read-only, or a broker's server refuses commands. The database itself
+        is asked: the class of an error does not tell these from a schedule at fault.
         """
         for broker in (self.broker, *self.other_brokers.values()):
             if broker.is_away(error) or broker.refusal(error):
@@ -71,12 +72,12 @@ class DueSchedules:
         return isinstance(error, Error) and (is_busy(error) or not self.is_writable())
 
     def is_writable(self) -> bool:
-        """Whether the database takes changes of schedules."""
+        """Return True if the database accepts changes of schedules."""
         rows = Schedule.objects.using(self.alias).filter(pk=-1)
         return takes_writes(self.alias, lambda: rows.update(task=None, ended=None, claimed=None))
 
     def is_empty(self) -> bool:
-        """Whether nothing is scheduled, for any cluster.
+        """Return True if no schedule of any cluster has a due time.
 
         Asked without a queryset, because using one takes 2.5 MiB of memory in a process.
         """
@@ -102,9 +103,8 @@ class DueSchedules:
     def enqueue_due_runs(self, schedule: Schedule, now: datetime) -> list[str] | None:
         """Enqueue what is due of a schedule, advance it, and return the ids of the tasks.
 
-        None where another scheduler has it in hand, or somebody has changed it. One that can not
-        be understood is disabled. Raises what the database and the broker raise, and
-        ``ScheduleNotReady``.
+        None where another scheduler has claimed it, or somebody has changed it. An invalid one is
+        paused. Raises what the database and the broker raise, and ``ScheduleNotReady``.
         """
         try:
             due_runs = self.without_overlap(plan_due_runs(schedule, now))
@@ -113,7 +113,7 @@ class DueSchedules:
             return [] if self.pause(schedule, error) else None
 
     def without_overlap(self, due_runs: DueRuns) -> DueRuns:
-        """Leave the run out that would overlap with the one before, where that is asked for."""
+        """Drop the run if the schedule skips overlapping runs and its last task has not ended."""
         schedule, plan = due_runs.schedule, due_runs.plan
         if not due_runs.packages or not may_skip(schedule):
             return due_runs
@@ -128,7 +128,7 @@ class DueSchedules:
         return DueRuns(schedule, plan._replace(runs=()))
 
     def enqueue_and_advance(self, due_runs: DueRuns) -> bool:
-        """Enqueue and advance; False where the schedule is another's by now."""
+        """Enqueue the tasks and advance the row; False if it was claimed or changed meanwhile."""
         rows = self.unclaimed(due_runs.schedule)
         if not due_runs.packages:
             return self.advance(rows, due_runs)
@@ -144,7 +144,7 @@ class DueSchedules:
     def enqueue_in_steps(
         self, due_runs: DueRuns, payloads: Sequence[str | bytes], broker: Broker
     ) -> bool:
-        """Claim, enqueue and advance; False where the claim was not got, or not long enough."""
+        """Claim, enqueue and advance; False where the claim failed, or ended too early."""
         until = time.monotonic() + CLAIM_SECONDS
         if not self.unclaimed(due_runs.schedule).update(claimed=self.time_in(CLAIM_SECONDS)):
             return False
@@ -157,33 +157,33 @@ class DueSchedules:
                     logger.debug("task %s of a schedule was enqueued before", task_id)
         except Exception:
             if time.monotonic() < until:
-                with contextlib.suppress(Exception):  # it ends by itself
+                with contextlib.suppress(Exception):  # the claim ends by itself
                     rows.update(claimed=None)
             raise
         self.advance(rows, due_runs)
-        with contextlib.suppress(Exception):  # it is remembered for longer then
+        with contextlib.suppress(Exception):  # the broker remembers the ids for longer then
             broker.release_once_keys(due_runs.ids)
         return True
 
     def time_in(self, seconds: float = 0) -> RawSQL:
-        """Make the time in ``seconds`` from now, by the clock of the database."""
+        """Make the SQL for the time in ``seconds`` from now, by the clock of the database."""
         return time_expression(self.alias, seconds)
 
     def unchanged(self, schedule: Schedule) -> QuerySet[Schedule]:
-        """Find the schedule if it is still at the due time that was read."""
+        """Find the row of a schedule if it still has the due time that was read."""
         rows = Schedule.objects.using(self.alias).filter(pk=schedule.pk)
-        # No due time was read where there is one that can not be.
+        # None stands for a due time in the row that can not be read.
         return rows if schedule.next_run is None else rows.filter(next_run=schedule.next_run)
 
     def unclaimed(self, schedule: Schedule) -> QuerySet[Schedule]:
-        """Find the schedule if it is as it was read, and nobody has it in hand."""
+        """Find the row of a schedule if it is as it was read, and no scheduler has claimed it."""
         # By the clock of the database: schedulers on several hosts must agree.
         is_free = Q(claimed=None) | Q(claimed__lte=self.time_in())
         same = {"task": schedule.task, "repeats": schedule.repeats, "paused": False}
         return self.unchanged(schedule).filter(is_free, **same)
 
     def advance(self, rows: QuerySet[Schedule], due_runs: DueRuns) -> bool:
-        """Note in the row what was done, and when it is due again; False where it is gone."""
+        """Save the last task and the next due time in the row; False where ``rows`` has none."""
         schedule, next_run = due_runs.schedule, due_runs.plan.next_run
         values = {"claimed": None, "error": None, "repeats": 0}
         if due_runs.packages:
@@ -198,13 +198,13 @@ class DueSchedules:
         with transaction.atomic(self.alias, savepoint=False):
             if not rows.update(**values):
                 return False
-            # Only these: another rule that is over stays, so that deploying it again is no change.
+            # Others whose rule is over stay, so that deploying them again changes nothing.
             if next_run is None and schedule.schedule_type == Schedule.ONCE and is_endless:
                 Schedule.objects.using(self.alias).filter(pk=schedule.pk).delete()
         return True
 
     def pause(self, schedule: Schedule, error: Exception) -> bool:
-        """Pause a schedule that can not be understood, and keep the reason; whether it did."""
+        """Pause an invalid schedule and save the reason; False if it was changed meanwhile."""
         rows, reason = self.unchanged(schedule).filter(paused=False), short_error_text(error)
         if not rows.update(paused=True, claimed=None, error=reason):
             return False
@@ -217,7 +217,7 @@ class DueSchedules:
         return True
 
     def save_error(self, schedule: Schedule, error: BaseException) -> None:
-        """Keep the reason why a schedule can not run for now."""
+        """Save the reason why a schedule can not run for now."""
         reason = f"{type(error).__name__}: {short_error_text(error)}"
         self.unchanged(schedule).update(error=reason)
 
@@ -231,16 +231,16 @@ class DueSchedules:
         return self.other_brokers[name]
 
     def close(self) -> None:
-        """Drop the brokers' connections."""
+        """Close the connections of the brokers."""
         for broker in (self.broker, *self.other_brokers.values()):
             broker.close()
 
 
 def last_task_has_ended(schedule: Schedule, broker: Broker) -> bool:
-    """Whether the last task of a schedule has ended, as far as anything tells.
+    """Return True if the last task of a schedule has ended, as far as that can be known.
 
-    Its row and its queue are asked for a task that no cluster of ours has told the end of: it
-    ran on one of django-q2, or it was deleted from the queue.
+    ``ended`` is set by clusters of this project alone. A task that ran on a cluster of django-q2,
+    or was deleted from the queue, has ended if it has a row or if nothing is in the queue.
     """
     if schedule.task in (None, schedule.ended):
         return True
@@ -253,5 +253,5 @@ def last_task_has_ended(schedule: Schedule, broker: Broker) -> bool:
 
 
 def is_due(schedule: Schedule, now: datetime) -> bool:
-    """Whether a due time has come, or can not be read and is to be seen to."""
+    """Return True if a due time has come, or can not be read: the schedule is then paused."""
     return schedule.next_run is None or aware_utc(schedule.next_run) <= now

@@ -1,4 +1,4 @@
-"""Read schedules where some may not be readable: no row keeps the others from being run."""
+"""Read schedules of which some can not be read: such a row does not keep others from running."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from django_q.models import Schedule
 
-#: What a schedule raises that can not be understood, or whose row can not be read.
+#: What an invalid schedule raises, or one whose row can not be read.
 SCHEDULE_ERRORS = (ValueError, TypeError, AttributeError, ArithmeticError, DataError)
 
 
@@ -18,7 +18,8 @@ def read_schedules(
 ) -> list[Schedule]:
     """Read up to ``limit`` rows, one by one where one of them can not be read.
 
-    ``give_up`` gets a schedule that can not be read, with no more than its id and function.
+    ``on_unreadable`` is called with a schedule that can not be read, of which only the id and the
+    function are known, and with the error.
     """
     try:
         return list(rows[:limit])

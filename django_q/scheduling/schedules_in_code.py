@@ -1,4 +1,4 @@
-"""Write schedules from code: made once, or brought up to date each time the code runs."""
+"""Make schedules from code: once, or updated each time the code runs."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from django_q.wire.options import (
 )
 from django_q.wire.package import importable_name
 
-#: What says what it calls.
+#: Fields that say what a schedule calls.
 CALL_FIELDS = ("func", "args", "kwargs", "hook", "cluster", "intended_date_kwarg")
-#: What changes as it runs.
+#: Fields that change as a schedule runs.
 RUN_STATE_FIELDS = ("next_run", "repeats")
-#: What an administrator may decide.
+#: Fields that an administrator may have set.
 ADMINISTRATOR_FIELDS = ("time_zone", "catch_up", "overlap", "paused")
 
 
@@ -69,7 +69,7 @@ def make_schedule(
 
 
 def normalize_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Make what can mean one thing that. What means none is left to validation."""
+    """Convert values that can mean one thing only; others are left to validation."""
     return {
         **fields,
         "name": normalize_option("name", fields.get("name"), LABEL_TYPE, "The name of a schedule"),
@@ -87,7 +87,7 @@ def importable_path(func: Any, what: str) -> str:
 
 
 def parse_next_run(value: Any) -> datetime:
-    """Take a time; a date is its midnight."""
+    """Read a time; a date stands for its midnight."""
     if isinstance(value, (str, Promise)):
         text = str(value).strip()
         value = parse_datetime(text) or parse_date(text)
@@ -96,12 +96,12 @@ def parse_next_run(value: Any) -> datetime:
     return stored_time(value)
 
 
-#: When a schedule is due first.
+#: The type of ``next_run``: when a schedule is due first.
 TIME_TYPE = OptionType("a time such as '2030-01-01 10:00', a datetime or a date", parse_next_run)
 
 
 def as_integer(value: Any, unit: timedelta | None = None) -> Any:
-    """Read digits as a number, and a span of time as its units; the rest stays as it is."""
+    """Read digits as a number, and a timedelta as a number of units; return others unchanged."""
     if isinstance(value, timedelta) and unit:
         value = value / unit
     try:
@@ -117,17 +117,17 @@ def schedules_named(name: str | None) -> QuerySet[Schedule]:
 
 
 def update_schedule(schedule: Schedule, values: Mapping[str, Any]) -> Schedule:
-    """Bring a schedule up to date with the code.
+    """Update a schedule with the values from the code, and save it.
 
-    When it runs next, and how often still, changes only with its rule: deploying must not
-    postpone it. What an administrator may have set stays where the code says nothing.
+    ``next_run`` and ``repeats`` change only with its rule: deploying must not postpone a run.
+    Fields that an administrator may have set stay where the code says nothing about them.
     """
     before = [getattr(schedule, name) for name in (*RULE_FIELDS, *CALL_FIELDS)]
     for name, value in values.items():
         if name not in RUN_STATE_FIELDS and (value is not None or name not in ADMINISTRATOR_FIELDS):
             setattr(schedule, name, value)
     if before != [getattr(schedule, name) for name in (*RULE_FIELDS, *CALL_FIELDS)]:
-        schedule.error = None  # it was disabled for what it no longer is
+        schedule.error = None  # it belongs to the rule or the call before
     if before[: len(RULE_FIELDS)] != [getattr(schedule, name) for name in RULE_FIELDS]:
         restart_rule(schedule, values)
     elif schedule.schedule_type == Schedule.ONCE and values["next_run"]:
@@ -138,27 +138,27 @@ def update_schedule(schedule: Schedule, values: Mapping[str, Any]) -> Schedule:
 
 
 def restart_rule(schedule: Schedule, values: Mapping[str, Any]) -> None:
-    """Let a schedule begin anew, as its rule is another."""
+    """Start a schedule again, after its rule has changed."""
     schedule.anchor = schedule.claimed = None
     schedule.repeats = -1 if values["repeats"] is None else values["repeats"]
     schedule.next_run = first_run(values["next_run"])
 
 
 def first_run(given: datetime | None) -> datetime:
-    """Tell from when on a schedule runs: now, unless given."""
+    """Return the first due time of a schedule: the given one, or now."""
     return (
         stored_time(given) if given else database_time(database_now(router.db_for_write(Schedule)))
     )
 
 
 def reschedule(schedule: Schedule, next_run: datetime) -> None:
-    """Move the run of a schedule that runs once, unless it is in the past."""
+    """Set the due time of a schedule that runs once, unless that time is in the past."""
     if stored_time(next_run) > first_run(None):
         schedule.next_run = stored_time(next_run)
 
 
 def keep_oldest(schedule: Schedule) -> Schedule:
-    """Keep the oldest, where several processes have just made the same schedule at once."""
+    """Delete all but the oldest schedule of a name: several processes may have made it at once."""
     first, *others = schedules_named(schedule.name)
     for other in others:
         other.delete()
@@ -184,10 +184,10 @@ def literal_text(value: Sequence[Any] | Mapping[str, Any], parts: Mapping[Any, A
 
 
 def is_literal(value: Any) -> bool:
-    """Whether a value can be written in Python and read again as the same."""
+    """Return True if a value can be written as a Python literal and read again as the same."""
     try:
         text = repr(value)
-        # What is too long is refused as that, by the text of all.
+        # What is too long gets an error of its own, for the text of all arguments.
         return len(text) > MAX_LITERAL_LENGTH or parse_args(f"({text},)") == (value,)
     except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
         return False

@@ -1,13 +1,13 @@
-"""How a scheduler hears at once that a schedule was saved.
+"""Wake the schedulers at once when a schedule was saved.
 
-By the server of the broker, which is Redis; by the database, where that is PostgreSQL; by the file
-where it is SQLite.
+The message goes by the server of the broker where that is Redis, by the database where that is
+PostgreSQL, and by the database's file where that is SQLite.
 
-Whoever saves one publishes a message without content, and each scheduler then looks at the table.
-A message that is lost delays a change until the next look, and loses nothing.
+A process that saves a schedule sends a message without content, and each scheduler then reads the
+table. A message that is lost delays a change until the next periodic check, and loses nothing.
 
-On SQLite the message is that somebody sets the times of the database's file: Linux tells of that,
-and who does no more than write to the database does not do it.
+On SQLite the message is a change of the file's times by ``os.utime``: inotify on Linux reports
+that as an event of its own (IN_ATTRIB), which writing to the database does not cause.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ SCHEDULES_CHANNEL = "django_q_schedules"
 
 @receiver(post_save, sender=Schedule, dispatch_uid="django_q.scheduling.wakeup")
 def wake_schedulers(using: str, **kwargs: Any) -> None:
-    """Tell the schedulers of all clusters, once the transaction has committed."""
+    """Notify the schedulers of all clusters when the transaction commits."""
     if Conf.SYNC:
         return
-    if tell := broker_event_sender():
-        transaction.on_commit(tell, using=using)
+    if notify := broker_notifier():
+        transaction.on_commit(notify, using=using)
     elif connections[using].vendor == "postgresql":
         ScheduleChannel(using).notify()
     elif connections[using].vendor == "sqlite":
         transaction.on_commit(partial(touch, database_path(connections[using])), using=using)
 
 
-def broker_event_sender() -> Callable[[], Any] | None:
-    """Find what tells schedulers by the server of the broker, as far as the settings tell."""
+def broker_notifier() -> Callable[[], Any] | None:
+    """Find what notifies schedulers by the broker of the settings; None where it has nothing."""
     try:
         return getattr(broker_class(), "notify_schedulers", None)
     except (ImproperlyConfigured, ImportError):
@@ -63,13 +63,13 @@ def broker_event_sender() -> Callable[[], Any] | None:
 
 
 def touch(path: str) -> None:
-    """Set the times of a file to now, as far as that may be."""
+    """Set the times of a file to now; do nothing where that is not permitted."""
     with contextlib.suppress(OSError):
         os.utime(path)
 
 
 class ScheduleChannel:
-    """The channel on PostgreSQL, with what a listener asks of it."""
+    """The channel on PostgreSQL, as ``PostgresQueueWait`` expects it."""
 
     channel = SCHEDULES_CHANNEL
 
@@ -82,7 +82,7 @@ class ScheduleChannel:
         return connections[self.alias]
 
     def has_notify_trigger(self) -> bool:
-        """Whether who listens is told."""
+        """Return True: ``wake_schedulers`` notifies whoever listens."""
         return True
 
     def notify(self) -> None:
@@ -92,18 +92,18 @@ class ScheduleChannel:
 
 
 class PostgresSchedulerWakeup(SchedulerWakeup):
-    """Hears of changes by notifications, on a connection of its own."""
+    """Waits for notifications of PostgreSQL, on a connection of its own."""
 
     def __init__(self, alias: str) -> None:
         self.listening = PostgresQueueWait(ScheduleChannel(alias))
 
     @property
     def check_interval(self) -> float:
-        """Seconds after which to look whatever was heard."""
+        """Seconds until the table is read even if no message arrives."""
         return NOTIFIED_CHECK_INTERVAL if self.listening.listener else UNNOTIFIED_CHECK_INTERVAL
 
     def listen(self) -> None:
-        """Listen, where the driver and what is between here and the server let it."""
+        """Listen, where the driver and a pooler between here and the server allow it."""
         self.listening.prepare_wait()
 
     def sources(self) -> list[Any]:
@@ -115,12 +115,12 @@ class PostgresSchedulerWakeup(SchedulerWakeup):
         self.listening.read_notifications()
 
     def close(self) -> None:
-        """Drop the connection."""
+        """Close the connection."""
         self.listening.close()
 
 
 class SqliteSchedulerWakeup(SchedulerWakeup):
-    """Hears of changes by the kernel, where it tells of the database's file."""
+    """Waits for inotify events of the database's file, where Linux reports them."""
 
     def __init__(self, alias: str) -> None:
         self.alias = alias
@@ -133,11 +133,11 @@ class SqliteSchedulerWakeup(SchedulerWakeup):
 
     @property
     def check_interval(self) -> float:
-        """Seconds after which to look whatever was heard."""
+        """Seconds until the table is read even if no message arrives."""
         return NOTIFIED_CHECK_INTERVAL if self.file_watch else UNNOTIFIED_CHECK_INTERVAL
 
     def listen(self) -> None:
-        """Watch the file, where the kernel tells of it; again, as another may have its name."""
+        """Watch the file, where that works; again each time, as another file may have its name."""
         is_new = self.file_watch is None
         try:
             self.file_watch = self.file_watch or Inotify(IN_ATTRIB)
@@ -146,30 +146,31 @@ class SqliteSchedulerWakeup(SchedulerWakeup):
             self.close()
             return
         if is_new:
+            # Some file systems report no events: try whether one arrives.
             touch(self.path)
             if not wait_until_readable([self.file_watch], 0):
                 self.close()
 
     def sources(self) -> list[Any]:
-        """List the descriptor of the kernel."""
+        """List the watch, which becomes readable with an event."""
         return [self.file_watch] if self.file_watch else []
 
     def drain(self) -> None:
-        """Take note of what was heard."""
+        """Discard the events that have arrived."""
         if self.file_watch:
             self.file_watch.discard_events()
 
     def close(self) -> None:
-        """Watch no longer."""
+        """Stop watching the file."""
         if self.file_watch:
             self.file_watch.close()
         self.file_watch = None
 
 
 def scheduler_wakeup_for(broker: Broker, alias: str) -> SchedulerWakeup:
-    """Choose how a scheduler hears of changes: as ``wake_schedulers`` tells of them."""
-    if waker := broker.scheduler_wakeup():
-        return waker
+    """Choose how a scheduler waits for changes: the counterpart of ``wake_schedulers``."""
+    if wakeup := broker.scheduler_wakeup():
+        return wakeup
     if connections[alias].vendor == "postgresql":
         return PostgresSchedulerWakeup(alias)
     if connections[alias].vendor == "sqlite":
