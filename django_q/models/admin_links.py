@@ -6,7 +6,7 @@ from django.urls import NoReverseMatch, reverse
 
 
 def task_admin_url(task_id: str, success: bool) -> str:
-    """Find the page of a task in the admin; empty where there is no admin."""
+    """Return the address of a task's page in the admin; empty where the project has no admin."""
     page = "success" if success else "failure"
     try:
         return reverse(f"admin:django_q_{page}_change", args=(task_id,))

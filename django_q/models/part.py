@@ -1,4 +1,4 @@
-"""The results of an iterable's items, until all of them are there."""
+"""The table of results of an iterable's items, which holds them until all have ended."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from django.db import models
 
 
 class Part(models.Model):
-    """What became of one item of an iterable; gone when its results are collated."""
+    """The result of one item of an iterable; deleted when all results are collated."""
 
     id = models.BigAutoField(primary_key=True)
     #: Id of the iterable, and of the task that will hold all results.
     iterable = models.CharField(max_length=100)
     #: Id of the item's own task: an item that runs twice counts once.
     task = models.CharField(max_length=32)
-    #: Of the item, from 0; None where a predecessor enqueued it.
+    #: Position of the item, from 0; None if a predecessor enqueued it.
     position = models.IntegerField(null=True)
     success = models.BooleanField()
     #: Pickled, or JSON where that is the serializer.
@@ -22,7 +22,7 @@ class Part(models.Model):
     result = models.BinaryField()
     started = models.DateTimeField()
     stopped = models.DateTimeField()
-    #: Run of an item whose monitor collates the iterable, on its first part.
+    #: On the first part: the run of an item whose monitor has claimed to collate the iterable.
     claim = models.CharField(max_length=64, null=True)
 
     class Meta:

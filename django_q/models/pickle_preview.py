@@ -1,6 +1,7 @@
-"""What pickled data says, without running it: nothing is imported and nothing is called.
+"""Read pickled data for a preview: nothing is imported and nothing is called.
 
-For lists, where a row must neither cost what its arguments weigh nor run code of its classes.
+For lists in the admin: showing a row must not run code of its arguments' classes, and must not
+take the time and memory that unpickling its arguments takes.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ from typing import Any
 from django_q.models.stored_values import JSON_MARK, from_json
 from django_q.text.representation import represent
 
-#: Characters of stored data above which a preview is not worth reading it.
+#: Characters of stored data above which it is not read for a preview.
 MAX_PREVIEW_LENGTH = 65_536
 
 
 class ObjectStub:
-    """Stands for an object, and remembers what it would be made from."""
+    """A placeholder for an object, with the arguments that it would be made from."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> ObjectStub:
-        """Keep the arguments."""
+        """Make a placeholder that keeps the arguments."""
         made = super().__new__(cls)
         made.__dict__["arguments"] = args
         return made
@@ -30,7 +31,7 @@ class ObjectStub:
         """Do nothing."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> ObjectStub:
-        """Stand for what the call would return."""
+        """Make a placeholder for what the call would return."""
         return type(self)(*args, **kwargs)
 
     def __setstate__(self, state: Any) -> None:
@@ -50,23 +51,23 @@ class ObjectStub:
 
 
 class PreviewUnpickler(pickle.Unpickler):
-    """Reads containers, texts and numbers; anything else becomes ``ObjectStub``."""
+    """Reads containers, texts and numbers; any other object becomes an ``ObjectStub``."""
 
     def find_class(self, module: str, name: str) -> type:
-        """Make a class that bears the name and does nothing."""
+        """Make a subclass of ``ObjectStub`` with the name of the class."""
         return type(name.rpartition(".")[2], (ObjectStub,), {"__module__": module})
 
 
 def read(data: bytes) -> Any:
-    """Read what can be read of a pickle; None where that is nothing."""
+    """Read a pickle for a preview; None where it can not be read."""
     try:
         return PreviewUnpickler(io.BytesIO(data)).load()
-    except Exception:  # there is no end to what a broken pickle can raise
+    except Exception:  # a broken pickle can raise anything
         return None
 
 
 def read_column(text: str | None) -> Any:
-    """Read what a column of any value holds."""
+    """Read a column of a ``ValueField`` for a preview; None where it can not be read."""
     if text and text.startswith(JSON_MARK):
         return from_json(text)
     try:
@@ -76,7 +77,7 @@ def read_column(text: str | None) -> Any:
 
 
 def function_name(value: Any) -> str:
-    """Name a function, be it given by its dotted path or pickled by reference."""
+    """Return the path of a function in a preview: it is text, or was pickled by reference."""
     if isinstance(value, type) and issubclass(value, ObjectStub):
         return f"{value.__module__}.{value.__name__}"
     return value if isinstance(value, str) else "" if value is None else represent(value, 200)

@@ -1,4 +1,4 @@
-"""What the ORM broker keeps in the database: the queue, and heartbeats of clusters."""
+"""The tables of the ORM broker: its queue, and the heartbeats of clusters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django_q.signing import SignedPackage, as_bytes, unsigned
 
 
 class CallablePackage(dict):
-    """A package that gives itself when it is called: ``task`` was a method in Django Q 1.3."""
+    """A package that returns itself when called: ``OrmQ.task`` was a method in Django Q 1.3."""
 
     def __call__(self) -> CallablePackage:
         return self
@@ -27,9 +27,9 @@ class OrmQ(models.Model):
     #: Name of the queue.
     key = models.CharField(_("queue"), max_length=100)
     payload = models.TextField(_("payload"))
-    #: Until then the task is leased or is not due yet; it may be delivered from then on.
+    #: The task is leased or delayed until then, and may be delivered from then on.
     lock = models.DateTimeField(_("locked until"), null=True)
-    #: Counts the leases: a receipt holds as long as this stays the same.
+    #: Counts the leases: a receipt is valid as long as this number is the same.
     delivery = models.IntegerField(_("delivery"), default=0, db_default=0, editable=False)
     attempts = models.IntegerField(_("attempts"), default=0, db_default=0, editable=False)
 
@@ -47,56 +47,56 @@ class OrmQ(models.Model):
         """The package; ``{"id": "*ErrorName"}`` when it can not be read."""
         try:
             package = SignedPackage.loads(self.payload)
-        except BaseException as error:  # whatever somebody put into the table
+        except BaseException as error:  # the table may hold anything
             contain_error(error)
             return CallablePackage({"id": f"*{type(error).__name__}"})
         return CallablePackage(package if isinstance(package, dict) else {"id": "*PackageError"})
 
     @staticmethod
     def preview(payload: str | None) -> dict[str, Any]:
-        """Read a payload for a list: what it holds beyond plain values is not made.
+        """Read a payload for a list: objects beyond plain values are not unpickled.
 
         ``{"id": "*ErrorName"}`` when it can not be read.
         """
         try:
             data = unsigned(as_bytes(payload or ""))
             package = json.loads(data) if data.startswith(b"{") else pickle_preview.read(data)
-        except Exception as error:  # whatever somebody put into the table
+        except Exception as error:  # the table may hold anything
             return {"id": f"*{type(error).__name__}"}
         return package if isinstance(package, dict) else {"id": "*PackageError"}
 
     def task_id(self) -> str:
-        """Tell the id of the task."""
+        """Return the id of the task."""
         return self.task.get("id")
 
     def name(self) -> str | None:
-        """Tell the name of the task."""
+        """Return the name of the task."""
         return self.task.get("name")
 
     def func(self) -> Any:
-        """Tell the function of the task."""
+        """Return the function of the task."""
         return self.task.get("func")
 
     def group(self) -> str | None:
-        """Tell the group of the task."""
+        """Return the group of the task."""
         return self.task.get("group")
 
     def args(self) -> tuple | None:
-        """Tell the arguments of the task."""
+        """Return the arguments of the task."""
         return self.task.get("args")
 
     def kwargs(self) -> dict[str, Any] | None:
-        """Tell the keyword arguments of the task."""
+        """Return the keyword arguments of the task."""
         return self.task.get("kwargs")
 
     def q_options(self) -> dict[str, Any]:
-        """Tell the rest: the options of the task, and when it was enqueued."""
+        """Return the other keys: the options of the task, and when it was enqueued."""
         own = {"id", "name", "func", "args", "kwargs", "group"}
         return {key: value for key, value in self.task.items() if key not in own}
 
 
 class Heartbeat(models.Model):
-    """What a cluster last said about itself, where the ORM broker serves it."""
+    """The last heartbeat of a cluster that the ORM broker serves."""
 
     key = models.CharField(max_length=200, primary_key=True)
     value = models.TextField()

@@ -1,4 +1,4 @@
-"""Schedules: which task is enqueued when."""
+"""The table of schedules: which task is enqueued when."""
 
 from __future__ import annotations
 
@@ -162,14 +162,14 @@ class Schedule(models.Model):
         help_text=_("What to do when a run is due while the one before has not ended."),
     )
     paused = models.BooleanField(_("paused"), default=False, db_default=False)
-    #: Why it was disabled: the last error of making its task or its next due time.
+    #: Why it was paused or is tried again: the last error of making its task or next due time.
     error = models.TextField(_("error"), null=True, blank=True, editable=False)
     #: The due time that steps are counted from, so that a run which the calendar or a clock
     #: change moved does not move those after it.
     anchor = models.DateTimeField(null=True, editable=False)
-    #: Until then a scheduler has the due time in hand and will advance ``next_run``.
+    #: Until then the due time is claimed by a scheduler, which will advance ``next_run``.
     claimed = models.DateTimeField(null=True, editable=False)
-    #: Id of the task that ended last, where the next one waits for that.
+    #: Id of the task that ended last; set if ``overlap`` is "skip", as the next run waits for it.
     ended = models.CharField(max_length=32, null=True, editable=False)
 
     objects = next_run_changes.ScheduleQuerySet.as_manager()
@@ -185,10 +185,10 @@ class Schedule(models.Model):
         return self.func
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save; a cron expression that is new or another says when it is due.
+        """Save, with ``next_run`` computed where the cron expression is new or has changed.
 
-        ``next_run`` is the first time from which a new expression counts. Raises
-        ``RecurrenceError`` where the rule is new and can not be followed.
+        A new expression counts from ``next_run`` on. Raises ``RecurrenceError`` where the rule is
+        new or has changed, and is invalid.
         """
         self.schedule_type = schedule_type(self.schedule_type)
         if not CALLABLE_FIELDS.isdisjoint(kwargs.get("update_fields") or CALLABLE_FIELDS):
@@ -199,28 +199,28 @@ class Schedule(models.Model):
         super().save(*args, **kwargs)
 
     def clean_fields(self, exclude: Any = None) -> None:
-        """Validate each field, with the type by its code."""
+        """Validate each field, after replacing a word for the type by its code."""
         self.schedule_type = schedule_type(self.schedule_type)
         super().clean_fields(exclude=exclude)
 
     def clean(self) -> None:
-        """Raise ValidationError where the type lacks a value or is over, or no task can be made."""
+        """Raise ValidationError where the rule is invalid or over, or no task can be made."""
         validate_call(self.func, self.hook, self.kwargs)
         validate_functions(self.func, self.hook, self.kwargs)
         validate_rule(self)
 
     @property
     def now(self) -> datetime:
-        """The time, by the clock of the database that it is in."""
+        """The current time, by the clock of the database that the schedule is in."""
         return database_now(next_run_changes.alias_of(self))
 
     @property
     def zone(self) -> tzinfo:
-        """The time zone that its wall clock is in."""
+        """The time zone in which its times of day are meant."""
         return recurrence.time_zone(self.time_zone or Conf.TIME_ZONE)
 
     def rule(self, due: datetime) -> recurrence.Rule:
-        """Make the rule that ``due`` is a due time of."""
+        """Make the recurrence rule of the schedule, of which ``due`` is a due time."""
         return recurrence.Rule(
             kind=schedule_type(self.schedule_type),
             zone=self.zone,
@@ -230,9 +230,9 @@ class Schedule(models.Model):
         ).anchored_to(aware_utc(due))
 
     def calculate_next_run(self, next_run: datetime | None = None) -> datetime | None:
-        """Tell the due time after ``next_run``, or after its own; None after the only one.
+        """Return the due time after ``next_run``, or after its own; None after the last one.
 
-        Raises ``RecurrenceError`` when the schedule can not be understood.
+        Raises ``RecurrenceError`` when the rule is invalid.
         """
         due = next_run or self.next_run or self.now
         following = next_storable_due(
@@ -241,11 +241,11 @@ class Schedule(models.Model):
         return database_time(following)
 
     def plan(self, now: datetime | None = None, limit: int = 100) -> recurrence.Plan:
-        """Tell which due times to run at ``now``, and what follows them; times are aware.
+        """Return the due times to run at ``now`` and the one that follows; all are aware.
 
         At most ``limit`` runs; where more are due, ``next_run`` of the plan is one of them.
-        To be saved: ``next_run`` and ``anchor`` of the plan, each by ``database_time``.
-        Raises ``RecurrenceError`` when the schedule can not be understood.
+        ``next_run`` and ``anchor`` of the plan are to be saved, each by ``database_time``.
+        Raises ``RecurrenceError`` when the rule is invalid.
         """
         due = aware_utc(self.next_run)
         rule = self.rule(due)
@@ -259,9 +259,9 @@ class Schedule(models.Model):
         return plan._replace(next_run=next_storable_due(rule, plan.next_run, (due, *plan.runs)[-1]))
 
     def call(self, due: datetime) -> tuple[tuple, dict[str, Any]]:
-        """Make the arguments of the call that is due: positional, and by name with q_options.
+        """Return the arguments of the call that is due: positional, and by name with q_options.
 
-        Raises ValueError when they can not be read.
+        Raises ValueError when their texts can not be read.
         """
         args, kwargs = argument_text.parse_args(self.args), argument_text.parse_kwargs(self.kwargs)
         options = dict(options_in(kwargs.pop("q_options", None)))
@@ -278,9 +278,9 @@ class Schedule(models.Model):
         self.paused = True
 
     def resume(self, now: datetime | None = None) -> None:
-        """Run it again from its next due time on; those it was paused at are gone. Not saved.
+        """Run it again from the next due time on, without those during the pause. Not saved.
 
-        Raises ``RecurrenceError`` when the schedule can not be understood.
+        Raises ``RecurrenceError`` when the rule is invalid.
         """
         self.paused, self.error, self.claimed = False, None, None
         moment = aware_utc(now or self.now)
@@ -288,16 +288,16 @@ class Schedule(models.Model):
             rule = self.rule(self.next_run)
             following = next_storable_due(rule, recurrence.next_due(rule, moment), moment)
             if following is None:
-                self.repeats = 0  # it is over
+                self.repeats = 0  # no due time follows
                 return
             self.next_run, self.anchor = database_time(following), database_time(rule.anchor)
 
     def last_task(self) -> Task | None:
-        """Find the task that was enqueued last, when it has ended and was saved."""
+        """Find the task that was enqueued last; None when it has not ended or was not saved."""
         return Task.objects.filter(id=self.task).first() if self.task else None
 
     def success(self) -> bool | None:
-        """Tell whether the last task succeeded; None when it has not ended or was not saved."""
+        """Return whether the last task succeeded; None when it has not ended or was not saved."""
         task = self.last_task()
         return task.success if task else None
 
@@ -305,7 +305,7 @@ class Schedule(models.Model):
     success.short_description = _("success")
 
     def last_run(self) -> str | None:
-        """Link to the last task in the admin; its id where it has not ended, or no admin is.
+        """Return a link to the last task in the admin; its name or id where there is no such page.
 
         None where it never ran.
         """

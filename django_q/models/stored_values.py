@@ -1,4 +1,4 @@
-"""How arguments and results are stored: as pickles, or as JSON for those who want no pickle."""
+"""How arguments and results are stored: as pickles, or as JSON if that is the serializer."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from django_q.conf import Conf
 from django_q.exceptions import safe_repr
 from django_q.signing import check_keys
 
-#: How a column begins that holds JSON. To the predecessors' field it is base64 that ends with the
-#: padding: what follows may be text of anybody, and must never be read as a pickle.
+#: The first characters of a column that holds JSON. The field of the predecessors decodes base64
+#: up to the padding "==", and so never reads the text that follows, which may be anybody's, as a
+#: pickle.
 JSON_MARK = "json/1=="
-#: How base64 of a pickle begins, since protocol 2.
+#: The first characters of a pickle in base64, since protocol 2.
 PICKLE_PREFIX = "gA"
 encode_json = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class UnopenedPickle(str):
-    """Stands for a pickle that was not opened. To save it stores the pickle again."""
+    """A placeholder for a pickle that is not unpickled. Saving it stores the same pickle."""
 
     column: str
 
     def __new__(cls, column: str) -> UnopenedPickle:
-        """Say what it is, and keep what the column holds."""
+        """Make a text that explains why there is no value, with the content of the column."""
         text = "This value is stored as a pickle, and Q_CLUSTER['serializer'] = 'json' opens none."
         made = super().__new__(cls, text)
         made.column = column
@@ -33,7 +34,7 @@ class UnopenedPickle(str):
 
 
 def as_json(value: Any) -> str:
-    """Write a value as JSON, marked as such; as its ``repr`` where JSON can not carry it."""
+    """Write a value as JSON behind the mark; its ``repr`` where JSON can not represent it."""
     try:
         check_keys(value)
         return JSON_MARK + encode_json(value)
@@ -42,7 +43,7 @@ def as_json(value: Any) -> str:
 
 
 def from_json(column: str) -> Any:
-    """Read what is behind the mark; the column as it is where that can not be read."""
+    """Read the JSON behind the mark; return the column itself where that is no JSON."""
     try:
         return json.loads(column[len(JSON_MARK) :])
     except (ValueError, RecursionError, MemoryError):
@@ -50,21 +51,21 @@ def from_json(column: str) -> Any:
 
 
 class ValueField(PickledObjectField):
-    """Any value. Reads pickles and JSON, but only JSON where that is the serializer."""
+    """A field for any value. Reads pickles and JSON; only JSON where that is the serializer."""
 
     def deconstruct(self) -> Any:
-        """Go by the name of the base in migrations: the column is the same."""
+        """Appear as the base class in migrations, because the column is the same."""
         name, _path, args, kwargs = super().deconstruct()
         return name, "picklefield.fields.PickledObjectField", args, kwargs
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
-        """Read a column."""
+        """Read a column of the database."""
         if value is None or value.startswith(JSON_MARK) or Conf.SERIALIZER != "json":
             return self.to_python(value)
         return UnopenedPickle(value)
 
     def to_python(self, value: Any) -> Any:
-        """Read a column, or a value of a fixture."""
+        """Read the content of a column, or the value of a fixture."""
         if isinstance(value, str) and value.startswith(JSON_MARK):
             return from_json(value)
         if Conf.SERIALIZER != "json":
@@ -76,11 +77,11 @@ class ValueField(PickledObjectField):
         )
 
     def clean(self, value: Any, model_instance: Any) -> Any:
-        """Take any value as it is: a text may look like what a column holds, and is a text."""
+        """Return any value unchanged: a text that looks like the content of a column is a text."""
         return value
 
     def get_db_prep_value(self, value: Any, connection: Any = None, prepared: bool = False) -> Any:
-        """Write a column."""
+        """Return the content of the column for a value."""
         if isinstance(value, UnopenedPickle):
             return value.column
         if value is None or Conf.SERIALIZER != "json":

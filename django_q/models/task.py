@@ -1,4 +1,4 @@
-"""Tasks that have ended."""
+"""The table of finished tasks, with a view of the successes and one of the failures."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def in_group(group_id: Any) -> models.QuerySet:
 def value_field(verbose_name: Any) -> ValueField:
     """Make a field for any picklable value.
 
-    Without the deep copy: it only helps lookups by value, and costs more than the pickling.
+    ``copy`` is False: a deep copy only helps lookups by value, and costs more than pickling.
     """
     return ValueField(verbose_name, null=True, protocol=-1, copy=False)
 
 
-#: Stands between the name of a hook and what could not be done after the task.
+#: In the column ``hook``, between the name of the hook and what could not be done after the task.
 UNDONE_SEPARATOR = " [not done: "
-#: Characters of either that are kept.
+#: Characters that are kept of each of these two.
 MAX_HOOK_LENGTH, MAX_UNDONE_LENGTH = 120, 120
 
 
 def hook_with_undone(hook: str, undone: str) -> str:
-    """Write a hook with what could not be done after its task behind it."""
+    """Write the column ``hook``: the name, then in brackets what could not be done after it ran."""
     return (
         f"{hook[:MAX_HOOK_LENGTH]}{UNDONE_SEPARATOR}{' '.join(undone.split())[:MAX_UNDONE_LENGTH]}]"
     )
@@ -52,11 +52,11 @@ class Task(models.Model):
     id = models.CharField(max_length=32, primary_key=True, editable=False)
     name = models.CharField(_("name"), max_length=100, editable=False)
     func = models.CharField(_("function"), max_length=256)
-    #: Its name. Behind it, in brackets, what could not be done after the task.
+    #: The name of the hook, then in brackets what could not be done after the task.
     hook = models.CharField(_("hook"), max_length=256, null=True)
     args = value_field(_("arguments"))
     kwargs = value_field(_("keyword arguments"))
-    #: What the function returned; a text that tells the exception where it failed.
+    #: What the function returned; of a failure the text of the exception, with its traceback.
     result = value_field(_("result"))
     group = models.CharField(_("group"), max_length=100, null=True, editable=False)
     #: The queue it ran on.
@@ -140,7 +140,7 @@ class Task(models.Model):
         return self.delete_group(self.group, tasks) if self.group else None
 
     def time_taken(self) -> float:
-        """Tell the seconds from its being enqueued to its end."""
+        """Return the seconds from when the task was enqueued to its end."""
         return (self.stopped - self.started).total_seconds()
 
     @property
@@ -151,7 +151,7 @@ class Task(models.Model):
 
 
 def with_outcome(tasks: models.QuerySet, *, success: bool) -> models.QuerySet:
-    """Keep the tasks that ended so.
+    """Filter tasks by their outcome.
 
     By IN: ``success=True`` becomes ``WHERE success``, for which SQLite uses no index.
     """
@@ -159,18 +159,18 @@ def with_outcome(tasks: models.QuerySet, *, success: bool) -> models.QuerySet:
 
 
 class SuccessManager(models.Manager):
-    """Finds tasks that succeeded."""
+    """The manager of ``Success``: tasks that succeeded."""
 
     def get_queryset(self) -> models.QuerySet:
-        """Leave failures out."""
+        """Select the tasks that succeeded."""
         return with_outcome(super().get_queryset(), success=True)
 
 
 class FailureManager(models.Manager):
-    """Finds tasks that failed."""
+    """The manager of ``Failure``: tasks that failed."""
 
     def get_queryset(self) -> models.QuerySet:
-        """Leave successes out."""
+        """Select the tasks that failed."""
         return with_outcome(super().get_queryset(), success=False)
 
 

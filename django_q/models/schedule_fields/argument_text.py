@@ -11,10 +11,11 @@ from django_q.exceptions import short_repr
 
 #: Characters of a text that is read at most.
 MAX_LITERAL_LENGTH = 64 * 1024
-#: Brackets inside brackets at most, and characters between two commas or brackets when each text,
-#: name and number is one: what Python's parser goes into deeper can end the process.
+#: Brackets inside brackets at most, and characters between two commas or brackets at most, where
+#: each text, name and number counts as one: a deeper recursion of Python's parser can end the
+#: process.
 MAX_BRACKET_DEPTH, MAX_ELEMENT_LENGTH = 100, 40
-#: What a text is made of: literal texts with their prefix, comments, ends of lines, other space.
+#: Parts of a text: string literals with their prefix, comments, line ends, other white space.
 TOKEN_PATTERN = re.compile(
     r"""(?P<prefix>\w{0,3})(?P<text>'''(?:\\.|[^\\])*?'''|"{3}(?:\\.|[^\\])*?"{3}"""
     r"""|'(?:\\.|[^'\\\r\n])*'|"(?:\\.|[^"\\\r\n])*")"""
@@ -74,14 +75,14 @@ def parse_literal(source: str | ast.expr, what: str, text: str | None = None) ->
 
 
 def literal_error(text: Any, what: str, example: str) -> ValueError:
-    """Say what was expected."""
+    """Make the error that says what was expected, and shows the text."""
     return ValueError(f"{what} must be Python literals such as {example}; got {short_repr(text)}.")
 
 
 def joined_lines(text: str | None, what: str) -> str:
     """Join the lines of a text that is about to be parsed, without comments.
 
-    Raises ValueError where it is longer or deeper than a parser may be given.
+    Raises ValueError where it is longer, or nested deeper, than Python's parser can safely read.
     """
     text = (text or "").strip()
     if len(text) > MAX_LITERAL_LENGTH:
@@ -89,7 +90,7 @@ def joined_lines(text: str | None, what: str) -> str:
             f"{what} must have {MAX_LITERAL_LENGTH} characters at most; "
             f"got {len(text)}: {short_repr(text)}."
         )
-    joined, bare = [], []  # as it is parsed; with texts left out
+    joined, bare = [], []  # as it is parsed; the same without string literals
     end = 0
     for part in TOKEN_PATTERN.finditer(text):
         if part["text"] and part["prefix"].lower() not in STRING_PREFIXES:
@@ -103,7 +104,7 @@ def joined_lines(text: str | None, what: str) -> str:
 
 
 def check_depth(bare: str, what: str, text: str) -> None:
-    """Raise ValueError unless a text, without its literal texts, is as flat as literals are."""
+    """Raise ValueError where a text, given without its string literals, is nested too deeply."""
     depth = deepest = 0
     for bracket in re.findall(r"[\[({})\]]", bare):
         depth += 1 if bracket in "[({" else -1
@@ -118,5 +119,5 @@ def check_depth(bare: str, what: str, text: str) -> None:
 
 
 def is_name(text: Any) -> bool:
-    """Tell whether the text can name an argument of a function."""
+    """Return True if the text can be the name of an argument of a function."""
     return isinstance(text, str) and text.isidentifier() and not keyword.iskeyword(text)

@@ -1,4 +1,4 @@
-"""Due times: as the database gives and keeps them, and in UTC."""
+"""Convert due times between UTC and what the database stores."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from django_q import recurrence
 
 
 def aware_utc(moment: datetime) -> datetime:
-    """Read a time as the database gives it: without a zone where ``USE_TZ`` is False.
+    """Convert a time from the database to UTC: it has no zone where ``USE_TZ`` is False.
 
-    One that is out of the calendar in UTC becomes the first or the last that is in it.
+    A time that is out of range in UTC becomes the first or the last moment that is in range.
     """
     try:
         known = timezone.make_aware(moment) if timezone.is_naive(moment) else moment
@@ -23,11 +23,11 @@ def aware_utc(moment: datetime) -> datetime:
 
 
 def database_time(moment: datetime | None) -> datetime | None:
-    """Turn a time into what the database keeps."""
+    """Convert an aware time to what the database stores."""
     if moment is None or settings.USE_TZ:
         return moment
     try:
-        return timezone.make_naive(moment).replace(fold=0)  # which no database keeps
+        return timezone.make_naive(moment).replace(fold=0)  # no database stores ``fold``
     except OverflowError:
         return moment.replace(tzinfo=None)
 
@@ -37,8 +37,8 @@ def next_storable_due(
 ) -> datetime | None:
     """Find the first due time from ``moment`` on that is later than ``due`` when read again.
 
-    Without ``USE_TZ`` the second pass of an hour that a night repeats can not be told from the
-    first, and a schedule would be due again and again until it is over.
+    Without ``USE_TZ`` an hour that is repeated when clocks are set back looks the same both times
+    when it is read, and a schedule would be due again and again until that hour is over.
     """
     while moment is not None and aware_utc(database_time(moment)) <= aware_utc(due):
         moment = recurrence.next_due(rule, moment)

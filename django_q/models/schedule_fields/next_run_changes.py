@@ -1,4 +1,4 @@
-"""When a schedule is due next whose rule is new, or has become another."""
+"""Change ``next_run`` of schedules whose rule is new or has changed."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from django_q.exceptions import short_repr
 from django_q.models.schedule_fields.due_times import aware_utc, database_time, next_storable_due
 from django_q.servers.database_clock import database_now
 
-#: What says when a schedule is due.
+#: Fields of the rule: they say when a schedule is due.
 RULE_FIELDS = ("schedule_type", "minutes", "cron", "time_zone")
-#: What is no longer true when that is another.
+#: Fields that depend on the rule, and change with it.
 RULE_STATE_FIELDS = ("next_run", "anchor", "claimed", "error")
-#: Minutes that the column holds in each database.
+#: The largest number of minutes that the column holds in every database.
 MAX_MINUTES = 32767
 
 
 class ScheduleQuerySet(models.QuerySet):
-    """Schedules; those whose rule ``update()`` or ``bulk_update()`` changes follow the new one."""
+    """A queryset whose ``update()`` and ``bulk_update()`` change ``next_run`` with the rule."""
 
     def update(self, **values: Any) -> int:
-        """Change schedules; when they are due follows from their rule where that changes."""
+        """Update schedules; ``next_run`` is computed anew where their rule changes."""
         if "next_run" in values or not values.keys() & {*RULE_FIELDS}:
             return super().update(**values)
         self._for_write = True
@@ -42,13 +42,13 @@ class ScheduleQuerySet(models.QuerySet):
 
 
 def restart_changed_rule(schedule: Any, before: Mapping[str, Any]) -> None:
-    """Let the row of a schedule follow another rule, if it can be followed."""
+    """Save when a schedule is due by its new rule; leave it as it was where the rule is invalid."""
     if not has_changed_rule(schedule, before):
         return
     try:
         begin_rule(schedule, before)
     except (recurrence.RecurrenceError, OverflowError):
-        return  # who runs it says so
+        return  # the scheduler pauses it, with the reason
     rows = type(schedule)._base_manager.using(schedule._state.db).filter(pk=schedule.pk)
     rows.update(**{name: getattr(schedule, name) for name in RULE_STATE_FIELDS})
 
@@ -56,9 +56,9 @@ def restart_changed_rule(schedule: Any, before: Mapping[str, Any]) -> None:
 def follow_rule(
     schedule: Any, using: str | None = None, update_fields: Iterable[str] | None = None
 ) -> Iterable[str] | None:
-    """Prepare a schedule to be saved, and give the names of the fields to save.
+    """Prepare a schedule for saving, and return the names of the fields to save; None for all.
 
-    Raises ``RecurrenceError`` for a rule that is new and can not be followed.
+    Raises ``RecurrenceError`` for a rule that is new or has changed, and is invalid.
     """
     if update_fields is not None and not {*update_fields} & {*RULE_FIELDS}:
         return update_fields
@@ -70,7 +70,7 @@ def follow_rule(
 
 
 def saved_rule(schedule: Any, using: str | None = None) -> dict[str, Any] | None:
-    """Read what the database has of a schedule's rule; None of one that is not there."""
+    """Read the rule of a schedule from the database; None where it is not saved."""
     if schedule.pk is None:
         return None
     rows = type(schedule)._base_manager.using(using or alias_of(schedule))
@@ -78,25 +78,25 @@ def saved_rule(schedule: Any, using: str | None = None) -> dict[str, Any] | None
 
 
 def has_changed_rule(schedule: Any, before: Mapping[str, Any]) -> bool:
-    """Whether what says when it is due differs from before; an empty value is none."""
-    now = {**before, **vars(schedule)}  # fields that were deferred are as they were
+    """Return True if the rule differs from the one before; an empty text is the same as None."""
+    now = {**before, **vars(schedule)}  # deferred fields are unchanged
     return any(str(now[name] or "") != str(before[name] or "") for name in RULE_FIELDS)
 
 
 def begin_rule(schedule: Any, before: Mapping[str, Any] | None, using: str | None = None) -> None:
-    """Let the rule of a schedule begin. Raises ``RecurrenceError`` if it can not be followed."""
+    """Set the fields that depend on a new rule. Raises ``RecurrenceError`` where it is invalid."""
     check_rule(schedule)
     if schedule.schedule_type == recurrence.CRON:
         given = schedule.next_run
         if before and given == before["next_run"]:
-            given = None  # it follows from the rule before
+            given = None  # it was computed by the rule before
         schedule.next_run = first_due(schedule, given, database_now(using or alias_of(schedule)))
     if before:
         schedule.anchor = schedule.claimed = schedule.error = None
 
 
 def check_rule(schedule: Any) -> None:
-    """Raise ``RecurrenceError`` where the type lacks the value it needs."""
+    """Raise ``RecurrenceError`` where the type of a schedule lacks the value that it needs."""
     if schedule.schedule_type == recurrence.MINUTES:
         try:
             is_sensible = 0 < int(schedule.minutes or 0) <= MAX_MINUTES
@@ -130,5 +130,5 @@ def first_due(schedule: Any, start: Any, now: datetime) -> datetime | None:
 
 
 def alias_of(schedule: Any) -> str:
-    """Name the database that a schedule is in, or goes to."""
+    """Return the alias of the database that a schedule is in, or will be saved to."""
     return schedule._state.db or router.db_for_write(type(schedule), instance=schedule)

@@ -1,4 +1,4 @@
-"""The types of schedules by the words that people use for them."""
+"""The words for types of schedules, such as "daily" and "bi-weekly", and their codes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from django_q import recurrence
 
-#: By word, in lower case and without hyphens: the names of the constants, and what they stand for.
+#: Codes of types by word, in lower case without hyphens: the names of the constants, and the codes.
 SCHEDULE_TYPE_WORDS = {
     word: code
     for name, code in {
@@ -27,7 +27,7 @@ SCHEDULE_TYPE_WORDS = {
 
 
 def schedule_type(value: Any) -> Any:
-    """Give the type that a word means, as "DAILY" or "bi-weekly"; what means none stays."""
+    """Return the code of a type for a word such as "bi-weekly"; return other values unchanged."""
     if not isinstance(value, str):
         return value
     word = value.strip().lower().replace("-", "").replace("_", "")

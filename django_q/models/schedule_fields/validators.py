@@ -1,4 +1,4 @@
-"""What the fields of a schedule accept."""
+"""Validators of the fields and the rule of a schedule."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def validate_kwargs(value: str) -> None:
 
 
 def validate_call(func: str, hook: str | None, kwargs: str | None) -> None:
-    """Raise ValidationError unless a task can be made of these, with the options among them."""
+    """Raise ValidationError unless a task can be made of these values, with valid options."""
     try:
         field = "func"
         checked_function(func or "func", "The function of a schedule")
@@ -72,16 +72,16 @@ def validate_call(func: str, hook: str | None, kwargs: str | None) -> None:
         normalize_kwargs(argument_text.parse_kwargs(kwargs))
     except PackageError as error:
         raise ValidationError({field: str(error)}, code=field) from error
-    except ValueError:  # the field's own validator says so
+    except ValueError:  # reported by the validator of the field
         return
 
 
 def validate_functions(func: str, hook: str | None, kwargs: str | None) -> None:
-    """Raise ValidationError unless what a schedule calls may run."""
+    """Raise ValidationError unless ``Q_CLUSTER['functions']`` permits what a schedule calls."""
     if Conf.FUNCTIONS is None:
         return
     calls = {"func": func, "hook": hook}
-    with contextlib.suppress(ValueError, TypeError):  # whose text is refused on its own
+    with contextlib.suppress(ValueError, TypeError):  # reported by the validator of the field
         named = argument_text.parse_kwargs(kwargs)
         calls["kwargs"] = {**named, **(named.get("q_options") or {})}.get("hook")
     reasons = allowed_functions.refusal_reasons(
@@ -99,7 +99,7 @@ def validate_rule(schedule: Any) -> None:
         raise ValidationError({"minutes": _("The type Minutes needs a number above 0.")})
     before = next_run_changes.saved_rule(schedule)
     if before and not next_run_changes.has_changed_rule(schedule, before):
-        return  # one that is over stays as it was
+        return  # an unchanged rule may be over
     try:
         next_run_changes.check_rule(schedule)
     except recurrence.RecurrenceError as error:
