@@ -1,6 +1,6 @@
 """The tables: finished tasks, schedules, parts of iterables, and the ORM broker's queue."""
 
-from django_q.foreign_code import installed_files  # noqa: F401 - logs changes of installed files
+from django_q.foreign_code import installed_files  # noqa: F401 - checks them when imported
 
 # isort: split
 from django_q.execution.hooks import receive as call_hook

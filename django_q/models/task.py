@@ -40,7 +40,7 @@ MAX_HOOK_LENGTH, MAX_UNDONE_LENGTH = 120, 120
 
 
 def hook_with_undone(hook: str, undone: str) -> str:
-    """Write the column ``hook``: the name, then in brackets what could not be done after it ran."""
+    """Write the column ``hook``: the name, then in brackets what was not done after the task."""
     return (
         f"{hook[:MAX_HOOK_LENGTH]}{UNDONE_SEPARATOR}{' '.join(undone.split())[:MAX_UNDONE_LENGTH]}]"
     )

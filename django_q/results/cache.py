@@ -1,10 +1,10 @@
-"""Finished tasks in the cache: those that asked for it with ``cached``.
+"""Results in the cache: of tasks that have the option ``cached``.
 
 A result has a key of its own, ``{list_key}:{task_id}``, as in the predecessors; its value is a
-signed package. A group is a row of numbered keys, each added in one step and holding the id of a
-task, beside the count of them. Nothing is read, changed and written back, so two monitors lose
-nothing to each other, on any cache whose ``add`` is atomic (Redis, Memcached, database, memory).
-A group that a cluster of a predecessor has left is one list of keys; it is read, and never written.
+signed package. A group is a series of numbered keys, each of which is added in one step and holds
+the id of a task, and a key that counts them. No value is read, changed and written back, so two
+monitors overwrite nothing of each other, on any cache whose ``add`` is atomic (Redis, Memcached,
+database, memory). A group of a predecessor's cluster is one list of keys; it is only read.
 """
 
 from __future__ import annotations
@@ -30,50 +30,50 @@ from django_q.results.saving import as_task
 from django_q.servers.connections import cache_of
 from django_q.wire.package import TaskPackage, dotted_name
 
-#: Only the process that writes to them sees what they hold, or nobody does.
+#: Backends whose values only the process that wrote them can read, or none.
 UNSHARED_CACHE_BACKENDS = (
     "django.core.cache.backends.locmem.LocMemCache",
     "django.core.cache.backends.dummy.DummyCache",
 )
 #: Keys of a group that are read at a time.
 GROUP_PAGE_SIZE = 100
-#: Members of a group at most: a count above is none of ours, and would be read up to for ever.
+#: Members of a group at most: a larger count is not of this project, and too many keys to read.
 MAX_GROUP_MEMBERS = 10_000_000
-#: Seconds for which results wait for a cache that takes nothing.
+#: Seconds for which results wait for a cache that accepts nothing.
 CACHE_OUTAGE_SECONDS = 30.0
 #: Seconds above which a result is kept for ever.
 MAX_CACHE_SECONDS = 1e9
-#: What a package has only while it runs.
+#: Keys that a package has only until its task is completed.
 UNCACHED_KEYS = ("ack_id", "leased_until", "handed_back", "resumed")
 
 
 class CacheOutage:
-    """How long the cache has been taking nothing."""
+    """Since when the cache accepts nothing; None while it works."""
 
     since: float | None = None  # monotonic
 
 
 def save(package: TaskPackage, broker: Broker | None = None, waits: bool = False) -> None:
-    """Keep a finished task in the cache, for as long as its ``cached`` says. May be repeated.
+    """Store a finished task in the cache, for as long as its ``cached`` says. May be repeated.
 
-    What the cache refuses, as for its size, is kept as text. Where it takes nothing at all and
-    the caller ``waits``, raises ``StoreUnavailable`` for ``CACHE_OUTAGE_SECONDS``. After that
-    results are lost until it takes something again: it may forget them at any time, and nothing
-    else shall wait for it.
+    A value that the cache refuses, as for its size, is stored as text. Where it accepts nothing
+    at all and the caller ``waits``, raises ``StoreUnavailable`` for ``CACHE_OUTAGE_SECONDS``.
+    After that results are lost until it works again: a cache may drop values at any time anyway,
+    and other tasks must not wait for it.
     """
-    for queue in result_stores(broker):
+    for store in result_stores(broker):
         try:
-            queue.put(package, result_payload(package))
+            store.put(package, result_payload(package))
             CacheOutage.since = None
         except BaseException as refusal:  # whatever a cache raises
             contain_error(refusal)
             if waits:
                 check_away(refusal)
-            put_text(queue, package, refusal)
+            put_text(store, package, refusal)
 
 
 def check_away(error: BaseException) -> None:
-    """Raise ``StoreUnavailable`` where the cache takes nothing, and has not for long."""
+    """Raise ``StoreUnavailable`` in the first ``CACHE_OUTAGE_SECONDS`` of an outage."""
     if takes_results():
         CacheOutage.since = None
         return
@@ -84,7 +84,7 @@ def check_away(error: BaseException) -> None:
 
 
 def takes_results() -> bool:
-    """Whether the cache takes a small value."""
+    """Return True if the cache accepts a small value."""
     try:
         cache_of(Conf.CACHE).set("django_q:probe", "", 1)
     except BaseException as error:
@@ -93,11 +93,11 @@ def takes_results() -> bool:
     return True
 
 
-def put_text(queue: CachedResults, package: TaskPackage, refusal: BaseException) -> None:
-    """Keep a finished task with its values as text, as far as the cache takes that."""
+def put_text(store: CachedResults, package: TaskPackage, refusal: BaseException) -> None:
+    """Store a finished task with its values as text, and log whether that succeeded."""
     func, name = dotted_name(package["func"]), package["name"]
     try:
-        queue.put(package, text_payload(package))
+        store.put(package, text_payload(package))
     except BaseException as error:
         contain_error(error)
         logger.error(
@@ -110,7 +110,7 @@ def put_text(queue: CachedResults, package: TaskPackage, refusal: BaseException)
 
 
 def cache_timeout(cached: Any) -> Any:
-    """Tell for how long to keep a result; what says nothing has it kept as long as any value."""
+    """Return the timeout for an option ``cached``; that of the cache where it has no meaning."""
     if cached is True:
         return None
     try:
@@ -129,10 +129,10 @@ def cache_timeout(cached: Any) -> Any:
 
 
 def result_stores(broker: Broker | None) -> list[CachedResults]:
-    """List where a finished task is kept.
+    """List the stores of cached results that a finished task goes to.
 
-    A cluster with a name of its own keeps it under the name of the project's as well, so that it
-    is found without naming the cluster.
+    A cluster with a name of its own stores it under the name of the project's cluster as well, so
+    that it is found without naming the cluster.
     """
     found = [CachedResults.of(broker)]
     if Conf.CLUSTER_NAME != Conf.PREFIX:
@@ -141,14 +141,14 @@ def result_stores(broker: Broker | None) -> list[CachedResults]:
 
 
 class CachedResults:
-    """Results of the tasks of one queue that are kept in the cache."""
+    """The store of cached results for the tasks of one queue."""
 
     def __init__(self, list_key: str) -> None:
         self.list_key = list_key
 
     @classmethod
     def of(cls, broker: Broker | None = None) -> CachedResults:
-        """Find the results of a broker's tasks; of the one in the settings where none is given."""
+        """Find the store for the queue of a broker; of the broker in the settings for None."""
         return cls((broker or shared_broker()).list_key)
 
     @property
@@ -165,7 +165,7 @@ class CachedResults:
         return f"{self.list_key}:{digest(group_id)}:{number}"
 
     def put(self, package: TaskPackage, value: str) -> None:
-        """Keep a finished task, and have it in its group."""
+        """Store a finished task, and add it to its group."""
         timeout = cache_timeout(package["cached"])
         self.cache.set(self.key(package["id"]), value, timeout)
         if package.get("group"):
@@ -177,11 +177,11 @@ class CachedResults:
         self.cache.add(counter, 0, timeout)
         try:
             number = self.cache.incr(counter)
-        except Exception:  # it went out of the cache just now, or somebody has put junk there
+        except Exception:  # it was evicted just now, or is no number
             self.cache.delete(counter)
             self.cache.add(counter, 1, timeout)
             number = 1
-        # Another took the number where the cache counts in two steps: then the next free one.
+        # A cache that counts in two steps gives a number twice: then take the next free one.
         while not self.cache.add(self.member_key(group_id, number), task_id, timeout):
             number += 1
         self.cache.touch(counter, timeout)
@@ -206,17 +206,17 @@ class CachedResults:
     def get(self, key: str) -> Any:
         """Read a value; None for one that is not there, or that the cache itself can not read.
 
-        Raises what the cache raises where it is away: that is no reason to say that a task has
-        not ended.
+        Raises what the cache raises when it is away: a finished task must not be reported as
+        unfinished then.
         """
         try:
             return self.cache.get(key)
-        except Exception:  # whatever its unpickling raises, or its server says of another type
+        except Exception:  # unpickling failed, or the key has another type on the server
             self.ping()
             return None
 
     def get_many(self, keys: list[str]) -> dict[str, Any]:
-        """Read values, those that can be read."""
+        """Read those values that can be read, by key."""
         try:
             return self.cache.get_many(keys)
         except Exception:
@@ -224,7 +224,7 @@ class CachedResults:
             return {key: self.get(key) for key in keys}
 
     def ping(self) -> None:
-        """Read a key that nobody can have written. Raises what a cache raises that is away."""
+        """Read a key that does not exist. Raises what the cache raises when it is away."""
         self.cache.get(f"{self.list_key}:{uuid4().hex}")
 
     def members(self, group_id: str) -> list[str]:
@@ -233,19 +233,19 @@ class CachedResults:
         return list(dict.fromkeys([*self.predecessor_members(group_id), *ids]))
 
     def predecessor_members(self, group_id: str) -> list[str]:
-        """List the ids of a group's tasks that clusters of a predecessor have done."""
+        """List the ids of a group's tasks that clusters of a predecessor have completed."""
         keys = self.get(self.predecessor_key(group_id, "keys")) if is_safe_key(group_id) else None
         keys = keys if isinstance(keys, (list, tuple)) else ()
         return [key.removeprefix(f"{self.list_key}:") for key in keys if isinstance(key, str)]
 
     def predecessor_key(self, group_id: str, name: str) -> str:
-        """Name what the predecessors keep of a group: its "keys", an iterable's "args"."""
+        """Name a key of the predecessors for a group: "keys", and "args" for an iterable."""
         return f"{self.list_key}:{group_id}:{name}"
 
     def numbered_members(self, group_id: str) -> Iterator[tuple[str, str]]:
         """List the keys of a group's members with the id that each holds.
 
-        Reads on behind the count until a page has none: the count may have been lost.
+        Reads pages beyond the count until one is empty: the count may have been lost.
         """
         known = self.get(self.member_key(group_id, "count"))
         known = known if isinstance(known, int) and known <= MAX_GROUP_MEMBERS else 0
@@ -272,7 +272,7 @@ class CachedResults:
         return sum(not package["success"] for package in self.packages(group_id))
 
     def delete_group(self, group_id: str, tasks: bool = True) -> None:
-        """Delete a group with its results, as a label alone can not be taken off them."""
+        """Delete a group and its results: the cache can not keep these without their group."""
         keys = [self.key(task_id) for task_id in self.members(group_id)]
         keys += [key for key, _ in self.numbered_members(group_id)]
         if is_safe_key(group_id):
@@ -280,12 +280,12 @@ class CachedResults:
         self.cache.delete_many([*keys, self.member_key(group_id, "count")])
 
     def delete(self, task_id: str) -> bool:
-        """Delete a result; whether it was there."""
+        """Delete a result, and return whether it was there."""
         return self.cache.delete(self.key(task_id))
 
 
 def result_payload(package: TaskPackage) -> str:
-    """Sign a finished package; what can not travel in it is replaced by text."""
+    """Sign a finished package; its values are replaced by text where one can not be serialized."""
     try:
         return cached_format.write(unpickled_package(package))
     except BaseException as error:
@@ -310,15 +310,15 @@ def text_payload(package: TaskPackage) -> str:
 
 
 def unpickled_package(package: TaskPackage) -> dict[str, Any]:
-    """Give what is kept of a package."""
+    """Return what is stored of a package, with its pickled values unpickled."""
     return {key: unpickled(item) for key, item in package.items() if key not in UNCACHED_KEYS}
 
 
 def is_safe_key(name: str) -> bool:
-    """Whether a name may be part of a key as it is, on any cache."""
+    """Return True if a name may be part of a key on any cache."""
     return name.isascii() and name.isprintable() and " " not in name
 
 
 def digest(name: str) -> str:
-    """Make a key of a name that may hold what keys may not."""
+    """Hash a name that may contain characters which are not allowed in keys."""
     return md5(name.encode(errors="surrogatepass"), usedforsecurity=False).hexdigest()

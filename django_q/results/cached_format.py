@@ -1,8 +1,8 @@
-"""Finished packages as they are kept in the cache, where anybody may have put anything.
+"""The format of finished packages in the cache, whose values anybody may have written.
 
-A result says in what is signed that it is one, so that nothing else that was signed passes for it.
-Clusters of the predecessors, and of the first releases, do not say so: theirs are told by their
-shape, which is looked at before anything in them is made.
+The signed data of a result has a mark, so that no other signed data is taken for a result.
+Clusters of the predecessors, and of the first releases, write no mark: their results are
+recognised by their keys, which are read before any object in them is unpickled.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from django_q.models import pickle_preview
 from django_q.signing import RESULT_MARK, SERIALIZERS, BadSignature, SignedPackage, is_result
 from django_q.wire.package import TaskPackage
 
-#: What a package has only once it has ended.
+#: Keys that a package has only when its task has ended.
 OUTCOME_KEYS = ("result", "success", "stopped")
 
 
 def write(package: Mapping[str, Any]) -> str:
-    """Sign a finished package as such."""
+    """Sign a finished package, with the mark of a result."""
     return SignedPackage.dumps(package, purpose=RESULT_MARK)
 
 
 def read(value: Any, task_id: str) -> TaskPackage | None:
-    """Read the finished package of a task; None for what is none, or that of another task."""
+    """Read the finished package of a task; None where the value is none, or of another task."""
     if not isinstance(value, (str, bytes)):
         return None
     try:
@@ -46,15 +46,15 @@ def read(value: Any, task_id: str) -> TaskPackage | None:
 
 
 def read_unmarked(data: bytes) -> Any:
-    """Read what does not say that it is a result. Raises ``PackageError`` where it is none."""
-    looks = json.loads(data) if Conf.SERIALIZER == "json" else pickle_preview.read(data)
-    if not isinstance(looks, dict) or any(key not in looks for key in OUTCOME_KEYS):
+    """Read signed data without a mark. Raises ``PackageError`` where it is no result."""
+    preview = json.loads(data) if Conf.SERIALIZER == "json" else pickle_preview.read(data)
+    if not isinstance(preview, dict) or any(key not in preview for key in OUTCOME_KEYS):
         raise PackageError("It is no result of a task.")
     return SERIALIZERS[Conf.SERIALIZER].loads(data)
 
 
 def is_finished(package: Mapping[str, Any], task_id: str) -> bool:
-    """Whether a package is that of a task, and has what a ``Task`` is made of."""
+    """Return True if a package is of this task, and has every value that a ``Task`` needs."""
     names = [package.get(key) for key in ("cluster", "hook")]
     return (
         package.get("id") == task_id
@@ -69,5 +69,5 @@ def is_finished(package: Mapping[str, Any], task_id: str) -> bool:
 
 
 def is_callable_or_name(value: Any) -> bool:
-    """Whether a value names something that can be called, or can be called itself."""
+    """Return True if a value is a callable, or a text that may be the name of one."""
     return isinstance(value, str) or callable(value)

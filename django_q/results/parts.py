@@ -1,4 +1,4 @@
-"""Results of an iterable's items, kept in the database until all of them are there."""
+"""Results of an iterable's items, stored in the database until all items have ended."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from django_q.servers.connections import takes_writes
 from django_q.servers.database_errors import is_busy
 from django_q.wire.package import TaskPackage
 
-#: Parts of an iterable are given up when no item of it has ended for so long.
+#: Parts of an iterable are deleted when no item of it has ended for this long.
 MAX_PART_AGE = timedelta(days=30)
 
 
 def add(packages: Iterable[TaskPackage]) -> None:
-    """Keep the results of items; one that is there already stays as it is.
+    """Save the results of items; one that is saved already is not changed.
 
-    Raises ``StoreUnavailable`` when the database takes none; of what it refuses, as for the size of
-    values, it gets a text.
+    Raises ``StoreUnavailable`` when the database accepts no rows. Values that it refuses, as for
+    their size, are saved as text.
     """
     parts = [as_part(package) for package in packages]
     try:
@@ -43,12 +43,13 @@ def add(packages: Iterable[TaskPackage]) -> None:
 
 
 def add_alone(part: Part) -> None:
-    """Keep the result of one item, as text where the database refuses the values.
+    """Save the result of one item, with its values as text where the database refuses them.
 
-    At last without its place among the others: without a part of each item no iterable is whole.
+    Without its position where that is refused, too: an iterable ends only when each item has a
+    part.
     """
-    for loss, less in PART_REDUCTIONS:
-        less(part)
+    for loss, reduce in PART_REDUCTIONS:
+        reduce(part)
         try:
             write([part])
         except Exception as error:
@@ -69,21 +70,21 @@ def add_alone(part: Part) -> None:
 
 
 def keep_values(part: Part) -> None:
-    """Leave a part as it is."""
+    """Change nothing: a part is first saved as it is."""
 
 
 def values_to_text(part: Part) -> None:
-    """Make text of the values of a part."""
+    """Replace the values of a part by text."""
     part.result = encoded_value(saving.result_text(read(part.result)))
     part.args = encoded_value((saving.result_text(read(part.args)),))
 
 
 def drop_position(part: Part) -> None:
-    """Take its place among the others from a part."""
+    """Remove the position of a part."""
     part.position = None
 
 
-#: What a part may lose, one after the other, and how the log calls that.
+#: How a part is reduced, one step after the other, and how the log says that it is saved.
 PART_REDUCTIONS = (
     ("", keep_values),
     ("as text", values_to_text),
@@ -92,13 +93,13 @@ PART_REDUCTIONS = (
 
 
 def check_away(error: Exception) -> None:
-    """Raise ``StoreUnavailable`` where a failure is no fault of what was to be kept."""
+    """Raise ``StoreUnavailable`` if the database is at fault, and not what was to be saved."""
     if is_busy(error) or not takes_parts():
         raise StoreUnavailable(f"the table of parts of iterables in '{alias()}'") from error
 
 
 def takes_parts() -> bool:
-    """Whether the database takes a part, which does not stay."""
+    """Return True if the database accepts a part; it is written on trial and does not stay."""
     now = stored_time(timezone.now())
     probe = Part(iterable="probe", task="probe", success=True, args=b"", result=b"")
     probe.started = probe.stopped = now
@@ -106,17 +107,17 @@ def takes_parts() -> bool:
 
 
 def alias() -> str:
-    """Name the database of the parts: reads, too, must see what was just written."""
+    """Return the database of the parts: for reads as well, which must see what was just written."""
     return router.db_for_write(Part)
 
 
 def rows() -> QuerySet[Part]:
-    """Give all parts."""
+    """Select all parts."""
     return Part.objects.using(alias())
 
 
 def write(parts: Sequence[Part]) -> None:
-    """Insert rows that are not there."""
+    """Insert parts, except those that exist already."""
     rows().bulk_create(parts, ignore_conflicts=True)
 
 
@@ -135,7 +136,7 @@ def as_part(package: TaskPackage) -> Part:
 
 
 def encoded_value(value: Any) -> bytes:
-    """Write a value, or its ``repr`` where a task has made it into something else."""
+    """Encode a value for a column; its ``repr`` where it can not be pickled."""
     if Conf.SERIALIZER == "json":
         return as_json(unpickled(value)).encode()
     if isinstance(value, PickledValue):
@@ -148,14 +149,16 @@ def encoded_value(value: Any) -> bytes:
 
 
 def read(data: bytes | memoryview) -> Any:
-    """Read a value; where the serializer is JSON, no pickle."""
+    """Decode the value of a column; no pickle where the serializer is JSON."""
     data = bytes(data)
     if data.startswith(JSON_MARK.encode()):
         return from_json(data.decode())
     if Conf.SERIALIZER == "json":
         return UnopenedPickle(b64encode(data).decode())
     value = PickledValue(data).open()
-    return str(value) if isinstance(value, UnreadableValue) else value  # it will be pickled again
+    return (
+        str(value) if isinstance(value, UnreadableValue) else value
+    )  # pickled again when collated
 
 
 def parts_of(iterable: str) -> QuerySet[Part]:
@@ -174,7 +177,7 @@ def is_collated(iterable: str) -> bool:
 def claim(iterable: str, runs: Sequence[str], force: bool) -> bool:
     """Claim to collate an iterable; False when another run of an item has claimed it.
 
-    With ``force`` the other one is taken for dead.
+    With ``force`` its claim is taken over: the other run is presumed dead.
     """
     first = parts_of(iterable).aggregate(pk=Min("pk"))["pk"]
     free = Q() if force else Q(claim=None) | Q(claim__in=runs)
@@ -187,7 +190,7 @@ def delete(iterables: Sequence[str]) -> None:
 
 
 def delete_stale_parts(now: datetime) -> None:
-    """Delete the parts of iterables that lost an item: their queue was emptied, perhaps."""
+    """Delete old parts of iterables that have lost an item, as when their queue was purged."""
     limit = stored_time(now) - MAX_PART_AGE
     oldest = rows().order_by("pk").first()
     if oldest is None or oldest.stopped > limit:

@@ -1,4 +1,4 @@
-"""The one loop in which this project waits for a result."""
+"""Wait for a result by polling: the only such loop in this project."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import TypeVar
 
 Found = TypeVar("Found")
 
-#: Pauses between two looks, in seconds: the first, and the longest.
+#: Seconds between two checks: the first time, and at most.
 MIN_RESULT_POLL_SECONDS, MAX_RESULT_POLL_SECONDS = 0.002, 0.05
-#: Each pause is that many times the one before.
+#: How many times longer each pause is than the one before.
 RESULT_POLL_GROWTH_FACTOR = 1.5
 
 
-def wait_for(look: Callable[[], Found | None], wait: float = 0) -> Found | None:
-    """Look until there is something, and return it; None when it did not come in time.
+def wait_for(find: Callable[[], Found | None], wait: float = 0) -> Found | None:
+    """Call a function until it finds something, and return that; None when the time is over.
 
-    ``wait`` is in milliseconds: 0 looks once, -1 waits for ever. Touches no connection itself.
+    ``wait`` is in milliseconds: 0 calls it once, -1 waits for ever. Uses no connection itself.
     """
     deadline = time.monotonic() + wait / 1000
     pause = MIN_RESULT_POLL_SECONDS
-    while (found := look()) is None:
+    while (found := find()) is None:
         left = deadline - time.monotonic() if wait >= 0 else pause
         if left <= 0:
             return None

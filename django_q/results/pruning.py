@@ -1,8 +1,8 @@
-"""How many finished tasks are kept.
+"""Delete successes beyond ``save_limit``.
 
-Rows that nobody points at are deleted by one statement, in the transaction that saves others.
-Where a model of the project points at ``Task``, or somebody listens to its deletion, Django
-deletes them, in a transaction of its own: what comes of that is no matter of the results.
+Where nothing refers to ``Task`` they are deleted by one statement, in the transaction that saves
+new results. Where a model of the project refers to it, or a receiver is connected to its deletion
+signals, Django deletes them in a transaction of its own: an error there must not undo results.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from django_q.conf import Conf, logger
 from django_q.exceptions import error_summary
 from django_q.models import Success, Task
 
-#: Rows that Django deletes at a time: it may load each of them, and what points at it.
+#: Rows that Django deletes at a time: it may load each of them, and what refers to it.
 MAX_DJANGO_DELETES = 100
-#: Rows that are refused one after the other before the rest is left alone for a while.
+#: Rows whose deletion fails one after the other before pruning pauses for a while.
 MAX_REFUSALS_IN_A_ROW = 3
-#: Seconds of that: at first, and at most.
+#: Seconds of that pause: at first, and at most.
 PRUNING_BACKOFF_SECONDS = (5.0, 600.0)
-#: Rows that were refused and are not tried again, at most.
+#: Rows that are excluded at most because their deletion has failed.
 MAX_REFUSED_IDS = 200
-#: Rows are deleted under one of these names: where somebody listens to that, and to no other.
+#: Rows are deleted by the first of these models whose deletion signals have receivers.
 PRUNED_MODELS = (Task, Success)
 
 
 class PruningFailures:
-    """What could not be deleted of late in this process, and how long to leave the rest alone."""
+    """The rows that this process could not delete recently, and until when pruning pauses."""
 
-    refused_ids: ClassVar[set[str]] = set()  # ids
+    refused_ids: ClassVar[set[str]] = set()
     consecutive_failures = 0
     retry_at = 0.0  # monotonic; when to try again
     backoff_seconds = PRUNING_BACKOFF_SECONDS[0]
-    next_log_at = 0.0  # monotonic; when to say so again
+    next_log_at = 0.0  # monotonic; when to log it again
 
     @classmethod
     def record(cls, ids: list[str], error: Exception) -> None:
-        """Note that rows were refused; where it is so with each, leave all alone for a while."""
+        """Record that rows could not be deleted; pause pruning where that fails repeatedly."""
         now = time.monotonic()
         if len(cls.refused_ids) > MAX_REFUSED_IDS:
             cls.refused_ids.clear()
@@ -62,7 +62,7 @@ class PruningFailures:
 
     @classmethod
     def reset(cls) -> None:
-        """Note that it works."""
+        """Record that rows were deleted: there is no reason to pause any more."""
         cls.consecutive_failures, cls.retry_at, cls.backoff_seconds = (
             0,
             0.0,
@@ -71,19 +71,19 @@ class PruningFailures:
 
 
 def can_delete_directly() -> bool:
-    """Whether rows can be deleted by one statement, and that has not failed of late."""
+    """Return True if rows can be deleted by one statement, and no deletion failed recently."""
     if PruningFailures.retry_at or PruningFailures.refused_ids or next(referring_fields(), None):
         return False
     return not any(map(has_delete_receivers, PRUNED_MODELS))
 
 
 def has_delete_receivers(model: type[Task]) -> bool:
-    """Whether somebody is to be told of the deletion of such rows."""
+    """Return True if receivers are connected to the deletion signals of a model."""
     return pre_delete.has_listeners(model) or post_delete.has_listeners(model)
 
 
 def referring_fields() -> Iterator[Any]:
-    """List the fields of other models that point at ``Task``."""
+    """Yield the relations by which other models refer to ``Task``."""
     for field in Task._meta.get_fields(include_hidden=True):
         if field.auto_created and not field.concrete and (field.one_to_one or field.one_to_many):
             yield field
@@ -100,12 +100,12 @@ def prune_separately(alias: str, at_most: int) -> None:
         if ids:
             delete(ids, alias)
             PruningFailures.reset()
-    except Exception as error:  # whatever a model, a receiver or the database makes of it
+    except Exception as error:  # models and receivers of projects may raise anything
         PruningFailures.record(ids, error)
 
 
 def delete(ids: list[str], alias: str) -> None:
-    """Delete rows; where that fails each alone, so that one that is kept keeps no other."""
+    """Delete rows together; one by one where that fails, so that one failure keeps no other row."""
     try:
         delete_together(ids, alias)
         return
@@ -119,29 +119,29 @@ def delete(ids: list[str], alias: str) -> None:
         except Exception as error:
             refused.append(each)
             if len(refused) == MAX_REFUSALS_IN_A_ROW == ids.index(each) + 1:
-                raise  # it is so with each
+                raise  # the deletion fails for each row
             PruningFailures.record([each], error)
             PruningFailures.consecutive_failures = 0
 
 
 def delete_together(ids: list[str], alias: str) -> None:
-    """Delete rows with what depends on them, and tell those who listen."""
+    """Delete rows by Django, with what depends on them and with the deletion signals."""
     model = next(filter(has_delete_receivers, PRUNED_MODELS), Task)
     with transaction.atomic(using=alias):
         model.objects.using(alias).filter(pk__in=ids).delete()
 
 
 def prune(alias: str, at_most: int) -> None:
-    """Delete successes beyond ``save_limit``, the latest of them first, some at a time.
+    """Delete successes beyond ``save_limit``, the latest of them first, ``at_most`` so many.
 
-    So that a limit that is set on a table of a million rows does not stop the results.
+    A new limit on a table of a million rows must not keep results from being saved.
     """
     if ids := list(surplus(alias, at_most)):
         Task.objects.using(alias).filter(id__in=ids)._raw_delete(alias)
 
 
 def surplus(alias: str, at_most: int) -> Any:
-    """Find the ids of successes beyond ``save_limit`` that nothing keeps."""
+    """Find the ids of successes beyond ``save_limit`` that no other row protects."""
     if Conf.SAVE_LIMIT <= 0:
         return ()
     if Conf.SAVE_LIMIT_PER in ("group", "name", "func"):
@@ -161,18 +161,18 @@ def surplus_of_each(alias: str, column: str) -> QuerySet:
 
 
 def unprotected(rows: QuerySet) -> QuerySet:
-    """Leave out the rows that another one keeps from being deleted."""
+    """Leave out rows that can not be deleted: those that others refer to, or that have failed."""
     if PruningFailures.refused_ids:
         rows = rows.exclude(pk__in=list(PruningFailures.refused_ids))
-    for pointer in referring_fields():
-        if blocks_deletion(pointer) and router.db_for_write(pointer.related_model) == rows.db:
-            referring: QuerySet[models.Model] = pointer.related_model._base_manager.using(rows.db)
-            column = pointer.field.attname
+    for relation in referring_fields():
+        if blocks_deletion(relation) and router.db_for_write(relation.related_model) == rows.db:
+            referring: QuerySet[models.Model] = relation.related_model._base_manager.using(rows.db)
+            column = relation.field.attname
             rows = rows.exclude(Exists(referring.filter(**{column: OuterRef("pk")})))
     return rows
 
 
-def blocks_deletion(pointer: Any) -> bool:
-    """Whether a row that points at another keeps that from being deleted."""
-    is_left = pointer.on_delete is DO_NOTHING and pointer.field.db_constraint
-    return is_left or pointer.on_delete in (PROTECT, RESTRICT)
+def blocks_deletion(relation: Any) -> bool:
+    """Return True if rows that refer to ``Task`` by this relation keep it from being deleted."""
+    is_constrained = relation.on_delete is DO_NOTHING and relation.field.db_constraint
+    return is_constrained or relation.on_delete in (PROTECT, RESTRICT)

@@ -1,4 +1,4 @@
-"""Finished tasks in the database: how they are found, counted and deleted."""
+"""Find, count and delete finished tasks in the database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django_q.models.task import clipped
 
 
 class DatabaseResults:
-    """Results that are rows of ``Task``."""
+    """The store of results that are rows of ``Task``."""
 
     def result(self, task_id: str) -> tuple[Any] | None:
         """Find the result of a task, in a tuple because it may be None itself."""
@@ -42,7 +42,7 @@ class DatabaseResults:
 def tasks_matching(task_id: str) -> QuerySet[Task]:
     """Find tasks by id or name; a name is only looked for where it can not be an id.
 
-    A look by name reads the whole table, and whoever waits looks often.
+    A query by name reads the whole table, and a caller that waits repeats it often.
     """
     if len(task_id) == 32 and task_id.isalnum():
         return Task.objects.filter(id=task_id).order_by()

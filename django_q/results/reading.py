@@ -1,7 +1,7 @@
-"""What became of tasks: results, groups, and waiting for them.
+"""Read results of tasks and groups, and wait for them.
 
-Everywhere ``wait`` is in milliseconds, 0 looks once, -1 waits for ever; ``cached`` looks in the
-cache instead of the database, None does as ``Q_CLUSTER['cached']`` says.
+Everywhere ``wait`` is in milliseconds: 0 reads once, -1 waits for ever. ``cached`` reads the cache
+instead of the database; None means ``Q_CLUSTER['cached']``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from django_q.wire.options import COUNT_TYPE, normalize_option
 
 @dataclass(frozen=True)
 class ResultReader:
-    """Looks for results in one place, and waits for them."""
+    """Reads results from one store, and waits for them."""
 
     store: DatabaseResults | CachedResults
 
@@ -66,11 +66,12 @@ class ResultReader:
         )
 
     def await_group(
-        self, look: Callable[[], Any], group_id: str, wait: float, count: int | None
+        self, find: Callable[[], Any], group_id: str, wait: float, count: int | None
     ) -> Any:
-        """Wait for a number of tasks, without limit unless one is set, or for the first; look.
+        """Wait for ``count`` tasks of a group, or for the first one, and return what is found then.
 
-        None where there are none, as in the predecessors.
+        With ``count`` the wait has no limit unless ``wait`` sets one. Without both nothing is
+        waited for. Returns None where nothing is found, as the predecessors do.
         """
         wait, count = milliseconds(wait), normalize_option("count", count, COUNT_TYPE)
         if wait or count:
@@ -78,26 +79,26 @@ class ResultReader:
         if count is not None:
             wait_for(lambda: self.store.count_group(group_id) >= count or None, wait or -1)
         elif wait:
-            wait_for(lambda: look() or None, wait)
-        found = look()
+            wait_for(lambda: find() or None, wait)
+        found = find()
         is_there = found.exists() if isinstance(found, QuerySet) else bool(found)
         return found if is_there else None
 
 
 def reader(cached: bool | int | None = None, broker: Broker | None = None) -> ResultReader:
-    """Choose where to look."""
+    """Make a reader of the cache or the database, as ``cached`` or the settings say."""
     if Conf.CACHED if cached is None else cached:
         return cache_reader(broker)
     return ResultReader(DatabaseResults())
 
 
 def cache_reader(broker: Broker | None = None) -> ResultReader:
-    """Look in the cache."""
+    """Make a reader of the cache."""
     return ResultReader(cached_results_of(broker))
 
 
 def cached_results_of(broker: Broker | None) -> CachedResults:
-    """Find the results in the cache that a broker's cluster keeps."""
+    """Find the store of cached results for the queue of a broker; None is the default one."""
     return CachedResults.of(normalize_option("broker", broker))
 
 
@@ -107,7 +108,8 @@ def result(
     """Return the result of a task, by its id or name; ``default`` when it has not ended.
 
     The result of a task that failed is the text of its exception. The wait ends when the task
-    has ended, whatever it returned: pass a ``default`` to tell None from nothing.
+    has ended, whatever it returned: pass a ``default`` to distinguish
+    the result None from no result.
     """
     return reader(cached).result(task_id, wait, default)
 
@@ -203,7 +205,7 @@ def delete_group_cached(group_id: str, broker: Broker | None = None) -> None:
 
 
 def delete_cached(task_id: str, broker: Broker | None = None) -> bool:
-    """Delete a result from the cache; whether it was there."""
+    """Delete a result from the cache, and return whether it was there."""
     return cached_results_of(broker).delete(named_task(task_id))
 
 
