@@ -72,7 +72,7 @@ class PruningFailures:
 
 def can_delete_directly() -> bool:
     """Return True if rows can be deleted by one statement, and no deletion failed recently."""
-    if PruningFailures.retry_at or PruningFailures.refused_ids or next(referring_fields(), None):
+    if PruningFailures.retry_at or PruningFailures.refused_ids or next(referring_relations(), None):
         return False
     return not any(map(has_delete_receivers, PRUNED_MODELS))
 
@@ -82,7 +82,7 @@ def has_delete_receivers(model: type[Task]) -> bool:
     return pre_delete.has_listeners(model) or post_delete.has_listeners(model)
 
 
-def referring_fields() -> Iterator[Any]:
+def referring_relations() -> Iterator[Any]:
     """Yield the relations by which other models refer to ``Task``."""
     for field in Task._meta.get_fields(include_hidden=True):
         if field.auto_created and not field.concrete and (field.one_to_one or field.one_to_many):
@@ -164,7 +164,7 @@ def unprotected(rows: QuerySet) -> QuerySet:
     """Leave out rows that can not be deleted: those that others refer to, or that have failed."""
     if PruningFailures.refused_ids:
         rows = rows.exclude(pk__in=list(PruningFailures.refused_ids))
-    for relation in referring_fields():
+    for relation in referring_relations():
         if blocks_deletion(relation) and router.db_for_write(relation.related_model) == rows.db:
             referring: QuerySet[models.Model] = relation.related_model._base_manager.using(rows.db)
             column = relation.field.attname
