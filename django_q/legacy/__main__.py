@@ -30,7 +30,7 @@ exit status:
 """
 PYTHON_SUFFIXES = (".py", ".pyw")
 SKIPPED_FOLDERS = ("__pycache__", "node_modules")
-#: How a file is opened: not by a link, without waiting; not every system knows of that.
+#: How a file is opened: not through a link, and without waiting; some systems lack these flags.
 SAFE_OPEN_FLAGS = (
     getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 )
@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def find_files(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
-    """Yield each file once, with where it really is; directories give their Python files."""
+    """Yield each file once, with its real path; of directories their Python files."""
     seen = set()
     for file, real in (found for path in paths for found in find_files_below(path)):
         if real not in seen:
@@ -76,7 +76,7 @@ def find_files(paths: Sequence[Path]) -> Iterator[tuple[Path, Path]]:
 
 
 def find_files_below(path: Path) -> Iterator[tuple[Path, Path]]:
-    """Find the Python files of a tree, and say which of them are not really in it."""
+    """Find the Python files of a tree; report and skip those that are links out of it."""
     root = real_path(path)
     if not root.is_dir():
         yield path, root
@@ -110,7 +110,7 @@ def is_searched(folder: Path) -> bool:
 
 
 def process_file(path: Path, real: Path, action: str) -> int:
-    """Do what is asked with one file; return an exit status."""
+    """Check, diff or rewrite one file; return an exit status."""
     try:
         data = read(real)
         translation = translate_in_child_process(data, str(path))
@@ -125,10 +125,10 @@ def process_file(path: Path, real: Path, action: str) -> int:
 
 
 def read(real: Path) -> bytes:
-    """Read a regular file. Others are not even opened: a device may do something then."""
+    """Read a regular file. Others are not opened: opening a device may have an effect."""
     if not stat.S_ISREG(os.stat(real).st_mode):
         raise OSError(errno.EINVAL, "It is no regular file")
-    # For what somebody has put in its place meanwhile.
+    # With flags that are safe if it was replaced by something else meanwhile.
     with open(os.open(real, os.O_RDONLY | SAFE_OPEN_FLAGS), "rb") as file:
         return file.read()
 
@@ -147,7 +147,7 @@ def apply_action(path: Path, real: Path, action: str, translation: Translation) 
 
 
 def printable_path(path: Path) -> str:
-    """Spell a path so that any terminal takes it, whatever bytes are in the name."""
+    """Escape the characters of a path that the terminal's encoding does not have."""
     encoding = sys.stdout.encoding or "utf-8"
     return str(path).encode(encoding, "backslashreplace").decode(encoding)
 
@@ -184,8 +184,8 @@ def write(real: Path, data: bytes) -> None:
 def copy_permissions(source: Path, target: str) -> None:
     """Give a file the owner, the access lists and the mode of another.
 
-    In this order, as a change of owner takes the set-uid bits away. They stay away where the
-    owner can not be kept: they would let others run it as somebody else.
+    In this order, as a change of owner takes the set-uid bits away. They are not set
+    again where the owner can not be kept: they would let others run it as another user.
     """
     stats = source.stat()
     mode = stat.S_IMODE(stats.st_mode)

@@ -1,6 +1,6 @@
-"""Translate in a process of its own: a parser can die of a source that is nested deeply.
+"""Translate in a child process: source that is nested deeply can crash Python's parser.
 
-Python 3.10 does, of a sum of a hundred thousand numbers: no exception can be caught then.
+Python 3.10 crashes on a sum of a hundred thousand numbers; there is no exception to catch then.
 """
 
 import os
@@ -11,12 +11,12 @@ from django_q.legacy.translation import Translation, translate
 
 TOO_DEEP_PROBLEM = (
     1,
-    "does not compile: this Python ends while it parses it, as of code nested too deeply",
+    "does not compile: this Python's parser crashes, probably as the code is nested too deeply",
 )
 
 
 def translate_in_child_process(data: bytes, path: str) -> Translation:
-    """Translate as ``translate`` does; a source that ends the process is a problem."""
+    """Translate as ``translate`` does; source that crashes the parser is reported as a problem."""
     if ASYNC_NAME.encode() not in data or not hasattr(os, "fork"):
         return translate(data, path)
     receiving, sending = os.pipe()
@@ -31,7 +31,7 @@ def translate_in_child_process(data: bytes, path: str) -> Translation:
 
 
 def _send(pipe: int, data: bytes, path: str) -> None:
-    """Translate, send the answer, and end this process without a word."""
+    """Translate, send the answer, and end this process without running exit handlers."""
     status = 1
     try:
         answer = pickle.dumps(translate(data, path))

@@ -14,7 +14,7 @@ BYTECODE_VERSION = 1
 
 
 class LegacyLoader(SourceFileLoader):
-    """Loads a module as ever and, only if that fails, with ``async`` as a name."""
+    """Loads a module as usual and, only if that fails, with ``async`` as a name."""
 
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)
@@ -26,7 +26,7 @@ class LegacyLoader(SourceFileLoader):
             data = self.get_data(path)
             if not uses_async_name(data):
                 raise
-        # Outside of the handler: a mistake besides the name is shown without the first error.
+        # Outside of the handler: another mistake in the file is shown without the first error.
         return self._compile(path, data)
 
     def _compile(self, path: str, data: bytes) -> CodeType:
@@ -57,13 +57,13 @@ class LegacyLoader(SourceFileLoader):
 
 
 class LegacyFinder:
-    """Lets the other finders find, and hands what they have found to ``LegacyLoader``."""
+    """Finds modules by the other finders, and has ``LegacyLoader`` load their source files."""
 
     @classmethod
     def find_spec(
         cls, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Find a module as the finders behind this one do."""
+        """Find a module by the finders that follow this one."""
         behind = sys.meta_path.index(cls) + 1 if cls in sys.meta_path else len(sys.meta_path)
         for finder in sys.meta_path[behind:]:
             find_spec = getattr(finder, "find_spec", None)
@@ -89,7 +89,7 @@ def uninstall() -> None:
 
 
 def with_legacy_loader(spec: ModuleSpec) -> ModuleSpec:
-    """Change the loader of a source file, where need be."""
+    """Make ``LegacyLoader`` the loader of a module that is, or may be, written for Django Q 0.x."""
     loader = spec.loader
     if type(loader) is SourceFileLoader:
         spec.loader = LegacyLoader(loader.name, loader.path)
@@ -108,7 +108,7 @@ def is_legacy(path: str) -> bool:
 
 
 def uses_async_name(data: bytes) -> bool:
-    """Is ``async`` a name in this source?"""
+    """Return True if ``async`` is a name in this source."""
     try:
         return bool(read_source(data).offsets)
     except SOURCE_ERRORS:
@@ -116,7 +116,7 @@ def uses_async_name(data: bytes) -> bool:
 
 
 def cache_path(path: str) -> str | None:
-    """Name the file for the bytecode of a source; None where Python caches none."""
+    """Return the path of the bytecode of a source; None where Python caches none."""
     try:
         return cache_from_source(path, optimization=f"async{BYTECODE_VERSION}o{sys.flags.optimize}")
     except NotImplementedError:

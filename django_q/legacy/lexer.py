@@ -1,4 +1,4 @@
-"""Where source says ``async`` and means a name: the lexical half of the translator.
+"""Find the places in source where ``async`` is a name: the lexical half of the translator.
 
 A scanner of its own rather than ``tokenize``, so that every Python reads a file the same way:
 before 3.12 ``tokenize`` takes an f-string for one string, from 3.12 on it refuses sources that

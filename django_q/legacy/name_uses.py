@@ -1,4 +1,4 @@
-"""Whose ``async`` is it? Only what comes from Django Q may be renamed."""
+"""Find out which uses of the name ``async`` may be renamed: only those of Django Q's function."""
 
 import ast
 import re
@@ -24,7 +24,7 @@ BY_HAND_ADVICE = "rename it by hand"
 
 
 class AsyncNameUses:
-    """Judges each use of the name in a tree, by the rules of Python's scopes.
+    """Checks each use of the name in a tree, by the rules of Python's scopes.
 
     ``problems`` holds what must not be renamed, ``strings`` the dotted paths that name the
     ``async`` of some module; both as (line, text).
@@ -36,7 +36,7 @@ class AsyncNameUses:
         self.scopes: list[tuple[ast.AST, Bindings]] = []
         self.visit_scope(tree)
 
-    # Walking: with a list of its own, as expressions may be nested deeper than calls.
+    # Walking: with a list and not by recursion, as expressions may be nested deeper than calls.
 
     def visit_scope(self, scope: ast.AST) -> None:
         self.scopes.append((scope, bindings(scope)))
@@ -64,7 +64,7 @@ class AsyncNameUses:
                 if DOTTED_ASYNC_PATTERN.fullmatch(path) and path not in DJANGO_Q_PATHS:
                     self.strings.add((node.lineno, f"the string '{path}' is left as it is"))
 
-    # Judging
+    # Checking
 
     def check_node(self, node: ast.AST) -> None:
         match node:
@@ -101,7 +101,7 @@ class AsyncNameUses:
             self.check_name_clash(node)
 
     def check_name_clash(self, node: ast.AST) -> None:
-        """Both names in one place would become one: right where both are Django Q's."""
+        """Report an ``async_task`` that is not Django Q's: renaming would make the two one name."""
         origins = self.origins_of_name(ASYNC_TASK_NAME)
         if not origins or not origins <= DJANGO_Q_PATHS:
             text = f"another '{ASYNC_TASK_NAME}' is here: import '{ASYNC_NAME} as' some other name"
@@ -228,12 +228,12 @@ def import_path(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> str:
 
 
 def are_django_q(origins: set[str]) -> bool:
-    """Is it Django Q's? A fallback of the module's own beside the import is no objection."""
+    """Return True if a name is Django Q's; a fallback that its module defines itself may exist."""
     return bool(origins - {LOCAL_ORIGIN}) and origins - {LOCAL_ORIGIN} <= DJANGO_Q_PATHS
 
 
 def is_alias_assignment(node: ast.AST) -> bool:
-    """Is it ``async_task = async``, or the other way round?"""
+    """Return True for ``async_task = async`` and ``async = async_task``."""
     both = (ASYNC_NAME, ASYNC_TASK_NAME)
     match node:
         case ast.Assign(targets=[ast.Name(id=target)], value=ast.Name(id=value)):

@@ -25,7 +25,7 @@ class Source:
 
     @property
     def placeholder(self) -> str:
-        """Name a word as long as ``async`` that is not in the text."""
+        """Find a word as long as ``async`` that does not occur in the text."""
         return next(word for word in map("_{:04x}".format, count()) if word not in self.text)
 
 
@@ -48,7 +48,7 @@ def read_source(data: bytes) -> Source:
 def parse_source(source: Source, path: str) -> ParsedSource:
     """Parse as Python 3.6 would. Raises SyntaxError for what is wrong besides ``async``.
 
-    The parser sees another word in its place, of the same length so that every position in the
+    The parser gets a placeholder in its place, of the same length so that every position in the
     tree is that of the file. Identifiers of a tree may be any text, reserved words too.
     """
     word = source.placeholder

@@ -12,11 +12,11 @@ Remark = tuple[int, str]
 
 @dataclass(frozen=True)
 class Translation:
-    """What became of a file."""
+    """The result of translating a file."""
 
     data: bytes  #: the new content; the old one where there is nothing to do or a problem
     count: int = 0  #: of names that were changed
-    problems: tuple[Remark, ...] = ()  #: (line, text): why it can't be translated
+    problems: tuple[Remark, ...] = ()  #: (line, text): why the file can't be translated
     remarks: tuple[Remark, ...] = ()  #: (line, text): what was left, and is worth a look
 
     @property
@@ -56,7 +56,7 @@ def _translate(data: bytes, path: str) -> Translation:
 
 
 def unchanged_strings(source: Source, path: str) -> tuple[Remark, ...]:
-    """Name the strings of a file that has nothing else: it may patch the name in a module."""
+    """List the strings with the name in a file without other uses: a test may patch that path."""
     if f".{ASYNC_NAME}" not in source.text:
         return ()
     try:
