@@ -1,4 +1,4 @@
-"""What people see of tasks, schedules and the queue."""
+"""The Django admin of tasks, schedules and the ORM broker's queue."""
 
 from django.contrib import admin
 

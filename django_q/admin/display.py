@@ -1,4 +1,4 @@
-"""How values are shown."""
+"""Format values for the pages of the admin."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from django_q.text.representation import (
 )
 
 
-def block(value: Any) -> SafeString:
+def value_block(value: Any) -> SafeString:
     """Show a value as people write it in Python, a text as it is."""
-    return format_html('<pre class="django-q-value">{}</pre>', written(value))
+    return format_html('<pre class="django-q-value">{}</pre>', written_value(value))
 
 
-def written(value: Any) -> str:
-    """Write a value out."""
+def written_value(value: Any) -> str:
+    """Write a value over as many lines as it needs, or why it can not be shown."""
     if error := repr_error(value):
         return _("A %(type)s that can not be shown: %(error)r") % {
             "type": type(value).__name__,
@@ -35,20 +35,20 @@ def written(value: Any) -> str:
     return represent_lines(value)
 
 
-def line(value: Any, length: int = 200) -> str:
+def single_line(value: Any, length: int = 200) -> str:
     """Show a value in a line, a text as it is, and nothing for None."""
     if issubclass(type(value), str):
         return cut_end(str.__str__(value), length)
     return "" if value is None else represent(value, length)
 
 
-def path(dotted: Any) -> SafeString:
+def wrapping_path(dotted: Any) -> SafeString:
     """Show a dotted path so that it may wrap behind a dot or an underscore."""
-    parts = re.findall(r"[^._]*[._]*", line(dotted, 1000) or "-")
+    parts = re.findall(r"[^._]*[._]*", single_line(dotted, 1000) or "-")
     return format_html_join(mark_safe("<wbr>"), "{}", ((part,) for part in parts if part))
 
 
-def moment(time: datetime | None) -> SafeString | str:
+def time_element(time: datetime | None) -> SafeString | str:
     """Show a time to the second, in the current time zone; its date may be on a line above."""
     if time is None:
         return "-"

@@ -1,4 +1,4 @@
-"""Lists that stay fast on tables of millions of rows."""
+"""Lists of the admin that stay fast on tables of millions of rows."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from django.utils.functional import cached_property
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from django_q.admin.display import moment, path
+from django_q.admin.display import time_element, wrapping_path
 from django_q.models import pickle_preview
 
-#: Rows up to which a list tells the exact number.
+#: Rows up to which a list shows the exact number.
 EXACT_COUNT_ROWS = 20_000
 #: Rows beyond which a database that can not estimate stops counting.
 MAX_COUNTED_ROWS = 100_000
-#: A filter offers the values of this many of the latest tasks.
+#: The latest tasks whose values a filter offers.
 FILTER_SAMPLE_ROWS = 1000
 
 
 def rough_count(rows: QuerySet) -> int:
-    """Count rows: exactly up to 20,000, beyond that as far as it costs little.
+    """Count rows: exactly up to 20,000, and not all of them beyond that.
 
-    PostgreSQL's planner knows about how many there are; elsewhere the count ends at 100,000.
+    PostgreSQL's planner gives an estimate; elsewhere the count stops at 100,000.
     """
     rows = rows.order_by()
     if connections[rows.db].vendor == "postgresql":
@@ -42,16 +42,16 @@ def rough_count(rows: QuerySet) -> int:
 
 
 class RoughPaginator(Paginator):
-    """Pages of a list whose length need not be exact."""
+    """A paginator whose number of rows is that of ``rough_count``."""
 
     @cached_property
     def count(self) -> int:
-        """The number of rows, or about."""
+        """The number of rows; where there are many, an estimate or a limit."""
         return rough_count(self.object_list)
 
 
 def small_column(column: str) -> Case:
-    """Select a column where it is small, so that a page of a list has a bounded weight."""
+    """Select a column where it is small, else None: this limits the memory of a page."""
     text = Cast(F(column), TextField())
     return Case(
         When(**{f"{column}_length__lte": pickle_preview.MAX_PREVIEW_LENGTH}, then=text),
@@ -69,17 +69,17 @@ def with_small_column(rows: QuerySet, column: str) -> QuerySet:
 
 
 class DeferringChangeList(ChangeList):
-    """A list that asks its admin for rows without their heavy columns."""
+    """A list whose query leaves out the heavy columns that its admin names."""
 
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet:
-        """Leave out what the list does not show."""
+        """Leave out the columns that the list does not show."""
         return self.model_admin.without_heavy_columns(
             super().get_queryset(request, *args, **kwargs)
         )
 
 
 class WrappingListMixin:
-    """A list whose wide columns may wrap; subclasses go on naming the columns by their fields."""
+    """A list whose wide columns may wrap; subclasses name the columns by their fields."""
 
     shown_as = {
         "func": "shown_func",
@@ -90,37 +90,37 @@ class WrappingListMixin:
     }
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        """Show some fields in another way than Django does."""
+        """Replace the fields in ``shown_as`` by the methods that show them."""
         return [self.shown_as.get(name, name) for name in super().get_list_display(request)]
 
     @admin.display(description=_("function"), ordering="func")
     def shown_func(self, row: Any) -> str:
         """Show the function."""
-        return path(row.func)
+        return wrapping_path(row.func)
 
     @admin.display(description=_("started"), ordering="started")
     def shown_started(self, row: Any) -> str:
         """Show when it was enqueued."""
-        return moment(row.started)
+        return time_element(row.started)
 
     @admin.display(description=_("stopped"), ordering="stopped")
     def shown_stopped(self, row: Any) -> str:
         """Show when it ended."""
-        return moment(row.stopped)
+        return time_element(row.stopped)
 
     @admin.display(description=_("next run"), ordering="next_run")
     def shown_next_run(self, row: Any) -> str:
         """Show when it is due."""
-        return moment(row.next_run)
+        return time_element(row.next_run)
 
     @admin.display(description=_("locked until"), ordering="lock")
     def shown_lock(self, row: Any) -> str:
-        """Show until when it is leased, or put off."""
-        return moment(row.lock)
+        """Show until when it is leased or delayed."""
+        return time_element(row.lock)
 
 
 class LargeTableMixin(WrappingListMixin):
-    """A list of a table that may be large: light rows, no counting, a title that fits."""
+    """A list of a table that may be large: without heavy columns and exact counts of rows."""
 
     paginator = RoughPaginator
     show_full_result_count = False
@@ -128,27 +128,27 @@ class LargeTableMixin(WrappingListMixin):
     list_max_show_all = 500
 
     def without_heavy_columns(self, rows: QuerySet) -> QuerySet:
-        """Leave out what the list does not show."""
+        """Leave out the columns that the list does not show."""
         raise NotImplementedError
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type:
-        """Use the list that asks for light rows."""
+        """Use the list that leaves out heavy columns."""
         return DeferringChangeList
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Name the list by what is in it: there is nothing to be chosen and changed."""
+        """Make the name of the model the title; Django's own asks to select a row to change."""
         title = capfirst(self.model._meta.verbose_name_plural)
         return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Tasks come from code."""
+        """Return False: tasks are enqueued by code."""
         return False
 
 
 class RecentValuesFilter(admin.SimpleListFilter):
     """Filters by a column, offering the values that it has in the latest rows.
 
-    All values of a large table would have to be searched for.
+    To find all values, a large table would have to be read completely.
     """
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> Sequence[tuple]:
@@ -158,7 +158,7 @@ class RecentValuesFilter(admin.SimpleListFilter):
         return [(value, value) for value in sorted((recent | {self.value()}) - {None, ""})]
 
     def value(self) -> str | None:
-        """Tell the value that is chosen."""
+        """Return the value that is chosen."""
         return self.used_parameters.get(self.parameter_name)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:

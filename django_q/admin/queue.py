@@ -1,4 +1,4 @@
-"""The screens of the ORM broker's queue."""
+"""The admin of the ORM broker's queue."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_q.admin.display import badge, block, line, path
+from django_q.admin.display import badge, single_line, value_block, wrapping_path
 from django_q.admin.listing import LargeTableMixin, with_small_column
 from django_q.conf import Conf
 from django_q.models import OrmQ, pickle_preview
 
 
 class QueueAdmin(LargeTableMixin, admin.ModelAdmin):
-    """Tasks in the queue: to look at, to give free, to delete."""
+    """Tasks in the queue: to view, to unlock, to delete."""
 
     list_display = ("id", "key", "name", "group", "func", "state", "lock", "attempts", "task_id")
     list_filter = ("key",)
@@ -32,7 +32,7 @@ class QueueAdmin(LargeTableMixin, admin.ModelAdmin):
         css = {"all": ["django_q/admin.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """Look into the database that is the broker."""
+        """Read the database of the ORM broker."""
         return super().get_queryset(request).using(Conf.ORM or None)
 
     def without_heavy_columns(self, rows: QuerySet) -> QuerySet:
@@ -40,15 +40,15 @@ class QueueAdmin(LargeTableMixin, admin.ModelAdmin):
         return with_small_column(rows.defer("payload"), "payload")
 
     def save_model(self, request: HttpRequest, obj: OrmQ, form: Any, change: bool) -> None:
-        """Change the queue and the lock, in the database that is the broker."""
+        """Save the queue and the lock alone, in the database of the ORM broker."""
         obj.save(using=Conf.ORM, update_fields=["key", "lock"])
 
     def delete_model(self, request: HttpRequest, obj: OrmQ) -> None:
-        """Delete the task from the database that is the broker."""
+        """Delete the task from the database of the ORM broker."""
         obj.delete(using=Conf.ORM)
 
     def package(self, queued: OrmQ) -> dict[str, Any]:
-        """Read what a page shows of a task: in a list no more than a preview."""
+        """Return the package of a task; in a list no more than a preview of it."""
         if not hasattr(queued, "small_payload"):
             return queued.task
         if not hasattr(queued, "previewed"):
@@ -58,43 +58,43 @@ class QueueAdmin(LargeTableMixin, admin.ModelAdmin):
     @admin.display(description=_("name"))
     def name(self, queued: OrmQ) -> str:
         """Show the name of the task."""
-        return line(self.package(queued).get("name"))
+        return single_line(self.package(queued).get("name"))
 
     @admin.display(description=_("group"))
     def group(self, queued: OrmQ) -> str:
         """Show the group of the task."""
-        return line(self.package(queued).get("group"))
+        return single_line(self.package(queued).get("group"))
 
     @admin.display(description=_("function"))
     def func(self, queued: OrmQ) -> str:
         """Show the function of the task; of a large one how large it is."""
         if getattr(queued, "small_payload", "") is None:
             return _("(%d characters)") % queued.payload_length
-        return path(pickle_preview.function_name(self.package(queued).get("func")))
+        return wrapping_path(pickle_preview.function_name(self.package(queued).get("func")))
 
     @admin.display(description=_("task id"))
     def task_id(self, queued: OrmQ) -> str:
         """Show the id of the task."""
-        return line(self.package(queued).get("id"))
+        return single_line(self.package(queued).get("id"))
 
     @admin.display(description=_("state"))
     def state(self, queued: OrmQ) -> str:
-        """Show who has it."""
+        """Show whether it waits, is leased, or is locked until it is due."""
         if queued.lock is None or queued.lock <= timezone.now():
             return badge("quiet", _("Waiting"))
-        return badge("busy", _("In hand") if queued.attempts else _("Locked"))
+        return badge("busy", _("Leased") if queued.attempts else _("Locked"))
 
     @admin.display(description=_("arguments"))
     def call_args(self, queued: OrmQ) -> str:
         """Show the positional arguments."""
-        return block(queued.args())
+        return value_block(queued.args())
 
     @admin.display(description=_("keyword arguments"))
     def call_kwargs(self, queued: OrmQ) -> str:
         """Show the keyword arguments."""
-        return block(queued.kwargs())
+        return value_block(queued.kwargs())
 
     @admin.display(description=_("options"))
     def call_options(self, queued: OrmQ) -> str:
         """Show the options of the task."""
-        return block(queued.q_options())
+        return value_block(queued.q_options())

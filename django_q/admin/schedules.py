@@ -1,4 +1,4 @@
-"""The screens of schedules."""
+"""The admin of schedules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from django_q.admin.display import badge, moment
+from django_q.admin.display import badge, time_element
 from django_q.admin.listing import RoughPaginator, WrappingListMixin
 from django_q.admin.widgets import LongSelect
 from django_q.conf import Conf
@@ -26,31 +26,31 @@ from django_q.models.admin_links import task_admin_url
 from django_q.scheduling.due_runs import run_now
 from django_q.wire import allowed_functions
 
-#: A change of one of these makes the times begin anew.
+#: Fields whose change makes due times be counted from ``next_run`` again.
 TIMING_FIELDS = {"schedule_type", "minutes", "cron", "time_zone", "next_run"}
 
 
-#: Fields that django-q2 has not.
+#: Fields that django-q2 does not have.
 NEW_FIELDS = ("time_zone", "catch_up", "overlap", "paused")
 
-#: The names of all time zones; to find them takes a look into 600 files.
+#: The names of all time zones; cached, because finding them reads 600 files.
 time_zone_names = cache(available_timezones)
 
 
 def pause(schedule: Schedule) -> None:
-    """Pause a schedule."""
+    """Pause a schedule, and save that."""
     schedule.pause()
     schedule.save(update_fields=["paused"])
 
 
 def resume(schedule: Schedule) -> None:
-    """Resume a schedule."""
+    """Resume a schedule, and save that."""
     schedule.resume()
     schedule.save(update_fields=["paused", "error", "claimed", "next_run", "anchor", "repeats"])
 
 
-def with_functions(help_text: Any) -> str:
-    """Name in a help text what may be called, where that is limited."""
+def with_allowed_functions(help_text: Any) -> str:
+    """Add what may be called to a help text, if ``Q_CLUSTER['functions']`` limits that."""
     if Conf.FUNCTIONS is None:
         return help_text
     text = _("Allowed are: %(names)s.") % {
@@ -60,7 +60,7 @@ def with_functions(help_text: Any) -> str:
 
 
 class ScheduleForm(forms.ModelForm):
-    """A schedule, with the time zones to choose from."""
+    """The form of a schedule, with a choice of time zones."""
 
     class Meta:
         widgets = {
@@ -71,7 +71,7 @@ class ScheduleForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name in {"func", "hook"} & self.fields.keys():
-            self.fields[name].help_text = with_functions(self.fields[name].help_text)
+            self.fields[name].help_text = with_allowed_functions(self.fields[name].help_text)
         if "time_zone" in self.fields:
             names = sorted({*time_zone_names(), self.instance.time_zone or ""} - {""})
             choices = [("", _("That of the project")), *((name, name) for name in names)]
@@ -83,7 +83,7 @@ class ScheduleForm(forms.ModelForm):
             self.fields["catch_up"].choices = [empty, *Schedule.CATCH_UP]
 
     def clean(self) -> dict[str, Any]:
-        """Leave what django-q2 has no field for as it is, where a client sends its fields alone."""
+        """Keep ``NEW_FIELDS`` as they are where a client of django-q2 sends a form without them."""
         cleaned = super().clean() or self.cleaned_data
         if self.add_prefix("overlap") not in self.data:
             for name in {*NEW_FIELDS} & {*self.fields}:
@@ -122,7 +122,7 @@ class ScheduleAdmin(WrappingListMixin, admin.ModelAdmin):
         js = ["django_q/schedule.js"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        """Fetch how the last task of each went along with it."""
+        """Select the outcome of each schedule's last task in the same query."""
         last = Task.objects.filter(id=OuterRef("task"))
         return (
             super()
@@ -134,20 +134,20 @@ class ScheduleAdmin(WrappingListMixin, admin.ModelAdmin):
         )
 
     def get_fieldsets(self, request: HttpRequest, obj: Schedule | None = None) -> Any:
-        """Leave the state out until there is one, and the error when there is none."""
+        """Leave out the state of a schedule that is not saved yet, and an error that is empty."""
         if obj is None:
             return self.fieldsets[:-1]
         state = ("state", "error", "get_last_run") if obj.error else ("state", "get_last_run")
         return (*self.fieldsets[:-1], (_("State"), {"fields": state}))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Schedule | None = None) -> Any:
-        """Without croniter no expression can be set."""
+        """Make the cron expression read-only where croniter is not installed."""
         return self.readonly_fields if croniter else (*self.readonly_fields, "cron")
 
     def save_model(
         self, request: HttpRequest, obj: Schedule, form: forms.ModelForm, change: bool
     ) -> None:
-        """Save; a changed rule counts from the next due time on, and its error is past."""
+        """Save; a change of ``TIMING_FIELDS`` clears the error, the claim and the anchor."""
         before = form.initial.get("next_run")
         if before and obj.next_run == before.replace(microsecond=0):
             obj.next_run = before  # the form shows no fractions of a second
@@ -159,7 +159,7 @@ class ScheduleAdmin(WrappingListMixin, admin.ModelAdmin):
         super().save_model(request, obj, form, change)
 
     def response_change(self, request: HttpRequest, obj: Schedule) -> HttpResponse:
-        """Run it, when its page asks for that."""
+        """Run the schedule now if its page was sent by that button."""
         if "_run" in request.POST:
             self.run_now(request, Schedule.objects.filter(pk=obj.pk))
             return HttpResponseRedirect(request.get_full_path())
@@ -188,7 +188,7 @@ class ScheduleAdmin(WrappingListMixin, admin.ModelAdmin):
         self.report_done(request, done, text)
 
     def apply_to_each(self, request: HttpRequest, queryset: QuerySet, step: Callable) -> int:
-        """Do a step with each schedule, naming those it fails with; count the others."""
+        """Call a function with each schedule, show the errors, and count the successful calls."""
         done = 0
         for schedule in queryset:
             try:
@@ -201,13 +201,13 @@ class ScheduleAdmin(WrappingListMixin, admin.ModelAdmin):
         return done
 
     def report_done(self, request: HttpRequest, done: int, text: str) -> None:
-        """Say how many there were."""
+        """Show a message with the number of schedules, unless that is 0."""
         if done:
             messages.success(request, text % done)
 
     @admin.display(description=_("state"))
     def state(self, schedule: Schedule) -> str:
-        """Show whether it will run."""
+        """Show whether the schedule is active, paused, done, or has failed."""
         if schedule.error:
             text = _("Failed") if schedule.paused else _("Trying again")
             return badge("bad", text, schedule.error)
@@ -223,7 +223,7 @@ class ScheduleAdmin(WrappingListMixin, admin.ModelAdmin):
         if schedule.last_stopped is None:
             return _("No record") if schedule.task else ""
         address = task_admin_url(schedule.task, schedule.last_success)
-        return format_html('<a href="{}">{}</a>', address, moment(schedule.last_stopped))
+        return format_html('<a href="{}">{}</a>', address, time_element(schedule.last_stopped))
 
     @admin.display(description=_("success"), boolean=True, ordering="last_success")
     def get_success(self, schedule: Schedule) -> bool | None:

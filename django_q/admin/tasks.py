@@ -1,4 +1,4 @@
-"""The screens of tasks that have ended."""
+"""The admin of finished tasks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, pgettext_lazy
 
-from django_q.admin.display import block, duration, line
+from django_q.admin.display import duration, single_line, value_block
 from django_q.admin.listing import ClusterFilter, GroupFilter, LargeTableMixin, with_small_column
 from django_q.calls.resubmission import resubmit
 from django_q.conf import logger
@@ -24,7 +24,7 @@ TASK_ID_PATTERN = re.compile(r"[0-9a-f]{32}")
 
 
 class EndedTaskAdmin(LargeTableMixin, admin.ModelAdmin):
-    """Tasks that have ended: to look at, to submit again, to delete."""
+    """Finished tasks: to view, to submit again, to delete."""
 
     list_display = ("name", "group", "func", "cluster", "started", "stopped")
     list_filter = (GroupFilter, ClusterFilter)
@@ -54,19 +54,19 @@ class EndedTaskAdmin(LargeTableMixin, admin.ModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet, search_term: str
     ) -> tuple[QuerySet, bool]:
-        """Look an id up by itself, as it names one row."""
+        """Search for an id in its own column alone, as it identifies one row."""
         if TASK_ID_PATTERN.fullmatch(search_term.strip()):
             return queryset.filter(pk=search_term.strip()), False
         return super().get_search_results(request, queryset, search_term)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Task | None = None) -> list[str]:
-        """Nothing about the past can be changed."""
+        """Make all fields read-only: a finished task can not be changed."""
         return [name for _title, options in self.fieldsets for name in options["fields"]]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Name the page by what it shows."""
+        """Make the name of the model the title of the page."""
         context["title"] = capfirst(self.model._meta.verbose_name)
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -74,7 +74,7 @@ class EndedTaskAdmin(LargeTableMixin, admin.ModelAdmin):
         """Save nothing: there is nothing to change."""
 
     def response_change(self, request: HttpRequest, obj: Task) -> HttpResponse:
-        """Submit the task again, when its page asks for that."""
+        """Submit the task again if its page was sent by that button."""
         if "_resubmit" in request.POST:
             self.resubmit_task(request, self.model.objects.filter(pk=obj.pk))
             return self.response_post_save_change(request, obj)
@@ -82,11 +82,12 @@ class EndedTaskAdmin(LargeTableMixin, admin.ModelAdmin):
 
     @admin.action(description=_("Resubmit selected tasks to queue"), permissions=["change"])
     def resubmit_task(self, request: HttpRequest, queryset: QuerySet) -> None:
-        """Enqueue tasks once more; what can not be enqueued is named."""
+        """Enqueue tasks once more, and show an error for each that can not be enqueued."""
         done = 0
         for task in queryset.defer(None):
             try:
-                with transaction.atomic(using=router.db_for_write(Task)):  # the form's goes on
+                # A savepoint, so that a database error leaves the request's transaction usable.
+                with transaction.atomic(using=router.db_for_write(Task)):
                     new_id = resubmit(task)
             except Exception as error:  # the broker's, or that of an argument's class
                 text = _("%(task)s was not resubmitted: %(error)s")
@@ -99,7 +100,7 @@ class EndedTaskAdmin(LargeTableMixin, admin.ModelAdmin):
             messages.success(request, text % done)
 
     def after_resubmit(self, request: HttpRequest, task: Task, new_id: str) -> None:
-        """Keep a note of it with the task."""
+        """Log the new id in the history of the task."""
         self.log_change(request, task, f"Resubmitted as {new_id}.")
 
     @admin.display(description=_("time taken"))
@@ -110,17 +111,17 @@ class EndedTaskAdmin(LargeTableMixin, admin.ModelAdmin):
     @admin.display(description=_("arguments"))
     def call_args(self, task: Task) -> str:
         """Show the positional arguments."""
-        return block(task.args)
+        return value_block(task.args)
 
     @admin.display(description=_("keyword arguments"))
     def call_kwargs(self, task: Task) -> str:
         """Show the keyword arguments."""
-        return block(task.kwargs)
+        return value_block(task.kwargs)
 
     @admin.display(description=_("result"))
     def outcome(self, task: Task) -> str:
         """Show the result."""
-        return block(task.result)
+        return value_block(task.result)
 
 
 class TaskAdmin(EndedTaskAdmin):
@@ -135,21 +136,21 @@ class FailAdmin(EndedTaskAdmin):
     list_display = (*EndedTaskAdmin.list_display, "short_result")
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Take the action by the name it has in Django Q as well."""
+        """Accept the action by its name in Django Q, ``retry_failed``, as well."""
         if request.POST.get("action") == "retry_failed":
             request.POST = request.POST.copy()
             request.POST["action"] = "resubmit_task"
         return super().changelist_view(request, extra_context)
 
     def without_heavy_columns(self, rows: QuerySet) -> QuerySet:
-        """Ask for the text of the exception as it is stored."""
+        """Select the stored text of the exception where it is small."""
         return with_small_column(super().without_heavy_columns(rows), "result")
 
     @admin.display(description=_("result"))
     def short_result(self, task: Task) -> str:
         """Show how the text of the exception begins."""
         text = pickle_preview.read_column(task.small_result)
-        return line(text, 100)
+        return single_line(text, 100)
 
     @admin.action(description=_("Resubmit selected tasks to queue"), permissions=["change"])
     def retry_failed(self, request: HttpRequest, queryset: QuerySet) -> None:
@@ -157,7 +158,7 @@ class FailAdmin(EndedTaskAdmin):
         self.resubmit_task(request, queryset)
 
     def after_resubmit(self, request: HttpRequest, task: Task, new_id: str) -> None:
-        """Delete the failure: the new task tells what became of it."""
+        """Log the new id, and delete the failure: the new task takes its place."""
         self.log_change(request, task, f"Resubmitted as {new_id}.")
         try:
             with transaction.atomic(using=router.db_for_write(Task)):

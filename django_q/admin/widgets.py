@@ -1,4 +1,4 @@
-"""Fields of forms that Django has none for."""
+"""Widgets for forms of the admin that Django does not have."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from django.utils.safestring import SafeString
 
 
 class LongSelect(forms.Select):
-    """A choice among hundreds. Django renders two templates for each: 0.3 s for time zones."""
+    """A select with hundreds of options: Django renders two templates for each, 0.3 s for zones."""
 
     def render(self, name: str, value: Any, attrs: dict | None = None, **_: Any) -> SafeString:
-        """Make the HTML, without templates."""
+        """Render the widget without templates."""
         widget = self.get_context(name, value, attrs)["widget"]
         options = [option for _, group, _ in widget["optgroups"] for option in group]
         rows = (
