@@ -80,7 +80,7 @@ def is_iterable_row(task: Task) -> bool:
     """Return True if a row is that of an iterable, whose arguments are the list of its items.
 
     The arguments of a call are a tuple; as JSON they are a list, too. In that case an iterable
-    is told by two more properties: it has as many results as items, and its id is a UUID of
+    is recognised by two more properties: it has as many results as items, and its id is a UUID of
     version 4, in which no time is encoded as in other ids.
     """
     if not isinstance(task.args, list) or not isinstance(task.result, list):

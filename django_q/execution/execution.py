@@ -56,7 +56,7 @@ def decode(ack_id: Any, payload: str | bytes) -> TaskPackage | UndecodablePayloa
         value = SignedPackage.loads(payload)
     except (BadSignature, DjangoQError) as error:
         return UndecodablePayload(ack_id, payload, str(error))
-    except BaseException as error:  # unpickling bytes of somebody else may raise anything
+    except BaseException as error:  # unpickling foreign bytes may raise anything
         contain_error(error)
         return UndecodablePayload(ack_id, payload, f"It is no signed package: {safe_repr(error)}.")
     try:

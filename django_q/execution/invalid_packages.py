@@ -20,7 +20,7 @@ from django_q.wire.option_types import text
 from django_q.wire.options import normalize_option
 from django_q.wire.package import PACKAGE_OPTIONS, as_args, derived_id
 
-#: A dictionary with one of these keys is meant as a package. A heartbeat has none of them.
+#: A dictionary with one of these keys is taken for a package. A heartbeat has none of them.
 IDENTIFYING_KEYS = frozenset({"id", "func"})
 #: Options that prevent another attempt: the package would be as invalid the next time.
 NO_RETRY_OPTIONS = {"max_attempts": 1, "ack_failure": True}
@@ -33,7 +33,7 @@ class InvalidPackage(dict):
 
 
 def make_invalid_package(value: Any, payload: str | bytes, reason: str) -> InvalidPackage | None:
-    """Make a package that can be recorded as a failure; None if the value is not meant as one.
+    """Make a package that can be recorded as a failure; None if the value is not taken for one.
 
     A value with ``stopped`` is a result from a cache: a failure of the same id would replace it.
     """

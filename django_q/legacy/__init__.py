@@ -7,7 +7,7 @@
 
         legacy.install()
 
-    The modules mean what they meant: ``async`` stays a name in them, also of variables,
+    The modules keep their meaning: ``async`` stays a name in them, also of variables,
     attributes and arguments.
 ``python -m django_q.legacy [--check | --diff | --write] PATH...``
     rewrites them to ``async_task`` for good; see ``--help``.

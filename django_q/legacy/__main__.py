@@ -125,7 +125,7 @@ def process_file(path: Path, real: Path, action: str) -> int:
 
 
 def read(real: Path) -> bytes:
-    """Read a regular file. Others are not opened: opening a device may have an effect."""
+    """Read a regular file. Others are not opened: opening a device can have side effects."""
     if not stat.S_ISREG(os.stat(real).st_mode):
         raise OSError(errno.EINVAL, "It is no regular file")
     # With flags that are safe if it was replaced by something else meanwhile.

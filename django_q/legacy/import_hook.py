@@ -46,7 +46,7 @@ class LegacyLoader(SourceFileLoader):
             code = marshal.loads(data[16:])
         except (OSError, EOFError, ValueError, TypeError):
             return None
-        # The directory may have been moved: tracebacks shall name the file that is there.
+        # The directory may have been moved: tracebacks must name the file at its present path.
         return code if isinstance(code, CodeType) and code.co_filename == path else None
 
     def _header(self, path: str) -> bytes:

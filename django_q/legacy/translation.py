@@ -17,7 +17,7 @@ class Translation:
     data: bytes  #: the new content; the old one where there is nothing to do or a problem
     count: int = 0  #: of names that were changed
     problems: tuple[Remark, ...] = ()  #: (line, text): why the file can't be translated
-    remarks: tuple[Remark, ...] = ()  #: (line, text): what was left, and is worth a look
+    remarks: tuple[Remark, ...] = ()  #: (line, text): what was left, and is worth checking
 
     @property
     def has_changed(self) -> bool:

@@ -40,7 +40,7 @@ class DatabaseResults:
 
 
 def tasks_matching(task_id: str) -> QuerySet[Task]:
-    """Find tasks by id or name; a name is only looked for where it can not be an id.
+    """Find tasks by id or name; a name is only searched for where it can not be an id.
 
     A query by name reads the whole table, and a caller that waits repeats it often.
     """

@@ -63,8 +63,8 @@ class DueSchedules:
     def is_away(self, error: Exception) -> bool:
         """Return True if an error has its cause outside a schedule: in a store, or in the broker.
 
-        A store is away or read-only, or a broker's server refuses commands. The database itself
-        is asked: the class of an error does not tell these from a schedule at fault.
+        A store does not answer or is read-only, or the broker's server refuses commands. The
+        database itself is asked: the class of an error does not show which of these it is.
         """
         for broker in (self.broker, *self.other_brokers.values()):
             if broker.is_away(error) or broker.refusal(error):
@@ -103,7 +103,7 @@ class DueSchedules:
     def enqueue_due_runs(self, schedule: Schedule, now: datetime) -> list[str] | None:
         """Enqueue what is due of a schedule, advance it, and return the ids of the tasks.
 
-        None where another scheduler has claimed it, or somebody has changed it. An invalid one is
+        None where another scheduler has claimed it, or its row was changed. An invalid one is
         paused. Raises what the database and the broker raise, and ``ScheduleNotReady``.
         """
         try:

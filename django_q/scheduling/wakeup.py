@@ -82,7 +82,7 @@ class ScheduleChannel:
         return connections[self.alias]
 
     def has_notify_trigger(self) -> bool:
-        """Return True: ``wake_schedulers`` notifies whoever listens."""
+        """Return True: ``wake_schedulers`` notifies every listener, without a trigger."""
         return True
 
     def notify(self) -> None:
