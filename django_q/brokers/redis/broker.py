@@ -7,15 +7,13 @@ done. Redis 6.2 is the oldest that has the commands.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cached_property
 from itertools import islice, repeat
 from typing import Any
 
 import redis
-from redis.backoff import ExponentialBackoff
 from redis.exceptions import NoPermissionError, NoScriptError
-from redis.retry import Retry
 
 from django_q.brokers.base import (
     DEAD_SUFFIX,
@@ -26,6 +24,7 @@ from django_q.brokers.base import (
 )
 from django_q.brokers.heartbeats import matches_pattern
 from django_q.brokers.redis import scripts
+from django_q.brokers.redis.client import configured_client
 from django_q.brokers.redis.queue_wait import (
     QueueWaitConnection,
     missing_wait_permission,
@@ -39,12 +38,12 @@ from django_q.brokers.redis.refusals import (
     wrong_type_refusal,
 )
 from django_q.brokers.redis.scheduler_wakeup import RedisSchedulerWakeup, publish_schedule_change
+from django_q.brokers.redis.scripts import microseconds
 from django_q.brokers.redis.sender import Sender
 from django_q.brokers.scheduler_wakeup import SchedulerWakeup
 from django_q.conf import Conf, logger
 from django_q.descriptor_wait import wait_until_readable
 from django_q.exceptions import BrokerCommandRefused
-from django_q.servers.connections import connect_redis
 
 #: Seconds that one blocking command waits at most.
 MAX_BLOCK_SECONDS = 30
@@ -52,10 +51,6 @@ MAX_BLOCK_SECONDS = 30
 MAX_VALUES_PER_PUSH = 10_000
 #: Payloads that are looked at in one step for those that have no lease.
 RESTORE_PAGE_SIZE = 1000
-#: What connections time out after, in seconds, unless the settings say so.
-DEFAULT_SOCKET_TIMEOUTS = {"socket_connect_timeout": 5, "socket_timeout": 10}
-#: How often a command is repeated whose connection has failed, and seconds between: at most, first.
-MAX_CONNECTION_RETRIES, RETRY_BACKOFF_SECONDS = 3, (1, 0.1)
 #: Added to a queue's name: see lua/prelude.lua.
 KEY_SUFFIXES = ("", ":running", ":leases", ":tries", ":sequence", DEAD_SUFFIX, ":clock")
 
@@ -173,8 +168,7 @@ class Redis(Broker):
         end = self.wait_deadline(wait)
         while True:
             pause = min(end, self._next_take_at) - time.monotonic()
-            woken = pause > 0 and wait_until_readable([self.wake_fd], 0)
-            if woken:
+            if pause > 0 and wait_until_readable([self.wake_fd], 0):
                 return []
             deliveries = self._wait_and_take(limit, pause) if pause > 0 else self._take(limit)
             if deliveries or end <= time.monotonic():
@@ -235,9 +229,8 @@ class Redis(Broker):
 
     def extend(self, ack_ids: Iterable[str], seconds: float) -> set[str]:
         """Let leases end ``seconds`` from now. Returns those that were stale."""
-        return self._change(
-            scripts.extend, ack_ids, microseconds(seconds), microseconds(max_wait_seconds())
-        )
+        options = (microseconds(seconds), microseconds(max_wait_seconds()))
+        return self._change(scripts.extend, ack_ids, *options)
 
     def release(self, ack_ids: Iterable[str], delay: float = 0, count: bool = True) -> set[str]:
         """Hand deliveries back; what never was an attempt returns to the head of the list."""
@@ -338,30 +331,8 @@ class Redis(Broker):
 
     @staticmethod
     def get_connection(list_key: str | None = None) -> Any:
-        """Make a client that gives up on a server that does not answer."""
-        options = Conf.REDIS
-        if isinstance(options, str):
-            options = {"url": options}
-        return connect_redis(with_defaults(options or {}), Conf.DJANGO_REDIS)
-
-
-def with_defaults(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Add time-outs, and when to try again, where the settings do not have them.
-
-    Never after a time-out: a server that is only slow has pushed what it was sent, and would push
-    it twice.
-    """
-    retry = Retry(
-        ExponentialBackoff(*RETRY_BACKOFF_SECONDS),
-        MAX_CONNECTION_RETRIES,
-        supported_errors=(redis.ConnectionError,),
-    )
-    return {**DEFAULT_SOCKET_TIMEOUTS, "retry": retry, **options}
-
-
-def microseconds(seconds: float) -> int:
-    """Make microseconds of seconds."""
-    return int(seconds * 1_000_000)
+        """Make a client that times out when the server does not answer."""
+        return configured_client()
 
 
 def max_wait_seconds() -> float:

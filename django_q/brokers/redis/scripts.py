@@ -36,8 +36,13 @@ class Script:
             return client.execute_command(*self.eval_command(keys, *args), NEVER_DECODE=True)
 
 
+def microseconds(seconds: float) -> int:
+    """Convert seconds to microseconds, the unit of times in scripts."""
+    return int(seconds * 1_000_000)
+
+
 def read_script(name: str) -> str:
-    """Read the text of a part of a script."""
+    """Read the Lua file of this name, in whichever folder below ``lua`` it is."""
     return next(LUA_FOLDER.rglob(f"{name}.lua")).read_text()
 
 
