@@ -1,4 +1,4 @@
-"""Where django-q2 keeps its signer. Packages are signed in ``django_q.signing``."""
+"""Compatibility: django-q2's module of the signer; see ``django_q.signing`` for packages."""
 
 from django.core.signing import BadSignature, Signer, TimestampSigner, dumps, loads
 

@@ -1,4 +1,4 @@
-"""Where django-q2 keeps the screens in the terminal; their home is ``django_q.monitor``."""
+"""Compatibility: django-q2's module of the terminal screens; see ``django_q.monitor``."""
 
 from django_q.monitor import get_ids, get_process_mb, info, memory, monitor
 

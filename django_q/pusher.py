@@ -1,4 +1,4 @@
-"""Where django-q2 keeps the pusher."""
+"""Compatibility: django-q2's module of the pusher; see ``django_q.processes.pusher``."""
 
 from django_q.processes.pusher import pusher
 

@@ -1,4 +1,4 @@
-"""Where django-q2 keeps the scheduler."""
+"""Compatibility: django-q2's module of the scheduler; see ``django_q.processes.scheduler``."""
 
 from django_q.processes.scheduler import scheduler
 

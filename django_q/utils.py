@@ -1,4 +1,4 @@
-"""Where django-q2 keeps small functions that projects have come to use."""
+"""Compatibility: django-q2's module of small functions that projects have come to use."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def add_years(d: Day, years: int) -> Day:
 
 
 def get_func_repr(func: str | Callable) -> str:
-    """Name a function by the path that it is imported by."""
+    """Give the dotted path from which a function is imported."""
     return dotted_name(func)
 
 
 def localtime(value: datetime | None = None) -> datetime:
-    """Tell a time, or the time it is, in the project's time zone; as it is without ``USE_TZ``."""
+    """Convert a time, or now, to the project's time zone; without ``USE_TZ`` leave it as it is."""
     if settings.USE_TZ:
         return timezone.localtime(value)
     return value or datetime.now()

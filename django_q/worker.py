@@ -1,4 +1,4 @@
-"""Where django-q2 keeps the worker."""
+"""Compatibility: django-q2's module of the worker; see ``django_q.processes.worker``."""
 
 from django_q.processes.worker import rss_check, worker
 

@@ -1,4 +1,4 @@
-"""The public path of the SQS broker, whose home is ``django_q.brokers.sqs.broker``."""
+"""Compatibility: django-q2's module of the SQS broker; see ``django_q.brokers.sqs.broker``."""
 
 from django_q.brokers.sqs.broker import Sqs
 

@@ -1,4 +1,4 @@
-"""The public path of the Redis broker, whose home is ``django_q.brokers.redis.broker``."""
+"""Compatibility: django-q2's module of the Redis broker; see ``django_q.brokers.redis.broker``."""
 
 from django_q.brokers.redis.broker import Redis
 
