@@ -1,4 +1,4 @@
-"""Brokers: where packages wait until a cluster takes them."""
+"""Choose the broker: the queue in which packages wait until a cluster takes them."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from django_q.servers.connections import check_database
 
 __all__ = ["Broker", "Delivery", "get_broker", "leased"]
 
-#: Options of the predecessors whose brokers are not here, with the service each one meant.
+#: Options of the predecessors for which there is no broker here, with the service of each.
 REMOVED_BROKER_SERVICES = {"iron_mq": "IronMQ", "mongo": "MongoDB", "disque_nodes": "Disque"}
 
 
 def get_broker(list_key: str | None = None) -> Any:
-    """Make the broker that ``Q_CLUSTER`` names, for the queue of a cluster of that name.
+    """Make the broker that ``Q_CLUSTER`` configures, for the queue of the cluster ``list_key``.
 
-    Without a name, for the queue of this process's cluster.
+    Without a name, it is for the queue of this process's cluster.
     """
     return broker_class()(list_key)
 
 
 def broker_class() -> type:
-    """Choose by what is set, in this order: broker_class, sqs, orm, and Redis."""
+    """Return the first broker class that is configured: broker_class, sqs, orm, and else Redis."""
     if Conf.BROKER_CLASS:
         return import_string(Conf.BROKER_CLASS)
     if Conf.SQS is not None:
@@ -51,7 +51,7 @@ def broker_class() -> type:
 def redis_broker_for_client(
     client: Any, cluster: str | None = None, list_key: str | None = None
 ) -> Any:
-    """Make a broker on a Redis client, for the queue of a cluster or for the list of that key."""
+    """Make a Redis broker that uses ``client``, for a cluster's queue or a list of any key."""
     from django_q.brokers.redis.broker import Redis
 
     broker = Redis(cluster)
@@ -61,7 +61,7 @@ def redis_broker_for_client(
 
 
 def check_removed_brokers(options: Mapping[str, Any]) -> None:
-    """Raise when the settings name a service that has no broker here."""
+    """Raise ``ImproperlyConfigured`` if the settings name a service that has no broker here."""
     for option in REMOVED_BROKER_SERVICES.keys() & options.keys():
         raise ImproperlyConfigured(
             f"Q_CLUSTER['{option}']: there is no broker for {REMOVED_BROKER_SERVICES[option]}. "
@@ -70,7 +70,7 @@ def check_removed_brokers(options: Mapping[str, Any]) -> None:
 
 
 def adapt_broker(broker: Any) -> Any:
-    """Give a broker that knows leases, wrapping one that was written for django-q2."""
+    """Return a broker that has leases: wrap one whose ``dequeue`` was written for django-q2."""
     if "limit" in inspect.signature(broker.dequeue).parameters:
         return broker
     return BrokerAdapter(broker)

@@ -1,4 +1,4 @@
-"""Brokers with a ``dequeue()`` as of django-q2, made to look like one that knows leases."""
+"""Adapt a broker whose ``dequeue()`` was written for django-q2 to the contract with leases."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from django_q.conf import Conf, logger
 from django_q.descriptor_wait import wait_until_readable
 from django_q.exceptions import short_repr
 
-#: What is asked of the broker inside, where it has it.
+#: Methods that call those of the adapted broker, where it has them.
 DELEGATED_METHODS = """
     enqueue_many enqueue_once release_once_keys delete delete_queue purge_queue fail queue_size
     lock_size dead_size ping set_stat get_stat get_stats scheduler_wakeup refusal
 """.split()
-#: What a driver raises that can not make anything of a receipt, beside errors of Python.
+#: Errors that mean a driver can not use a receipt: those of Python, and others by class name.
 INVALID_RECEIPT_ERRORS = (TypeError, ValueError, AttributeError, LookupError)
 INVALID_RECEIPT_ERROR_NAMES = ("DataError", "ParamValidationError")
 
@@ -26,12 +26,12 @@ INVALID_RECEIPT_ERROR_NAMES = ("DataError", "ParamValidationError")
 class BrokerAdapter(Broker):
     """A broker whose ``dequeue()`` returns (ack_id, payload) pairs, one pair, or None.
 
-    It has leases of its own that can not be extended, and tells neither attempts nor whether a
-    receipt is stale: each delivery counts as the first, and each receipt as good. Whether it
-    delivers again is unknown, so what it has given is run however late that is.
+    Its leases can not be extended, and it reports neither attempts nor whether a receipt is stale:
+    so each delivery counts as the first attempt, and each receipt as valid. Whether it delivers
+    again is unknown, so its deliveries are run however late that is.
 
-    A subclass of a broker of ours may have got its deliveries from that, by ``super().dequeue()``.
-    They are told by their receipts, and keep all that they have.
+    A subclass of one of our brokers may return what ``super().dequeue()`` gave. Such deliveries are
+    recognised by their receipts, and keep lease and attempt.
     """
 
     def __init__(self, broker: Any) -> None:
@@ -47,26 +47,26 @@ class BrokerAdapter(Broker):
 
     @property
     def alias(self) -> str | None:
-        """The database that its queue is in, if it is in one."""
+        """The database of the adapted broker's queue; None where it is in none."""
         return getattr(self.broker, "alias", None)
 
     @property
     def has_exact_sizes(self) -> bool:
-        """Whether its sizes are exact."""
+        """Whether the sizes that the adapted broker gives are exact."""
         return getattr(self.broker, "has_exact_sizes", False)
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
-        """What is raised when the server does not answer."""
+        """The exceptions raised when the server does not answer."""
         return getattr(self.broker, "errors", None) or super().errors
 
     @property
     def notify_schedulers(self) -> Callable[[], None] | None:
-        """Tells schedulers that a schedule was saved, where that goes by the broker's server."""
+        """Notifies schedulers that a schedule was saved; None where the broker has no way."""
         return getattr(self.broker, "notify_schedulers", None)
 
     def enqueue(self, payload: str | bytes, delay: float = 0) -> Any:
-        """Put a payload at the end of the queue; a delay needs a broker that knows them."""
+        """Put a payload at the end of the queue; a delay needs a broker whose method takes one."""
         if delay <= 0:
             return self.broker.enqueue(payload)
         if not accepts_arguments(self.broker.enqueue, payload, delay):
@@ -77,7 +77,7 @@ class BrokerAdapter(Broker):
         return self.broker.enqueue(payload, delay)
 
     def dequeue(self, limit: int = 1, wait: float | None = None) -> list[Delivery]:
-        """Take what the broker gives, asking again until something came in time."""
+        """Call the adapted ``dequeue`` until it returns something, or the wait ends."""
         end = self.wait_deadline(wait)
         while (
             not (given := self._dequeue_once(limit, end)) and (left := end - time.monotonic()) > 0
@@ -88,11 +88,11 @@ class BrokerAdapter(Broker):
         return [as_delivery(each) for each in given]
 
     def _dequeue_once(self, limit: int, end: float) -> list:
-        """Take what there is, and see whether the broker itself waits for it."""
+        """Call the adapted ``dequeue`` once, and find out whether it waits by itself."""
         start = time.monotonic()
         options: dict[str, Any] = {}
         if isinstance(self.broker, Broker):
-            self.broker.wake_fd = self.wake_fd  # it waits, if it derives from one that can
+            self.broker.wake_fd = self.wake_fd  # a subclass of one of our brokers may wait on it
             options = {"limit": limit, "wait": max(0.0, end - start)}
         if not accepts_arguments(self.broker.dequeue, **options):
             options = {}
@@ -112,7 +112,7 @@ class BrokerAdapter(Broker):
         return self.broker.acknowledge_many(own) if own else set()
 
     def _acknowledge(self, ack_id: Any) -> None:
-        """Acknowledge by a receipt that nobody knows the form of; None is none."""
+        """Acknowledge by a receipt of unknown form; None is no receipt."""
         if ack_id is None:
             return
         try:
@@ -123,7 +123,7 @@ class BrokerAdapter(Broker):
                 and type(error).__name__ not in INVALID_RECEIPT_ERROR_NAMES
             ):
                 raise
-            # The server is not away: to try again would be of no use, and hold up all others.
+            # No outage: to try again would not help, and would delay all other receipts.
             logger.error(
                 "%s can not acknowledge the receipt %s that its dequeue() gave: %r",
                 type(self.broker).__name__,
@@ -132,17 +132,17 @@ class BrokerAdapter(Broker):
             )
 
     def extend(self, ack_ids: Iterable, seconds: float) -> set:
-        """Extend the leases of deliveries that came from a broker of ours."""
+        """Extend the leases of deliveries that came from one of our brokers."""
         own, _others = self._split_receipts(ack_ids)
         return self.broker.extend(own, seconds) if own else set()
 
     def release(self, ack_ids: Iterable, delay: float = 0, count: bool = True) -> set:
-        """Hand deliveries back that came from a broker of ours."""
+        """Release deliveries that came from one of our brokers."""
         own, _others = self._split_receipts(ack_ids)
         return self.broker.release(own, delay, count) if own else set()
 
     def read(self, ack_id: Any) -> str | bytes | None:
-        """Give the payload of a delivery that came from a broker of ours."""
+        """Return the payload of a delivery that came from one of our brokers; None of any other."""
         return self.broker.read(ack_id) if self._is_own_receipt(ack_id) else None
 
     def move_to_dead_letters(self, ack_id: Any, payload: str | bytes) -> None:
@@ -153,30 +153,30 @@ class BrokerAdapter(Broker):
             self.fail(ack_id)
 
     def _split_receipts(self, ack_ids: Iterable) -> tuple[list, list]:
-        """Part the receipts of a broker of ours from those of the subclass itself."""
+        """Split receipts into those of our broker and those that the subclass made itself."""
         parts: tuple[list, list] = ([], [])
         for ack_id in ack_ids:
             parts[not self._is_own_receipt(ack_id)].append(ack_id)
         return parts
 
     def _is_own_receipt(self, ack_id: Any) -> bool:
-        """Whether a receipt may be one of the broker of ours that the one inside derives from."""
-        form = getattr(self.broker, "receipt_pattern", None)
-        return bool(form) and isinstance(ack_id, str) and bool(re.fullmatch(form, ack_id))
+        """Return True if a receipt looks like one of our broker, from which the class derives."""
+        pattern = getattr(self.broker, "receipt_pattern", None)
+        return bool(pattern) and isinstance(ack_id, str) and bool(re.fullmatch(pattern, ack_id))
 
     def info(self) -> str:
-        """Name what the broker says it is, or its class."""
+        """Return the adapted broker's description of itself, or the name of its class."""
         info = getattr(self.broker, "info", None)
         return info() if info else type(self.broker).__name__
 
     def close(self) -> None:
-        """Drop the connections, if the broker knows how."""
+        """Close the connections, if the adapted broker can."""
         if close := getattr(self.broker, "close", None):
             close()
 
 
 def accepts_arguments(function: Callable, *args: Any, **kwargs: Any) -> bool:
-    """Tell whether a function can be called with these arguments."""
+    """Return True if a function can be called with these arguments."""
     try:
         inspect.signature(function).bind(*args, **kwargs)
     except TypeError:
@@ -185,7 +185,7 @@ def accepts_arguments(function: Callable, *args: Any, **kwargs: Any) -> bool:
 
 
 def as_list(given: Any) -> list:
-    """List what a ``dequeue()`` has given: pairs or deliveries, only one of them, or nothing."""
+    """Make a list of what a ``dequeue()`` returned: pairs or deliveries, only one, or nothing."""
     if not given:
         return []
     is_one = isinstance(given, tuple) and not isinstance(given[0], (tuple, list))
@@ -193,7 +193,7 @@ def as_list(given: Any) -> list:
 
 
 def as_delivery(given: Any) -> Delivery:
-    """Make a delivery of what a ``dequeue()`` has given."""
+    """Make a delivery of one (receipt, payload) or (receipt, payload, attempt)."""
     if isinstance(given, Delivery):
         return given
     if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
@@ -205,7 +205,7 @@ def as_delivery(given: Any) -> Delivery:
 
 
 def delegated_method(name: str) -> Callable:
-    """Make the method that asks the broker inside, or does as all do where that has none."""
+    """Make a method that calls the adapted broker's, or ``Broker``'s where that has none."""
     default = getattr(Broker, name)
 
     def method(self: BrokerAdapter, *args: Any, **kwargs: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What a broker does, in words and in the defaults that an old one gets by."""
+"""The contract of brokers, with defaults for those that only have the methods of django-q2."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from django_q.conf import Conf
 from django_q.exceptions import BrokerCommandRefused
 from django_q.servers.connections import cache_of, redis_errors
 
-#: Seconds that ``dequeue`` waits unless told: who can not be woken gets an answer soon. When it is
-#: called again it looks anew, whatever it was told of meanwhile.
+#: Seconds that ``dequeue`` waits by default, without and with a ``wake_fd``: a caller that can not
+#: be woken gets an answer soon. The next call asks the queue anew, whatever notifications came.
 DEQUEUE_WAIT_SECONDS, WAKEABLE_WAIT_SECONDS = 1, 45
-#: Added to a queue's name: where packages go that can not be read.
+#: Added to a queue's name: the dead-letter queue, for packages that can not be read.
 DEAD_SUFFIX = ":dead"
 
 
 class Delivery(NamedTuple):
-    """A payload that is leased to whoever took it."""
+    """A payload that is leased to the process that took it."""
 
-    #: The receipt, new for each delivery: a later delivery makes it stale.
+    #: The receipt, another for each delivery: a later delivery makes it stale.
     ack_id: Any
     #: A signed package, as it was enqueued.
     payload: str | bytes
@@ -46,26 +46,28 @@ class Broker:
     acknowledged, extended or released it by then, it is delivered again with ``attempt + 1`` and
     a new ``ack_id``. A stale ``ack_id`` changes nothing; methods say which ones were stale.
 
-    Errors of a server that does not answer are those of its driver, named in ``errors``; callers
-    retry.
+    When the server does not answer, the errors of its driver are raised, which ``errors`` names;
+    callers retry.
 
-    A subclass may know no more than ``enqueue``, ``dequeue`` and ``acknowledge``. Where one of a
-    broker of ours overrides a method of the predecessors alone, what does it for many calls that.
+    A subclass may define no more than ``enqueue``, ``dequeue`` and ``acknowledge``. Where a
+    subclass of one of our brokers overrides only a method of the predecessors, the methods that
+    do the same for many call that one: see ``dependent_methods``.
     """
 
-    #: Deliveries that one ``dequeue`` can give; None for any number.
+    #: The most deliveries that one ``dequeue`` returns; None for any number.
     max_batch: int | None = None
-    #: Whether ``queue_size`` and ``lock_size`` are exact, so that zeros mean that all has ended.
+    #: Whether ``queue_size`` and ``lock_size`` are exact, so that two zeros mean: all has ended.
     has_exact_sizes = False
-    #: Whether a delivery comes again when its lease has ended.
+    #: Whether a payload is delivered again when its lease has ended.
     redelivers = True
-    #: Whether ``release`` can hand back what was no attempt.
+    #: Whether ``release`` can release a delivery without counting it as an attempt.
     has_uncounted_release = False
-    #: Tells schedulers that a schedule was saved, where that goes by the broker's server.
+    #: Notifies schedulers that a schedule was saved; None where the broker's server has no way.
     notify_schedulers: Callable[[], None] | None = None
-    #: How a receipt of its own looks, as a regular expression; None where that can not be told.
+    #: Regular expression that its own receipts match; None where they have no known form.
     receipt_pattern: str | None = None
-    #: Since when the server has been asked for deliveries, where it answers at once; monotonic.
+    #: When the query for deliveries began that is running now, where the server answers at once;
+    #: monotonic, infinite while none runs.
     query_started_at = math.inf
     #: A file descriptor that ends a wait when it becomes readable.
     wake_fd: int | None = None
@@ -75,37 +77,37 @@ class Broker:
         install_dependent_methods(cls)
 
     def id_of(self, ack_id: Any) -> Any:
-        """Give what ``delete`` is called with for a receipt."""
+        """Return the argument with which ``delete`` deletes the payload of a receipt."""
         return ack_id
 
     def scheduler_wakeup(self) -> SchedulerWakeup | None:
-        """Make what wakes a scheduler, where that goes by the broker's server."""
+        """Make the scheduler's wake-up; None where the broker's server has no way to notify."""
         return None
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
-        """What is raised when the server does not answer, beside errors of the database."""
+        """The exceptions raised when the server does not answer, beside those of the database."""
         return (*redis_errors(), OSError)
 
     def refusal(self, error: BaseException) -> str | None:
-        """Say what the server has refused and the cure; None where the error is no refusal.
+        """Explain what the server refused, and how to permit it; None where nothing was refused.
 
-        A refusal is no outage: it lasts until somebody mends something. Nothing was changed.
+        A refusal is no outage: it lasts until somebody changes a setting. The queue is unchanged.
         """
         return str(error) if isinstance(error, BrokerCommandRefused) else None
 
     def prepare(self) -> None:
-        """Get ready to be taken from, when a cluster starts.
+        """Prepare the queue for a cluster that starts.
 
         Raises ``BrokerCommandRefused`` when the server would refuse what a cluster needs.
         """
 
     def is_away(self, error: BaseException) -> bool:
-        """Whether an error passes: the server is away, or takes nothing for now."""
+        """Return True if an error is temporary: the server is away, or refuses writes for now."""
         return isinstance(error, (OperationalError, InterfaceError, *self.errors))
 
     def is_writable(self) -> bool:
-        """Ask the server whether it takes what is written to it."""
+        """Ask the server whether it accepts writes."""
         return bool(self.ping())
 
     def __init__(self, list_key: str | None = None) -> None:
@@ -125,18 +127,18 @@ class Broker:
 
     @cached_property
     def cache(self) -> Any:
-        """The cache where results go that are kept out of the database."""
+        """The cache for results that are not saved in the database."""
         return self.get_cache()
 
     def __getstate__(self) -> tuple:
-        # Only the name travels: a child makes its own connections.
+        # Connections are not pickled: a child process makes its own.
         return self.list_key, self._info
 
     def __setstate__(self, state: tuple) -> None:
         self.list_key, self._info = state
 
     def wait_deadline(self, wait: float | None) -> float:
-        """Say until when ``dequeue`` waits, on the monotonic clock."""
+        """Return when a ``dequeue`` that begins now must end, on the monotonic clock."""
         if wait is None:
             wait = (
                 DEQUEUE_WAIT_SECONDS
@@ -148,7 +150,7 @@ class Broker:
     def enqueue(self, payload: str | bytes, delay: float = 0) -> Any:
         """Put a payload at the end of the queue, deliverable after ``delay`` seconds.
 
-        Returns an id of the broker's own making.
+        Returns an id that the broker chooses.
         """
         raise NotImplementedError
 
@@ -159,13 +161,13 @@ class Broker:
     def enqueue_once(self, payload: str | bytes, key: str) -> bool:
         """Enqueue unless a payload was under that key before; False when one was.
 
-        A broker that can not remember enqueues, and a caller that asks again may do so twice.
+        A broker that can not keep keys enqueues each time: a call that is repeated enqueues twice.
         """
         self.enqueue(payload)
         return True
 
     def release_once_keys(self, keys: Iterable[str]) -> None:
-        """Let go of keys of ``enqueue_once``, within the hour: nobody will ask for them again."""
+        """Delete keys of ``enqueue_once`` within the hour: no call will use them again."""
 
     def dequeue(self, limit: int = 1, wait: float | None = None) -> list[Delivery]:
         """Take up to ``limit`` deliveries, waiting ``wait`` seconds for the first.
@@ -187,9 +189,9 @@ class Broker:
         return set()
 
     def release(self, ack_ids: Iterable, delay: float = 0, count: bool = True) -> set:
-        """Hand deliveries back, to be delivered again after ``delay`` seconds.
+        """Release deliveries, to be delivered again after ``delay`` seconds.
 
-        Without ``count`` they were no attempts. Returns those that were stale.
+        Without ``count`` they do not count as attempts. Returns those that were stale.
         """
         return set()
 
@@ -198,15 +200,15 @@ class Broker:
         return self.acknowledge(ack_id)
 
     def read(self, ack_id: Any) -> str | bytes | None:
-        """Give the payload of a delivery; None when it is stale."""
+        """Return the payload of a delivery; None when it is stale."""
         return None
 
     def move_to_dead_letters(self, ack_id: Any, payload: str | bytes) -> None:
-        """End a delivery that can not be read, and keep its payload aside."""
+        """End a delivery that can not be read, and keep its payload in the dead-letter queue."""
         self.fail(ack_id)
 
     def dead_size(self) -> int:
-        """Count the payloads that were buried."""
+        """Count the payloads in the dead-letter queue."""
         return 0
 
     def queue_size(self) -> int:
@@ -249,7 +251,7 @@ class Broker:
 
     @cached_property
     def heartbeats(self) -> Heartbeats:
-        """Where a broker keeps heartbeats that has no place for them: the database."""
+        """The heartbeats: in the database, unless a broker has a place of its own for them."""
         return Heartbeats()
 
     def set_stat(self, key: str, value: str, timeout: float) -> None:
@@ -257,19 +259,19 @@ class Broker:
         self.heartbeats.set(key, value, timeout)
 
     def get_stat(self, key: str) -> str | bytes | None:
-        """Give a heartbeat; None when it is past its time."""
+        """Return a heartbeat; None when it has expired."""
         return self.heartbeats.get(key)
 
     def get_stats(self, pattern: str) -> list[str | bytes]:
-        """Give the heartbeats whose keys begin so, as ``django_q:default:cluster:*``.
+        """Return the heartbeats whose keys match, as ``django_q:default:cluster:*``.
 
-        Only the last character stands for more than itself: a name may have stars and brackets.
+        Only a star at the end is a wildcard: a name may contain stars and brackets.
         """
         return self.heartbeats.find(pattern)
 
     @staticmethod
     def get_cache() -> Any:
-        """Give the cache that ``Q_CLUSTER['cache']`` names."""
+        """Return the cache that ``Q_CLUSTER['cache']`` names."""
         return cache_of(Conf.CACHE)
 
     @staticmethod

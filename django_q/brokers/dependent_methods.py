@@ -1,7 +1,8 @@
-"""Subclasses of a broker that override what the predecessors have, and no more.
+"""Make broker methods call what a subclass overrides.
 
-They know ``enqueue`` and ``acknowledge`` of one payload. What does the same for many, or as a part
-of something, must call theirs: such methods are put over those of the class they derive from.
+A subclass written for a predecessor overrides ``enqueue`` or ``acknowledge`` for one payload.
+Methods that do the same for many payloads, or as one of their steps, must call the override: so
+``install_dependent_methods`` replaces those that the subclass inherits by the ones in here.
 """
 
 from __future__ import annotations
@@ -14,21 +15,21 @@ from django.db import transaction
 
 from django_q.conf import Conf
 
-#: Seconds for which a key of ``enqueue_once`` is kept, and then still when it may be forgotten:
-#: longer than a process that was held up at the wrong moment.
+#: Seconds for which a key of ``enqueue_once`` is kept, and for which it stays after its release:
+#: longer than a process may be suspended between the check of the key and the push.
 ONCE_KEY_SECONDS, ONCE_KEY_GRACE_SECONDS = 30 * 86400, 3600
 
 
 def enqueue_many(self: Any, payloads: Iterable[str | bytes]) -> list:
-    """Enqueue payloads one by one, with the method of the subclass: in a database all or none."""
+    """Enqueue payloads one by one by the subclass's method; in a database all of them or none."""
     with queue_transaction(self):
         return [self.enqueue(payload) for payload in payloads]
 
 
 def enqueue_once(self: Any, payload: str | bytes, key: str) -> bool:
-    """Enqueue with the method of the subclass, unless there is a mark for the key; whether it did.
+    """Enqueue by the subclass's method unless the key has a mark. Returns False when it has.
 
-    In Redis the mark comes last: who dies before it may enqueue again, and loses nothing.
+    In Redis the mark is set last: a process that dies before may enqueue twice, but loses nothing.
     """
     mark = self.mark(key) if hasattr(self, "mark") else None
     if hasattr(self, "alias"):
@@ -46,19 +47,19 @@ def enqueue_once(self: Any, payload: str | bytes, key: str) -> bool:
 
 
 def queue_transaction(self: Any) -> AbstractContextManager:
-    """Open a transaction where the queue is in a database."""
+    """Open a transaction on the queue's database; do nothing where the queue is in none."""
     return transaction.atomic(self.alias) if hasattr(self, "alias") else nullcontext()
 
 
 def acknowledge_many(self: Any, ack_ids: Iterable) -> set:
-    """Acknowledge one by one, with the method of the subclass. Returns those that were stale."""
+    """Acknowledge one by one by the subclass's method. Returns those that were stale."""
     return {ack_id for ack_id in ack_ids if self.acknowledge(ack_id) is False}
 
 
 def acknowledge_by_deleting(self: Any, ack_ids: Iterable) -> set:
-    """Acknowledge with the ``delete`` of the subclass, as the predecessors do.
+    """Acknowledge by the subclass's ``delete``, as the predecessors do.
 
-    That may delete whatever holds the id, so those that are stale are sorted out before.
+    ``delete`` takes the id of a payload and ignores leases, so stale receipts are left out first.
     """
     stale = self.extend(ack_ids := list(ack_ids), Conf.RETRY)
     for ack_id in ack_ids:
@@ -68,11 +69,11 @@ def acknowledge_by_deleting(self: Any, ack_ids: Iterable) -> set:
 
 
 def move_to_dead_letters(self: Any, ack_id: Any, payload: str | bytes) -> None:
-    """End what can not be read with the ``fail`` of the subclass, as the predecessors do."""
+    """End a delivery that can not be read by the subclass's ``fail``, as the predecessors do."""
     self.fail(ack_id)
 
 
-#: By method: another that has to call it, and how.
+#: By the name of a method: the methods that have to call it, and functions that do.
 DEPENDENT_METHODS: dict[str, tuple[tuple[str, Callable], ...]] = {
     "enqueue": (("enqueue_many", enqueue_many), ("enqueue_once", enqueue_once)),
     "acknowledge": (("acknowledge_many", acknowledge_many),),
@@ -82,7 +83,7 @@ DEPENDENT_METHODS: dict[str, tuple[tuple[str, Callable], ...]] = {
 
 
 def install_dependent_methods(cls: type) -> None:
-    """Let the methods of a class that do the same for many call what it overrides."""
+    """Give a subclass the functions above for methods that depend on one it overrides."""
     for name, callers in DEPENDENT_METHODS.items():
         for caller, method in callers:
             if mro_position(cls, name) < mro_position(cls, caller):
@@ -90,5 +91,5 @@ def install_dependent_methods(cls: type) -> None:
 
 
 def mro_position(cls: type, name: str) -> int:
-    """Tell where in the order of its bases a class finds a method."""
+    """Return the index in the method resolution order at which a class finds a method."""
     return next(number for number, base in enumerate(cls.__mro__) if name in vars(base))

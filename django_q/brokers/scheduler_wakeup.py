@@ -1,28 +1,28 @@
-"""What wakes a scheduler when schedules have changed."""
+"""Wake a scheduler when schedules have changed: the interface, and the default without a way."""
 
 from __future__ import annotations
 
 from typing import Any
 
-#: Seconds between two looks of a scheduler that hears of changes, and of one that does not.
+#: Seconds between two checks by a scheduler that is notified of changes, and by one that is not.
 NOTIFIED_CHECK_INTERVAL, UNNOTIFIED_CHECK_INTERVAL = 60.0, 5.0
 
 
 class SchedulerWakeup:
-    """Wakes a scheduler when schedules have changed; this one knows of no way."""
+    """Wakes a scheduler when schedules have changed. This one never does: it only polls."""
 
-    #: Seconds after which to look whatever was heard.
+    #: Seconds after which the scheduler checks without having been notified.
     check_interval = UNNOTIFIED_CHECK_INTERVAL
 
     def listen(self) -> None:
-        """Get ready before a look, so that what changes behind it is heard."""
+        """Start to listen, before schedules are checked: so no change after the check is missed."""
 
     def sources(self) -> list[Any]:
-        """List what becomes readable with a message."""
+        """List the sockets or descriptors that become readable when a notification arrives."""
         return []
 
     def drain(self) -> None:
-        """Read the messages that have arrived."""
+        """Read the notifications that have arrived; after that the sources are not readable."""
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""

@@ -1,7 +1,7 @@
-"""The queue in Redis, or in Valkey: a list to which producers push, and what is leased beside it.
+"""The queue in Redis or Valkey: a list to which producers push, and keys of what is leased.
 
-Every change of more than one key is a Lua script (folder ``lua``), so a crash leaves nothing half
-done. Redis 6.2 is the oldest that has the commands.
+Each change of more than one key is a Lua script (folder ``lua``), so a crash leaves no change half
+done. Redis 6.2 is the oldest version that has all commands.
 """
 
 from __future__ import annotations
@@ -45,18 +45,18 @@ from django_q.conf import Conf, logger
 from django_q.descriptor_wait import wait_until_readable
 from django_q.exceptions import BrokerCommandRefused
 
-#: Seconds that one blocking command waits at most.
+#: The most seconds that one blocking command waits.
 MAX_BLOCK_SECONDS = 30
-#: Values that one command pushes.
+#: The most payloads that one command pushes.
 MAX_VALUES_PER_PUSH = 10_000
-#: Payloads that are looked at in one step for those that have no lease.
+#: Payloads that one step of ``restore`` checks.
 RESTORE_PAGE_SIZE = 1000
 #: Added to a queue's name: see lua/prelude.lua.
 KEY_SUFFIXES = ("", ":running", ":leases", ":tries", ":sequence", DEAD_SUFFIX, ":clock")
 
 
 class Redis(Broker):
-    """A queue in Redis. ``list_key`` is the whole key of its list, once it is made."""
+    """A queue in Redis. Once it is made, ``list_key`` is the full key of its list."""
 
     def __init__(self, list_key: str | None = None) -> None:
         super().__init__(list_key)
@@ -65,31 +65,31 @@ class Redis(Broker):
 
     has_exact_sizes, has_uncounted_release, receipt_pattern = True, True, r"\d[\d.-]*"
     notify_schedulers = staticmethod(publish_schedule_change)
-    #: Until then, on the monotonic clock, there is nothing to take unless it is pushed.
+    #: Monotonic. Before that time only a push can bring something to take.
     _next_take_at = 0.0
-    #: The last heartbeat's key that is in the index for sure.
+    #: The key of the last heartbeat, which is known to be in the index.
     _indexed_key = ""
 
     def refusal(self, error: BaseException) -> str | None:
-        """Say what Redis has refused, a permission or a key of the wrong type, and the cure."""
+        """Explain what Redis refused: a command without permission, or a key of the wrong type."""
         return super().refusal(error) or refusal_of(error, self.list_key)
 
     def prepare(self) -> None:
-        """Find out what the server would refuse, and put back what an earlier release has lost."""
-        commands, wrong = self._run(scripts.check_permissions, *REQUIRED_COMMANDS)
-        told = [wrong_type_refusal(key.decode()) for key in wrong]
+        """Check what the server would refuse, and put back payloads that have lost their lease."""
+        commands, wrong_type_keys = self._run(scripts.check_permissions, *REQUIRED_COMMANDS)
+        refusals = [wrong_type_refusal(key.decode()) for key in wrong_type_keys]
         if commands:
-            told.append(commands_refusal(command.decode() for command in commands))
-        if told:
-            raise BrokerCommandRefused(" ".join(told))
+            refusals.append(commands_refusal(command.decode() for command in commands))
+        if refusals:
+            raise BrokerCommandRefused(" ".join(refusals))
         if error := missing_wait_permission(self.connection, self.keys[4]):
-            text = "%s is looked at once a second, as nothing can be waited for. %s"
+            text = "%s is polled once a second, as this user may not wait for it. %s"
             logger.warning(text, self.list_key, self.refusal(error))
         if count := self.restore():
             logger.warning("%s payloads without a lease were put back on %s", count, self.list_key)
 
     def restore(self) -> int:
-        """Put payloads back that have no lease; how many. No script of this release leaves any."""
+        """Put payloads back on the list that an earlier release left without a lease; how many."""
         cursor, count = b"0", 0
         while True:
             cursor, found = self._run(
@@ -100,37 +100,37 @@ class Redis(Broker):
                 return count
 
     def scheduler_wakeup(self) -> SchedulerWakeup:
-        """Make what wakes a scheduler."""
+        """Make the scheduler's wake-up, a subscription."""
         return RedisSchedulerWakeup()
 
     @cached_property
     def keys(self) -> tuple[str, ...]:
-        """The keys of the queue, as lua/prelude.lua has them."""
+        """The keys of the queue, in the order of lua/prelude.lua."""
         return tuple(self.list_key + part for part in KEY_SUFFIXES)
 
     def enqueue(self, payload: str | bytes, delay: float = 0) -> Any:
-        """Push a payload; returns the length of the list, or the id of a delayed one."""
+        """Push a payload. Returns the length of the list, or the id of a delayed payload."""
         if delay > 0:
             return self._delay(payload, microseconds(delay), microseconds(max_wait_seconds()))
         return self._send(("RPUSH", self.list_key, payload))
 
     @property
     def _sender(self) -> Sender:
-        """What pushes: it belongs to a client, which may be replaced."""
+        """The sender of pushes. It belongs to a client, so another client gets another one."""
         sender = vars(self).get("sender")
         if sender is None or sender.client is not self.connection:
             sender = self.sender = Sender(self.connection)
         return sender
 
     def _delay(self, *args: Any) -> bytes:
-        """Put a payload among the leased ones."""
+        """Add a payload whose lease, held by nobody, ends when it is due."""
         try:
             return self._send(scripts.enqueue_delayed.evalsha_command(self.keys, *args))
         except NoScriptError:
             return self._send(scripts.enqueue_delayed.eval_command(self.keys, *args))
 
     def _send(self, *commands: tuple) -> Any:
-        """Send what enqueues; the error of what is refused says how to mend it."""
+        """Send commands that enqueue; the error of a refusal says how to permit them."""
         try:
             return self._sender.send(*commands)
         except redis.ResponseError as error:
@@ -139,7 +139,7 @@ class Redis(Broker):
             raise
 
     def enqueue_many(self, payloads: Iterable[str | bytes]) -> list:
-        """Push payloads in one command, or in one transaction when they are many."""
+        """Push payloads in one command, or many of them in one transaction."""
         remaining = iter(payloads)
         chunks = list(iter(lambda: list(islice(remaining, MAX_VALUES_PER_PUSH)), []))
         if not chunks:
@@ -148,19 +148,19 @@ class Redis(Broker):
         return list(range(length - sum(map(len, chunks)) + 1, length + 1))
 
     def enqueue_once(self, payload: str | bytes, key: str) -> bool:
-        """Push a payload and set a mark for its key, unless the mark is there; whether it did."""
+        """Push a payload and set a mark for ``key``. Returns False when the mark exists already."""
         keys = (self.list_key, self.mark(key))
         return bool(scripts.enqueue_once.run(self.connection, keys, payload, ONCE_KEY_SECONDS))
 
     def release_once_keys(self, keys: Iterable[str]) -> None:
-        """Let the marks of keys of ``enqueue_once`` go, within the hour."""
+        """Let the marks of keys of ``enqueue_once`` expire within the hour."""
         with self.connection.pipeline(transaction=False) as pipeline:
             for key in keys:
                 pipeline.expire(self.mark(key), ONCE_KEY_GRACE_SECONDS)
             pipeline.execute()
 
     def mark(self, key: str) -> str:
-        """Name the mark of a key of ``enqueue_once``."""
+        """Return the Redis key of the mark for a key of ``enqueue_once``."""
         return f"{self.list_key}:once:{key}"
 
     def dequeue(self, limit: int = 1, wait: float | None = None) -> list[Delivery]:
@@ -175,35 +175,35 @@ class Redis(Broker):
                 return deliveries
 
     def _take(self, limit: int) -> list[Delivery]:
-        """Take what is there."""
+        """Take up to ``limit`` deliveries without waiting."""
         return self._deliveries(self._run(scripts.take, limit, microseconds(Conf.RETRY)), limit)
 
     def _deliveries(self, taken: list, limit: int) -> list[Delivery]:
-        """Read what a take gave, and note when to look again if that is all there was."""
-        nearest, again, first, new = taken
+        """Read the reply of the take script, and note when there may be more to take."""
+        next_end, redelivered, first, new = taken
         receipts = map(str, range(first, first + len(new)))
         deliveries = list(map(Delivery, receipts, new, repeat(1)))
-        if again:
-            old = zip(again[0::3], again[1::3], again[2::3], strict=True)
+        if redelivered:
+            old = zip(redelivered[0::3], redelivered[1::3], redelivered[2::3], strict=True)
             deliveries[:0] = [Delivery(ack_id.decode(), *rest) for ack_id, *rest in old]
-        due = nearest / 1e6 if nearest >= 0 else MAX_BLOCK_SECONDS
+        due = next_end / 1e6 if next_end >= 0 else MAX_BLOCK_SECONDS
         is_all = len(deliveries) < limit
         self._next_take_at = time.monotonic() + min(due, max_wait_seconds()) if is_all else 0
         return deliveries
 
     def _wait_and_take(self, limit: int, seconds: float) -> list[Delivery]:
-        """Wait until there is something to take, or for a time; then take what is there."""
-        line = self._wait_connection
-        if line is None:
+        """Wait until a payload is pushed, or for some seconds; then take deliveries."""
+        connection = self._wait_connection
+        if connection is None:
             wait_shortly(self.connection, self.list_key, seconds, self.wake_fd)
             return self._take(limit)
         take = scripts.take.evalsha_command(self.keys, limit, microseconds(Conf.RETRY))
-        done = False
+        is_done = False
         try:
-            taken = line.take(self.list_key, take, seconds, self.wake_fd)
-            done = taken != []
+            taken = connection.take(self.list_key, take, seconds, self.wake_fd)
+            is_done = taken != []
         finally:
-            if not done:
+            if not is_done:
                 self._close_wait_connection()
         if taken == []:
             return []
@@ -211,13 +211,13 @@ class Redis(Broker):
 
     @cached_property
     def _wait_connection(self) -> QueueWaitConnection | None:
-        """A connection of its own, for commands that block."""
+        """A separate connection for commands that block; None where a wait could not be ended."""
         return open_wait_connection(self.connection)
 
     def _close_wait_connection(self) -> None:
-        """Drop the connection that blocks."""
-        if line := vars(self).pop("_wait_connection", None):
-            line.disconnect_client()
+        """Close the connection for commands that block."""
+        if connection := vars(self).pop("_wait_connection", None):
+            connection.disconnect_client()
 
     def acknowledge(self, ack_id: str) -> bool:
         """End a delivery for good; False when it was stale."""
@@ -233,20 +233,20 @@ class Redis(Broker):
         return self._change(scripts.extend, ack_ids, *options)
 
     def release(self, ack_ids: Iterable[str], delay: float = 0, count: bool = True) -> set[str]:
-        """Hand deliveries back; what never was an attempt returns to the head of the list."""
+        """Release deliveries; those that never were an attempt return to the head of the list."""
         options = (microseconds(delay), microseconds(max_wait_seconds()), int(count))
         return self._change(scripts.release, ack_ids, *options)
 
     def read(self, ack_id: str) -> bytes | None:
-        """Give the payload of a delivery; None when it is stale."""
+        """Return the payload of a delivery; None when it is stale."""
         return self._run(scripts.read, ack_id)
 
     def move_to_dead_letters(self, ack_id: str, payload: str | bytes) -> None:
-        """End a delivery, and keep its payload in the list ``{list_key}:dead``."""
+        """End a delivery, and move its payload to the list ``{list_key}:dead``."""
         self._run(scripts.move_to_dead_letters, payload, ack_id)
 
     def dead_size(self) -> int:
-        """Count the payloads that were buried."""
+        """Count the payloads in the dead-letter queue."""
         return self.connection.llen(self.list_key + DEAD_SUFFIX)
 
     def queue_size(self) -> int:
@@ -258,9 +258,9 @@ class Redis(Broker):
         return self._run(scripts.sizes)[1]
 
     def delete_queue(self) -> int:
-        """Delete the queue with all that is in it but what was buried.
+        """Delete the queue with all that is in it, but not its dead letters.
 
-        Numbers go on where they were, so a receipt from before stays stale.
+        Ids continue where they were, so a receipt from before stays stale.
         """
         return self.connection.delete(*self.keys[:4])
 
@@ -273,7 +273,7 @@ class Redis(Broker):
         return bool(self._run(scripts.delete, ack_id))
 
     def ping(self) -> bool:
-        """Say whether the server answers."""
+        """Return True when the server answers; raise its error otherwise."""
         return self.connection.ping()
 
     def info(self) -> str:
@@ -288,7 +288,7 @@ class Redis(Broker):
         return self._info
 
     def close(self) -> None:
-        """Drop the connections; they are made again when needed."""
+        """Close the connections; they are opened again when needed."""
         self._close_wait_connection()
         if sender := vars(self).pop("sender", None):
             sender.close()
@@ -297,21 +297,21 @@ class Redis(Broker):
         super().close()
 
     def set_stat(self, key: str, value: str, timeout: float) -> None:
-        """Keep a heartbeat for ``timeout`` seconds, with its key in an index beside them."""
+        """Keep a heartbeat for ``timeout`` seconds, and its key in the index of heartbeats."""
         client = self.connection
         lifetime = int(timeout * 1000)  # milliseconds
-        # One command a heartbeat: only the first, or the first after a pause, finds no old one.
+        # One command for each heartbeat, but for the first, or the first after a pause.
         old = client.execute_command("SET", key, value, "PX", lifetime, "GET", NEVER_DECODE=True)
         if old is None or key != self._indexed_key:
             client.sadd(Conf.Q_STAT, key)
             self._indexed_key = key
 
     def get_stat(self, key: str) -> bytes | None:
-        """Give a heartbeat; None when it is past its time."""
+        """Return a heartbeat; None when it has expired."""
         return self.connection.execute_command("GET", key, NEVER_DECODE=True)
 
     def get_stats(self, pattern: str) -> list[bytes]:
-        """Give the heartbeats whose keys begin so, as ``django_q:default:cluster:*``."""
+        """Return the heartbeats whose keys match, as ``django_q:default:cluster:*``."""
         found = scripts.stats.run(self.connection, (Conf.Q_STAT,))
         pairs = zip(found[0::2], found[1::2], strict=True)
         return [
@@ -319,11 +319,11 @@ class Redis(Broker):
         ]
 
     def _run(self, script: scripts.Script, *args: Any) -> Any:
-        """Run a script on the keys of this queue."""
+        """Run a script with the keys of this queue. Returns its reply."""
         return script.run(self.connection, self.keys, *args)
 
     def _change(self, script: scripts.Script, ack_ids: Iterable[str], *options: int) -> set[str]:
-        """Run a script on deliveries. Returns those that were stale."""
+        """Run a script on some deliveries. Returns the receipts that were stale."""
         ack_ids = list(ack_ids)
         if not ack_ids:
             return set()
@@ -336,8 +336,8 @@ class Redis(Broker):
 
 
 def max_wait_seconds() -> float:
-    """Say how long a wait may last without a look at the leases, in seconds.
+    """Return the seconds that a wait may last before the leases are checked.
 
-    A lease that is taken meanwhile ends after that, as ``retry`` seconds are the shortest.
+    A lease that another cluster takes meanwhile does not end before: it lasts ``retry`` seconds.
     """
     return min(MAX_BLOCK_SECONDS, Conf.RETRY)

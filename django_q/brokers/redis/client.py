@@ -21,7 +21,7 @@ RETRY_BACKOFF_SECONDS = (1, 0.1)
 
 
 def configured_client() -> Any:
-    """Connect to Redis as the settings say, with time-outs that they need not name."""
+    """Connect to Redis as the settings say, with time-outs where they have none."""
     options = Conf.REDIS
     if isinstance(options, str):
         options = {"url": options}

@@ -1,4 +1,4 @@
-"""A connection to Redis on which a cluster waits for its queue."""
+"""Wait for a payload on the list in Redis, on a connection that another descriptor can wake."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from redis.exceptions import NoPermissionError, NoScriptError, ResponseError
 
 from django_q.descriptor_wait import wait_until_readable
 
-#: Seconds after which a server that should have answered is taken for gone.
+#: Seconds for an answer that is overdue, before the server counts as unreachable.
 REPLY_GRACE_SECONDS = 5
-#: Seconds of a wait that nothing can end, or of one in place of a command that is refused.
+#: Seconds of a wait that nothing can end, or that replaces a command that is refused.
 SHORT_WAIT_SECONDS = 1
 
 
 class QueueWaitConnection:
-    """A connection of its own, for a command that blocks."""
+    """A connection for blocking commands, which another connection of the client can end."""
 
     def __init__(self, client: Any) -> None:
-        self.unblocking_client = client  # whose other connections end the command
+        self.unblocking_client = client  # on its other connections the blocking command is ended
         self.client = client.client()
         self.connection = self.client.connection
         try:
@@ -29,12 +29,13 @@ class QueueWaitConnection:
             raise
 
     def take(self, key: str, take: tuple, seconds: float, wake_fd: int | None) -> Any:
-        """Wait until a list has something, then run a command; gives its reply.
+        """Wait until a list has something, then run the script ``take``. Returns its reply.
 
         None when the server does not know the script, and ``[]`` when the wait was ended.
 
-        The list is moved onto itself, which takes nothing, and the command is sent along with
-        that: the server runs it the moment something comes, or never when this process is killed.
+        An element of the list is moved to where it is, which changes nothing. The script is sent
+        along with that command: the server runs it as soon as something is pushed, and does not
+        run it if this process is killed before.
         """
         connection = self.connection
         connection.send_packed_command(
@@ -56,9 +57,10 @@ class QueueWaitConnection:
         return taken
 
     def await_reply(self, timeout: float, wake_fd: int | None) -> bool:
-        """Wait for a reply; ``wake_fd`` ends the blocking command that is waited for.
+        """Wait for a reply; when ``wake_fd`` becomes readable, end the blocking command.
 
-        False where this user may not do that. To hang up ends the command as well.
+        Returns False where this user may not end it: then the caller closes the connection, which
+        ends it too.
         """
         ready = wait_until_readable([self.connection._sock, wake_fd], timeout)
         if self.connection._sock in ready:
@@ -74,16 +76,16 @@ class QueueWaitConnection:
         return True
 
     def disconnect_client(self) -> None:
-        """Drop the connection: nobody knows what is on its way."""
+        """Close the connection: a reply may be under way that nobody will read."""
         self.connection.disconnect()
         self.client.close()
 
 
 def open_wait_connection(client: Any) -> QueueWaitConnection | None:
-    """Make a connection to wait on; None where a wait could not be ended.
+    """Open a connection to wait on; None where a wait could not be ended.
 
-    So it is with a client of several servers, and with a user who may not ask for the number by
-    which a connection is woken.
+    That is so for a client of several servers, and for a user who may not ask for the id of a
+    connection, by which another one unblocks it.
     """
     if not hasattr(client, "client"):
         return None
@@ -94,7 +96,10 @@ def open_wait_connection(client: Any) -> QueueWaitConnection | None:
 
 
 def missing_wait_permission(client: Any, key: str) -> NoPermissionError | None:
-    """Find out what a user may not do that waits. ``key`` holds no list, so nothing is moved."""
+    """Return the error of a user who may not wait; None of one who may.
+
+    ``key`` must not be a list, so that the command moves nothing.
+    """
     try:
         client.execute_command(*blocking_command(key, 0.001), NEVER_DECODE=True)
     except NoPermissionError as error:
@@ -110,21 +115,21 @@ def missing_wait_permission(client: Any, key: str) -> NoPermissionError | None:
 
 
 def wait_shortly(client: Any, key: str, seconds: float, wake_fd: int | None) -> None:
-    """Wait a second at most until a list has something."""
+    """Wait until a list has something, for a second at most."""
     seconds = min(seconds, SHORT_WAIT_SECONDS)
     try:
         client.execute_command(*blocking_command(key, seconds), NEVER_DECODE=True)
-    except ResponseError:  # the take that follows tells what is wrong
+    except ResponseError:  # the take that follows raises the reason
         wait_until_readable([wake_fd], seconds)
 
 
 def blocking_command(key: str, seconds: float) -> tuple:
-    """Give the command that waits until a list has something, and leaves it there."""
+    """Return the command that waits until a list has something, and leaves it there."""
     # Zero would mean for ever.
     return ("BLMOVE", key, key, "LEFT", "LEFT", max(round(seconds, 3), 0.001))
 
 
 def has_deliveries(taken: list) -> bool:
-    """Whether the reply to a take has deliveries."""
-    _, again, _, new = taken
-    return bool(again or new)
+    """Return True if the reply of the take script contains deliveries."""
+    _, redelivered, _, new = taken
+    return bool(redelivered or new)

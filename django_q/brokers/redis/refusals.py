@@ -1,7 +1,7 @@
-"""What Redis refuses, in words that say how to mend it.
+"""Explain what Redis refuses, and how to permit it.
 
-A refusal is no outage: it does not pass by itself. Redis says which command a user may not run; a
-script of ours adds the command and the key at which it was refused, see lua/error_wrapper.lua.
+A refusal is no outage: it does not end by itself. Redis names the command that a user may not run;
+our scripts add the command and the key at which they were refused, see lua/error_wrapper.lua.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Iterable
 
 from redis import exceptions
 
-#: What passes by itself: the server is full, loads, is a replica, can not write to its disk ...
+#: Codes of errors that end by themselves: the server is full, loads, is a replica ...
 TRANSIENT_REDIS_CODES = (
     "OOM LOADING BUSY READONLY MISCONF MASTERDOWN NOREPLICAS CLUSTERDOWN TRYAGAIN MOVED ASK "
     "NOSCRIPT UNBLOCKED"
 ).split()
-#: Errors of redis-py with one of these codes, which it cuts off.
+#: Errors of redis-py for some of these codes: it removes the code from their text.
 TRANSIENT_REDIS_ERRORS = (
     exceptions.OutOfMemoryError,
     exceptions.ReadOnlyError,
@@ -27,10 +27,10 @@ TRANSIENT_REDIS_ERRORS = (
     exceptions.MovedError,
     exceptions.TryAgainError,
 )
-#: What begins the words below.
+#: The beginning of each text below, by which a refusal is recognised.
 REFUSAL_PREFIX = "Redis: "
-#: Commands that a cluster must be allowed to run, in scripts, with arguments for
-#: lua/check_permissions.lua.
+#: Commands that a cluster must be allowed to run in scripts, with the arguments with which
+#: lua/check_permissions.lua tries them.
 REQUIRED_COMMANDS = (
     "EXISTS",
     "GET",
@@ -50,21 +50,21 @@ REQUIRED_COMMANDS = (
     "ZRANGEBYSCORE 0 0",
     "ZREM 0",
 )
-#: The end of what a script of ours says, and what servers say of a command of its own.
+#: How errors of our scripts end, and what servers write of a command outside of scripts.
 FAILED_COMMAND_PATTERN = re.compile(r", at '([^']*)' of '(.*)'", re.S)
 DENIED_COMMAND_PATTERN = re.compile(r"to run the '([^']+)' command")
 
 
 def refusal_of(error: BaseException, key: str) -> str | None:
-    """Say what a server has refused, and the cure; None where it is no refusal.
+    """Explain what a server has refused, and how to permit it; None where it is no refusal.
 
-    ``key`` is that of the queue, for errors that name none.
+    ``key`` is that of the queue, for errors that name no key.
     """
     text = str(error)
     if REFUSAL_PREFIX in text:
         return text[text.index(REFUSAL_PREFIX) :]
     if isinstance(error, (exceptions.AuthenticationError, exceptions.AuthorizationError)):
-        return f"{REFUSAL_PREFIX}this user is not let in ({text}). See Q_CLUSTER['redis']."
+        return f"{REFUSAL_PREFIX}the login is refused ({text}). See Q_CLUSTER['redis']."
     if not isinstance(error, exceptions.ResponseError) or isinstance(error, TRANSIENT_REDIS_ERRORS):
         return None
     if text.split(" ", 1)[0] in TRANSIENT_REDIS_CODES:
@@ -75,14 +75,14 @@ def refusal_of(error: BaseException, key: str) -> str | None:
     if text.startswith("WRONGTYPE"):
         return wrong_type_refusal(at[2] if at else key)
     if isinstance(error, exceptions.ExecAbortError):
-        return None  # for a reason that is told with another command
+        return None  # another command's error has the reason
     if "unknown command" in text.lower():
         return f"{REFUSAL_PREFIX}{text.strip()}. Redis 6.2 is the oldest that knows all commands."
     return f"{REFUSAL_PREFIX}a command is refused: {text}"
 
 
 def permission_refusal(text: str, at: re.Match | None, key: str) -> str:
-    """Say which permission a user lacks."""
+    """Explain which permission a user lacks: for keys, for a channel or for a command."""
     if re.search(r"\bkeys?\b", text[: at.start()] if at else text):
         return missing_permission(f"use the keys of {key}", f"~{key.removesuffix('q')}*")
     if "channel" in text:
@@ -92,21 +92,21 @@ def permission_refusal(text: str, at: re.Match | None, key: str) -> str:
 
 
 def commands_refusal(commands: Iterable[str]) -> str:
-    """Say which commands a user may not run."""
-    # Redis 6.2 does not say which part of CLIENT: a waiting connection is woken by its number.
+    """Explain which commands a user may not run."""
+    # Redis 6.2 does not name the subcommand of CLIENT: we use ID, to unblock a waiting connection.
     commands = sorted({"client|id" if each == "client" else each for each in commands})
     return missing_permission(
         f"run {', '.join(commands)}", " ".join(f"+{each}" for each in commands)
     )
 
 
-def missing_permission(what: str, words: str) -> str:
-    """Say what a user may not do, and what its ACL lacks."""
-    return f"{REFUSAL_PREFIX}this user may not {what}. Add to its ACL: {words}"
+def missing_permission(what: str, rules: str) -> str:
+    """Write what a user may not do, and the rules that its ACL lacks."""
+    return f"{REFUSAL_PREFIX}this user may not {what}. Add to its ACL: {rules}"
 
 
 def wrong_type_refusal(key: str) -> str:
-    """Say which key holds what does not belong there."""
+    """Explain which key holds a value of another type than ours."""
     return (
         f"{REFUSAL_PREFIX}the key '{key}' holds a value of the wrong type, which something else "
         "has put there. Rename or delete it."

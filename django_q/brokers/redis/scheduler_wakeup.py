@@ -1,4 +1,4 @@
-"""How a scheduler hears by Redis that a schedule was saved."""
+"""Notify schedulers by a Redis channel that a schedule was saved."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from django_q.brokers.scheduler_wakeup import (
 from django_q.conf import Conf, logger
 from django_q.servers.connections import connect_redis
 
-#: Seconds between two attempts to listen.
+#: Seconds between two attempts to subscribe.
 SUBSCRIBE_RETRY_INTERVAL = 5.0
-#: A late message costs less than a caller who waits: one try, of a second at most.
+#: A late notification costs less than a caller that waits: one attempt, of a second at most.
 MESSAGE_CLIENT_OPTIONS = {
     "socket_connect_timeout": 1,
     "socket_timeout": 1,
@@ -32,12 +32,12 @@ MESSAGE_CLIENT_OPTIONS = {
 
 
 def schedules_channel() -> str:
-    """Name the channel on Redis, which is the same for all clusters of a project."""
+    """Return the name of the channel, which all clusters of a project share."""
     return f"django_q:{Conf.PREFIX}:schedules"
 
 
 def publish_schedule_change() -> None:
-    """Publish the message on Redis. Never raises."""
+    """Notify schedulers that a schedule has changed. Never raises."""
     try:
         message_client().publish(schedules_channel(), "")
     except (RedisError, OSError) as error:
@@ -46,39 +46,39 @@ def publish_schedule_change() -> None:
 
 
 def message_client() -> Any:
-    """Give this process's client for messages."""
+    """Return this process's client for notifications."""
     return cached_message_client(os.getpid(), str(Conf.REDIS), Conf.DJANGO_REDIS)
 
 
 @lru_cache(maxsize=4)
 def cached_message_client(*settings_key: Any) -> Any:
-    """Make a client and keep it, for this process and these settings."""
+    """Make a client once for each process and each value of the settings that it depends on."""
     options = {"url": Conf.REDIS} if isinstance(Conf.REDIS, str) else dict(Conf.REDIS or {})
     return connect_redis({**options, **MESSAGE_CLIENT_OPTIONS}, Conf.DJANGO_REDIS)
 
 
 class RedisSchedulerWakeup(SchedulerWakeup):
-    """Hears of changes by a subscription, on a connection of its own."""
+    """Is notified of changes by a subscription, on a connection of its own."""
 
     def __init__(self) -> None:
         self.subscription: Any = None
         self.next_try = 0.0  # monotonic
-        self.logged_refusal: str | None = None  # which was logged
+        self.logged_refusal: str | None = None
 
     @property
     def check_interval(self) -> float:
-        """Seconds after which to look whatever was heard."""
+        """Seconds after which the scheduler checks without having been notified."""
         return NOTIFIED_CHECK_INTERVAL if self.subscription else UNNOTIFIED_CHECK_INTERVAL
 
     def listen(self) -> None:
-        """Subscribe, unless that is so or has just failed."""
+        """Subscribe, unless there is a subscription or an attempt has just failed."""
         if self.subscription or time.monotonic() < self.next_try:
             return
         self.next_try = time.monotonic() + SUBSCRIBE_RETRY_INTERVAL
         subscription = message_client().pubsub(ignore_subscribe_messages=True)
         try:
             subscription.subscribe(schedules_channel())
-            subscription.get_message(timeout=1)  # a refusal comes as the answer
+            subscription.get_message(timeout=1)  # raises when the server refuses
         except (RedisError, OSError) as error:
             self.log_refusal(refusal_of(error, schedules_channel()))
             return
@@ -86,7 +86,7 @@ class RedisSchedulerWakeup(SchedulerWakeup):
         self.subscription = subscription
 
     def log_refusal(self, refusal: str | None) -> None:
-        """Log that changes are not heard of, once, where that is refused."""
+        """Log once that notifications are refused, and how late changes are noticed instead."""
         if refusal and refusal != self.logged_refusal:
             logger.warning(
                 "changes of schedules are noticed within %d s: %s",
@@ -96,11 +96,11 @@ class RedisSchedulerWakeup(SchedulerWakeup):
         self.logged_refusal = refusal
 
     def sources(self) -> list[Any]:
-        """List the socket of the subscription."""
+        """List the socket of the subscription, if there is one."""
         return [self.subscription.connection._sock] if self.subscription else []
 
     def drain(self) -> None:
-        """Read the messages that have arrived; a connection that has failed is made anew."""
+        """Read the notifications that have arrived; close a connection that has failed."""
         try:
             while self.subscription and self.subscription.connection.can_read(0):
                 self.subscription.get_message(timeout=0)
@@ -108,7 +108,7 @@ class RedisSchedulerWakeup(SchedulerWakeup):
             self.close()
 
     def close(self) -> None:
-        """Drop the connection."""
+        """Close the subscription."""
         if self.subscription:
             with contextlib.suppress(RedisError, OSError):
                 self.subscription.close()

@@ -1,4 +1,4 @@
-"""The Lua scripts that the Redis broker runs inside the server."""
+"""Load the Lua scripts of the Redis broker, and run them inside the server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LUA_FOLDER = Path(__file__).parent / "lua"
 
 
 class Script:
-    """A script that the server keeps by its digest."""
+    """A Lua script, which the server caches by its digest."""
 
     def __init__(self, name: str, prelude: str = "prelude") -> None:
         names = (prelude, name) if prelude else (name,)
@@ -21,18 +21,18 @@ class Script:
         self.digest = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
     def evalsha_command(self, keys: tuple, *args: Any) -> tuple:
-        """Give the command that runs it, where the server knows it."""
+        """Return the command that runs the script by its digest, if the server has it."""
         return ("EVALSHA", self.digest, len(keys), *keys, *args)
 
     def eval_command(self, keys: tuple, *args: Any) -> tuple:
-        """Give the command that runs it anywhere."""
+        """Return the command that runs the script by its text, on any server."""
         return ("EVAL", self.text, len(keys), *keys, *args)
 
     def run(self, client: Any, keys: tuple, *args: Any) -> Any:
-        """Run it. Strings come back as bytes, whatever the client makes of others."""
+        """Run the script. Strings in the reply are bytes, however the client decodes others."""
         try:
             return client.execute_command(*self.evalsha_command(keys, *args), NEVER_DECODE=True)
-        except NoScriptError:  # a server that was restarted, or told to forget its scripts
+        except NoScriptError:  # the server was restarted, or its cache of scripts was flushed
             return client.execute_command(*self.eval_command(keys, *args), NEVER_DECODE=True)
 
 

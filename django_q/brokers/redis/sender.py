@@ -1,8 +1,8 @@
-"""Send Redis what must not arrive twice.
+"""Send Redis commands that must not be run twice.
 
-A client of Redis sends a command again when its connection fails, although the server may have
-run it before the connection failed. Here a command is sent again only where that can not be:
-nobody was connected, not all of it went out, or the server has answered that it will not.
+A Redis client sends a command again when its connection fails, although the server may have run it
+before. Here a command is sent again only when the server can not have run it: there was no
+connection, not all of it was sent, or the server has answered with a refusal.
 """
 
 from __future__ import annotations
@@ -13,25 +13,25 @@ from typing import Any
 
 import redis
 
-#: Before that version connections have to be asked for in the name of a command.
+#: Before version 5.3 the pool wants the name of a command with each request for a connection.
 GET_CONNECTION_ARGUMENTS = () if redis.VERSION >= (5, 3) else ("RPUSH",)
-#: Before that version a connection is given up when the server hangs up on its first words.
+#: Before version 7 the pool does not try again when the server closes a new connection at once.
 POOL_RETRIES_CONNECT = redis.VERSION >= (7,)
-#: Errors of a connection on which nothing came back; subclasses are answers of a server.
+#: Errors of a connection without a reply. Their subclasses are replies of a server.
 NO_REPLY_ERRORS = (redis.ConnectionError, redis.TimeoutError)
-#: Connections below which a pool can spare none that is not in use.
+#: A pool of fewer connections gets each one back after each call.
 MIN_SHARED_POOL_SIZE = 10
 
 
 class NoReply(Exception):
-    """Raised when a command went out and no reply came; its cause says why."""
+    """Raised when a command was sent and no reply came; its cause says why."""
 
 
 class Sender:
-    """Sends commands by a client, and keeps a connection of its for the next call.
+    """Sends commands by a client, and keeps one of its connections for the next call.
 
-    To ask the pool for one and to give it back takes as long as a push itself. May be used by
-    several threads; those that find no connection here ask the pool.
+    To get one from the pool and give it back takes as long as a push itself. Thread-safe: a thread
+    that finds no connection here gets one from the pool.
     """
 
     def __init__(self, client: Any) -> None:
@@ -41,9 +41,9 @@ class Sender:
         self.pid = os.getpid()
 
     def send(self, *commands: tuple) -> Any:
-        """Run commands, all of them or none, and give the reply to the last.
+        """Run commands, all of them or none. Returns the reply to the last.
 
-        Raises an error of the client that says so when the commands may have been run or not.
+        When nobody knows whether the commands were run, the error of the client says so.
         """
         if not self.is_single_server:
             return send_by_client(self.client, commands)
@@ -57,7 +57,7 @@ class Sender:
         return last_reply(results if isinstance(results, list) else [results])
 
     def send_all(self, commands: tuple[tuple, ...]) -> list:
-        """Send commands on a connection, and give their replies."""
+        """Send commands on one connection. Returns their replies."""
         connection = self.take()
         try:
             return connection.retry.call_with_retry(
@@ -67,21 +67,21 @@ class Sender:
             connection.disconnect()
             raise in_doubt_error(unanswered.__cause__) from unanswered.__cause__
         except BaseException:
-            connection.disconnect()  # whatever is still on its way must not be read by the next
+            connection.disconnect()  # a reply that is under way must not be read by the next call
             raise
         finally:
             self.give_back(connection)
 
     def take(self) -> Any:
-        """Take a connection: the one that is kept, unless the server has closed it, or another."""
-        if self.pid != os.getpid():  # what is kept belongs to the process that was forked
+        """Get the connection that is kept, or one from the pool; disconnect it if it was closed."""
+        if self.pid != os.getpid():  # the kept connection is the parent's
             self.idle_connections, self.pid = [], os.getpid()
         try:
             connection = self.idle_connections.pop()
         except IndexError:
             return connection_from_pool(self.client.connection_pool)
         try:
-            closed = connection.can_read(0)  # nothing was asked, so that is the end
+            closed = connection.can_read(0)  # nothing was sent: only the end can be read
         except (*NO_REPLY_ERRORS, OSError):
             closed = True
         if closed:
@@ -89,7 +89,7 @@ class Sender:
         return connection
 
     def give_back(self, connection: Any) -> None:
-        """Keep a connection for the next call, or let others have it."""
+        """Keep a connection for the next call, or return it to the pool."""
         pool = self.client.connection_pool
         if self.idle_connections or getattr(pool, "max_connections", 0) < MIN_SHARED_POOL_SIZE:
             pool.release(connection)
@@ -97,18 +97,18 @@ class Sender:
             self.idle_connections.append(connection)
 
     def close(self) -> None:
-        """Let others have the connection that is kept."""
+        """Return the connection that is kept to the pool."""
         while self.idle_connections:
             self.client.connection_pool.release(self.idle_connections.pop())
 
 
 def is_single_server(client: Any) -> bool:
-    """Whether a client has connections to one server, and sends what it is told at once."""
+    """Return True for a client of one server that is no pipeline."""
     return hasattr(client, "connection_pool") and not hasattr(client, "command_stack")
 
 
 def send_by_client(client: Any, commands: tuple[tuple, ...]) -> Any:
-    """Let any other client, as one of Redis Cluster, run commands in its own way."""
+    """Run commands by the methods of any other client, such as one of Redis Cluster."""
     if len(commands) == 1:
         return client.execute_command(*commands[0])
     with client.pipeline(transaction=True) as pipeline:
@@ -118,7 +118,7 @@ def send_by_client(client: Any, commands: tuple[tuple, ...]) -> Any:
 
 
 def connection_from_pool(pool: Any) -> Any:
-    """Take a connection from a pool, which tries again as it is set up to."""
+    """Get a connection from a pool, with the retries that its settings ask for."""
     retry = pool.connection_kwargs.get("retry")
     if retry is None or POOL_RETRIES_CONNECT:
         return pool.get_connection(*GET_CONNECTION_ARGUMENTS)
@@ -128,7 +128,7 @@ def connection_from_pool(pool: Any) -> Any:
 
 
 def sending_attempt(connection: Any, commands: tuple[tuple, ...]) -> Callable[[], list]:
-    """Make a function that sends commands, and raises ``NoReply`` if they went out."""
+    """Make a function that sends commands, and raises ``NoReply`` where they may have been run."""
     packed = connection.pack_commands(commands)
 
     def run() -> list:
@@ -148,7 +148,7 @@ def sending_attempt(connection: Any, commands: tuple[tuple, ...]) -> Callable[[]
 
 
 def read_reply(connection: Any) -> Any:
-    """Read a reply, which may be an error: those behind it are on their way."""
+    """Read a reply. An error is returned, as the replies to later commands follow."""
     try:
         return connection.read_response(disable_decoding=True)
     except redis.ResponseError as error:
@@ -156,7 +156,7 @@ def read_reply(connection: Any) -> Any:
 
 
 def last_reply(replies: list) -> Any:
-    """Give the last reply. Raises the first error among them."""
+    """Return the last reply, or raise the first error among them."""
     for reply in replies:
         if isinstance(reply, Exception):
             raise reply
@@ -164,15 +164,15 @@ def last_reply(replies: list) -> Any:
 
 
 def is_server_error(error: Exception) -> bool:
-    """Whether an error of a client is what a server has said: that it loads, that it is a replica.
+    """Return True if an error is the reply of a server: that it loads, or is a replica.
 
-    A connection that Redis Sentinel manages makes an error of its own of the latter.
+    A connection that Redis Sentinel manages raises another error in place of the latter.
     """
     return type(error) not in NO_REPLY_ERRORS or isinstance(error.__context__, redis.ReadOnlyError)
 
 
 def in_doubt_error(error: BaseException | None) -> Exception:
-    """Make the error of a call of which nobody knows whether it has enqueued."""
+    """Make the error of a call of which nobody knows whether it was run."""
     kind = redis.TimeoutError if isinstance(error, redis.TimeoutError) else redis.ConnectionError
     return kind(
         f"{str(error).rstrip('.')}. The task may be in the queue or not: Redis was sent it, and "

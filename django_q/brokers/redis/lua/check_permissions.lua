@@ -1,10 +1,11 @@
--- ARGV: commands, each with what follows its key: "HSET 0 0". Finds out what would be refused and
--- changes nothing: what a user may run on keys fails on a key of another type.
+-- ARGV: commands, each with the arguments behind its key: "HSET 0 0". Finds out which commands the
+-- server would refuse, and changes nothing: each is run on a string, where it fails or only reads
+-- even if the user may run it.
 -- Returns the commands that this user may not run, and the keys of the wrong type.
-local commands, wrong = {}, {}
+local commands, wrong_type_keys = {}, {}
 
-local function refused(name, where, ...)
-  local reply = redis.pcall(name, where, ...)
+local function try_command(name, target, ...)
+  local reply = redis.pcall(name, target, ...)
   local text = type(reply) == 'table' and reply.err or ''
   if string.find(text, 'ACL failure') or string.find(text, 'executing the script') then
     commands[#commands + 1] = string.lower(name)
@@ -12,25 +13,27 @@ local function refused(name, where, ...)
   return text
 end
 
-local function look(name, where, ...)
-  if string.find(refused(name, where, ...), 'WRONGTYPE') then wrong[#wrong + 1] = where end
+local function check_type(name, target, ...)
+  if string.find(try_command(name, target, ...), 'WRONGTYPE') then
+    wrong_type_keys[#wrong_type_keys + 1] = target
+  end
 end
 
--- A server that is out of memory lets a script go on that began so.
+-- A server that is out of memory continues a script whose first write is a removal.
 redis.pcall('LTRIM', queue, 0, -1)
-look('LLEN', queue)
-look('LLEN', dead)
-look('HLEN', running)
-look('HLEN', tries)
-look('ZCOUNT', leases, 0, 0)
-look('GET', sequence)
-look('GET', clock)
-if redis.pcall('GET', sequence) == false then refused('SET', sequence, '0') end
+check_type('LLEN', queue)
+check_type('LLEN', dead)
+check_type('HLEN', running)
+check_type('HLEN', tries)
+check_type('ZCOUNT', leases, 0, 0)
+check_type('GET', sequence)
+check_type('GET', clock)
+if redis.pcall('GET', sequence) == false then try_command('SET', sequence, '0') end
 if type(redis.pcall('GET', sequence)) == 'string' then
   for _, text in ipairs(ARGV) do
     local words = {}
     for word in string.gmatch(text, '%S+') do words[#words + 1] = word end
-    refused(words[1], sequence, unpack(words, 2))
+    try_command(words[1], sequence, unpack(words, 2))
   end
 end
-return {commands, wrong}
+return {commands, wrong_type_keys}

@@ -1,5 +1,6 @@
--- ARGV: a receipt, or an id. Deletes the payload whoever holds it. Returns how many there were.
+-- ARGV: a receipt, or an id. Deletes the payload even while it is leased. Returns how many
+-- were deleted.
 local id = string.match(ARGV[1], '^%d+') or ''
 local found = redis.call('HEXISTS', running, id)
-forget({id})
+remove_deliveries({id})
 return found

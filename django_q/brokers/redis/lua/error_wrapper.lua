@@ -1,8 +1,8 @@
--- Put around each script. Redis takes nothing back of a script that it refuses half-way, so each
--- one begins with what changes nothing: additions and removals that show by their success that
--- those which follow will not be refused, for a permission or for the type of a key. The first
--- that changes something may still be refused; none behind it can be. A removal comes first, too,
--- where a server that is out of memory must let the script go on.
+-- Wrapped around each script. Redis does not roll back a script in which it refuses a command, so
+-- each script begins with commands that change nothing: additions and removals whose success shows
+-- that those which follow will not be refused, for a permission or for the type of a key. The first
+-- command that changes something may still be refused; none after it can be. A removal comes first
+-- where a server that is out of memory must continue the script, too.
 
 local call, command, key = redis.call, '', ''
 local redis = {
@@ -17,7 +17,7 @@ local function main()
 -- THE SCRIPT
 end
 
--- Says which command was refused, on which key, in the same words on all servers.
+-- Name the command that was refused and its key, in the same words for all servers.
 local function refusal(text)
   text = string.gsub(string.gsub(text, '^[@%l_]+: ?%d+: %-?', ''), '%s+$', '')
   text = string.gsub(text, '^ERR ACL failure in script: ', 'NOPERM ')

@@ -171,7 +171,7 @@ def called(script):
     """Find the commands that the file of a script calls, and those which all of them share."""
     files = [script, "prelude"] if script != "enqueue_once" else [script]
     text = "".join(scripts.read_script(file) for file in files)
-    return re.findall(r"(?:call\(|each\()'([A-Z]+)'", text)
+    return re.findall(r"(?:call\(|call_in_chunks\()'([A-Z]+)'", text)
 
 
 def words(script):

@@ -1,4 +1,4 @@
--- ARGV: receipts. Ends the deliveries. Returns the stale ones.
-local ids, _, stale = sort(1)
-forget(ids)
+-- ARGV: receipts. Ends the deliveries. Returns the receipts that are stale.
+local ids, _, stale = split_receipts(1)
+remove_deliveries(ids)
 return stale

@@ -1,8 +1,9 @@
--- ARGV: payload, a receipt. Ends the delivery and keeps the payload aside, unless it is stale.
-local ids = sort(2)
+-- ARGV: payload, a receipt. Ends the delivery and moves the payload to the dead-letter list, unless
+-- the receipt is stale. Returns 1 if it did, else 0.
+local ids = split_receipts(2)
 if ids[1] then
-  try_removal()
+  check_removal()
   redis.call('RPUSH', dead, ARGV[1])
-  forget(ids)
+  remove_deliveries(ids)
 end
 return #ids
