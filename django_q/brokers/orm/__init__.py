@@ -4,7 +4,7 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    if name == "ORM":  # when it is asked for: the modules in here are imported without each other
+    if name == "ORM":  # on access only: the modules of this folder are imported without it
         from django_q.brokers.orm.broker import ORM
 
         return ORM

@@ -30,17 +30,17 @@ from django_q.models import OrmQ
 from django_q.models.schedule_fields.due_times import database_time
 from django_q.servers.database_clock import database_now
 
-#: By kind: how to speak to the table, and how to wait for a change of it.
+#: By database kind: the class of the table's statements, and that of the wait for its changes.
 DATABASE_CLASSES = {
     "sqlite": (SqliteTable, SqliteQueueWait),
     "postgresql": (PostgresTable, PostgresQueueWait),
 }
 DEFAULT_DATABASE_CLASSES = (QueueTable, PollingQueueWait)
-#: Characters of a queue's name.
+#: Characters of a queue's name at most, as of its column.
 MAX_QUEUE_NAME_LENGTH = 100
-#: Seconds before now: what is due since then comes before what waits in the queue.
+#: A released row is due this many seconds ago, so that it comes before the rows that wait.
 QUEUE_FRONT_SECONDS = 86400
-#: Tells a receipt from the id of a row.
+#: Matches a receipt, and not the id of a row.
 is_receipt = re.compile(r"\d+\.\d+").fullmatch
 
 
@@ -51,24 +51,24 @@ class ORM(Broker):
 
     @property
     def alias(self) -> str:
-        """The database."""
+        """The alias of the queue's database."""
         return Conf.ORM or "default"
 
     @cached_property
     def table(self) -> QueueTable:
-        """The rows of this queue."""
+        """The statements for the rows of this queue."""
         return DATABASE_CLASSES.get(self.database_kind, DEFAULT_DATABASE_CLASSES)[0](
             self.alias, self.list_key
         )
 
     @cached_property
     def queue_wait(self) -> PollingQueueWait:
-        """What knows when another look is worth it."""
+        """The wait for changes of the queue, as this database allows it."""
         return DATABASE_CLASSES.get(self.database_kind, DEFAULT_DATABASE_CLASSES)[1](self.table)
 
     @cached_property
     def clock_watch(self) -> ClockWatch:
-        """What notices that the database's clock was set back."""
+        """The watch that notices when the database's clock was set back."""
         return ClockWatch(self.table, self.heartbeats)
 
     @cached_property
@@ -78,38 +78,38 @@ class ORM(Broker):
 
     @property
     def database_kind(self) -> str:
-        """The kind of database; a SQLite that can not return rows is any other."""
+        """The vendor; "old sqlite" for a version without RETURNING, treated as an unknown one."""
         connection = connections[self.alias]
         if connection.vendor == "sqlite" and connection.Database.sqlite_version_info < (3, 35):
             return "old sqlite"
         return connection.vendor
 
     def enqueue(self, payload: str | bytes, delay: float = 0) -> int:
-        """Add a row; returns its id."""
+        """Add a row. Returns its id."""
         return self.table.insert(payload_text(payload), delay)
 
     def enqueue_many(self, payloads: Iterable[str | bytes]) -> list[int]:
-        """Add rows in one transaction; returns their ids."""
+        """Add rows in one transaction. Returns their ids."""
         payloads = [payload_text(payload) for payload in payloads]
         return self.table.insert_many(payloads) if payloads else []
 
     def enqueue_once(self, payload: str | bytes, key: str) -> bool:
-        """Add a row and a mark for its key, unless the mark is there; whether it did."""
+        """Add a row and a mark for ``key``. Returns False when the mark exists already."""
         try:
             self.table.insert_once(payload_text(payload), self.mark(key), ONCE_KEY_SECONDS)
         except IntegrityError:
             if self.heartbeats.rows(key=self.mark(key)).exists():
                 return False
-            raise  # it is about the row
+            raise  # the row itself was refused
         return True
 
     def release_once_keys(self, keys: Iterable[str]) -> None:
-        """Let the marks of keys of ``enqueue_once`` go, within the hour."""
+        """Let the marks of keys of ``enqueue_once`` expire within the hour."""
         marks = self.heartbeats.rows(key__in=[self.mark(key) for key in keys])
         marks.update(expires=self.table.time_expression(ONCE_KEY_GRACE_SECONDS))
 
     def mark(self, key: str) -> str:
-        """Name the mark of a key of ``enqueue_once``: it is kept as a heartbeat is."""
+        """Return the heartbeat key under which the mark for a key of ``enqueue_once`` is kept."""
         return f"{self.list_key}:once:{key}"
 
     def dequeue(self, limit: int = 1, wait: float | None = None) -> list[Delivery]:
@@ -127,10 +127,10 @@ class ORM(Broker):
             if deliveries or left <= 0 or not self.queue_wait.wait(left, self.wake_fd):
                 return deliveries
             if self.wake_fd is not None and time.monotonic() >= end:
-                return []  # who can be woken asks again, and that is another look
+                return []  # a caller with a wake_fd calls again, and that takes once more
 
     def take(self, limit: int) -> list[Delivery]:
-        """Take what is due, and have it seen meanwhile that the database is asked."""
+        """Take rows that are due; ``query_started_at`` shows meanwhile that a query runs."""
         self.query_started_at = time.monotonic()
         try:
             return self.table.take(limit, Conf.RETRY)
@@ -138,14 +138,14 @@ class ORM(Broker):
             self.query_started_at = math.inf
 
     def location(self) -> str:
-        """Say in words where the queue is."""
+        """Describe where the queue is, for a warning about a query that takes long."""
         return f"the table {OrmQ._meta.db_table} in '{self.alias}', which others may have locked"
 
     def acknowledge(self, ack_id: str) -> bool:
         """End a delivery for good; False when it was stale."""
         if not is_receipt(
             str(ack_id)
-        ):  # the id of a row, from a dequeue() that was written for django-q2
+        ):  # the id of a row: a dequeue() written for django-q2 gave it
             return self.delete(ack_id)
         return not ORM.acknowledge_many(self, [ack_id])
 
@@ -156,13 +156,13 @@ class ORM(Broker):
     def extend(self, ack_ids: Iterable[str], seconds: float) -> set[str]:
         """Let leases end ``seconds`` from now. Returns those that were stale."""
         stale = self.table.update(ack_ids, seconds)
-        self.clock_watch.check_if_due()  # nobody takes while all workers are busy
-        if seconds < Conf.RETRY:  # sooner than those who wait look again by themselves
+        self.clock_watch.check_if_due()  # while all workers are busy no take does this
+        if seconds < Conf.RETRY:  # before waiting clusters look again by themselves
             self.table.notify()
         return stale
 
     def release(self, ack_ids: Iterable[str], delay: float = 0, count: bool = True) -> set[str]:
-        """Hand deliveries back, to be delivered again after ``delay`` seconds, or first of all."""
+        """Release deliveries, to be delivered again after ``delay`` seconds, or before others."""
         attempts = "attempts" if count else "attempts - 1"
         seconds = delay or -QUEUE_FRONT_SECONDS
         stale = self.table.update(ack_ids, seconds, delivery="delivery + 1", attempts=attempts)
@@ -170,22 +170,22 @@ class ORM(Broker):
         return stale
 
     def read(self, ack_id: str) -> str | None:
-        """Give the payload of a delivery; None when it is stale."""
+        """Return the payload of a delivery; None when it is stale."""
         pk, _, fence = ack_id.partition(".")
         rows = self.table.rows.filter(pk=pk, delivery=fence)
         return rows.values_list("payload", flat=True).first()
 
     def move_to_dead_letters(self, ack_id: str, payload: str | bytes) -> None:
-        """End a delivery, and keep its row under the name of the queue with ``:dead`` added."""
+        """End a delivery, and move its row to the dead-letter queue."""
         self.table.move_to_queue(ack_id, self.dead_key)
 
     @property
     def dead_key(self) -> str:
-        """The name under which buried payloads are kept."""
+        """The name of the dead-letter queue: that of the queue with ``:dead`` added."""
         return self.list_key[: MAX_QUEUE_NAME_LENGTH - len(DEAD_SUFFIX)] + DEAD_SUFFIX
 
     def dead_size(self) -> int:
-        """Count the payloads that were buried."""
+        """Count the payloads in the dead-letter queue."""
         return OrmQ.objects.using(self.alias).filter(key=self.dead_key).count()
 
     def queue_size(self) -> int:
@@ -197,7 +197,7 @@ class ORM(Broker):
         return self.table.rows.filter(lock__gt=self.table.time_expression()).count()
 
     def delete_queue(self) -> int:
-        """Delete the queue with all that is in it but what was buried."""
+        """Delete the queue with all that is in it, but not its dead letters."""
         return self.table.rows.delete()[0]
 
     def purge_queue(self) -> int:
@@ -210,35 +210,35 @@ class ORM(Broker):
         return bool(self.table.rows.filter(pk=self.id_of(ack_id)).delete()[0])
 
     def id_of(self, ack_id: Any) -> int:
-        """Give the id of the row that a receipt is for."""
+        """Return the id of the row that a receipt is for."""
         return int(str(ack_id).partition(".")[0])
 
     @staticmethod
     def timeout(task: OrmQ | None = None) -> datetime:
-        """Tell until when a row that is taken now is leased, as django-q2 does."""
+        """Return the end of the lease of a row that is taken now; a name of django-q2."""
         return database_time(database_now(Conf.ORM or "default") + timedelta(seconds=Conf.RETRY))
 
     def ping(self) -> bool:
-        """Say whether the database answers."""
+        """Return True when the database answers; raise its error otherwise."""
         self.table.execute("SELECT 1", [])
         return True
 
     def is_away(self, error: BaseException) -> bool:
-        """Whether an error passes: of a database it is not the class that says so."""
+        """Return True if an error is temporary: the class alone does not tell, so try a write."""
         if super().is_away(error):
             return True
         return isinstance(error, DatabaseError) and not self.is_writable()
 
     def is_writable(self) -> bool:
-        """Ask the database whether it takes a row, which does not stay."""
+        """Ask the database whether it accepts a row, which is rolled back."""
         return self.table.is_writable()
 
     def info(self) -> str:
-        """Name the database."""
+        """Return the name of the broker and its database."""
         return f"ORM {self.alias}"
 
     def close(self) -> None:
-        """Drop the connections; they are made again when needed."""
+        """Close the connections; they are opened again when needed."""
         for name in ("queue_wait", "table"):
             if name in vars(self):
                 getattr(self, name).close()
@@ -247,10 +247,10 @@ class ORM(Broker):
 
     @staticmethod
     def get_connection(list_key: str | None = None) -> models.QuerySet:
-        """Give the rows of all queues."""
+        """Return a queryset of the rows of all queues."""
         return OrmQ.objects.using(Conf.ORM or "default")
 
 
 def payload_text(payload: str | bytes) -> str:
-    """Make text of a payload; a signed package has nothing but ASCII."""
+    """Convert a payload to text; a signed package has only ASCII characters."""
     return payload.decode("utf-8", "backslashreplace") if isinstance(payload, bytes) else payload

@@ -1,4 +1,4 @@
-"""What to do when the database's clock is set back: the queue would stand still for as long."""
+"""Shift due times when the database's clock is set back: the queue would stop for as long."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from django_q.brokers.heartbeats import Heartbeats
 from django_q.brokers.orm.table import QueueTable, retry_on_conflict
 from django_q.conf import Conf, logger
 
-#: How far a clock may go back without being taken for set back.
+#: How far a clock may go back before it counts as set back.
 CLOCK_TOLERANCE = timedelta(seconds=1)
-#: Seconds between two looks. What is leased by a clock that goes ahead for no longer is not seen.
+#: Seconds between two checks. A clock that is ahead for less is not noticed, nor leases it gave.
 CLOCK_CHECK_INTERVAL = 1
-#: How long the time is kept that was seen last; it is a row among the heartbeats.
+#: How long the time of the last check is kept, as a row among the heartbeats.
 LAST_TIME_RETENTION = timedelta(days=30)
 
 
 class ClockWatch:
-    """Keeps the time of the database that was seen last, and notices that it is earlier now."""
+    """Keeps the database's time of the last check, and notices when it is earlier now."""
 
     def __init__(self, table: QueueTable, heartbeats: Heartbeats) -> None:
         self.table, self.heartbeats = table, heartbeats
-        self.next_check = 0.0  # monotonic; when to look next
+        self.next_check = 0.0  # monotonic
 
     def check_if_due(self) -> None:
-        """Look at the clock, now and then."""
+        """Check the clock, once a second at most."""
         if time.monotonic() > self.next_check:
             self.next_check = time.monotonic() + CLOCK_CHECK_INTERVAL
             self.compare()
 
     @retry_on_conflict
     def compare(self) -> None:
-        """Compare with what was seen last, and keep what is seen now. One cluster at a time."""
+        """Compare the clock with the last check's, and keep its time. One cluster at a time."""
         key, kept = f"{self.table.key}:clock", LAST_TIME_RETENTION.total_seconds()
         if self.record_later_time(key) or self.heartbeats.insert(key, "", kept):
             return
@@ -46,7 +46,7 @@ class ClockWatch:
             rows.update(expires=then)
 
     def record_later_time(self, key: str) -> bool:
-        """Keep what is seen now, unless it is earlier than what was seen last, or the first."""
+        """Keep the time as the last check's. Returns False when it is earlier, or none was kept."""
         now, parameters = self.table.sql_time(LAST_TIME_RETENTION.total_seconds())
         latest, limit = self.table.sql_time((LAST_TIME_RETENTION + CLOCK_TOLERANCE).total_seconds())
         condition = f"{{key}} = %s AND {{expires}} <= {latest}"
@@ -54,21 +54,21 @@ class ClockWatch:
         return self.heartbeats.execute(sql, [*parameters, key, *limit])
 
     def shift_leases(self, last: datetime, back: timedelta) -> None:
-        """Let what waits or is leased be due as much earlier as the clock was set back.
+        """Make rows that wait or are leased due as much earlier as the clock was set back.
 
-        What is delayed further keeps its time by the clock, and so does a lease that ends in time
-        as it is: it may have been given since.
+        A row that is delayed further keeps its time by the clock, and so does a lease that ends in
+        time as it is: it may have been given since.
         """
         if back <= CLOCK_TOLERANCE:
             return
-        late = self.table.rows.filter(
+        rows = self.table.rows.filter(
             models.Q(attempts=0) | models.Q(lock__gt=self.table.time_expression(Conf.RETRY)),
             lock__gt=self.table.time_expression(),
             lock__lte=last + timedelta(seconds=2 * Conf.RETRY),
         )
-        moved = late.update(lock=models.F("lock") - back)
+        moved = rows.update(lock=models.F("lock") - back)
         logger.warning("the database's clock was set back by %s: %s tasks moved", back, moved)
 
     def may_repeat(self, error: Exception) -> bool:
-        """Say whether it can succeed when repeated."""
+        """Return True if a failed statement can succeed when it is repeated."""
         return self.table.may_repeat(error)

@@ -1,6 +1,6 @@
-"""Word from the kernel when a file is written, where it is Linux.
+"""Learn from the kernel when a file is written, on Linux.
 
-By ctypes: nothing in the standard library speaks inotify(7), and it takes two calls.
+Through ctypes: the standard library has no inotify(7), and two calls of it are enough.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from collections.abc import Iterable
 
 #: From <sys/inotify.h>: something was written to the file; its times or permissions were set.
 IN_MODIFY, IN_ATTRIB = 0x2, 0x4
-#: More than the events of one look: 16 bytes each, and no name where a file is watched.
+#: More than the events of one read: 16 bytes each, as those of a watched file have no name.
 EVENT_BUFFER_BYTES = 65536
 
 
 class Inotify:
-    """A descriptor that can be read when a watched file has been written, or what else is asked.
+    """A descriptor that becomes readable when a watched file is written, or at other ``events``.
 
-    Raises ``OSError`` where there is none: no Linux, or no more of them for this user.
+    Raises ``OSError`` where there is none: no Linux, or the limit of this user is reached.
     """
 
     def __init__(self, events: int = IN_MODIFY) -> None:
@@ -32,27 +32,27 @@ class Inotify:
             raise OSError("This system has no inotify.") from None
 
     def fileno(self) -> int:
-        """Give the descriptor, for those who wait."""
+        """Return the descriptor, for poll(2)."""
         return self.fd
 
     def watch(self, paths: Iterable[str]) -> None:
-        """Watch files, as far as they are there. A file that is watched already costs little."""
+        """Watch those of the files that exist. To watch a file again costs little."""
         for path in paths:
             with contextlib.suppress(FileNotFoundError):
                 checked(self.add_watch(self.fd, os.fsencode(path), self.events))
 
     def discard_events(self) -> None:
-        """Take note of what has happened so far."""
+        """Read the events so far, so that only later ones make the descriptor readable."""
         with contextlib.suppress(BlockingIOError):
             os.read(self.fd, EVENT_BUFFER_BYTES)
 
     def close(self) -> None:
-        """Watch no longer."""
+        """Close the descriptor, which ends all watches."""
         os.close(self.fd)
 
 
 def checked(value: int) -> int:
-    """Give what a call has returned, or raise its ``OSError``."""
+    """Return the result of a C call, or raise its ``OSError``."""
     if value < 0:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))

@@ -10,16 +10,16 @@ from typing import Any
 from django_q.brokers.orm.prepared_statements import PreparedStatements, prepared_statements
 from django_q.brokers.orm.table import ReturningTable, report_in_doubt, retry_on_conflict
 
-#: What tells of added rows; a migration makes it.
+#: The trigger that notifies of added rows; a migration makes it.
 NOTIFY_TRIGGER_NAME = "django_q_ormq_notify"
-#: How PostgreSQL is sent a number.
+#: The binary format of a float8 parameter.
 FLOAT8 = Struct("!d")
 
 
 class PostgresTable(ReturningTable):
-    """The queue in PostgreSQL, which tells who waits of changes.
+    """The queue in PostgreSQL, which notifies waiting clusters of changes.
 
-    A trigger tells of rows whose ``delivery`` is 0, as producers of the predecessors add them.
+    A trigger notifies of rows whose ``delivery`` is 0, as producers of the predecessors add them.
     """
 
     INSERT_SQL = """
@@ -35,14 +35,14 @@ class PostgresTable(ReturningTable):
         )
         SELECT ARRAY_AGG("id") FROM added
     """
-    # The rows are picked in a step of its own, because a plain subquery may be run again and would
-    # then lock more rows than it was asked for. They are ordered as the index is and no further,
-    # for that is what makes the server use it, however long the queue. So does the condition:
-    # where there are no statistics yet, the server expects that few rows have a key, and reads and
-    # sorts all of them, but that many are in a range. At 100,000 rows: 37 and 3 ms. Then they are
-    # an array of where they are, for they are locked and stay there. To join them may take the
-    # whole table, and so may an array of ids where the table was nearly empty when it was
-    # analysed. At 60,000 rows: 16, 69 and 2 ms.
+    # The rows are selected in a step of its own, because a plain subquery may be run again and
+    # would then lock more rows than its LIMIT. They are ordered by the columns of the index alone,
+    # so that the server uses it, however long the queue. The condition is a range for the same
+    # reason: without statistics the server expects few rows of a key, and reads and sorts all of
+    # them, but it expects many in a range. At 100,000 rows: 37 ms by key, 3 ms by range. The UPDATE
+    # gets an array of ctids, which can not change as the rows are locked. A join may read the whole
+    # table, and so may an array of ids if the table was nearly empty when it was analysed. At
+    # 60,000 rows: 16 ms for a join, 69 ms by ids, 2 ms by ctids.
     TAKE_SQL = """
         WITH due AS MATERIALIZED (
             SELECT ctid FROM {table}
@@ -55,18 +55,18 @@ class PostgresTable(ReturningTable):
     """
     TAKE_KEY_COUNT = 2
 
-    #: The callbacks of the transaction that has been told to notify when it commits.
+    #: The list of on-commit callbacks of the transaction that will notify when it commits.
     notifying_transaction: Any = None
 
     @cached_property
     def insert_statements(self) -> PreparedStatements:
-        """The statements that add a row and tell of it."""
+        """The prepared statements that add a row and notify of it."""
         insert = self.INSERT_SQL.format(table=self.table, lock=self.sql_time()[0])
         return prepared_statements(insert, self.NOTIFY_SQL)
 
     @cached_property
     def channel(self) -> str:
-        """The channel for changes of this queue, as the trigger names it; such names are short."""
+        """The channel for changes of this queue, as the trigger names it: names are short."""
         return f"django_q_{sha256(self.key.encode()).hexdigest()[:16]}"
 
     @retry_on_conflict
@@ -74,17 +74,18 @@ class PostgresTable(ReturningTable):
         """Add a row, and return its id."""
         values = [self.key.encode(), payload.encode(), FLOAT8.pack(delay)]
         added = self.insert_statements.run(self.connection, values, [self.channel.encode()])
-        pk, told = added or (super().insert(payload, delay), None)
-        if told is None:
+        pk, notified = added or (super().insert(payload, delay), None)
+        if notified is None:
             self.notify_after_commit()
         return int(pk)
 
     def notify_after_commit(self) -> None:
-        """Notify those who wait, as soon as they can see what was added.
+        """Notify waiting clusters as soon as they can see the rows that were added.
 
-        Not by the statement that adds it: the server lets one transaction that notifies commit
-        after the other, however many producers wait for its disk. Where that took 5 ms, sixteen
-        added 180 rows a second, and 2,300 now; where it took 0.1 ms, 2,800 and 4,300.
+        Not in the transaction that adds them: the server lets transactions that notify commit one
+        after the other, however many producers wait for its disk. With a disk that took 5 ms,
+        sixteen producers added 180 rows a second that way, and 2,300 in this one; with a disk that
+        took 0.1 ms, 2,800 and 4,300.
         """
         connection = self.connection
         if connection.in_atomic_block:
@@ -93,12 +94,12 @@ class PostgresTable(ReturningTable):
                 self.notifying_transaction = connection.run_on_commit
         elif connection.get_autocommit():
             connection.on_commit(self.notify, robust=True)
-        else:  # nothing is called when such a transaction commits
+        else:  # autocommit is off: Django calls nothing when such a transaction commits
             self.notify()
 
     @retry_on_conflict
     def has_notify_trigger(self) -> bool:
-        """Whether who listens is told of all rows: not in tables made without migrations."""
+        """Return True if the trigger exists; it does not in tables made without migrations."""
         sql = "SELECT 1 FROM pg_trigger WHERE tgname = %s AND tgrelid = %s::regclass"
         return bool(self.fetch(sql, [NOTIFY_TRIGGER_NAME, self.table]))
 
@@ -114,7 +115,7 @@ class PostgresTable(ReturningTable):
 
     @retry_on_conflict
     def due_in(self) -> float | None:
-        """Tell in how many seconds the next row is due; None when there is none."""
+        """Return the seconds until the next row is due; None when there is none."""
         sql = (
             "SELECT EXTRACT(EPOCH FROM MIN(lock) - STATEMENT_TIMESTAMP())::float8 "
             f"FROM {self.table} WHERE key = %s"
@@ -123,5 +124,5 @@ class PostgresTable(ReturningTable):
 
     @retry_on_conflict
     def notify(self) -> None:
-        """Tell those who wait that there may be something to take."""
+        """Notify waiting clusters that there may be something to take."""
         self.execute(self.NOTIFY_SQL, [self.channel])

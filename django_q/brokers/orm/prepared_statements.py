@@ -1,4 +1,4 @@
-"""Statements that PostgreSQL keeps prepared, sent by libpq without the cursors in between."""
+"""Run prepared statements of PostgreSQL by libpq, without the cursors of Django and psycopg."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from weakref import WeakKeyDictionary
 from django_q.servers.connections import allows_raw_statements
 from django_q.servers.database_errors import in_doubt_text
 
-#: The format of a parameter: as the server keeps it, and with a length, so that nothing cuts it.
+#: The binary format of a parameter: with a length, so that no NUL character ends it.
 BINARY_FORMAT = 1
-#: The names of psycopg for what a server says that has no such statement, has another of its
-#: name, or has changed the table since. Nothing was run then.
+#: Errors of psycopg, by class name, after which nothing was run: the server has no such statement,
+#: has another one of its name, or the table was changed since.
 STATEMENT_UNAVAILABLE_ERRORS = (
     "InvalidSqlStatementName",
     "DuplicatePreparedStatement",
@@ -24,40 +24,41 @@ STATEMENT_UNAVAILABLE_ERRORS = (
 
 
 class PreparationState(Enum):
-    """What a connection has had of the statements."""
+    """How far the statements are prepared on a connection."""
 
-    ONCE = 1  # they were run in the ordinary way: many a connection is never asked for them again
-    PREPARED = 2  # the server knows them by their names
-    REFUSED = 3  # the server did not, as behind a pooler, and is not told again
+    ONCE = 1  # run as ordinary ones: many connections never run them again
+    PREPARED = 2  # the server has them by their names
+    REFUSED = 3  # the server can not have them, or has lost them, as behind a pooler
 
 
 class PreparedStatements:
     """Statements for connections of psycopg 3 that are in no transaction.
 
     The server plans them once, and neither Django nor psycopg makes a cursor for them: an INSERT
-    that waits for the disk takes three quarters of the time. They are sent in one piece, and each
-    is a transaction of its own: one that ends a wait of others need not wait for the disk as well.
-    Their names are made from their texts, so a pooler that hands a connection of the server to
-    many has them or not, but never others.
+    that waits for the disk takes three quarters of the time. They are sent together, and each is a
+    transaction of its own, so that a notification need not wait for the disk as well. Their names
+    are digests of their texts: behind a pooler, which shares a connection of the server among many
+    clients, a name stands for that statement or for none, but never for another one.
     """
 
     def __init__(self, *statements: str) -> None:
-        """Take statements, as for a cursor, but with the types of their parameters cast."""
+        """Take statements as for a cursor, whose parameters must be cast to their types."""
         self.statements = [with_statement_name(with_numbered_parameters(sql)) for sql in statements]
         self.states: WeakKeyDictionary[Any, PreparationState] = WeakKeyDictionary()
 
     def run(self, connection: Any, *parameters: list[bytes]) -> list[bytes | None] | None:
-        """Run them on a connection of Django's, with parameters in the server's binary format.
+        """Run the statements on a Django connection, with parameters in the server's binary format.
 
-        Text is in UTF-8. Returns the first column of the first row of each, as text. Raises
-        Django's error of the first, or of its COMMIT; one of a connection that fails before that
-        is answered says that nobody knows. The others come to None where they failed. The whole
-        is None where nothing was run and the statements are to be run in the ordinary way.
+        Text is in UTF-8. Returns the first column of the first row of each statement, as text; None
+        for each that failed, other than the first. Raises Django's error of the first statement or
+        its COMMIT; when the connection fails before their reply, the error says that the outcome is
+        unknown. Returns None in place of the list when nothing was run: then the caller runs the
+        statements in the ordinary way.
         """
         if not allows_raw_statements(connection):
             return None
         raw, psycopg = connection.connection, connection.Database
-        if raw.pgconn.pipeline_status:  # that of a caller, who would have to end it first
+        if raw.pgconn.pipeline_status:  # a pipeline of the caller, which would have to end first
             return None
         state = self.states.get(raw)
         if state in (None, PreparationState.REFUSED):
@@ -75,23 +76,23 @@ class PreparedStatements:
                     raise
                 self.states[raw] = PreparationState.REFUSED
                 return None
-            except BaseException:  # as of a time limit: what is on its way is not for the next
+            except BaseException:  # as of a time limit: no other call may read these replies
                 connection.close()
                 raise
-        if raw.closed:  # it has failed behind the first, and what comes next shall not
+        if raw.closed:  # it failed after the first statement: let Django open another
             connection.close()
         return results
 
     def exchange(self, psycopg: Any, raw: Any, parameters: tuple) -> Iterator[Any]:
-        """Talk to the server, as a cursor does: yield what is waited for, return the results."""
+        """Send the statements and read their replies, in a generator that psycopg waits for."""
         if self.states[raw] is PreparationState.ONCE:
             for name, sql in self.statements:
                 raw.pgconn.send_prepare(name, sql)
                 raise_for_result(psycopg, raw, *(yield from psycopg.generators.execute(raw.pgconn)))
             self.states[raw] = PreparationState.PREPARED
         raw.pgconn.enter_pipeline_mode()
-        for (name, _), values in zip(self.statements, parameters, strict=True):
-            raw.pgconn.send_query_prepared(name, values, [BINARY_FORMAT] * len(values))
+        for (name, _), arguments in zip(self.statements, parameters, strict=True):
+            raw.pgconn.send_query_prepared(name, arguments, [BINARY_FORMAT] * len(arguments))
             raw.pgconn.pipeline_sync()
         replies: list[Any] = []
         try:
@@ -103,34 +104,35 @@ class PreparedStatements:
             if not replies:
                 raise psycopg.OperationalError(in_doubt_text(error)) from error
         raise_for_result(psycopg, raw, replies[0])
-        found = [each.get_value(0, 0) if is_success(psycopg, each) else None for each in replies]
-        return found + [None] * (len(parameters) - len(found))
+        values = [each.get_value(0, 0) if is_success(psycopg, each) else None for each in replies]
+        return values + [None] * (len(parameters) - len(values))
 
 
 def read_reply(psycopg: Any, raw: Any) -> Iterator[Any]:
-    """Read the reply to a statement, and behind it the end of the statement's transaction.
+    """Read the reply to a statement, and then the end of the statement's transaction.
 
-    Returns the error of COMMIT where that is what failed: nothing was done then. Raises the error
-    of a connection that fails before it is known how the transaction has ended.
+    Returns the error of COMMIT where that failed: then nothing was done. Raises the connection's
+    error when it fails before it is known how the transaction has ended.
     """
-    found = yield from next_result(psycopg, raw)
+    result = yield from next_result(psycopg, raw)
     while True:
         try:
             end = yield from next_result(psycopg, raw)
         except psycopg.OperationalError:
-            if is_success(psycopg, found):
+            if is_success(psycopg, result):
                 raise
-            return found  # and hung up
+            return result  # the error, after which the server has closed the connection
         if end.status == psycopg.pq.ExecStatus.PIPELINE_SYNC:
-            return found
-        if ends_connection(psycopg, end) and is_success(psycopg, found):  # it may come too late
+            return result
+        # The server is shut down: it may have committed before.
+        if ends_connection(psycopg, end) and is_success(psycopg, result):
             error = psycopg.errors.error_from_result(end, encoding=raw.info.encoding)
             raise psycopg.OperationalError(str(error))
-        found = end
+        result = end
 
 
 def next_result(psycopg: Any, raw: Any) -> Iterator[Any]:
-    """Read what the server says next."""
+    """Read the server's next result. Raises ``OperationalError`` when the connection has ended."""
     results = yield from psycopg.generators.fetch_many(raw.pgconn)
     if not results:
         raise psycopg.OperationalError("the connection is lost")
@@ -139,38 +141,38 @@ def next_result(psycopg: Any, raw: Any) -> Iterator[Any]:
 
 @lru_cache(maxsize=16)
 def prepared_statements(*statements: str) -> PreparedStatements:
-    """Give statements that all queues of a process share, as they share its connections."""
+    """Return statements that all queues of a process share, as they share its connections."""
     return PreparedStatements(*statements)
 
 
 def with_numbered_parameters(sql: str) -> bytes:
-    """Number the parameters, as the server wants them."""
+    """Replace each ``%s`` by a numbered parameter, which the server expects."""
     first, *rest = sql.split("%s")
     return "".join([first, *(f"${n}{part}" for n, part in enumerate(rest, 1))]).encode()
 
 
 def with_statement_name(sql: bytes) -> tuple[bytes, bytes]:
-    """Give a statement its name."""
+    """Return a statement with its name, a digest of its text."""
     return f"django_q_{sha256(sql).hexdigest()[:16]}".encode(), sql
 
 
 def supports_pipeline(psycopg: Any, raw: Any) -> bool:
-    """Whether a connection takes text in UTF-8, and several statements in one piece."""
+    """Return True if a connection is in UTF-8 and can send several statements at once."""
     return raw.info.encoding == "utf-8" and psycopg.Pipeline.is_supported()
 
 
 def is_success(psycopg: Any, result: Any) -> bool:
-    """Whether a statement was run."""
+    """Return True if a result is that of a statement that succeeded."""
     return result.status in (psycopg.pq.ExecStatus.COMMAND_OK, psycopg.pq.ExecStatus.TUPLES_OK)
 
 
 def ends_connection(psycopg: Any, result: Any) -> bool:
-    """Whether the server has ended the connection with these words."""
+    """Return True if a result is an error with which the server ends the connection."""
     severity = psycopg.pq.DiagnosticField.SEVERITY_NONLOCALIZED
     return result.error_field(severity) in (b"FATAL", b"PANIC")
 
 
 def raise_for_result(psycopg: Any, raw: Any, result: Any) -> None:
-    """Raise the error of a result, if it is one."""
+    """Raise the error that a result stands for; do nothing for a success."""
     if not is_success(psycopg, result):
         raise psycopg.errors.error_from_result(result, encoding=raw.info.encoding)

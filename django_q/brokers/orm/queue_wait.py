@@ -1,7 +1,7 @@
-"""How the ORM broker waits for something to take.
+"""Wait until the queue in a database may have something to take.
 
-A watch is marked before the look that finds nothing, so that what comes between the look and the
-wait ends the wait at once.
+``prepare_wait`` is called before a take that may find nothing, so that a change between the take
+and the wait ends the wait at once.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from django_q.descriptor_wait import wait_until_readable
 
 logger = logging.getLogger("django-q")
 
-#: Seconds between two looks of who polls: the first, and what they grow to.
+#: Seconds between two polls of the queue: at first, and at most.
 MIN_QUEUE_POLL_INTERVAL, MAX_QUEUE_POLL_INTERVAL = 0.05, 1.0
-#: Seconds between two looks at SQLite's change counter: at first, and what they grow to where the
-#: kernel does not tell of changes, and where it does.
+#: Seconds between two reads of SQLite's change counter: at first, and at most, where the kernel
+#: does not notify of changes and where it does.
 MIN_COUNTER_INTERVAL, MAX_COUNTER_INTERVAL, MAX_NOTIFIED_COUNTER_INTERVAL = 0.002, 0.04, 5.0
-#: Connection parameters of a listener, unless the settings say otherwise.
+#: Default parameters of the connection for LISTEN.
 LISTENER_CONNECTION_OPTIONS = {
     "connect_timeout": 5,
     "keepalives_idle": 30,
@@ -41,9 +41,9 @@ NOTIFICATION_TEST_TIMEOUT = 2
 
 
 class PollingQueueWait:
-    """Looks again and again, less often while nothing comes."""
+    """Polls the queue, less often while nothing comes."""
 
-    #: Whether the queue is known to have nothing in it, be it leased or delayed.
+    #: Whether the queue is known to be empty: nothing waits, is leased or delayed.
     is_empty = False
 
     def __init__(self, table: QueueTable) -> None:
@@ -51,16 +51,16 @@ class PollingQueueWait:
         self.interval = MIN_QUEUE_POLL_INTERVAL
 
     def prepare_wait(self) -> None:
-        """Get ready, before a look."""
+        """Prepare to notice changes, before a take."""
 
     def reset_interval(self) -> None:
-        """Note that a look has found something."""
+        """Start with short intervals again, after a take that found something."""
         self.interval = MIN_QUEUE_POLL_INTERVAL
         self.is_empty = False
 
     def wait(self, seconds: float, wake_fd: int | None) -> bool:
-        """Wait until another look is worth it; False when ``wake_fd`` says stop."""
-        self.is_empty = False  # as far as is known: who polls does not ask
+        """Wait until a take may find something. Returns False when ``wake_fd`` became readable."""
+        self.is_empty = False  # as it is not known: this class does not count rows
         pause, self.interval = (
             self.interval,
             min(self.interval * 1.5, max(MAX_QUEUE_POLL_INTERVAL, Conf.POLL)),
@@ -68,14 +68,14 @@ class PollingQueueWait:
         return not wait_until_readable([wake_fd], min(seconds, pause))
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
 
 
 class SqliteQueueWait(PollingQueueWait):
-    """Looks when SQLite says that another connection has changed the file, or a lease ends.
+    """Waits until another connection has changed the SQLite file, or a lease ends.
 
-    The kernel tells when to ask SQLite. Where it does not, as on some network file systems,
-    SQLite is asked every 40 ms.
+    SQLite's change counter is read when the kernel notifies that the file was written. Where it
+    does not, as on some network file systems, the counter is read every 40 ms.
     """
 
     table: SqliteTable
@@ -88,7 +88,7 @@ class SqliteQueueWait(PollingQueueWait):
             self.inotify = Inotify()
 
     def prepare_wait(self) -> None:
-        """Note the state of the file, before a look."""
+        """Read the change counter of the file, before a take."""
         if self.inotify:
             try:
                 self.inotify.watch(self.table.files)
@@ -98,15 +98,15 @@ class SqliteQueueWait(PollingQueueWait):
         self.data_version = self.table.data_version()
 
     def reset_interval(self) -> None:
-        """Note that a look has found something."""
+        """Start with short intervals again, after a take that found something."""
         self.interval = 0.0
         self.is_empty = False
 
     def wait(self, seconds: float, wake_fd: int | None) -> bool:
-        """Wait until another look is worth it; False when ``wake_fd`` says stop.
+        """Wait until a take may find something. Returns False when ``wake_fd`` became readable.
 
-        Changes that bring nothing, as when others use the same database, are looked at less and
-        less often.
+        While changes bring no task, as when others write to the same database, it waits longer
+        and longer before it returns.
         """
         due = self.table.due_in()
         self.is_empty = due is None
@@ -117,7 +117,7 @@ class SqliteQueueWait(PollingQueueWait):
         )
         if wait_until_readable([wake_fd], pause):
             return False
-        # A file is written before SQLite can read what was: by as long as the disk takes to sync.
+        # The file is written before SQLite can read the change: by as long as a sync of the disk takes.
         tick = MIN_COUNTER_INTERVAL
         while self.table.data_version() == self.data_version:
             if (left := end - time.monotonic()) <= 0:
@@ -136,21 +136,21 @@ class SqliteQueueWait(PollingQueueWait):
             and tick == MAX_NOTIFIED_COUNTER_INTERVAL
             and not wait_until_readable([self.inotify], 0)
         ):
-            self.close()  # a file system of which the kernel does not tell
+            self.close()  # a file system without notifications
         return True
 
     def close(self) -> None:
-        """Let go of the descriptor."""
+        """Close the inotify descriptor."""
         if self.inotify:
             self.inotify.close()
             self.inotify = None
 
 
 class PostgresQueueWait(PollingQueueWait):
-    """Looks when PostgreSQL notifies it, or a lease ends.
+    """Waits until PostgreSQL notifies of a change, or a lease ends.
 
-    It has a connection of its own. Where notifications do not arrive, as behind a pooler, it
-    polls.
+    It listens on a connection of its own. Where notifications do not arrive, as behind a pooler,
+    it polls.
     """
 
     table: PostgresTable
@@ -162,7 +162,7 @@ class PostgresQueueWait(PollingQueueWait):
         self.next_try = 0.0
 
     def prepare_wait(self) -> None:
-        """Listen, before a look."""
+        """Start to listen, before a take, unless a connection listens already."""
         wrapper = self.table.connection
         if self.listener or not self.can_listen or wrapper.in_atomic_block:
             return
@@ -180,7 +180,7 @@ class PostgresQueueWait(PollingQueueWait):
             self.close()
 
     def listen(self, wrapper: Any) -> Any:
-        """Open a connection that hears of changes."""
+        """Open a connection that receives the notifications of this queue."""
         listener = wrapper.Database.connect(
             **{**LISTENER_CONNECTION_OPTIONS, **wrapper.get_connection_params()}
         )
@@ -189,7 +189,7 @@ class PostgresQueueWait(PollingQueueWait):
         return listener
 
     def receives_notifications(self) -> bool:
-        """Try whether notifications are sent, and one by the other connection arrives."""
+        """Test whether the trigger exists, and whether a notification arrives that is sent now."""
         if not self.table.has_notify_trigger():
             return False
         self.table.notify()
@@ -199,27 +199,27 @@ class PostgresQueueWait(PollingQueueWait):
         )
 
     def wait(self, seconds: float, wake_fd: int | None) -> bool:
-        """Wait until another look is worth it; False when ``wake_fd`` says stop."""
+        """Wait until a take may find something. Returns False when ``wake_fd`` became readable."""
         if not self.listener:
             return super().wait(seconds, wake_fd)
         due = self.table.due_in()
         self.is_empty = due is None
-        patience = min(seconds, Conf.RETRY)
+        longest = min(seconds, Conf.RETRY)
         ready = wait_until_readable(
-            [self.listener.fileno(), wake_fd], patience if due is None else min(patience, due)
+            [self.listener.fileno(), wake_fd], longest if due is None else min(longest, due)
         )
         if ready and wake_fd not in ready:
             self.read_notifications()
         return wake_fd not in ready
 
     def read_notifications(self) -> bool:
-        """Read what has arrived. False when the connection has failed."""
+        """Read the notifications that have arrived. Returns False when the connection failed."""
         try:
             if raw := getattr(self.listener, "pgconn", None):
                 raw.consume_input()
                 while raw.notifies():
                     pass
-            else:  # psycopg 2, which keeps them
+            else:  # psycopg 2 appends them to a list
                 self.listener.poll()
                 self.listener.notifies.clear()
         except self.table.connection.Database.Error:
@@ -228,7 +228,7 @@ class PostgresQueueWait(PollingQueueWait):
         return True
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection that listens."""
         if self.listener:
             with contextlib.suppress(Error):
                 self.listener.close()

@@ -12,20 +12,20 @@ from django_q.brokers.orm.table import ReturningTable, retry_on_conflict
 from django_q.servers.connections import allows_raw_statements
 from django_q.servers.database_clock import sql_time
 
-#: Value of ``PRAGMA synchronous``: who syncs less stays at that.
+#: Value of ``PRAGMA synchronous``. A lower one in the settings is kept.
 SYNCHRONOUS_NORMAL = 1
 
 
 class SqliteTable(ReturningTable):
     """The queue in a SQLite file.
 
-    The file is switched to its write-ahead log, which lets readers read while one writes, unless
-    ``init_command`` in the settings chooses a journal. Adding to the queue does not wait for the
-    disk: what was added outlives the death of each process, but the last moments before a power
-    cut may be lost, as on Redis. Other writes stay as they are set.
+    The file is switched to a write-ahead log, which lets others read while one writes, unless
+    ``init_command`` in the settings chooses a journal. Adding a row does not wait for the disk: it
+    survives a crash of any process, but rows of the last moments before a power cut may be lost, as
+    on Redis. Other writes keep the mode that is configured.
     """
 
-    #: A connection of the driver that uses the log, and how it is set to sync.
+    #: The driver's connection that uses the write-ahead log, and its ``PRAGMA synchronous``.
     wal_connection: tuple[Any, int] = (None, SYNCHRONOUS_NORMAL)
 
     def insert(self, payload: str, delay: float = 0) -> int:
@@ -43,12 +43,12 @@ class SqliteTable(ReturningTable):
         try:
             return self.add(connection, payload, delay)
         finally:
-            if connection.connection is raw:  # and was not closed after an error
+            if connection.connection is raw:  # it was not closed after an error
                 raw.execute(f"PRAGMA synchronous={before}")
 
     @retry_on_conflict
     def add(self, connection: Any, payload: str, delay: float) -> int:
-        """Add a row, without a cursor where that may be: a cursor takes a quarter of the time."""
+        """Add a row, without a cursor where possible: a cursor takes a quarter of the time."""
         if not allows_raw_statements(connection):
             return super().insert(payload, delay)
         _, parameters = sql_time(connection, delay)
@@ -57,12 +57,12 @@ class SqliteTable(ReturningTable):
             return connection.connection.execute(sql, [self.key, payload, *parameters]).lastrowid
 
     def synchronous_mode(self, connection: Any, raw: Any) -> int:
-        """Tell how a connection is set to sync; NORMAL where that is not to be changed.
+        """Return a connection's ``PRAGMA synchronous``; NORMAL where it must not be changed.
 
-        It is asked once: nobody can end the use of the log while a connection is open.
+        It is read once for each connection: while that is open, nobody can turn the log off.
         """
-        logged, value = self.wal_connection
-        if logged is raw:
+        wal_connection, value = self.wal_connection
+        if wal_connection is raw:
             return value
         if not self.enable_wal(connection, raw):
             return SYNCHRONOUS_NORMAL
@@ -72,36 +72,36 @@ class SqliteTable(ReturningTable):
 
     @staticmethod
     def enable_wal(connection: Any, raw: Any) -> bool:
-        """Choose the write-ahead log if that may be; say whether it is in use."""
+        """Switch to the write-ahead log where permitted. Returns whether it is in use."""
         journal = pragma(raw, "journal_mode")
         options = connection.settings_dict["OPTIONS"]
         if journal == "delete" and "journal_mode" not in (options.get("init_command") or ""):
             with contextlib.suppress(OperationalError, connection.Database.OperationalError):
-                journal = pragma(raw, "journal_mode=WAL")  # or it is busy, and stays as it is
+                journal = pragma(raw, "journal_mode=WAL")  # a busy database keeps its mode
         return journal == "wal"
 
     @staticmethod
     def driver_connection(connection: Any) -> Any:
-        """Give the connection of the driver: its statements are too short for a cursor's cost."""
+        """Return the driver's connection: a cursor would cost more than such short statements."""
         connection.ensure_connection()
         return connection.connection
 
     def data_version(self) -> int:
-        """Give a number that changes when another connection has changed the database."""
+        """Return a counter that changes when another connection has changed the database."""
         return pragma(self.driver_connection(self.connection), "data_version")
 
     @cached_property
     def files(self) -> list[str]:
-        """The files that are written by a change: the database, and its log."""
+        """The files that a change writes: the database and its log; none for one in memory."""
         path = database_path(self.connection)
-        return [path, f"{path}-wal"] if path else []  # a database in memory has none
+        return [path, f"{path}-wal"] if path else []
 
 
 def database_path(connection: Any) -> str:
-    """Give the path of a database; empty where it is in memory."""
+    """Return the path of a database file; an empty one for a database in memory."""
     return SqliteTable.driver_connection(connection).execute("PRAGMA database_list").fetchone()[2]
 
 
 def pragma(raw: Any, name: str) -> Any:
-    """Read a value of the database."""
+    """Run a PRAGMA, and return its value."""
     return raw.execute(f"PRAGMA {name}").fetchone()[0]

@@ -1,4 +1,4 @@
-"""The table of the ORM broker, spoken to in as few statements as each database allows."""
+"""The statements for the ORM broker's table: as few as each kind of database allows."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from django_q.servers.connections import takes_writes
 from django_q.servers.database_clock import sql_time, time_expression
 from django_q.servers.database_errors import in_doubt_text, is_conflict, is_disconnect
 
-#: Seconds for which a statement is repeated while others have the database locked.
+#: Seconds for which a statement is repeated while other transactions lock the database.
 LOCK_RETRY_SECONDS = 20
-#: Ids in one statement; SQLite may allow no more than 999 values.
+#: Ids in one statement at most; some SQLite allow no more than 999 values.
 MAX_IDS_PER_STATEMENT = 900
 
 
 def retry_on_conflict(method: Callable) -> Callable:
-    """Repeat a method that loses against others; leave no connection behind that has failed."""
+    """Repeat a method that conflicts with other transactions; close a connection that failed."""
 
     @functools.wraps(method)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -44,7 +44,7 @@ def retry_on_conflict(method: Callable) -> Callable:
 
 
 def report_in_doubt(method: Callable) -> Callable:
-    """Have an error say so after which nobody knows whether a row was added."""
+    """Make an error say so when nobody knows whether the row was added before it."""
 
     @functools.wraps(method)
     def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -61,7 +61,7 @@ def report_in_doubt(method: Callable) -> Callable:
 
 
 def is_connected(connection: Any) -> bool:
-    """Whether a connection has survived an error."""
+    """Return True if a connection can still be used after an error."""
     return connection.connection is not None and connection.is_usable()
 
 
@@ -74,18 +74,18 @@ class QueueTable:
 
     @property
     def connection(self) -> Any:
-        """The connection of this thread."""
+        """This thread's connection to the database."""
         return connections[self.alias]
 
     @property
     def rows(self) -> models.QuerySet:
-        """The queue."""
+        """A queryset of the queue's rows."""
         return OrmQ.objects.using(self.alias).filter(key=self.key)
 
     def may_repeat(self, error: Exception) -> bool:
-        """Say whether a failed statement can succeed when repeated.
+        """Return True if a failed statement can succeed when repeated.
 
-        Inside a transaction it is for the caller to begin again.
+        Inside a transaction it can not: the caller would have to repeat all of it.
         """
         if self.connection.in_atomic_block:
             return False
@@ -95,11 +95,11 @@ class QueueTable:
         return False
 
     def sql_time(self, seconds: float = 0) -> tuple[str, list]:
-        """Make the SQL of the time in ``seconds`` from now, and its parameters."""
+        """Return SQL for the time in ``seconds`` from now, and its parameters."""
         return sql_time(self.connection, seconds)
 
     def time_expression(self, seconds: float = 0) -> RawSQL:
-        """Make the time in ``seconds`` from now for a queryset."""
+        """Return an expression for the time in ``seconds`` from now, for a queryset."""
         return time_expression(self.alias, seconds)
 
     @retry_on_conflict
@@ -110,7 +110,7 @@ class QueueTable:
 
     @retry_on_conflict
     def insert_once(self, payload: str, mark: str, seconds: float) -> None:
-        """Add a row and a mark that stays so long; ``IntegrityError`` where the mark is there."""
+        """Add a row, and a mark that expires. Raises ``IntegrityError`` where the mark exists."""
         with transaction.atomic(self.alias):
             row = Heartbeat(key=mark, expires=self.time_expression(seconds))
             row.save(using=self.alias, force_insert=True)
@@ -143,7 +143,7 @@ class QueueTable:
         ]
 
     def lock_due_rows(self, limit: int) -> models.QuerySet:
-        """Lock rows that are due, the oldest first, past those that others have locked."""
+        """Lock rows that are due, the oldest first; skip those that others have locked."""
         features = self.connection.features
         due = self.rows.filter(lock__lte=self.time_expression()).order_by("lock", "pk")
         if features.supports_select_for_update_with_limit:
@@ -159,7 +159,7 @@ class QueueTable:
 
     @retry_on_conflict
     def update(self, receipts: Iterable[str], seconds: float, **columns: str) -> set[str]:
-        """Change rows that are held: the end of the lease, and columns by their SQL.
+        """Change rows that are held: the end of the lease, and columns by SQL expressions.
 
         Returns the receipts that were stale.
         """
@@ -176,7 +176,7 @@ class QueueTable:
         return self.change([receipt], change, [key])
 
     def change(self, receipts: Iterable[str], statement: str, parameters: list) -> set[str]:
-        """Run a statement on rows whose receipt is good. Returns the others' receipts."""
+        """Run a statement on the rows whose receipt is valid. Returns the stale receipts."""
         stale: set[str] = set()
         for fence, pks in by_fence(receipts):
             done = set(self.change_rows(statement, parameters, fence, pks))
@@ -184,7 +184,7 @@ class QueueTable:
         return stale
 
     def change_rows(self, statement: str, parameters: list, fence: int, pks: list[int]) -> Iterable:
-        """Run a statement on rows of one fence. Returns the ids of those that it found."""
+        """Run a statement on the rows of one fence. Returns the ids of those that it found."""
         with transaction.atomic(self.alias):
             held = self.rows.filter(pk__in=pks, delivery=fence).select_for_update()
             found = list(held.values_list("pk", flat=True))
@@ -193,13 +193,13 @@ class QueueTable:
         return found
 
     def due_in(self) -> float | None:
-        """Tell in how many seconds the next row is due; None when there is none."""
+        """Return the seconds until the next row is due; None when there is none."""
         rows = self.rows.order_by("lock").values_list("lock", flat=True)
         lock = rows.filter(lock__isnull=False).first()
         return lock and (lock - timezone.now()).total_seconds()
 
     def is_writable(self) -> bool:
-        """Whether the database takes a row, which does not stay, and what is done with rows."""
+        """Return True if the database permits to add, change and delete a row; roll it back."""
 
         def write() -> None:
             pk = self.rows.create(key=self.key, payload="", lock=None).pk
@@ -209,10 +209,10 @@ class QueueTable:
         return takes_writes(self.alias, write)
 
     def notify(self) -> None:
-        """Tell those who wait that there may be something to take, where there is a way."""
+        """Notify waiting clusters that there may be something to take; here they poll."""
 
     def close(self) -> None:
-        """Close the connection of this thread, unless a transaction goes on in it."""
+        """Close this thread's connection, unless it has an open transaction."""
         if not self.connection.in_atomic_block:
             self.connection.close()
 
@@ -226,16 +226,16 @@ class QueueTable:
         return self.connection.ops.quote_name(name)
 
     def pk_in(self, pks: list) -> str:
-        """Make the SQL of a condition on ids."""
+        """Return the SQL of a condition on ids, with a parameter for each."""
         return f"id IN ({', '.join(['%s'] * len(pks))})"
 
     def execute(self, sql: str, parameters: list) -> None:
-        """Run a statement for what it does; rows that it gives are not read."""
+        """Run a statement; rows that it returns are not read."""
         with self.connection.cursor() as cursor:
             cursor.execute(sql, parameters)
 
     def fetch(self, sql: str, parameters: list) -> list[tuple]:
-        """Run a statement. Returns the rows that it gives."""
+        """Run a statement. Returns its rows."""
         return fetch_rows(self.connection, sql, parameters)
 
 
@@ -256,7 +256,7 @@ class ReturningTable(QueueTable):
         RETURNING "id", "payload", "delivery", "attempts"
     """
 
-    #: How often that names the queue.
+    #: Number of parameters of ``TAKE_SQL`` that are the queue's name.
     TAKE_KEY_COUNT = 1
     ANY_ROW_SQL = 'SELECT 1 FROM {table} WHERE "key" = %s AND "lock" IS NOT NULL LIMIT 1'
 
@@ -264,7 +264,7 @@ class ReturningTable(QueueTable):
     @report_in_doubt
     def insert(self, payload: str, delay: float = 0) -> int:
         """Add a row, and return its id."""
-        connection = self.connection  # to look it up takes as long as to ask SQLite something
+        connection = self.connection  # a look-up of it takes as long as a statement on SQLite
         lock, parameters = sql_time(connection, delay)
         sql = self.INSERT_SQL.format(table=self.table, lock=lock)
         return fetch_rows(connection, sql, [self.key, payload, *parameters])[0][0]
@@ -276,46 +276,46 @@ class ReturningTable(QueueTable):
         sql = self.TAKE_SQL.format(table=self.table, lock=lock, now=now)
         keys = [self.key] * self.TAKE_KEY_COUNT
         rows = self.fetch(sql, [*keys, *start, limit, *end])
-        # They come in no order. The ids are in that of the queue, but for what was delayed.
+        # They are returned in no order. Ids are in the order of the queue, but for delayed rows.
         return [
             Delivery(receipt(pk, fence), payload, attempt)
             for pk, payload, fence, attempt in sorted(rows)
         ]
 
     def change_rows(self, statement: str, parameters: list, fence: int, pks: list[int]) -> Iterable:
-        """Run a statement on rows of one fence. Returns the ids of those that it found."""
+        """Run a statement on the rows of one fence. Returns the ids of those that it found."""
         sql = f'{statement} WHERE {self.pk_in(pks)} AND "delivery" = %s RETURNING "id"'
         return [row[0] for row in self.fetch(sql, [*parameters, *pks, fence])]
 
     def due_in(self) -> float | None:
-        """Tell in how many seconds the next row is due; None when there is none.
+        """Return the seconds until the next row is due; None when there is none.
 
-        Who waits asks most often of a queue that is empty, and that takes no queryset.
+        This is asked most often of an empty queue, which is found out without a queryset.
         """
         is_there = self.fetch(self.ANY_ROW_SQL.format(table=self.table), [self.key])
         return super().due_in() if is_there else None
 
 
 def fetch_rows(connection: Any, sql: str, parameters: list) -> list[tuple]:
-    """Run a statement on a connection. Returns the rows that it gives."""
+    """Run a statement on a connection. Returns its rows."""
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return cursor.fetchall()
 
 
 def receipt(pk: int, fence: int) -> str:
-    """Make the receipt of a delivery."""
+    """Make the receipt of a delivery: the id of the row, and the number of its delivery."""
     return f"{pk}.{fence}"
 
 
 def by_fence(receipts: Iterable[str]) -> Iterator[tuple[int, list[int]]]:
-    """Sort receipts by fence, into parts that fit in one statement."""
+    """Group receipts by fence, in parts that fit in one statement."""
     found: dict[int, list[int]] = defaultdict(list)
     for each in receipts:
         pk, _, fence = each.partition(".")
         found[int(fence)].append(int(pk))
     for fence, pks in found.items():
-        # In one order, so that no two statements wait for each other.
+        # Always in the same order, so that no two statements deadlock.
         pks.sort()
         for start in range(0, len(pks), MAX_IDS_PER_STATEMENT):
             yield fence, pks[start : start + MAX_IDS_PER_STATEMENT]

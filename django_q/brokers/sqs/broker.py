@@ -26,22 +26,22 @@ boto3 = optional("boto3")
 botocore_config = optional("botocore.config")
 botocore_exceptions = optional("botocore.exceptions")
 
-#: Messages in one request, and bytes, less what the envelope may take.
+#: The most messages in one request, and bytes of them: the limit less some for the request itself.
 MAX_BATCH_MESSAGES, MAX_REQUEST_BYTES = 10, 240 * 1024
-#: Seconds that a message can be delayed when it is sent, and when it is received.
+#: The most seconds that a message can be delayed when it is sent, and after it was received.
 MAX_DELAY_SECONDS, MAX_LEASE_SECONDS = 900, 43200
-#: Seconds of one request that waits for a message, unless the settings say otherwise: a stop
-#: may take as long as well.
+#: Seconds that one request waits for a message by default. Stopping a cluster may take that much
+#: longer.
 LONG_POLL_SECONDS = 2
-#: Attempts at what a batch request has not done for a reason that may pass.
+#: Attempts at a batch request whose entries have failed for a temporary reason.
 MAX_REQUEST_ATTEMPTS = 3
-#: What is said of an address without quoting it, as errors of connections do.
+#: The error for an invalid address; those of boto3 would quote it.
 INVALID_ENDPOINT_TEXT = (
     "Q_CLUSTER['sqs']['endpoint_url'] must be like 'https://host:port', and nothing more."
 )
-#: Name of the attribute of a message that says by how many seconds it was delayed.
+#: The attribute of a message with the seconds by which it was delayed.
 DELAY_ATTRIBUTE = "delay"
-#: What is asked of each message.
+#: The attributes that are requested with each message.
 RECEIVE_ATTRIBUTES = {
     "MessageSystemAttributeNames": ["ApproximateReceiveCount", "SentTimestamp"],
     "MessageAttributeNames": [DELAY_ATTRIBUTE],
@@ -49,11 +49,11 @@ RECEIVE_ATTRIBUTES = {
 
 
 class Sqs(Broker):
-    """A queue in Amazon SQS, made when it is not there.
+    """A queue in Amazon SQS, which is created when it does not exist.
 
-    The service can not tell whether a receipt is stale unless the message is gone, counts a
-    delivery that was handed back as an attempt, and leases for 12 hours at most. Heartbeats are
-    kept in the database.
+    The service reports a receipt as stale only when the message is gone, counts a delivery that
+    was released as an attempt, and leases for 12 hours at most. Heartbeats are kept in the
+    database.
     """
 
     max_batch = MAX_BATCH_MESSAGES
@@ -61,26 +61,26 @@ class Sqs(Broker):
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
-        """What is raised when the service does not answer."""
+        """The exceptions raised when the service does not answer."""
         own = (botocore_exceptions.BotoCoreError,) if botocore_exceptions else ()
         return (*super().errors, *own)
 
     @cached_property
     def queue_url(self) -> str:
-        """Where the queue is."""
+        """The URL of the queue."""
         return self._make_queue(self.list_key)
 
     @cached_property
     def dead_url(self) -> str:
-        """Where the queue of buried payloads is."""
+        """The URL of the dead-letter queue."""
         return self._make_queue(f"{self.list_key}-dead")
 
     def get_queue(self) -> Any:
-        """Give the queue as a resource of boto3, as django-q2 does."""
+        """Return the queue as a boto3 resource; a method of django-q2."""
         return connect("resource").Queue(self.queue_url)
 
     def _make_queue(self, name: str) -> str:
-        """Find or make a queue. Returns its URL."""
+        """Find a queue, or create it. Returns its URL."""
         client = self.connection
         try:
             return client.get_queue_url(QueueName=name)["QueueUrl"]
@@ -88,14 +88,14 @@ class Sqs(Broker):
             return client.create_queue(QueueName=name)["QueueUrl"]
 
     def enqueue(self, payload: str | bytes, delay: float = 0) -> str:
-        """Send a message; returns its id."""
+        """Send a message. Returns its id."""
         message = {"MessageBody": payload_text(payload), **delay_options(delay)}
         return self.connection.send_message(QueueUrl=self.queue_url, **message)["MessageId"]
 
     def enqueue_many(self, payloads: Iterable[str | bytes]) -> list[str]:
         """Send messages, ten in a request.
 
-        When a request fails, those before it were sent: the service knows no transaction.
+        When a request fails, the messages of those before it were sent: there are no transactions.
         """
         sent = []
         for batch in batches([payload_text(payload) for payload in payloads]):
@@ -107,7 +107,7 @@ class Sqs(Broker):
         return sent
 
     def dequeue(self, limit: int = 1, wait: float | None = None) -> list[Delivery]:
-        """Take deliveries, ten at most; see ``Broker.dequeue``. It waits for whole seconds."""
+        """Take up to ten deliveries; see ``Broker.dequeue``. Waits are in whole seconds."""
         end = self.wait_deadline(wait)
         while True:
             left = end - time.monotonic()
@@ -116,7 +116,7 @@ class Sqs(Broker):
                 return deliveries
 
     def _receive(self, limit: int, wait: float) -> list[Delivery]:
-        """Receive messages, and send those back into the dark that are not due yet."""
+        """Receive messages; hide those again that are not due yet."""
         reply = self.connection.receive_message(
             QueueUrl=self.queue_url,
             MaxNumberOfMessages=limit,
@@ -137,7 +137,7 @@ class Sqs(Broker):
         return [delivery_from_message(message) for message in messages if id(message) not in early]
 
     def _postpone(self, receipt: str, seconds: float) -> None:
-        """Keep a message in the dark that is not due; where that fails it comes after its lease."""
+        """Hide a message until it is due; where that fails, it comes again when its lease ends."""
         try:
             self.extend([receipt], seconds)
         except (*self.errors, botocore_exceptions.ClientError) as error:
@@ -160,62 +160,62 @@ class Sqs(Broker):
         )
 
     def release(self, ack_ids: Iterable[str], delay: float = 0, count: bool = True) -> set[str]:
-        """Hand deliveries back. Each counts as an attempt: the service itself counts."""
+        """Release deliveries. Each counts as an attempt, as the service itself counts them."""
         return self.extend(ack_ids, delay)
 
     def move_to_dead_letters(self, ack_id: str, payload: str | bytes) -> None:
-        """End a delivery, and keep its payload in the queue of the same name with "-dead".
+        """End a delivery, and send its payload to the queue of the same name with "-dead" added.
 
-        The service takes no message that is empty.
+        An empty payload is dropped: the service accepts no empty message.
         """
         if payload:
             self.connection.send_message(QueueUrl=self.dead_url, MessageBody=payload_text(payload))
         self.acknowledge(ack_id)
 
     def dead_size(self) -> int:
-        """Count the payloads that were buried, more or less."""
+        """Estimate the number of payloads in the dead-letter queue."""
         return self._count(self.dead_url, "")
 
     def queue_size(self) -> int:
-        """Count the payloads that could be delivered now, more or less."""
+        """Estimate the number of payloads that could be delivered now."""
         return self._count(self.queue_url, "")
 
     def lock_size(self) -> int:
-        """Count the payloads that are leased, or delayed, more or less."""
+        """Estimate the number of payloads that are leased or delayed."""
         return self._count(self.queue_url, "NotVisible", "Delayed")
 
     def _count(self, url: str, *states: str) -> int:
-        """Count messages in some states, as the service estimates them."""
+        """Add up the service's estimates of the messages in some states."""
         names = [f"ApproximateNumberOfMessages{state}" for state in states]
         reply = self.connection.get_queue_attributes(QueueUrl=url, AttributeNames=names)
         return sum(int(reply["Attributes"][name]) for name in names)
 
     def delete_queue(self) -> None:
-        """Delete the queue. The service makes none of that name for a minute."""
+        """Delete the queue. The service creates none of that name for a minute."""
         self.connection.delete_queue(QueueUrl=self.queue_url)
         del self.queue_url
 
     def purge_queue(self) -> None:
-        """Delete all messages, those in hand too. The service allows it once a minute."""
+        """Delete all messages, leased ones too. The service allows that once a minute."""
         self.connection.purge_queue(QueueUrl=self.queue_url)
 
     def ping(self) -> bool:
-        """Say whether the service answers."""
+        """Return True when the service answers; raise its error otherwise."""
         self._count(self.queue_url, "")
         return True
 
     def info(self) -> str:
-        """Name the service."""
+        """Return the name of the service."""
         return "AWS SQS"
 
     def close(self) -> None:
-        """Drop the connections; they are made again when needed."""
+        """Close the connections; they are opened again when needed."""
         if "connection" in vars(self):
             self.connection.close()
         super().close()
 
     def _change_messages(self, request: str, ack_ids: Iterable[str], **options: Any) -> set[str]:
-        """Send a request for each receipt. Returns those that were refused."""
+        """Send a batch request for receipts. Returns the receipts that were refused, as stale."""
         ack_ids, stale = list(ack_ids), set()
         for start in range(0, len(ack_ids), MAX_BATCH_MESSAGES):
             batch = ack_ids[start : start + MAX_BATCH_MESSAGES]
@@ -225,7 +225,7 @@ class Sqs(Broker):
         return stale
 
     def _batch_request(self, request: str, entries: list[dict]) -> tuple[dict, dict]:
-        """Send a batch request until each entry was done or refused; both come by number.
+        """Send a batch request until each entry was done or refused. Returns both, by index.
 
         Raises ``BrokerUnavailable`` when the service fails to do the rest.
         """
@@ -269,17 +269,17 @@ def connect(kind: str) -> Any:
         if not set("@?#").isdisjoint(endpoint or ""):
             raise ValueError
         return make("sqs", endpoint_url=endpoint, config=timeouts)
-    except ValueError:  # which quotes it
+    except ValueError:  # whose text quotes the address
         raise ImproperlyConfigured(INVALID_ENDPOINT_TEXT) from None
 
 
 def payload_text(payload: str | bytes) -> str:
-    """Make text of a payload; a signed package has nothing but ASCII."""
+    """Convert a payload to text; a signed package has only ASCII characters."""
     return payload.decode("utf-8", "backslashreplace") if isinstance(payload, bytes) else payload
 
 
 def batches(bodies: list[str]) -> Iterator[list[str]]:
-    """Split messages into requests that are not too large."""
+    """Split messages into batches within the limits of one request."""
     batch: list[str] = []
     for body in bodies:
         if len(batch) == MAX_BATCH_MESSAGES or sum(map(len, batch)) + len(body) > MAX_REQUEST_BYTES:
@@ -292,9 +292,10 @@ def batches(bodies: list[str]) -> Iterator[list[str]]:
 
 
 def delay_options(seconds: float) -> dict[str, Any]:
-    """Make the options of a message that is delayed.
+    """Return the options that delay a message.
 
-    What is delayed for longer than the service allows says so, for who receives it too early.
+    A message that is delayed for longer than the service allows has its delay as an attribute too:
+    whoever receives it too early hides it again.
     """
     if seconds <= 0:
         return {}
@@ -306,16 +307,16 @@ def delay_options(seconds: float) -> dict[str, Any]:
 
 
 def delay_of(message: Mapping[str, Any]) -> int:
-    """Tell by how many seconds a message was delayed, if that was too long for the service.
+    """Read the delay attribute of a message, in seconds; 0 where there is none.
 
-    Anybody who reaches the queue may have sent it: what can not be read is no delay.
+    Anybody who reaches the queue may have sent the message: an invalid attribute means no delay.
     """
     attribute = message_field(message.get("MessageAttributes"), DELAY_ATTRIBUTE)
     return max(0, parse_whole_number(message_field(attribute, "StringValue")))
 
 
 def seconds_until_due(message: Mapping[str, Any], now: float) -> float:
-    """Tell in how many seconds a message is due; ``now`` is the service's."""
+    """Return the seconds until a message is due; ``now`` is the time of the service."""
     delay = delay_of(message)
     sent = parse_whole_number(message_field(message.get("Attributes"), "SentTimestamp")) / 1000
     return min(sent + delay - now, MAX_LEASE_SECONDS) if delay and sent else 0
@@ -324,22 +325,22 @@ def seconds_until_due(message: Mapping[str, Any], now: float) -> float:
 def delivery_from_message(message: Mapping[str, Any]) -> Delivery:
     """Make a delivery of a message that is due.
 
-    To be received before it was due was no attempt.
+    Receiving it before it was due does not count as an attempt.
     """
-    too_early = max(0, ceil((delay_of(message) - MAX_DELAY_SECONDS) / MAX_LEASE_SECONDS))
+    early_receives = max(0, ceil((delay_of(message) - MAX_DELAY_SECONDS) / MAX_LEASE_SECONDS))
     received = parse_whole_number(
         message_field(message.get("Attributes"), "ApproximateReceiveCount")
     )
     body = message.get("Body")
     payload = body if isinstance(body, str) else ""
-    return Delivery(message["ReceiptHandle"], payload, max(1, received - too_early))
+    return Delivery(message["ReceiptHandle"], payload, max(1, received - early_receives))
 
 
 def visibility_timeout(seconds: float) -> int:
-    """Make a visibility time-out."""
+    """Round seconds up to a visibility time-out that the service accepts."""
     return max(0, min(ceil(seconds), MAX_LEASE_SECONDS))
 
 
 def long_poll_seconds() -> int:
-    """Say for how many seconds one request waits."""
+    """Return the seconds that one request waits for a message."""
     return int((Conf.SQS or {}).get("receive_message_wait_time_seconds", LONG_POLL_SECONDS))

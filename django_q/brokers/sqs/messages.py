@@ -1,4 +1,4 @@
-"""What a message of Amazon SQS says; anybody who reaches the queue may have sent it."""
+"""Read messages of Amazon SQS with care: anybody who reaches the queue may have sent them."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any
 
 
 def has_receipt(message: Any) -> bool:
-    """Whether a message can be acknowledged. One that can not would be run again and again."""
+    """Return True if a message can be acknowledged: without that it would run again and again."""
     return isinstance(message, Mapping) and bool(message.get("ReceiptHandle"))
 
 
 def message_field(table: Any, key: str) -> Any:
-    """Look up what a message says; None where it does not."""
+    """Look up a field of a message; None where it has none or is no table."""
     return table.get(key) if isinstance(table, Mapping) else None
 
 
 def parse_whole_number(text: Any) -> int:
-    """Read a number of seconds, of milliseconds, or of times; 0 for what is none."""
+    """Parse a whole number, not negative; 0 for anything else."""
     digits = text if isinstance(text, str) else ""
     return int(digits) if digits.isdecimal() and digits.isascii() and len(digits) < 20 else 0
 
 
 def server_time(reply: Mapping[str, Any]) -> float:
-    """Read the clock of the service off its reply; ours where it does not tell."""
+    """Return the service's time from the headers of its reply; ours where it has none."""
     headers = message_field(reply.get("ResponseMetadata"), "HTTPHeaders")
     try:
         return parsedate_to_datetime(message_field(headers, "date")).timestamp()
