@@ -228,7 +228,7 @@ class Broker:
         return self.delete_queue()
 
     def delete(self, ack_id: Any) -> Any:
-        """Delete one payload, whoever holds it."""
+        """Delete one payload, even while it is leased."""
         return self.acknowledge(ack_id)
 
     def ping(self) -> bool:

@@ -1,7 +1,7 @@
-"""Error reporters: services that want to hear of the exceptions of tasks.
+"""Error reporters: services that are sent the exceptions of tasks.
 
-They are found by entry point, group ``djangoq.errorreporters``, and made with the keyword
-arguments that ``Q_CLUSTER['error_reporter']`` gives for their name.
+They are found by entry points of the group ``djangoq.errorreporters``, and made with the keyword
+arguments that ``Q_CLUSTER['error_reporter']`` has for their name.
 """
 
 from __future__ import annotations
@@ -16,36 +16,36 @@ from django_q.foreign_code.guards import ForeignCall, RaisingForeignCall
 
 logger = logging.getLogger("django-q")
 
-#: The entry points by which packages provide reporters.
+#: The group of entry points by which packages provide reporters.
 ENTRY_POINT_GROUP = "djangoq.errorreporters"
 
 
 class ReporterNotFound(DjangoQError, LookupError):
-    """Raised when no package that is installed provides an error reporter."""
+    """Raised when no installed package provides an error reporter of that name."""
 
 
 class ErrorReporter:
-    """All the reporters that are configured, as one."""
+    """Reports an exception to all reporters that are configured."""
 
     def __init__(self, reporters: list[Any]) -> None:
         self.targets = reporters
 
     def report(self, task: str = "") -> None:
-        """Tell each reporter of the exception that is being handled, that of the task named so."""
+        """Have each reporter report the exception that is being handled; ``task`` is a name."""
         for target in self.targets:
             with ForeignCall(f"error reporter {type(target).__name__}", task):
                 target.report()
 
 
 def load_reporters(options: Mapping[str, Mapping[str, Any]]) -> ErrorReporter:
-    """Make the reporters named in the options; one that can not be made is logged."""
+    """Make the reporters that the options name. Log those that can not be made."""
     reporters = []
     for name, kwargs in options.items():
         try:
             with RaisingForeignCall(f"error reporter '{name}'"):
                 reporters.append(find_entry_point(name).load()(**(kwargs or {})))
         except (ReporterNotFound, ModuleNotFoundError) as error:
-            logger.error("error reporter '%s' hears of nothing: %s", name, error)
+            logger.error("error reporter '%s' is not used: %s", name, error)
         except BaseException as error:
             contain_error(error)
             logger.exception(
@@ -55,7 +55,7 @@ def load_reporters(options: Mapping[str, Mapping[str, Any]]) -> ErrorReporter:
 
 
 def find_entry_point(name: str) -> EntryPoint:
-    """Find the reporter of a name: the first, where several packages provide one.
+    """Find a reporter by name; the first, where several packages provide one.
 
     Raises ``ReporterNotFound``.
     """

@@ -1,8 +1,8 @@
-"""Foreign code: hooks, receivers of signals, error reporters, what classes of values define.
+"""Call foreign code: hooks, receivers of signals, error reporters, methods of values.
 
-Whatever it raises, ``BaseException`` included, goes no further than the door through which it was
-called, and the log says who raised what over which task. Where it ends its process, whoever finds
-that dead can read in whose code it was; and what comes after it keeps away from that code.
+Whatever it raises, ``BaseException`` included, is caught around the call, and the log says which
+code raised what for which task. Before the call its name is recorded in shared memory: when the
+code ends its process, the process that takes its place finds the name, and does not call it again.
 """
 
 from __future__ import annotations
@@ -31,46 +31,46 @@ logger = logging.getLogger("django-q")
 
 
 class ForeignCallRecorder(Protocol):
-    """Keeps in whose code a process is, for who outlives it."""
+    """Records which foreign code a process is calling, readable after the process has died."""
 
     def enter(self, task_id: str, what: str, task: str) -> None:
-        """Write down who is called over which task."""
+        """Record that code named ``what`` is called for a task."""
 
     def leave(self) -> None:
-        """Write down that the call is over."""
+        """Record that the call has ended."""
 
     def crash_causes(self) -> dict[str, str]:
-        """Tell by task in whose code earlier processes of this place have ended."""
+        """Return the code in which earlier processes died, by id of the task it was called for."""
 
 
 class CurrentForeignCall:
-    """In whose code the main thread of a process of the cluster is, for who asks why results wait.
+    """The foreign code that the main thread of a cluster's process is calling now.
 
-    Elsewhere nobody asks.
+    It is read to explain why results wait. Other threads and processes are not recorded.
     """
 
     entered_at = math.inf  # monotonic
-    left_at = 0.0  # when the one before was over
-    what = task = ""  # names of the code, and of the task that it is called for
+    left_at = 0.0  # monotonic; when the last call ended
+    what = task = ""  # names of the code, and of the task it is called for
     pid = thread = 0  # of this process and its main thread, where it is one of a cluster
     recorder: ForeignCallRecorder | None = None
-    crash_causes: dict[str, str] = {}  # by id of a task: whose code has ended a process over it
+    crash_causes: dict[str, str] = {}  # by id of a task: the code that has ended a process
 
     @classmethod
     def use_recorder(cls, recorder: ForeignCallRecorder) -> None:
-        """Tell a doorway from now on, and learn what the processes before this one died of."""
+        """Record this thread's calls from now on, and read in which code earlier processes died."""
         cls.recorder, cls.pid, cls.thread = recorder, os.getpid(), threading.get_ident()
         cls.entered_at, cls.what, cls.task = math.inf, "", ""
         cls.crash_causes = recorder.crash_causes()
 
 
 class ForeignCall:
-    """A block that calls foreign code: what that raises is logged, and goes no further."""
+    """A block that calls foreign code: whatever that raises is logged and suppressed."""
 
     def __init__(self, what: str, task: str = "", task_id: str = "") -> None:
         self.what, self.task, self.task_id = what, task, task_id
         self.error: BaseException | None = None
-        self.is_outermost = False  # of the doors in this process that are passed
+        self.is_outermost = False  # of nested calls in this process
 
     def __enter__(self) -> ForeignCall:
         if (
@@ -104,40 +104,40 @@ class ForeignCall:
         return True
 
     def leave(self) -> None:
-        """Note that this process is in nobody's code any more."""
+        """Record that the outermost call has ended."""
         if os.getpid() != CurrentForeignCall.pid:
-            os._exit(0)  # it forked, and this is the child: the parent goes on
+            os._exit(0)  # the code forked, and this is the child: only the parent continues
         CurrentForeignCall.entered_at, CurrentForeignCall.left_at = math.inf, time.monotonic()
         if CurrentForeignCall.recorder is not None:
             CurrentForeignCall.recorder.leave()
 
     def is_for_caller(self, error: BaseException) -> bool:
-        """Whether an error is for the caller."""
+        """Return True if the caller gets an error."""
         contain_error(error)
         return False
 
     def report(self, error: BaseException) -> None:
-        """Log what was raised; a line that can not be written is no reason to end either."""
+        """Log what was raised. A log handler that raises is suppressed as well."""
         try:
             text = safe_str(error) or type(error).__name__
-            over = f" on [{printable(self.task)}]" if self.task else ""
-            logger.error("%s failed%s because %s", self.what, over, text, exc_info=error)
+            on_task = f" on [{printable(self.task)}]" if self.task else ""
+            logger.error("%s failed%s because %s", self.what, on_task, text, exc_info=error)
         except BaseException as broken:
             contain_error(broken)
 
 
 class RaisingForeignCall(ForeignCall):
-    """A block that calls foreign code whose errors are for the caller."""
+    """A block that calls foreign code whose errors the caller gets."""
 
     def is_for_caller(self, error: BaseException) -> bool:
-        """Whether an error is for the caller."""
+        """Return True if the caller gets an error."""
         return True
 
 
 def send_signal_safely(
     signal: Signal, name: str, task: str = "", task_id: str = "", /, **named: Any
 ) -> None:
-    """Send a signal; what a receiver raises is its own, and keeps it from no other."""
+    """Send a signal. What a receiver raises is logged, and the others are called all the same."""
     for receiver in live_receivers(signal, named["sender"]):
         with ForeignCall(f"receiver {dotted_name(receiver)} of {name}", task, task_id):
             resolve_awaitable(receiver(signal=signal, **named))
@@ -146,38 +146,38 @@ def send_signal_safely(
 def send_signal_raising(
     signal: Signal, name: str, task: str = "", task_id: str = "", /, **named: Any
 ) -> None:
-    """Send a signal whose receivers may raise: then the caller gets it, and no other is called."""
+    """Send a signal whose receivers may raise: the caller gets the error, others are not called."""
     for receiver in live_receivers(signal, named["sender"]):
         with RaisingForeignCall(f"receiver {dotted_name(receiver)} of {name}", task, task_id):
             resolve_awaitable(receiver(signal=signal, **named))
 
 
 def live_receivers(signal: Signal, sender: Any) -> Iterator[Callable]:
-    """Give the receivers of a signal that live: ordinary ones, then coroutine functions."""
+    """Yield the live receivers of a signal: ordinary functions first, then coroutine functions."""
     if signal.has_listeners(sender):
         for kind in signal._live_receivers(sender):
             yield from kind
 
 
 def resolve_awaitable(value: Any) -> Any:
-    """Wait for a coroutine, or anything that can be awaited; any other value is given back."""
+    """Return the result of a coroutine or another awaitable; return other values as they are."""
     if not inspect.isawaitable(value):
         return value
 
     async def wait() -> Any:
         return await value
 
-    # What it asks of the ORM is done in this thread, and by its connections.
+    # With async_to_sync its calls of the ORM run in this thread, on this thread's connections.
     return run_in_own_thread(wait()) if has_running_loop() else async_to_sync(wait)()
 
 
 def run_coroutine(coroutine: Coroutine) -> Any:
-    """Run a coroutine to its end in this thread, where a signal's handler can interrupt it."""
+    """Run a coroutine to its end in this thread, where a signal handler can interrupt it."""
     return run_in_own_thread(coroutine) if has_running_loop() else asyncio.run(coroutine)
 
 
 def has_running_loop() -> bool:
-    """Whether an event loop runs in this thread, inside which no other can."""
+    """Return True if an event loop runs in this thread: then no second one can."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -1,7 +1,7 @@
-"""Tell whether the files of this package are all its own.
+"""Check that no other distribution has overwritten files of this package.
 
-A package that requires django-q2 makes pip install that over ours: both are ``django_q``. Some
-files of ours survive, among them this one, and the models, which import it first of all.
+A package that requires django-q2 makes pip install that over ours: both are ``django_q``. Some of
+our files remain, among them this one and the models, which import it first.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 
 import django_q
 
-#: Names of the distributions whose files are ``django_q``, too.
+#: Names of other distributions that install files in ``django_q``.
 CONFLICTING_DISTRIBUTIONS = ("django-q2", "django-q2-full-of-juice", "django-q-mt")
 REINSTALL_ADVICE = (
     "Uninstall {others}, then: pip install --force-reinstall --no-deps django-q. "
@@ -19,12 +19,12 @@ REINSTALL_ADVICE = (
 
 
 def conflicting_distributions() -> list[str]:
-    """Name the distributions beside ours that have files in ``django_q``."""
+    """Return the names of other installed distributions with files in ``django_q``."""
     return [name for name in CONFLICTING_DISTRIBUTIONS if has_django_q_files(name)]
 
 
 def has_django_q_files(name: str) -> bool:
-    """Whether a distribution has installed files of ``django_q``; a stand-in has none."""
+    """Return True if a distribution has files in ``django_q``; an empty substitute has none."""
     try:
         files = distribution(name).files
     except PackageNotFoundError:
@@ -33,7 +33,7 @@ def has_django_q_files(name: str) -> bool:
 
 
 def check() -> None:
-    """Raise ImportError where files of another distribution lie over ours, or ours are gone."""
+    """Raise ``ImportError`` if our files were overwritten or deleted by another distribution."""
     if getattr(django_q, "IS_OURS", False):
         return
     names = " and ".join(conflicting_distributions())

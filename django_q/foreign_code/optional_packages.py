@@ -1,10 +1,10 @@
-"""Packages that are used where they are installed; None where they are not."""
+"""Import optional packages; None where they are not installed."""
 
 import os
 from importlib import import_module
 from types import ModuleType
 
-#: The directory in which processes share their metrics; the client reads either spelling.
+#: Environment variables for the directory in which processes share metrics; either may be set.
 PROMETHEUS_VARIABLES = ("PROMETHEUS_MULTIPROC_DIR", "prometheus_multiproc_dir")
 
 
@@ -13,7 +13,7 @@ def optional(name: str) -> ModuleType | None:
     try:
         return import_module(name)
     except ModuleNotFoundError as error:
-        # A package that is there and lacks a requirement of its own is a fault to show.
+        # An installed package that lacks a requirement of its own is an error to show.
         if error.name and not f"{name}.".startswith(f"{error.name}."):
             raise
         return None
@@ -23,7 +23,7 @@ croniter = optional("croniter")
 psutil = optional("psutil")
 setproctitle = optional("setproctitle")
 resource = optional("resource")  # not on Windows
-# Asked for only where metrics are shared: it is large.
+# Imported only where metrics are shared: it is large.
 prometheus_multiprocess = (
     optional("prometheus_client.multiprocess")
     if any(map(os.environ.get, PROMETHEUS_VARIABLES))

@@ -1,6 +1,6 @@
-"""The time in SQL: that of the database server, where it is known how to ask it.
+"""The current time in SQL, by the clock of the database server on PostgreSQL and MySQL.
 
-Others, and SQLite, which has no server, go by the clock of this machine.
+For other databases, and SQLite, which has no server, it is the clock of this machine.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from django.utils.timezone import get_default_timezone, is_naive, now
 
 
 def sql_time(connection: Any, seconds: float = 0) -> tuple[str, list]:
-    """Make the SQL of the time in ``seconds`` from now, and its parameters."""
+    """Return SQL for the time in ``seconds`` from now, and its parameters."""
     return SQL_TIME_BY_VENDOR.get(connection.vendor, local_sql_time)(connection, seconds)
 
 
 def time_expression(alias: str, seconds: float = 0) -> RawSQL:
-    """Make the time in ``seconds`` from now for a queryset."""
+    """Return an expression for the time in ``seconds`` from now, for a queryset."""
     return RawSQL(*sql_time(connections[alias], seconds), output_field=models.DateTimeField())
 
 
 def database_now(alias: str) -> datetime:
-    """Tell the time in UTC, by the clock of a database."""
+    """Return the time in UTC by the clock of a database."""
     connection = connections[alias]
     if connection.vendor not in SQL_TIME_BY_VENDOR:
         return now().astimezone(timezone.utc)
@@ -39,18 +39,18 @@ def database_now(alias: str) -> datetime:
 
 
 def local_sql_time(connection: Any, seconds: float) -> tuple[str, list]:
-    """Take the time of this machine."""
+    """Return a parameter with the time of this machine."""
     then = now() + timedelta(seconds=seconds) if seconds else now()
     return "%s", [connection.ops.adapt_datetimefield_value(then)]
 
 
 def postgresql_sql_time(connection: Any, seconds: float) -> tuple[str, list]:
-    """Take the time at which the server got the statement."""
+    """Return SQL for the time at which the server received the statement."""
     return "STATEMENT_TIMESTAMP() + %s::float8 * INTERVAL '1 second'", [float(seconds)]
 
 
 def mysql_sql_time(connection: Any, seconds: float) -> tuple[str, list]:
-    """Take the time of the server, in the zone in which Django stores times there."""
+    """Return SQL for the time of the server, in the zone in which Django stores times there."""
     zone = connection.timezone or get_default_timezone()
     offset = datetime.now(timezone.utc).astimezone(zone).utcoffset() or timedelta()
     microseconds = (timedelta(seconds=seconds) + offset) // timedelta(microseconds=1)

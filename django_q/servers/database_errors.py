@@ -1,23 +1,23 @@
-"""What an error of a database says, whatever its class and in whatever language its text is."""
+"""Classify errors of databases by their codes, whatever their class and language."""
 
 from __future__ import annotations
 
 from typing import Any
 
-#: Codes of transactions that have lost against another: PostgreSQL's could not be serialized or
-#: ended a deadlock, and MySQL's ended a deadlock, waited for a lock, or read what has changed.
+#: Codes of conflicts between transactions. PostgreSQL: serialization failure, deadlock. MySQL:
+#: deadlock, lock wait timeout, record has changed since it was read.
 CONFLICT_CODES = frozenset({"40001", "40P01", 1213, 1205, 1020})
-#: Codes of MySQL's errors that its clients make themselves.
+#: Codes of MySQL errors that the client raises, not the server.
 MYSQL_CLIENT_CODES = range(2000, 3000)
-#: How PostgreSQL's codes begin that tell of the end of a connection.
+#: How those codes of PostgreSQL begin that mean the connection has ended.
 DISCONNECT_CODE_PREFIXES = ("57P", "08")
-#: What errors say where there is no code to go by: SQLite, and drivers that keep it to themselves.
+#: Parts of the texts of conflicts, for SQLite and for drivers that give no code.
 CONFLICT_TEXTS = (
     *("database is locked", "database table is locked", "Deadlock found", "try restarting"),
     *("could not serialize", "deadlock detected"),
 )
 
-#: The same of errors that pass, although the database may take another row meanwhile.
+#: The same for temporary errors, during which the database may still accept other rows.
 BUSY_CODES = frozenset({"55P03", "57014", 1114, 1021, 3024, 1969})
 BUSY_CODE_PREFIXES = ("53", "57P")
 BUSY_TEXTS = (
@@ -28,22 +28,22 @@ BUSY_TEXTS = (
 
 
 def code_of(error: BaseException) -> Any:
-    """Give the code by which the server calls an error; None where there is none."""
+    """Return the server's code of an error; None where there is none."""
     cause = error.__cause__ or error
     code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
     return code or next((each for each in cause.args[:1] if isinstance(each, int)), None)
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Whether a transaction has failed for no more than another one beside it.
+    """Return True if a transaction failed only because of a concurrent one.
 
-    Nothing of it was done, and it may succeed when it is repeated at once.
+    It was rolled back, and may succeed when it is repeated at once.
     """
     return code_of(error) in CONFLICT_CODES or any(text in str(error) for text in CONFLICT_TEXTS)
 
 
 def in_doubt_text(error: BaseException) -> str:
-    """Write the text of an error after which nobody knows whether a task was enqueued."""
+    """Write the text of an error after which it is unknown whether a task was enqueued."""
     return (
         f"{' '.join(str(error).split()).rstrip('.')}. The task may be in the queue or not: the "
         "database was sent it, and the reply is lost. Enqueue it again if a second run does no "
@@ -52,7 +52,7 @@ def in_doubt_text(error: BaseException) -> str:
 
 
 def is_disconnect(error: BaseException) -> bool:
-    """Whether an error is of a connection that has ended, and says nothing of the statement."""
+    """Return True if an error means that the connection ended; the statement may have been run."""
     code = code_of(error)
     return (
         code is None or code in MYSQL_CLIENT_CODES or str(code).startswith(DISCONNECT_CODE_PREFIXES)
@@ -60,7 +60,7 @@ def is_disconnect(error: BaseException) -> bool:
 
 
 def is_busy(error: BaseException) -> bool:
-    """Whether an error of a database passes: it is busy, or has no room for now."""
+    """Return True if an error is temporary: the database is busy, or out of space for now."""
     code = code_of(error)
     return (
         code in CONFLICT_CODES

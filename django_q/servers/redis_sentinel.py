@@ -1,4 +1,4 @@
-"""The Redis that a deployment of Redis Sentinel names: whichever server is the master now."""
+"""Connect to the current master of a Redis Sentinel deployment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from redis.sentinel import (
 )
 
 SENTINEL_URL_SCHEME = "sentinel://"
-#: The port that sentinels listen on unless told.
+#: The port of a sentinel whose address names none.
 DEFAULT_SENTINEL_PORT = 26379
 EXPECTED_OPTIONS_TEXT = (
     "expected {'sentinels': [('host', 26379), ...], 'service_name': 'mymaster'}, "
@@ -26,13 +26,13 @@ EXPECTED_OPTIONS_TEXT = (
 
 
 class MasterReconnect:
-    """Asks the sentinels for the master again when a connection has ended.
+    """Asks the sentinels for the master whenever a connection is opened again.
 
-    That of redis-py goes back to the server it knew first, which is a replica by now.
+    The connection of redis-py would return to the server it knew first, which may be a replica now.
     """
 
     def send_packed_command(self, *args: Any, **kwargs: Any) -> None:
-        """Send, connected to the master."""
+        """Connect to the master unless connected, then send."""
         self.connect()
         super().send_packed_command(*args, **kwargs)
 
@@ -42,11 +42,11 @@ class MasterConnection(MasterReconnect, SentinelManagedConnection):
 
 
 class MasterSSLConnection(MasterReconnect, SentinelManagedSSLConnection):
-    """A connection to the master, encrypted."""
+    """An encrypted connection to the master."""
 
 
 def is_sentinel(options: Mapping[str, Any]) -> bool:
-    """Whether the options of a client name sentinels, and no server."""
+    """Return True if the options of a client name sentinels in place of a server."""
     return "sentinels" in options or str(options.get("url") or "").startswith(SENTINEL_URL_SCHEME)
 
 
@@ -61,9 +61,9 @@ def connect_to_master(options: Mapping[str, Any]) -> Any:
 
 
 def parse_sentinel_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the arguments of ``redis.sentinel.Sentinel``, and ``service_name``.
+    """Return the arguments of ``redis.sentinel.Sentinel``, and ``service_name``.
 
-    Raises ``ImproperlyConfigured``. No word of it tells a password.
+    Raises ``ImproperlyConfigured``, whose text never contains a password.
     """
     options = dict(options)
     if url := options.pop("url", None):
@@ -73,7 +73,7 @@ def parse_sentinel_options(options: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(options["sentinels"], (list, tuple)) or not options["sentinels"]:
         raise invalid_options_error("no list of sentinels")
     options["sentinels"] = [parse_address(*each) for each in enumerate(options["sentinels"], 1)]
-    # As the servers are spoken to. One that does not answer is passed over for the next.
+    # The same time-outs as for the servers, without retries: the next sentinel is asked instead.
     own = {key: value for key, value in options.items() if key.startswith("socket_")}
     own["retry"] = Retry(NoBackoff(), 0)
     options["sentinel_kwargs"] = own | (options.get("sentinel_kwargs") or {})
@@ -81,7 +81,7 @@ def parse_sentinel_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def options_from_url(url: str) -> dict[str, Any]:
-    """Take a URL apart; what it says besides the sentinels is as in a URL of Redis."""
+    """Parse a sentinel URL: a list of hosts, and for the rest as a URL of Redis."""
     try:
         parts = urlsplit(url)
         login, at, hosts = parts.netloc.rpartition("@")
@@ -93,7 +93,7 @@ def options_from_url(url: str) -> dict[str, Any]:
 
 
 def parse_address(number: int, sentinel: Any) -> tuple[str, int]:
-    """Read where a sentinel listens: ``"host"``, ``"host:26379"`` or ``("host", 26379)``."""
+    """Parse the address of a sentinel: ``"host"``, ``"host:26379"`` or ``("host", 26379)``."""
     try:
         if isinstance(sentinel, str):
             parts = urlsplit(f"//{sentinel}")
@@ -110,5 +110,5 @@ def parse_address(number: int, sentinel: Any) -> tuple[str, int]:
 
 
 def invalid_options_error(got: str) -> ImproperlyConfigured:
-    """Make the error that says what was expected."""
+    """Make the error that says what was expected, and what is wrong."""
     return ImproperlyConfigured(f"Q_CLUSTER['redis']: {EXPECTED_OPTIONS_TEXT}; got {got}.")

@@ -1,4 +1,4 @@
-"""The transactions that are open where a task is enqueued, or waited for."""
+"""Find the open transactions in which a task is enqueued, or a result waited for."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from django_q.exceptions import DjangoQError
 
 logger = logging.getLogger("django-q")
 
-#: Isolation levels in which a transaction never sees what is saved after it began.
+#: Isolation levels in which a transaction does not see what is saved after it began.
 SNAPSHOT_ISOLATION_LEVELS = ("repeatable read", "serializable")
 
 
 def is_open(connection: Any) -> bool:
-    """Whether a connection has an open ``atomic`` block.
+    """Return True if a connection has an open ``atomic`` block.
 
-    The block that a ``TestCase`` wraps around each test is none: it never commits.
+    The block that a ``TestCase`` wraps around each test does not count: it never commits.
     """
     return connection.in_atomic_block and not all(
         getattr(block, "_from_testcase", False) for block in connection.atomic_blocks
@@ -28,18 +28,18 @@ def is_open(connection: Any) -> bool:
 
 
 def open_transaction() -> str | None:
-    """Name a database with an open transaction, the default one first."""
+    """Return the alias of a database with an open transaction, the default first; else None."""
     for alias in connections:  # not "initialized_only", which takes twice as long
         try:
             if is_open(connections[alias]):
                 return alias
-        except ImproperlyConfigured:  # whoever uses it is told
+        except ImproperlyConfigured:  # whoever uses it gets the error
             continue
     return None
 
 
 class CommitAction:
-    """Something to do when a transaction commits, and the tasks and groups that wait for it."""
+    """An action to run when a transaction commits, with the tasks and groups it will push."""
 
     def __init__(self, action: Callable[[], Any] | None, names: Iterable[str]) -> None:
         self.action = action
@@ -51,14 +51,14 @@ class CommitAction:
 
 
 def run_on_commit(action: Callable[[], Any] | None, names: Iterable[str], alias: str) -> None:
-    """Do something when a transaction commits; by then nobody can have waited for the names."""
+    """Run an action when a transaction commits; until then ``check_wait`` refuses its names."""
     transaction.on_commit(CommitAction(action, names), using=alias)
 
 
 def check_wait(name: str) -> None:
-    """See whether waiting for a task or group can end inside the transaction that is open.
+    """Check whether a task or group can be waited for inside the open transactions.
 
-    Raises ``DjangoQError`` where that very transaction keeps it from being pushed.
+    Raises ``DjangoQError`` if it is pushed only when one of them commits.
     """
     for connection in connections.all(initialized_only=True):
         if not is_open(connection):
@@ -78,7 +78,7 @@ def check_wait(name: str) -> None:
 
 
 def reads_snapshot(connection: Any) -> bool:
-    """Whether the open transaction sees the database as it was when it began."""
+    """Return True if the open transaction sees the database as it was when it began."""
     if connection.vendor == "sqlite":
         return True
     level = getattr(connection, "isolation_level", None)

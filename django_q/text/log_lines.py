@@ -1,6 +1,6 @@
-"""What others have a part in of our lines in the log: names, errors, results, tracebacks.
+"""Make foreign text in log lines printable: names, errors, results, tracebacks.
 
-Made printable in one place, before any handler gets the line: see ``printable``.
+In one place, before any handler gets the line: see ``printable``.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from django_q.text.printable import (
 
 
 class PrintableLogFilter(logging.Filter):
-    """Makes the arguments and the traceback of a line printable; a filter of the logger."""
+    """A filter of the logger that makes the arguments and the traceback of a line printable."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let each record pass, changed where it must be."""
+        """Change the record where that is needed, and let it pass."""
         args = record.args
         if isinstance(args, Mapping):
             record.args = {key: printable_argument(value) for key, value in args.items()}
         elif args:
             record.args = tuple(map(printable_argument, args))
         if record.exc_info and record.exc_info[1] is not None and not record.exc_text:
-            # Formatters take this text, and do not make another.
+            # Formatters use this text if it is set.
             record.exc_text = CONTINUATION_INDENT + printable_paragraph(
                 format_traceback(record.exc_info[1])
             )
@@ -40,7 +40,7 @@ class PrintableLogFilter(logging.Filter):
 
 
 def printable_argument(value: Any) -> Any:
-    """Give what a line shows of an argument."""
+    """Return an argument as the line shows it: cut, escaped, or wrapped until it is formatted."""
     if type(value) is str:
         return (
             value if len(value) <= MAX_NAME_CHARACTERS and value.isprintable() else printable(value)
@@ -51,7 +51,7 @@ def printable_argument(value: Any) -> Any:
 
 
 class LazyArgument:
-    """Stands for a value whose ``str`` and ``repr`` are foreign code; asked if it is shown."""
+    """A value whose ``str`` and ``repr`` are foreign code, called when the line is formatted."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -64,7 +64,7 @@ class LazyArgument:
 
 
 def format_traceback(error: BaseException) -> str:
-    """Write a traceback; the name of the error alone where its class does not let us."""
+    """Format a traceback; where the error's class raises meanwhile, return only its name."""
     try:
         return "".join(traceback.format_exception(type(error), error, error.__traceback__))
     except BaseException as broken:

@@ -1,7 +1,7 @@
-"""Text of others on a line of ours: in logs, in the list of processes, on a terminal.
+"""Make foreign text printable on one line: in logs, in process titles, on a terminal.
 
-A newline would forge a line, an escape character reaches the terminal, half a character can not
-be written at all.
+A newline could forge a line, an escape sequence controls a terminal, and a lone surrogate can not
+be encoded at all.
 """
 
 from __future__ import annotations
@@ -9,22 +9,22 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
-#: Characters of a name, and of what errors and results say, that are shown.
+#: Characters that are shown of a name, and of the text of an error or result.
 MAX_NAME_CHARACTERS, MAX_TEXT_CHARACTERS = 300, 20_000
-#: Stands where something was cut off; ASCII, as a stream may know no more.
+#: Marks where text was cut; ASCII, as the encoding of a stream may have no more.
 ASCII_ELLIPSIS = "..."
-#: Begins each line of a text but the first, so that none passes for a line of its own.
+#: Indents each line of a text but the first, so that none looks like a log line of its own.
 CONTINUATION_INDENT = "    "
 
 
 class PrintableText(str):
-    """A text that was made printable already."""
+    """Text that is printable already, and is not changed again."""
 
 
 def printable(text: Any, limit: int = MAX_NAME_CHARACTERS) -> str:
-    """Write a text in one line of at most ``limit`` characters, before what is special is escaped.
+    """Write a text in one line, cut to ``limit`` characters before others are escaped.
 
-    What can not be printed is written as Python writes it in a literal: ``\\n``, ``\\x1b``.
+    Characters that can not be printed are escaped as in a Python literal: ``\\n``, ``\\x1b``.
     """
     text = cut_middle(str.__str__(text) if isinstance(text, str) else str(text), limit)
     if text.isprintable():
@@ -35,7 +35,7 @@ def printable(text: Any, limit: int = MAX_NAME_CHARACTERS) -> str:
 
 
 def printable_paragraph(text: str, limit: int = MAX_TEXT_CHARACTERS) -> PrintableText:
-    """Write a text of several lines, such as a traceback: all but the first are indented."""
+    """Make a text of several lines printable, such as a traceback: indent all but the first."""
     lines = (
         cut_middle(str.__str__(text), limit).rstrip().replace("\t", CONTINUATION_INDENT).split("\n")
     )
@@ -45,7 +45,7 @@ def printable_paragraph(text: str, limit: int = MAX_TEXT_CHARACTERS) -> Printabl
 
 
 def cut_middle(text: str, limit: int) -> str:
-    """Shorten a text, in its middle: the end of an error tells as much as its beginning."""
+    """Shorten a text in its middle: the end of an error says as much as its beginning."""
     if len(text) <= limit:
         return text
     tail = max(0, limit - len(ASCII_ELLIPSIS)) // 3
@@ -54,10 +54,10 @@ def cut_middle(text: str, limit: int) -> str:
 
 
 def is_printable_character(character: str) -> bool:
-    """Whether a character is shown as it is: letters, and spaces of any width."""
+    """Return True if a character is shown as it is: printable ones, and spaces of any width."""
     return character.isprintable() or unicodedata.category(character) == "Zs"
 
 
 def escape_character(character: str) -> str:
-    """Write a character as Python does in a literal."""
+    """Escape a character as in a Python literal."""
     return character.encode("unicode_escape").decode("ascii")

@@ -1,8 +1,8 @@
-"""What of a setting may be shown: in ``qinfo --config``, by system checks, in logs.
+"""Redact settings that are shown by ``qinfo --config``, by system checks and in logs.
 
-What is known to be harmless is shown, and nothing of the rest: a password may stand anywhere, under
-a name that was misspelt, in a URL that can not be read, in the place of an alias. So values are
-shown by name and by kind, never for want of a likeness to a secret.
+Only what is known to be harmless is shown: a password may stand anywhere, under a misspelt name, in
+a URL that can not be parsed, in the place of an alias. So a value is shown because its name and its
+kind are known, never because it does not look like a secret.
 """
 
 from __future__ import annotations
@@ -21,37 +21,37 @@ from django.views.debug import SafeExceptionReporterFilter
 from django_q.conf import Settings, attribute_name
 
 HIDDEN_TEXT = SafeExceptionReporterFilter.cleansed_substitute
-#: Numbers above are none that a setting has; a password may be.
+#: Larger numbers are not shown: no setting needs them, but a password may be one.
 MAX_SHOWN_NUMBER = 10**10
 MAX_QUOTED_NUMBER = 10**6
-#: A word, a path of a time zone, a number as text: what was meant for something else.
+#: A word, the name of a time zone, a short number: a mistake that an error may quote.
 PLAIN_WORD_PATTERN = re.compile(
     r"[A-Za-z_]{1,20}|[A-Z][A-Za-z_]{0,20}(/[A-Z][A-Za-z_]{0,20}){1,2}|-?[\d.]{1,6}"
 )
-#: Characters of a name that is shown.
+#: Characters of a name that is shown at most.
 MAX_SHOWN_CHARACTERS = 200
 
-#: A URL that leaves no doubt what is what in it: a user and a password with any character that has
-#: a meaning in a URL make another of it. They are hidden whole; the servers and the number stay.
+#: A URL that can be parsed in one way only: with a character in user or password that has a meaning
+#: in URLs it would not match. The login is hidden; servers, ports and database number are shown.
 HOST_PATTERN = r"[A-Za-z0-9.-]+(?::\d{1,5})?"
 URL_PATTERN = re.compile(
     rf"(?P<scheme>rediss?|sentinel|https?)://(?P<login>[^@/?#\s]*@)?"
     rf"(?P<rest>{HOST_PATTERN}(?:,{HOST_PATTERN})*(?:/\d{{0,4}})?)(?:\?(?P<query>[^@#\s]*))?"
 )
-#: A dotted path, a region, a name of a host: letters, digits, and what joins them.
+#: A dotted path, and a word such as a region or host name.
 DOTTED_PATH_PATTERN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 WORD_PATTERN = re.compile(r"[\w.-]+")
 
 
 def is_harmless_number(value: Any) -> bool:
-    """Whether a value is a switch, or a number that is no password's."""
+    """Return True for None, a truth value, or a number too small for a password."""
     return value is None or (
         isinstance(value, (bool, int, float)) and abs(value) < MAX_SHOWN_NUMBER
     )
 
 
 def is_word(value: Any) -> bool:
-    """Whether a value can only be a name."""
+    """Return True if a value is a short word, such as a name."""
     return (
         isinstance(value, str)
         and bool(WORD_PATTERN.fullmatch(value))
@@ -60,7 +60,7 @@ def is_word(value: Any) -> bool:
 
 
 def is_path(value: Any) -> bool:
-    """Whether a value can only be a dotted path."""
+    """Return True if a value is a short dotted path."""
     return (
         isinstance(value, str)
         and bool(DOTTED_PATH_PATTERN.fullmatch(value))
@@ -69,27 +69,27 @@ def is_path(value: Any) -> bool:
 
 
 def write_value(value: Any) -> str:
-    """Write a value of a known kind."""
+    """Write a value that is known to be harmless."""
     return repr(value)
 
 
 def redact_number(value: Any) -> str:
-    """Write a number, a switch or nothing."""
+    """Write a number, a truth value or None; hide anything else."""
     return write_value(value) if is_harmless_number(value) else repr(HIDDEN_TEXT)
 
 
 def redact_word(value: Any) -> str:
-    """Write a name."""
+    """Write a name; hide anything else."""
     return write_value(value) if value is None or is_word(value) else repr(HIDDEN_TEXT)
 
 
 def redact_path(value: Any) -> str:
-    """Write a dotted path."""
+    """Write a dotted path; hide anything else."""
     return write_value(value) if value is None or is_path(value) else repr(HIDDEN_TEXT)
 
 
 def redact_paths(value: Any) -> str:
-    """Write a list of dotted paths, and of all that is below some."""
+    """Write a list of dotted paths, which may end in ``.*``; hide the others in it."""
     if not isinstance(value, (list, tuple, set, frozenset)):
         return redact_number(value)
     return write_value(
@@ -98,7 +98,7 @@ def redact_paths(value: Any) -> str:
 
 
 def redact_label(value: Any) -> str:
-    """Write a text for people, which is all over the admin."""
+    """Write a text that the admin or the broker shows anyway."""
     return (
         write_value(str(value)[:MAX_SHOWN_CHARACTERS])
         if isinstance(value, (str, Promise))
@@ -107,7 +107,7 @@ def redact_label(value: Any) -> str:
 
 
 def redact_choice_of(known: Callable[[], Iterable]) -> Callable[[Any], str]:
-    """Make what writes a name if it is a known one."""
+    """Return a function that writes one of the known values, and hides others."""
 
     def write(value: Any) -> str:
         is_known = isinstance(value, (str, bool, type(None))) and value in [None, *known()]
@@ -117,7 +117,7 @@ def redact_choice_of(known: Callable[[], Iterable]) -> Callable[[Any], str]:
 
 
 def redact_url(value: Any) -> str:
-    """Write a URL without who logs in; nothing of one that can be read in two ways."""
+    """Write a URL without its login; hide one that could be parsed in two ways."""
     found = URL_PATTERN.fullmatch(value) if isinstance(value, str) else None
     if not found:
         return redact_number(value) if value is None else repr(HIDDEN_TEXT)
@@ -127,7 +127,7 @@ def redact_url(value: Any) -> str:
 
 
 def redact_url_parameters(query: str) -> str:
-    """Write the parameters of a URL, those with numbers under the names that are harmless."""
+    """Write the query of a URL: parameters with harmless names and short numbers."""
     pairs = [pair.partition("=")[::2] for pair in query.split("&")]
     return "&".join(
         f"{key}={value}"
@@ -138,7 +138,7 @@ def redact_url_parameters(query: str) -> str:
 
 
 def redact_table_of(known: Mapping[str, Callable[[Any], str]]) -> Callable[[Any], str]:
-    """Make what writes a dictionary: the keys that are known, each in its way."""
+    """Return a function that writes a dictionary: each known key's value by its redactor."""
 
     def write(value: Any) -> str:
         if isinstance(value, str):
@@ -161,22 +161,22 @@ def redact_table_of(known: Mapping[str, Callable[[Any], str]]) -> Callable[[Any]
 
 
 def redact_unknown_key(key: Any) -> str:
-    """Write a key that is not known: as a name of an argument is spelt, or not at all."""
+    """Write an unknown key if it is spelt like an argument; hide it otherwise."""
     is_name = isinstance(key, str) and re.fullmatch(r"[a-z]+(_[a-z]+)*", key) and len(key) <= 40
     return repr(key if is_name else HIDDEN_TEXT)
 
 
 def redact_setting(name: str, value: Any) -> str:
-    """Write the value of an attribute of ``Conf``; a text as it is."""
+    """Write the value of an attribute of ``Conf`` by its redactor; a text without quotes."""
     try:
         written = SETTING_REDACTORS.get(name, redact_number)(value)
-    except Exception:  # of a class that answers in its own way
+    except Exception:  # raised by a class of the project
         return HIDDEN_TEXT
     return written[1:-1] if isinstance(value, (str, Promise)) else written
 
 
 def redact_clusters(value: Any) -> str:
-    """Write the settings of further clusters."""
+    """Write the value of ``ALT_CLUSTERS``."""
     if not isinstance(value, Mapping):
         return repr(HIDDEN_TEXT)
     pairs = (f"{redact_word(name)}: {redact_cluster_options(own)}" for name, own in value.items())
@@ -184,7 +184,7 @@ def redact_clusters(value: Any) -> str:
 
 
 def redact_cluster_options(own: Any) -> str:
-    """Write the settings of one cluster."""
+    """Write the options of one cluster in ``ALT_CLUSTERS``."""
     known = {
         field.name: SETTING_REDACTORS.get(field.name, redact_number) for field in fields(Settings)
     }
@@ -193,7 +193,7 @@ def redact_cluster_options(own: Any) -> str:
 
 
 def quote_or_redact(value: Any, near: Iterable = ()) -> str:
-    """Quote what was set in place of something else, if it is a small number or a plain word."""
+    """Quote a wrong value if it is a small number, a plain word or like one of ``near``."""
     if isinstance(value, (bool, int, float, type(None))):
         is_plain = value is None or not abs(value) >= MAX_QUOTED_NUMBER
     else:
@@ -205,7 +205,7 @@ def quote_or_redact(value: Any, near: Iterable = ()) -> str:
 
 
 def setting_location(where: str, key: Any) -> str:
-    """Write where something is in the settings, with a key that may be anything."""
+    """Write a key's place in the settings; hide a key that may be a secret."""
     return (
         f"{where}[{key!r}]"
         if is_word(key) or is_harmless_number(key)
@@ -233,7 +233,7 @@ SQS_OPTION_REDACTORS: dict[str, Callable[[Any], str]] = {
     "endpoint_url": redact_url,
     "receive_message_wait_time_seconds": redact_number,
 }
-#: How the values of ``Conf`` are written that are no numbers, by attribute.
+#: Redactors by attribute of ``Conf``; all others are numbers.
 SETTING_REDACTORS: dict[str, Callable[[Any], str]] = {
     "PREFIX": redact_word,
     "CLUSTER_NAME": redact_word,

@@ -1,9 +1,9 @@
-"""Values as people read them, in bounded time and size, whatever the values are.
+"""Represent any value as text in bounded time and size.
 
-``repr`` writes what is shared as often as it is referred to: a list of two references to a list of
-two references, and so on, takes hours to write at a depth of fifty. So a value is cut to a tree of
-a few thousand nodes first. An object of some class is only asked for its own ``repr`` where what it
-holds is small, written out; whatever that raises, its class is named instead.
+``repr`` writes a shared object as often as it is referred to: a list of two references to a list of
+two references, and so on, takes hours at a depth of fifty. So a value is trimmed to a tree of a few
+thousand nodes first. The ``repr`` of an object of another class is called only if all that it holds
+is small when written out; if it raises, its class is named instead.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from pprint import pformat
 from types import CodeType, FrameType, FunctionType, ModuleType, TracebackType
 from typing import Any
 
-#: Characters that are shown unless told otherwise; nodes of a value, and how deep they are.
+#: Characters that are shown by default; nodes of a value at most, and how deep they are.
 MAX_REPR_CHARACTERS, MAX_REPR_NODES, MAX_REPR_DEPTH = 50_000, 2_000, 15
-#: Objects that an object may hold, written out, to be asked for its ``repr``, and how deep; a text
-#: counts for one in so many characters.
+#: The most objects that an object may hold for its ``repr`` to be called, and how deep. A text
+#: counts as one object for so many characters.
 MAX_HELD_OBJECTS, MAX_HELD_DEPTH, CHARACTERS_PER_OBJECT = 20_000, 60, 64
-#: Stands for what is left out.
+#: Marks what was left out.
 ELLIPSIS_MARK = "…"
-#: Numbers above are not written out: that takes the square of their length, or is refused.
+#: Larger numbers are not written out: it takes the square of their length, or Python refuses.
 MAX_WRITTEN_INTEGER = 10**300
 CONTAINER_BRACKETS = {list: ("[", "]"), tuple: ("(", ")"), set: ("{", "}"), frozenset: ("{", "}")}
-#: What is not looked into: its ``repr`` does not either.
+#: Types whose ``repr`` does not write what they hold.
 OPAQUE_TYPES = (type, ModuleType, FunctionType, CodeType, FrameType, TracebackType)
 
 
 def set_repr(kind: type, items: str) -> str:
-    """Write a set of what is written already."""
+    """Write a set whose items are written already."""
     if not items:
         return f"{kind.__name__}()"
     return f"{{{items}}}" if kind is set else f"{kind.__name__}({{{items}}})"
@@ -41,9 +41,9 @@ def represent(value: Any, length: int = MAX_REPR_CHARACTERS) -> str:
 
 
 def represent_lines(value: Any, length: int = MAX_REPR_CHARACTERS) -> str:
-    """Write a value over lines, a text as it is. Never raises."""
+    """Write a value over several lines, a text as it is. Never raises."""
     if issubclass(type(value), str):
-        return cut_end(str.__str__(value), length)  # a plain one, which nobody takes for safe HTML
+        return cut_end(str.__str__(value), length)  # a plain str: a subclass may count as safe HTML
     trimmed = ReprTrimmer(length)
 
     def write() -> str:
@@ -53,27 +53,27 @@ def represent_lines(value: Any, length: int = MAX_REPR_CHARACTERS) -> str:
 
 
 def write_safely(write: Any, value: Any, length: int) -> str:
-    """Call what writes a value; whatever comes of that is a text that can be sent and stored."""
+    """Call ``write``, and return text that can be encoded; name the class where it raises."""
     try:
         return cut_end(write(), length)
-    except Exception:  # of a class that lies about what it is
+    except Exception:  # raised by a class that pretends to be another one
         return cut_end(class_text(value), length)
 
 
 def cut_end(text: str, length: int) -> str:
-    """Shorten a text, and write halves of characters, which nobody takes, as Python does."""
+    """Shorten a text, and escape lone surrogates, which can not be encoded."""
     text = text if len(text) <= length else text[:length] + ELLIPSIS_MARK
     return text.encode("utf-8", "backslashreplace").decode() if not text.isascii() else text
 
 
 def class_text(value: Any) -> str:
-    """Name the class of a value in place of the value."""
+    """Write the class of a value in place of the value."""
     kind = type(value)
     return f"<{type.__getattribute__(kind, '__module__')}.{kind.__qualname__}>"
 
 
 class LiteralRepr:
-    """Stands for a value, and is written as told."""
+    """An object with a given ``repr``, in place of a value."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -83,15 +83,15 @@ class LiteralRepr:
 
 
 class ReprTrimmer:
-    """Makes a small copy of a value, to be written out."""
+    """Makes a copy of a value that is small enough to be written."""
 
     def __init__(self, length: int) -> None:
-        self.characters = length  # that are left
-        self.nodes = MAX_REPR_NODES  # that are left
-        self.open_containers: list[int] = []  # ids of the containers around
+        self.characters = length  # still to be written
+        self.nodes = MAX_REPR_NODES  # still to be copied
+        self.open_containers: list[int] = []  # ids of the containers that are being copied
 
     def trim(self, value: Any, depth: int = 0) -> Any:
-        """Copy a value as far as there is room."""
+        """Copy a value, as far as the limits allow."""
         self.nodes -= 1
         if type(value) in CONTAINER_BRACKETS or type(value) is dict:
             return self.container(value, depth)
@@ -119,20 +119,20 @@ class ReprTrimmer:
             else:
                 items.append(self.trim(item, depth + 1))
         self.open_containers.pop()
-        if type(value) in (set, frozenset):  # another set would have its items in another order
+        if type(value) in (set, frozenset):  # a copied set would have another order
             return LiteralRepr(set_repr(type(value), ", ".join(map(repr, items))))
         return type(value)(items)
 
     def key(self, key: Any, depth: int) -> str:
-        """Write a key of a dictionary."""
+        """Write the key of a dictionary."""
         return cut_end(repr(self.trim(key, depth + 1)), self.characters + 1)
 
     def is_full(self) -> bool:
-        """Whether there is room for nothing more."""
+        """Return True if a limit is reached."""
         return self.nodes <= 0 or self.characters <= 0
 
     def leaf(self, value: Any) -> str:
-        """Write what is no container."""
+        """Write a value that is no container, cut to the characters that are left."""
         room = max(self.characters, 1)
         if type(value) in (str, bytes, bytearray):
             return repr(value[:room]) + (ELLIPSIS_MARK if len(value) > room else "")
@@ -145,45 +145,45 @@ class ReprTrimmer:
 
 
 def own_repr(value: Any) -> str:
-    """Ask an object for its ``repr``, if what it holds is small; name its class otherwise."""
+    """Call the ``repr`` of an object if what it holds is small; name its class otherwise."""
     try:
         if type(value).__repr__ is not object.__repr__ and is_too_large(value):
             return f"{class_text(value)[:-1]}, too large to be shown>"
         text = repr(value)
         return text if type(text) is str else str.__str__(text)
-    except BaseException as error:  # whatever the class of the value does
+    except BaseException as error:  # the class of the value may raise anything
         if getattr(error, "ends_task", False):  # the time limit of the task that runs
             raise
         return class_text(value)
 
 
 def repr_error(value: Any) -> BaseException | None:
-    """Give what a value raises that is asked for its ``repr``; None where it has one."""
+    """Return what the ``repr`` of a value raises; None where it succeeds."""
     try:
         if not is_too_large(value):
             repr(value)
-    except BaseException as error:  # whatever the class of the value does
+    except BaseException as error:  # the class of the value may raise anything
         return error
     return None
 
 
 def is_too_large(value: Any) -> bool:
-    """Whether a value, written out, would be large: what is shared counts as often as it is met."""
+    """Return True if a value is large when written out: shared objects count repeatedly."""
     try:
         return ObjectCounter().count(value) > MAX_HELD_OBJECTS
-    except Exception:  # a class that answers in its own way
+    except Exception:  # raised by a class of the project
         return True
 
 
 class ObjectCounter:
-    """Weighs values: each object is looked at once, and counted as often as it would be written."""
+    """Counts objects as often as ``repr`` would write them, but visits each one once."""
 
     def __init__(self) -> None:
         self.counts: dict[int, float] = {}
-        self.references: list[Any] = []  # so that no id is used again meanwhile
+        self.references: list[Any] = []  # kept alive, so that no id is used again
 
     def count(self, value: Any, depth: int = 0) -> float:
-        """Count the objects in a value; one that holds itself ends there, as ``repr`` sees to."""
+        """Count the objects in a value; one that contains itself counts once, as in ``repr``."""
         kind = type(value)
         for base in (str, bytes, bytearray):
             if issubclass(kind, base):
@@ -197,7 +197,7 @@ class ObjectCounter:
         self.counts[id(value)] = 1
         self.references.append(value)
         weight = 1.0
-        for part in gc.get_referents(value):  # whatever it is made of, in C or in Python
+        for part in gc.get_referents(value):  # works for classes in C and in Python
             weight += self.count(part, depth + 1)
             if weight > MAX_HELD_OBJECTS:
                 break

@@ -1,4 +1,4 @@
-"""Settings that came as text, as from the environment: numbers and truths in words."""
+"""Convert settings that are text, as from environment variables, to their types."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BOOLEAN_DIGITS = {"1": True, "0": False}
 
 
 def as_typed(value: Any, hint: Any) -> Any:
-    """Give what a text means to an option of an annotated type; anything else as it is."""
+    """Convert a text to one of the types of ``hint``; return anything else as it is."""
     if not isinstance(value, str):
         return value
     kinds = get_args(hint) if get_origin(hint) is Union or get_args(hint) else (hint,)

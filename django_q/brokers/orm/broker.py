@@ -143,10 +143,8 @@ class ORM(Broker):
 
     def acknowledge(self, ack_id: str) -> bool:
         """End a delivery for good; False when it was stale."""
-        if not is_receipt(
-            str(ack_id)
-        ):  # the id of a row: a dequeue() written for django-q2 gave it
-            return self.delete(ack_id)
+        if not is_receipt(str(ack_id)):
+            return self.delete(ack_id)  # the id of a row, from a dequeue() written for django-q2
         return not ORM.acknowledge_many(self, [ack_id])
 
     def acknowledge_many(self, ack_ids: Iterable[str]) -> set[str]:

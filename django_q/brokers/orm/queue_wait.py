@@ -117,7 +117,7 @@ class SqliteQueueWait(PollingQueueWait):
         )
         if wait_until_readable([wake_fd], pause):
             return False
-        # The file is written before SQLite can read the change: by as long as a sync of the disk takes.
+        # The file is written before SQLite can read the change; a sync of the disk is in between.
         tick = MIN_COUNTER_INTERVAL
         while self.table.data_version() == self.data_version:
             if (left := end - time.monotonic()) <= 0:
