@@ -1,9 +1,9 @@
-"""Which functions may run: ``Q_CLUSTER["functions"]``.
+"""Check which functions may run: ``Q_CLUSTER["functions"]``.
 
-A name that is listed may run, whatever it leads to. What is below ``package.*`` may run where it
-is really defined below that, too: a module also holds what it has imported, and
-``shop.tasks.os.system`` is none of its functions. What an object says of itself counts only where
-it is found there.
+A name that is listed may run, whatever it refers to. A name below ``package.*`` may run only if its
+object is defined below that package, too: a module also has what it has imported, and
+``shop.tasks.os.system`` is none of its functions. The path that an object claims to have counts
+only if the object is found there.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from django_q.wire.package import (
     take_options,
 )
 
-#: What stands behind the name of a package, for all that is below it.
+#: The end of an entry that allows all that is defined below a package.
 PACKAGE_WILDCARD = ".*"
 
 
 def listed_names() -> tuple[str, ...]:
-    """Give what is listed. What is no list allows nothing; system checks say so."""
+    """Return the entries of the setting; none if it is no list, which a check reports."""
     found = Conf.FUNCTIONS
     return tuple(found) if isinstance(found, (list, tuple, set, frozenset)) else ()
 
 
 def is_listed(name: str) -> bool:
-    """Whether a name is listed itself."""
+    """Return True if the name itself is listed."""
     return name in listed_names() and not name.endswith(PACKAGE_WILDCARD)
 
 
 def is_below(name: str) -> bool:
-    """Whether a name is below a package that is listed, however deep."""
+    """Return True if a name is below a listed package, at any depth."""
     packages = (
         each[:-1]
         for each in listed_names()
@@ -50,7 +50,7 @@ def is_below(name: str) -> bool:
 
 
 def permitted(func: str | Callable, what: str) -> Callable:
-    """Find what is to be called. Raises ``FunctionRefused`` where it may not be."""
+    """Return the callable of a name. Raises ``FunctionRefused`` if it may not run."""
     if Conf.FUNCTIONS is None:
         return resolve_callable(func)
     check_name(func, what)  # before anything is imported
@@ -60,25 +60,25 @@ def permitted(func: str | Callable, what: str) -> Callable:
 
 
 def check(func: str | Callable, what: str) -> None:
-    """Raise ``FunctionRefused`` for what may not run; what is not found here may be elsewhere."""
+    """Raise ``FunctionRefused`` for what may not run; a name may exist in the cluster only."""
     if Conf.FUNCTIONS is None:
         return
     check_name(func, what)
     try:
         found = resolve(func) if isinstance(func, str) else func
-    except Exception:  # whatever its module raises; who calls it is told
+    except Exception:  # the import may raise anything; whoever calls it gets that
         return
     check_found(func, found, what)
 
 
 def check_name(func: str | Callable, what: str) -> None:
-    """Raise ``FunctionRefused`` for a name that is neither listed nor below what is."""
+    """Raise ``FunctionRefused`` for a name that is neither listed nor below a listed package."""
     if isinstance(func, str) and not is_listed(func) and not is_below(func):
         raise function_refused(what, func)
 
 
 def check_found(func: str | Callable, found: Callable, what: str) -> None:
-    """Raise ``FunctionRefused`` where what would be called is defined elsewhere."""
+    """Raise ``FunctionRefused`` if the object of a name is defined outside of what is listed."""
     if isinstance(func, str) and is_listed(func):
         return
     home = defining_path(found)
@@ -87,38 +87,38 @@ def check_found(func: str | Callable, found: Callable, what: str) -> None:
 
 
 def function_refused(what: str, name: str, home: str = "") -> FunctionRefused:
-    """Say that a function may not run, and what to do."""
-    really = "" if home == name else f", which is {home or 'defined nowhere that can be named'},"
+    """Make the error that says which function may not run, and how to allow it."""
+    actual = "" if home == name else f", which is {home or 'defined nowhere that can be named'},"
     return FunctionRefused(
-        f"{what} '{name}'{really} may not run, as Q_CLUSTER['functions'] does not list it. "
+        f"{what} '{name}'{actual} may not run, as Q_CLUSTER['functions'] does not list it. "
         f"Add '{name}' there if it may."
     )
 
 
 def defining_path(func: Any) -> str:
-    """Tell where what is called is defined; of an object, its class. Empty where it is nowhere."""
+    """Return the path where a callable, or the class of an object, is defined; empty if unknown."""
     func = unwrapped(func)
     return verified_path(func) or verified_path(type(func))
 
 
 def unwrapped(func: Any) -> Any:
-    """Find the function in what only adds arguments to it."""
+    """Return the function inside partials and bound methods."""
     while type(func) in (partial, MethodType):
         func = func.func if type(func) is partial else func.__func__
     return func
 
 
 def verified_path(thing: Any) -> str:
-    """Give the path that an object says it has; empty unless it is found there."""
+    """Return the path that an object claims to have; empty unless it is found there."""
     try:
         path = f"{thing.__module__}.{thing.__qualname__}"
         return path if unwrapped(resolve(path)) is thing else ""
-    except Exception:  # a class that answers in its own way, or a module that does not load
+    except Exception:  # attributes of its class, or the import, may raise anything
         return ""
 
 
 def check_package(package: TaskPackage) -> None:
-    """Raise ``FunctionRefused`` unless all may run that a package asks for."""
+    """Raise ``FunctionRefused`` unless function, hook and all links of a package may run."""
     check(package["func"], "The function")
     if hook := package.get("hook"):
         check(hook, "The hook")
@@ -131,7 +131,7 @@ def check_package(package: TaskPackage) -> None:
 
 
 def refusal_reasons(calls: Mapping[str, Any]) -> dict[str, str]:
-    """Give the reasons why functions may not run, by the names they are given with."""
+    """Return the reasons why functions may not run, by the keys of ``calls``."""
     found = {}
     for name, func in calls.items():
         try:

@@ -1,8 +1,8 @@
-"""What a heartbeat is made of.
+"""Check that a signed value is a heartbeat, before it is unpickled and after.
 
-It is signed as a package is, because clusters of the predecessors read and write it so. Who reaches
-the broker can put a package in the place of a heartbeat, without any key. They are told apart by
-what they are made of, before anything in them is called.
+A heartbeat is signed as a package is, because clusters of the predecessors read and write it so.
+Whoever reaches the broker can put a signed package in the place of a heartbeat, without any key. So
+the classes in it are checked before anything in it is called.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from django.utils.functional import Promise
 
 from django_q.exceptions import PackageError
 
-#: What a pickled heartbeat may name: ours, and those of the predecessors with any Django.
+#: Classes and functions that a pickled heartbeat may use: those of ours, and of the predecessors'
+#: with any version of Django.
 HEARTBEAT_CLASSES = frozenset(
     {
         ("django_q.status", "Stat"),
@@ -38,26 +39,26 @@ NUMBER_FIELDS = (
     *("pool_size", "task_q_size", "done_q_size"),
 )
 TEXT_FIELDS = ("name", "queue", "host")
-#: Characters of a text at most.
+#: The most characters of a text.
 MAX_TEXT_LENGTH = 1000
-#: Numbers are below.
+#: All numbers are below this.
 NUMBER_LIMIT = 2**31
 
 
 class HeartbeatUnpickler(pickle.Unpickler):
-    """Unpickles a heartbeat. Raises ``PackageError`` for what is none."""
+    """Unpickles a heartbeat. Raises ``PackageError`` for anything else."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Import what a heartbeat is made of."""
+        """Import a class that a heartbeat may use."""
         if (module, name) not in HEARTBEAT_CLASSES:
             raise PackageError(f"It is no heartbeat: it has a {module}.{name}.")
         return super().find_class(module, name)
 
 
 def check_heartbeat(stat: Any, kind: type) -> None:
-    """Raise ``PackageError`` unless all values of a heartbeat are what they should be.
+    """Raise ``PackageError`` unless all values of a heartbeat are valid.
 
-    Texts are made printable: who reads them sits at a terminal.
+    Texts are made printable, as they are shown on terminals.
     """
     if type(stat) is not kind:
         raise PackageError(f"It is no heartbeat, but a {type(stat).__name__}.")
@@ -79,7 +80,7 @@ def check_heartbeat(stat: Any, kind: type) -> None:
 
 
 def checked_running_task(task: Any) -> tuple[int, str, str, float]:
-    """Check what a heartbeat tells of a task that runs."""
+    """Check one entry of ``current``, a task that runs."""
     require(is_list(task) and len(task) == 4, "current")
     pid, name, func, seconds = task
     is_number = isinstance(seconds, (int, float)) and abs(seconds) < NUMBER_LIMIT
@@ -87,28 +88,28 @@ def checked_running_task(task: Any) -> tuple[int, str, str, float]:
     return pid, printable_text(name, "current"), printable_text(func, "current"), seconds
 
 
-def require(is_right: bool, name: str) -> None:
-    """Raise ``PackageError`` unless a value is right."""
-    if not is_right:
+def require(is_valid: bool, name: str) -> None:
+    """Raise ``PackageError`` unless the value of that name is valid."""
+    if not is_valid:
         raise PackageError(f"It is no heartbeat: its {name} is not one.")
 
 
 def is_count(value: Any) -> bool:
-    """Whether a value is a number of processes or tasks, or of one process."""
+    """Return True if a value can be a count or a process id."""
     return type(value) is int and 0 <= value < NUMBER_LIMIT
 
 
 def is_list(value: Any) -> bool:
-    """Whether a value is a plain list."""
+    """Return True if a value is a list or tuple."""
     return isinstance(value, (list, tuple))
 
 
 def printable_text(text: Any, name: str) -> str:
-    """Replace what a terminal may not take."""
+    """Check a text, and replace characters that do not print."""
     require(isinstance(text, str) and len(text) < MAX_TEXT_LENGTH, name)
     return text if text.isprintable() else "".join(printable_characters(text))
 
 
 def printable_characters(text: str) -> Iterable[str]:
-    """Give the characters of a text, with another for those that do not print."""
+    """Yield the characters of a text, with "?" for those that do not print."""
     return (character if character.isprintable() else "?" for character in text)

@@ -1,7 +1,7 @@
-"""What values may be that callers give, and how what means one thing becomes that.
+"""Convert values of options to the form in which they are used.
 
-Each function gives the value as it is used, or raises what it likes: who calls it says what was
-expected.
+Each function takes any value that can mean only one thing, and returns it in that form, or raises
+any error: the caller turns that into an error that says what was expected.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from django.utils.functional import Promise
 
 from django_q.exceptions import PackageError, safe_repr
 
-#: Seconds that stand for no limit: a hundred years. A timer takes no number of any size.
+#: The longest time limit, in seconds: a hundred years. Timers of the system have a maximum.
 MAX_SECONDS = 100 * 366 * 86400
-#: What a column of integers holds.
+#: The largest value of an integer column.
 MAX_INTEGER = 2**31 - 1
-#: Characters of a queue's name, as long as its column.
+#: The most characters of a queue's name, as of its column.
 MAX_QUEUE_NAME_LENGTH = 100
-#: Characters of a value that an error shows.
+#: The most characters of a value that an error shows.
 MAX_SHOWN_LENGTH = 100
-#: What is written as text in one way only.
+#: Types whose ``str`` is the only way to write them.
 TEXT_TYPES = (Number, UUID, date, time, PurePath)
 
 
 def text(value: Any) -> str:
-    """Take what is text, or is written in one way."""
+    """Convert a text, lazy text, number, UUID, date, time or path to text."""
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, str):
@@ -47,12 +47,12 @@ def text(value: Any) -> str:
 
 
 def label(value: Any) -> str | None:
-    """Take a name to find something by; none is none."""
+    """Convert a label to text; an empty one means None."""
     return text(value) or None
 
 
 def queue_name(value: Any) -> str | None:
-    """Take a name that every broker can give to a queue."""
+    """Convert a name that every broker can give to a queue; an empty one means None."""
     name = text(value)
     if not name.isprintable() or len(name) > MAX_QUEUE_NAME_LENGTH:
         raise ValueError
@@ -60,7 +60,7 @@ def queue_name(value: Any) -> str | None:
 
 
 def number(value: Any) -> int | float:
-    """Take what counts: a number, digits, or a span of time in seconds."""
+    """Convert a number, digits, or a timedelta in seconds to a number."""
     if isinstance(value, bool):
         raise TypeError
     if isinstance(value, timedelta):
@@ -78,7 +78,7 @@ def number(value: Any) -> int | float:
 
 
 def seconds(value: Any) -> int | float:
-    """Take a time limit; below zero there is none."""
+    """Convert a time limit to seconds; a negative one means no limit."""
     limit = number(value)
     if abs(limit) > MAX_SECONDS:
         raise ValueError
@@ -86,7 +86,7 @@ def seconds(value: Any) -> int | float:
 
 
 def non_negative_integer(value: Any) -> int:
-    """Take a count."""
+    """Convert a count to an integer that a column can hold."""
     count = number(value)
     if not isinstance(count, int) or not 0 <= count <= MAX_INTEGER:
         raise ValueError
@@ -94,7 +94,7 @@ def non_negative_integer(value: Any) -> int:
 
 
 def flag(value: Any) -> bool:
-    """Take a truth value, which 0 and 1 are."""
+    """Convert True, False, 0 or 1 to a truth value."""
     if value is True or value is False:
         return value
     if not hasattr(value, "__index__") and not hasattr(value, "__bool__"):
@@ -103,7 +103,7 @@ def flag(value: Any) -> bool:
 
 
 def cache_seconds(value: Any) -> bool | int | float:
-    """Take how long a result is kept: as long as the cache does, or for seconds."""
+    """Convert the option ``cached``: a truth value, or the seconds for which a result is kept."""
     if value is True or value is False:
         return value
     duration = number(value)
@@ -114,12 +114,12 @@ def cache_seconds(value: Any) -> bool | int | float:
 
 @lru_cache(maxsize=1024)
 def is_path(name: str) -> bool:
-    """Whether a text can be a dotted path."""
+    """Return True if a text can be a dotted path."""
     return all(part.isidentifier() for part in name.split("."))
 
 
 def function(value: Any) -> Any:
-    """Take what can be called, or the path of that."""
+    """Check a callable, or convert its dotted path to text."""
     if isinstance(value, (str, Promise)):
         path = text(value)
         if not is_path(path):
@@ -131,54 +131,54 @@ def function(value: Any) -> Any:
 
 
 def hook(value: Any) -> Any:
-    """Take a function, or an empty text for none."""
+    """Check a function as above; an empty text means none."""
     return None if isinstance(value, str) and not value else function(value)
 
 
 def broker(value: Any) -> Any:
-    """Take a broker, not its name or class."""
+    """Check a broker; neither its name nor its class is one."""
     if isinstance(value, type) or not callable(getattr(value, "enqueue", None)):
         raise TypeError
     return value
 
 
 def client(value: Any) -> Any:
-    """Take a client of Redis, not its address."""
+    """Check a Redis client; its address or class is none."""
     if isinstance(value, type) or not callable(getattr(value, "rpush", None)):
         raise TypeError
     return value
 
 
 def shown(value: Any) -> str:
-    """Show a value in a few words."""
+    """Represent a value in an error, in at most ``MAX_SHOWN_LENGTH`` characters."""
     try:
         found = safe_repr(value)
-    except ValueError:  # a number of thousands of digits
+    except ValueError:  # an integer with thousands of digits
         found = f"a {type(value).__name__}"
     return found if len(found) <= MAX_SHOWN_LENGTH else f"{found[:MAX_SHOWN_LENGTH]}..."
 
 
 def items(value: Any, what: str) -> Iterable[Any]:
-    """Take several of something. Raises ``PackageError`` for text, and for what is only one."""
+    """Check an iterable of items. Raises ``PackageError`` for text, and for a single item."""
     if isinstance(value, (str, bytes, bytearray)) or not isinstance(value, Iterable):
         raise PackageError(f"{what} must be a list or another iterable; got {shown(value)}.")
     return value
 
 
 def task_id(value: Any) -> str:
-    """Take the id or the name of a task that is looked for."""
+    """Convert the id or name of a task that is looked up."""
     if isinstance(value, UUID):
         return value.hex
     return search_text(value, "the id or the name of a task, such as async_task() returns")
 
 
 def group_id(value: Any) -> str:
-    """Take the name of a group that is looked for."""
+    """Convert the name of a group that is looked up."""
     return search_text(value, "the name of a group, such as was given as group=")
 
 
 def search_text(value: Any, expected: str) -> str:
-    """Take a text that is looked for."""
+    """Convert a search text. Raises ``PackageError`` that says what was expected."""
     if type(value) is str:
         return value
     try:
@@ -188,7 +188,7 @@ def search_text(value: Any, expected: str) -> str:
 
 
 def milliseconds(value: Any) -> int | float:
-    """Take how long to wait."""
+    """Convert the option ``wait`` to milliseconds. Raises ``PackageError``."""
     if type(value) is int and abs(value) < MAX_INTEGER:
         return value
     if isinstance(value, timedelta):
@@ -202,6 +202,6 @@ def milliseconds(value: Any) -> int | float:
 
 
 def closest_name_hint(name: object, names: Iterable[str]) -> str:
-    """Ask whether a name was meant that is like it; an empty text where there is none."""
+    """Write a hint to the known name that is most like ``name``; empty where none is similar."""
     close = get_close_matches(str(name).lower(), sorted(names), n=1, cutoff=0.7)
     return f"Did you mean '{close[0]}'?" if close else ""

@@ -1,8 +1,8 @@
-"""The options of a call: what each may be, and how what means one thing becomes that.
+"""Validate the options of a call, and convert them to the form in which they travel.
 
-One table. It is applied where a call is made, again when receivers of ``pre_enqueue`` have had the
-package, and when a package is read. What an option can not be raises ``PackageError``, which says
-what was expected.
+There is one table of types. It is applied when a call is made, again after receivers of
+``pre_enqueue`` have changed the package, and when a package is read. An invalid value raises
+``PackageError``, which says what was expected.
 """
 
 from __future__ import annotations
@@ -43,22 +43,22 @@ from django_q.wire.package import (
 
 
 class OptionType(NamedTuple):
-    """What an option may be."""
+    """The type of an option: what is expected, in words, and the function that converts to it."""
 
     expected: str
-    #: Gives the value as it travels, or raises.
+    #: Returns the value as it travels, or raises any error.
     normalize: Callable[[Any], Any]
 
 
 def links(value: Any) -> list[Any] | None:
-    """Take the links of a chain, each in the form it was given."""
+    """Validate the links of a chain; no links mean None."""
     if isinstance(value, (str, bytes, Mapping)) or not isinstance(value, Iterable):
         raise TypeError
     return [link(each) for each in value] or None
 
 
 def link(value: Any) -> Any:
-    """Take one link. Its options are made what they mean, and it stays as it is otherwise."""
+    """Validate one link and convert its options; otherwise it keeps its form."""
     try:
         func, args, kwargs = link_parts(value)
         func, normal = checked_function(func), normalize_kwargs(kwargs)
@@ -68,12 +68,12 @@ def link(value: Any) -> Any:
 
 
 def is_unchanged_link(value: Any, func: Any) -> bool:
-    """Whether the function of a link stands in it as it travels."""
+    """Return True if validation has not changed the function of a link."""
     return func is (value if isinstance(value, str) or callable(value) else value[0])
 
 
 def chain_options(value: Any) -> dict[str, bool]:
-    """Take how a chain goes on."""
+    """Convert the truth values of the option ``chain_options``."""
     return {name: flag(value[name]) for name in value}
 
 
@@ -120,7 +120,7 @@ OPTION_TYPES: dict[str, OptionType] = {
 
 
 def normalize_option(name: str, value: Any, kind: OptionType | None = None, what: str = "") -> Any:
-    """Give a value as it travels; None where it is none. Raises ``PackageError``."""
+    """Convert the value of an option; None stays None. Raises ``PackageError``."""
     if value is None:
         return None
     kind = kind or OPTION_TYPES[name]
@@ -128,13 +128,13 @@ def normalize_option(name: str, value: Any, kind: OptionType | None = None, what
         return kind.normalize(value)
     except PackageError:
         raise
-    except Exception as error:  # whatever a value does that is asked what it is
+    except Exception as error:  # a value's own methods may raise anything
         what = what or f"The option '{name}'"
         raise PackageError(f"{what} must be {kind.expected}; got {shown(value)}.") from error
 
 
 def checked_function(func: Any, what: str = "The function of a task") -> Any:
-    """Give what is to be called as it travels. Raises ``PackageError``."""
+    """Validate a callable or its dotted path. Raises ``PackageError``."""
     try:
         return function(func)
     except Exception as error:
@@ -142,7 +142,7 @@ def checked_function(func: Any, what: str = "The function of a task") -> Any:
 
 
 def normalize_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Give options as they travel. Those that nobody knows are left as they are."""
+    """Convert the values of options. Unknown options are left as they are."""
     return {
         name: normalize_option(name, value) if name in KNOWN_OPTIONS else value
         for name, value in options.items()
@@ -150,9 +150,9 @@ def normalize_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def normalize_kwargs(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the keyword arguments of a call that is made later, with the options among them."""
-    if odd := [name for name in kwargs if not isinstance(name, str)]:
-        raise PackageError(f"The names of arguments must be text; got {shown(odd[0])}.")
+    """Convert the options among the keyword arguments of a call that is made later."""
+    if invalid := [name for name in kwargs if not isinstance(name, str)]:
+        raise PackageError(f"The names of arguments must be text; got {shown(invalid[0])}.")
     own = {name: normalize_option(name, kwargs[name]) for name in KEYWORD_OPTIONS & kwargs.keys()}
     if "q_options" in kwargs:
         own["q_options"] = normalize_options(options_in(kwargs["q_options"]))
@@ -160,10 +160,10 @@ def normalize_kwargs(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def normalize_package(package: TaskPackage) -> TaskPackage:
-    """Make the options of a package what they mean, or raise ``PackageError`` for what can not run.
+    """Convert the options of a package in place, or raise ``PackageError`` for what can not run.
 
-    The one place that every call passes: where it is made, behind the receivers of
-    ``pre_enqueue``, and where it is read. Changes the package itself.
+    Each call passes here: when it is made, after the receivers of ``pre_enqueue``, and when its
+    package is read.
     """
     func = package["func"]
     if type(func) is not str or not is_path(func):

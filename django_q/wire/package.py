@@ -1,7 +1,7 @@
-"""The shape of a task on the wire.
+"""Define the package: the dictionary as which a task travels.
 
-A package stays a plain dictionary, because receivers of signals index it and because it is
-what Django Q and django-q2 send. Its keys are declared here, once.
+It is a plain dictionary because receivers of signals index it, and because Django Q and django-q2
+send one. Its keys are declared here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from django_q.text.representation import represent
 
 
 class TaskPackage(TypedDict, total=False):
-    """A task; what is not among the first six keys is optional."""
+    """A task. The first six keys are required, all others optional."""
 
     id: str  # 32 hexadecimal digits
     name: str  # four words, see humanhash, or the task_name given
@@ -41,18 +41,18 @@ class TaskPackage(TypedDict, total=False):
     sync: bool
     cached: bool | int
     ack_failure: bool
-    # An item of an iterable; its group is the id of the iterable, hook and save are for the whole
+    # An item of an iterable: its group is the iterable's id; hook and save apply to the iterable
     iter_count: int  # how many items there are
     iter_position: int  # counts from 0
-    iter_group: str  # group of the whole
-    iter_name: str  # name of the whole
-    iter_cached: bool | int  # whether the whole is cached; each item says cached, for django-q2
+    iter_group: str  # group of the iterable
+    iter_name: str  # name of the iterable
+    iter_cached: bool | int  # its option cached; for django-q2 each item has a cached of its own
     chain: list  # the links that follow this one
     chain_options: dict
     cluster: str  # name of the queue it was sent to
     timeout: float
     max_attempts: int
-    schedule: int  # key of the schedule that is to be told of the end
+    schedule: int  # key of the schedule in which the end of the task is recorded
     # Added while it runs:
     ack_id: Any  # receipt of the delivery
     attempt: int  # counts from 1
@@ -64,7 +64,7 @@ class TaskPackage(TypedDict, total=False):
 
 
 REQUIRED_KEYS = ("id", "name", "func", "args", "kwargs", "started")
-#: Those that nothing can stand in for.
+#: Required keys for which there is no default.
 INDISPENSABLE_KEYS = frozenset(REQUIRED_KEYS[:3])
 
 #: Options of a call that travel with the package.
@@ -89,11 +89,11 @@ PACKAGE_OPTIONS = frozenset(
         "task_name",
     }
 )
-#: Options of a call that say where its package goes, and stay behind.
+#: Options of a call that choose where its package goes, and do not travel with it.
 ROUTING_OPTIONS = frozenset({"broker", "redis", "list_key", "on_commit"})
 KNOWN_OPTIONS = PACKAGE_OPTIONS | ROUTING_OPTIONS
-#: Options that may stand among the arguments of a function: those that did in a predecessor. A
-#: function of theirs may have an argument of the name of any other.
+#: Options that may be keyword arguments of a call, as in a predecessor. Newer options may not: a
+#: function may have an argument of that name.
 KEYWORD_OPTIONS = KNOWN_OPTIONS - {
     "max_attempts",
     "iter_position",
@@ -101,19 +101,19 @@ KEYWORD_OPTIONS = KNOWN_OPTIONS - {
     "iter_name",
     "chain_options",
 }
-#: What a cluster of django-q2 does not do without in a package that has links in tow.
+#: Keys that a cluster of django-q2 requires in the package of a chain.
 CHAIN_DEFAULTS = {"group": None, "cached": False, "sync": False}
-#: What is added while a task runs, and must not come with its package.
+#: Keys that are added while a task runs; they are removed from a package that is read.
 RUNTIME_KEYS = frozenset(
     {"ack_id", "attempt", "leased_until", "handed_back", "collated", "result", "success", "stopped"}
 )
 
 
 def take_options(kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Split the keyword arguments of a call into (options, those of the function).
+    """Split the keyword arguments of a call into (options, arguments of the function).
 
-    Options stand among the arguments or in a ``q_options`` dict, which wins. Inside
-    ``q_options`` any key is an option.
+    Options are among the arguments or in a ``q_options`` dictionary, which has precedence. Inside
+    ``q_options`` each key is an option.
     """
     if not kwargs:
         return {}, {}
@@ -124,7 +124,7 @@ def take_options(kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
 
 
 def options_in(q_options: Any) -> Mapping[str, Any]:
-    """Take the value of ``q_options``. Raises ``PackageError`` for what is no dictionary."""
+    """Return the options in ``q_options``. Raises ``PackageError`` if it is no dictionary."""
     if not isinstance(q_options or {}, Mapping):
         raise PackageError(f"q_options must be a dictionary of options, got {q_options!r:.100}.")
     return q_options or {}
@@ -160,22 +160,22 @@ def new_package(
 def new_id() -> str:
     """Make an id: 32 hexadecimal digits, of which 26 are random.
 
-    The first six tell the time, in sixteenths of a second, and come round every twelve days. So
-    rows that are saved together lie together in the index of a large table, where random ids
-    would each change another page; and the names of tasks of one time still differ in all words.
+    The first six are the time in sixteenths of a second, and repeat every twelve days. So rows that
+    are saved together are close to each other in the index of a large table, where random ids would
+    each change another page; and names of tasks of the same time still differ in all words.
     After J. Nilsson, "The Cost of GUIDs as Primary Keys", 2002.
     """
     return f"{int(time.time() * 16) & 0xFFFFFF:06x}{os.urandom(13).hex()}"
 
 
 def encodes_time(task_id: str, moment: datetime) -> bool:
-    """Whether an id begins as ``new_id`` makes it within a minute of a time."""
+    """Return True if ``new_id`` can have made an id within a minute of a time."""
     try:
-        told = int(task_id[:6], 16)
+        sixteenths = int(task_id[:6], 16)
     except ValueError:
         return False
     minute = 60 * 16
-    return (int(moment.timestamp() * 16) - told + minute) & 0xFFFFFF < 2 * minute
+    return (int(moment.timestamp() * 16) - sixteenths + minute) & 0xFFFFFF < 2 * minute
 
 
 def next_link(package: TaskPackage, result: Any) -> TaskPackage | None:
@@ -205,9 +205,9 @@ def is_iterable_item(package: TaskPackage) -> bool:
 
 
 def link_parts(link: Any) -> tuple[str | Callable, tuple, dict]:
-    """Split a call: ``func``, ``(func, args)`` or ``(func, args, kwargs)``.
+    """Split a call into function, args and kwargs: ``func``, ``(func, args)`` or all three.
 
-    Raises ``PackageError`` for what is none.
+    Raises ``PackageError`` for anything else.
     """
     if isinstance(link, str) or callable(link):
         return link, (), {}
@@ -227,12 +227,12 @@ def link_parts(link: Any) -> tuple[str | Callable, tuple, dict]:
 
 
 def derived_id(*parts: str) -> str:
-    """Derive a task id from what makes the task the same one."""
+    """Derive a task id from parts that identify the task: the same parts give the same id."""
     return md5(":".join(parts).encode(), usedforsecurity=False).hexdigest()
 
 
 def checked_package(package: Any) -> TaskPackage:
-    """Complete what was read from a payload, or raise ``PackageError`` naming what is wrong."""
+    """Check a package that was read, and add defaults. Raises ``PackageError`` with the fault."""
     if not isinstance(package, dict):
         raise PackageError(f"A package must be a dict, got {type(package).__name__}.")
     if not package.keys() >= INDISPENSABLE_KEYS:
@@ -245,7 +245,7 @@ def checked_package(package: Any) -> TaskPackage:
         raise PackageError(
             f"The package's func must be a name or callable, got {represent(func, 200)}."
         )
-    if "stopped" in package:  # a predecessor has left it in the cache
+    if "stopped" in package:  # a predecessor keeps such results in the cache
         raise PackageError("It is the result of a task, and no task.")
     if not isinstance(package.get("started"), datetime):
         raise PackageError("The package's started must be a datetime.")
@@ -258,7 +258,7 @@ def checked_package(package: Any) -> TaskPackage:
 
 
 def as_args(args: Any) -> tuple:
-    """Make positional arguments of what stands for them: a sequence, a single value, nothing."""
+    """Make a tuple of positional arguments from a sequence, a single value, or nothing."""
     if type(args) is tuple:
         return args
     if isinstance(args, Sequence) and not isinstance(args, str):
@@ -267,10 +267,10 @@ def as_args(args: Any) -> tuple:
 
 
 def resolve(path: str) -> Any:
-    """Find an object by its dotted name: a module's attribute, nested ones too, or a builtin.
+    """Find an object by its dotted name: an attribute of a module, at any depth, or a builtin.
 
-    Raises ``ImportError`` or ``AttributeError``, whichever says what is missing, and what the
-    module itself raises while it is imported.
+    Raises ``ImportError`` or ``AttributeError``, according to what is missing, and whatever the
+    module raises while it is imported.
     """
     module, _, name = path.rpartition(".")
     loaded = sys.modules.get(module)
@@ -288,7 +288,7 @@ def resolve(path: str) -> Any:
 
 
 def attribute_or_module(parent: Any, part: str, path: str) -> Any:
-    """Step from an object to what it holds under a name, importing it where it is a module."""
+    """Return an attribute of an object; import it where it is a module of a package."""
     try:
         return getattr(parent, part)
     except AttributeError:
@@ -297,13 +297,13 @@ def attribute_or_module(parent: Any, part: str, path: str) -> Any:
     try:
         return import_module(path)
     except ModuleNotFoundError as error:
-        if error.name != path:  # the module is there and lacks another
+        if error.name != path:  # the module exists, but imports one that does not
             raise
         raise AttributeError(f"module '{parent.__name__}' has no attribute '{part}'") from None
 
 
 def resolve_callable(func: str | Callable) -> Callable:
-    """Find what is to be called. Raises ``TypeError`` for what can not be called."""
+    """Return the callable of a name. Raises ``TypeError`` for an object that can not be called."""
     found = resolve(func) if isinstance(func, str) else func
     if not callable(found):
         raise TypeError(f"'{func}' is a {type(found).__name__} and can not be called")
@@ -311,7 +311,7 @@ def resolve_callable(func: str | Callable) -> Callable:
 
 
 def recorded_name(func: Any) -> str:
-    """Name a callable so that the name is a dotted path only where it leads to the very same.
+    """Name a callable by a dotted path only if that path leads to the same object.
 
     A method of an instance is ``shop.Order().send``, an instance ``shop.Sender()``.
     """
@@ -332,18 +332,18 @@ def recorded_name(func: Any) -> str:
 
 
 def resolves_to(path: str, func: Any) -> bool:
-    """Whether a callable is found by a path."""
+    """Return True if a path leads to this callable."""
     try:
         return bool(resolve(path) == func)
-    except BaseException as error:  # whatever a module or an object does
+    except BaseException as error:  # the import or the comparison may raise anything
         contain_error(error)
         return False
 
 
 def importable_name(func: Any, what: str) -> str:
-    """Name a callable by the path it can be imported by; a name stays as it is.
+    """Return the dotted path of a callable; a string stays as it is.
 
-    Raises ``PackageError`` where there is none. ``what`` says what it is for.
+    Raises ``PackageError`` if it can not be imported by it. ``what`` names its role in the error.
     """
     path = dotted_name(func)
     if isinstance(func, str) or resolves_to(path, func):
