@@ -5,11 +5,11 @@ from typing import Any
 
 VERSION = (2, 0, 0)
 __version__ = ".".join(map(str, VERSION))
-#: Tells django_q.foreign_code.installed_files that no other distribution lies over this one.
+#: Shows django_q.foreign_code.installed_files that no other distribution has overwritten this file.
 IS_OURS = True
 
-# The names that Django Q has offered at its root, and their homes. They are resolved when they
-# are used: the models can't be imported before Django is set up, and this package can.
+# The names that Django Q has at its root, and the modules that define them. They are imported on
+# access: models can not be imported before Django is set up, and this package can.
 _NAMES = {
     "django_q.cluster": ("Cluster",),
     "django_q.models": ("Failure", "Schedule", "Success", "Task"),
@@ -27,7 +27,7 @@ _ROOT = {name: (home, name) for home, names in _NAMES.items() for name in names}
 _ROOT["async"] = ("django_q.tasks", "async_task")
 _ROOT["Async"] = ("django_q.tasks", "AsyncTask")
 
-# Modules that are there as attributes after a mere ``import django_q``.
+# Modules that are attributes of the package without being imported themselves.
 _MODULES = ("brokers", "cluster", "conf", "humanhash", "models", "monitor", "signals")
 _MODULES += ("signing", "status", "tasks")
 

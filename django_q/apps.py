@@ -1,4 +1,4 @@
-"""The Django app."""
+"""Configure the Django app, and catch stop signals while ``qcluster`` starts."""
 
 import multiprocessing
 import sys
@@ -9,11 +9,11 @@ from django_q.conf import Conf
 from django_q.processes.supervision.unix_signals import exit_on_stop_signals
 
 if sys.argv[1:2] == ["qcluster"] and multiprocessing.parent_process() is None:
-    exit_on_stop_signals()  # for the rest of the time that Django needs until there is a cluster
+    exit_on_stop_signals()  # until the cluster has started and handles them itself
 
 
 class DjangoQConfig(AppConfig):
-    """Names the app, and pins its keys so that a project's default never asks for a migration."""
+    """The app, with fixed primary keys: a project's default must not ask for a migration."""
 
     name = "django_q"
     verbose_name = Conf.LABEL
@@ -21,6 +21,6 @@ class DjangoQConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks, and have schedulers woken by changes of schedules."""
-        # Here, because both need the models.
+        # Imported here because both need the models.
         from django_q import checks  # noqa: F401
         from django_q.scheduling import wakeup  # noqa: F401

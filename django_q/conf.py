@@ -1,4 +1,4 @@
-"""The ``Q_CLUSTER`` setting as one typed table, the logger, and the Redis connection."""
+"""Read the ``Q_CLUSTER`` setting into one typed table; define the logger and the Redis client."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ RENAMED_KEYS = {"name": "PREFIX", "compress": "COMPRESSED"}
 
 
 def cpu_count() -> int:
-    """Count the processors this process may use; 4 where the platform does not tell."""
+    """Return the number of processors this process may use; 4 where the platform does not tell."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 4
@@ -50,10 +50,10 @@ def cpu_count() -> int:
 class Settings:
     """The ``Q_CLUSTER`` setting. Times are in seconds unless said otherwise."""
 
-    #: Names the project on its broker and salts the signatures: clusters share tasks
-    #: only with those of the same name.
+    #: The project's name on its broker, and the salt of signatures: clusters share tasks only with
+    #: those of the same name.
     PREFIX: str = "default"
-    #: The queue that this process works for; the value of ``name`` unless set.
+    #: The queue that this process takes tasks from; the value of ``name`` unless set.
     CLUSTER_NAME: str = ""
     #: The Redis server: keyword arguments of ``redis.Redis``, or a URL. Or the sentinels of a
     #: deployment of Redis Sentinel.
@@ -65,9 +65,9 @@ class Settings:
     #: Amazon SQS: aws_region, aws_access_key_id, aws_secret_access_key, further arguments of
     #: ``boto3.Session``, and receive_message_wait_time_seconds (20 at most).
     SQS: dict | None = None
-    #: Dotted path of your own broker; wins over all others.
+    #: Dotted path of a broker of your own; it has precedence over the others.
     BROKER_CLASS: str | None = None
-    #: Pause between two looks at an empty queue, for a broker that has no way to wait.
+    #: Pause between two polls of an empty queue, for a broker that has no way to wait.
     POLL: float = 0.2
     #: Level of the ``django-q`` logger when ``qcluster`` sets logging up.
     LOG_LEVEL: str = "INFO"
@@ -75,7 +75,7 @@ class Settings:
     SAVE_LIMIT: int = 250
     #: Apply ``save_limit`` for each "group", "name" or "func" on its own.
     SAVE_LIMIT_PER: str | None = None
-    #: Heartbeat of a cluster that is at work. An idle one beats every five seconds.
+    #: Interval of the heartbeats of a cluster at work; that of an idle one is five seconds.
     GUARD_CYCLE: float = 0.5
     #: Whether this cluster runs schedules.
     SCHEDULER: bool = True
@@ -83,42 +83,42 @@ class Settings:
     WORKERS: int = field(default_factory=cpu_count)
     #: Whether workers are daemonic; False lets tasks start processes with multiprocessing.
     DAEMONIZE_WORKERS: bool = True
-    #: Tasks held inside a cluster at most; 0 bounds them by time alone (about 50 ms of work).
+    #: The most tasks held inside a cluster; 0 limits them by time alone (about 50 ms of work).
     QUEUE_LIMIT: int = 0
     #: Whether packages are compressed with zlib.
     COMPRESSED: bool = False
-    #: Bytes of a package at most, before and after it is decompressed.
+    #: The most bytes of a package, compressed and decompressed.
     MAX_PACKAGE_SIZE: int = 64 * 1024 * 1024
     #: How arguments travel and results are stored: "pickle", or "json" for no pickle at all.
     SERIALIZER: str = "pickle"
-    #: What may run, as a task, a hook, a link or a schedule: dotted names, and "package.*" for all
-    #: that is defined below; None allows all that can be imported.
+    #: The functions that may run as a task, a hook, a link or a schedule: dotted names, and
+    #: "package.*" for all that are defined below; None allows all that can be imported.
     FUNCTIONS: list | tuple | None = None
-    #: Tasks that a worker runs before a fresh one takes its place. From 100 on it also lives for
-    #: a second at least, as starting one costs as much as hundreds of very short tasks.
+    #: Tasks that a worker runs before another replaces it. From 100 on it also runs for at least a
+    #: second, as starting a worker costs as much as hundreds of very short tasks.
     RECYCLE: int = 500
-    #: Memory of a worker, in kilobytes, above which it is recycled after its task.
+    #: Memory of a worker, in kilobytes, above which it is replaced after its task.
     MAX_RSS: int | None = None
     #: Time limit of a task; None sets no limit.
     TIMEOUT: float | None = None
-    #: Whether a failed task is acknowledged, and so not delivered again.
+    #: Whether a failed task is acknowledged, so that it is not delivered again.
     ACK_FAILURES: bool = True
     #: How long a broker waits for a cluster that has died before it delivers a task again.
     RETRY: float = 60
-    #: Deliveries of a task that fails or kills its worker; 0 sets no limit to failures that
-    #: are not acknowledged, and ends a task that killed three workers.
+    #: The most deliveries of a task that fails or kills its worker. With 0, failures that are not
+    #: acknowledged have no limit, and a task that has killed three workers is ended.
     MAX_ATTEMPTS: int = 0
-    #: Deliveries asked of Amazon SQS or a custom broker at a time.
+    #: Deliveries that are taken from Amazon SQS or a custom broker at a time.
     BULK: int = 1
     #: Name of the app in the admin.
     LABEL: str = "Django Q"
-    #: Processors each worker is bound to, in turn; 0 binds none. Needs psutil.
+    #: Number of processors to which each worker is bound; 0 binds none. Needs psutil.
     CPU_AFFINITY: int = 0
     #: Run each task at once, in the process that calls it.
     SYNC: bool = False
     #: Whether a task that runs at once raises its exception in the caller.
     SYNC_RAISES: bool = False
-    #: Inside a transaction, push a task when it commits.
+    #: Whether a task that is enqueued inside a transaction is pushed when that commits.
     ON_COMMIT: bool = True
     #: Alias of the cache for cached results.
     CACHE: str = "default"
@@ -132,17 +132,17 @@ class Settings:
     #: Error reporters by the name of their ``djangoq.errorreporters`` entry point, each with
     #: its keyword arguments.
     ERROR_REPORTER: dict = field(default_factory=dict)
-    #: How long a stop waits for running tasks before it ends them and hands them back.
+    #: How long a stop waits for running tasks before it ends and releases them.
     STOP_TIMEOUT: float = 60
-    #: How processes are started: "fork", "forkserver" or "spawn"; None takes fork, but on macOS
-    #: and where there is none it takes spawn.
+    #: How processes are started: "fork", "forkserver" or "spawn"; None means fork, but spawn on
+    #: macOS and where there is no fork.
     START_METHOD: str | None = None
-    #: Skip what can not be had in a test environment, such as processor affinity.
+    #: Whether to skip what a test environment may not have, such as processor affinity.
     TESTING: bool = False
-    #: Settings that differ in clusters of other names, by name: see ``qcluster --name``.
+    #: Options that differ for clusters of other names, by name: see ``qcluster --name``.
     ALT_CLUSTERS: dict = field(default_factory=dict)
 
-    #: Options of the predecessors whose brokers are not here.
+    #: Options of the predecessors for which there is no broker here.
     IRON_MQ = MONGO = MONGO_DB = None
 
     STARTING = _("Starting")
@@ -156,7 +156,7 @@ class Settings:
 
     @property
     def SECRET_KEY(self) -> str:
-        """The signing key; asked for late, as a project may run without one until it signs."""
+        """The signing key, read when it is used: until then a project needs none."""
         return settings.SECRET_KEY
 
     @property
@@ -166,24 +166,24 @@ class Settings:
 
     @property
     def Q_STAT(self) -> str:
-        """Prefix of the keys under which clusters say how they are."""
+        """Prefix of the keys of heartbeats."""
         return f"django_q:{self.PREFIX}:cluster"
 
     @property
     def conf(self) -> dict[str, Any]:
-        """``Q_CLUSTER`` as it is in the settings, with what it says of this cluster."""
+        """``Q_CLUSTER`` as it is in the settings, with the options of this cluster merged in."""
         return with_cluster(given_options(), os.environ.get("Q_CLUSTER_NAME"))
 
     @cached_property
     def QSIZE(self) -> bool:
-        """Whether the size of a queue can be told; True since django_q has its own queues."""
+        """Whether queues inside a cluster have a size: always; a name of the predecessors."""
         return True
 
     def load(self, options: Mapping[str, Any], cluster: str | None = None) -> None:
-        """Take each value from ``options``, and from its ALT_CLUSTERS table for ``cluster``.
+        """Set all attributes from ``options``, with those of ``cluster`` in its ALT_CLUSTERS.
 
-        In place, because ``Conf`` is imported by name. Unknown options are left to the system
-        checks, which name them.
+        In place, because ``Conf`` is imported by name. Unknown options are ignored here: system
+        checks report them.
         """
         known = {field.name for field in fields(self)}
         values = {
@@ -202,23 +202,23 @@ class Settings:
 
 
 def given_options() -> Mapping[str, Any]:
-    """Give ``Q_CLUSTER``; what is no table is left to the system checks, which name it."""
+    """Return ``Q_CLUSTER``; an empty table if it is none, which the system checks report."""
     options = getattr(settings, "Q_CLUSTER", None)
     return options if isinstance(options, Mapping) else {}
 
 
 def attribute_name(key: str) -> str:
-    """Name the attribute of a ``Q_CLUSTER`` key."""
+    """Return the attribute of ``Conf`` for a key of ``Q_CLUSTER``."""
     return RENAMED_KEYS.get(key, str(key).upper())
 
 
 def with_cluster(options: Mapping[str, Any], cluster: str | None) -> dict[str, Any]:
-    """Merge the options of one named cluster into those of all."""
+    """Return the options of all clusters with those of one named cluster merged in."""
     merged = dict(options)
     own = options.get("cluster_name") or options.get("name", "default")
     if cluster and cluster != own:
         alternative = (options.get("ALT_CLUSTERS") or {}).get(cluster) or {}
-        # The name salts signatures and the cluster's is given: neither can differ inside.
+        # Not the name, which salts the signatures, nor the cluster's own name, which is given.
         merged.update({k: v for k, v in alternative.items() if k not in ("name", "cluster_name")})
         merged["cluster_name"] = cluster
     return merged
@@ -229,7 +229,7 @@ Conf.from_django()
 
 
 def get_redis_client() -> Any:
-    """Make a client for the Redis server that ``Q_CLUSTER`` names."""
+    """Make a client for the Redis server that ``Q_CLUSTER`` configures."""
     return connect_redis(Conf.REDIS, Conf.DJANGO_REDIS)
 
 
@@ -238,7 +238,7 @@ redis_client = SimpleLazyObject(get_redis_client)
 
 
 def reload_conf(*, setting: str, **kwargs: Any) -> None:
-    """Follow ``override_settings``."""
+    """Read the settings again after ``override_settings``; a receiver of ``setting_changed``."""
     if setting in ("Q_CLUSTER", "TIME_ZONE"):
         Conf.from_django()
 
@@ -247,13 +247,13 @@ setting_changed.connect(reload_conf, dispatch_uid="django_q.conf.reload_conf")
 
 
 class LazyErrorReporter:
-    """The reporters that ``Q_CLUSTER`` names, loaded when the first exception is reported."""
+    """The configured error reporters, loaded when the first exception is reported."""
 
     def __init__(self) -> None:
         self.loaded: ErrorReporter | None = None
 
     def report(self, task: str = "") -> None:
-        """Tell each reporter of the exception that is being handled, that of the task named so."""
+        """Have each reporter report the exception that is being handled; ``task`` is a name."""
         if self.loaded is None:
             self.loaded = load_reporters(Conf.ERROR_REPORTER)
         self.loaded.report(task)

@@ -1,4 +1,4 @@
-"""Waiting for whichever comes first of several descriptors and a time."""
+"""Wait until one of several descriptors is readable, or a time-out."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 def wait_until_readable(sources: Iterable[Any], timeout: float | None) -> list[Any]:
     """Wait until one of several sockets or descriptors can be read. Returns those that can.
 
-    ``timeout`` is in seconds, None waits for ever. A source that is None is none.
+    ``timeout`` is in seconds; None waits for ever. Sources that are None are ignored.
 
-    By poll(2): a set that is used once needs no system call more, and no objects around it.
+    By poll(2): for a set that is used once, it needs the fewest system calls and objects.
     """
     by_number = {s if isinstance(s, int) else s.fileno(): s for s in sources if s is not None}
     poller = select.poll()

@@ -1,24 +1,24 @@
-"""What django_q raises, and what it makes of what others raise."""
+"""Define the errors of django_q, and write errors of foreign code as text."""
 
 from contextvars import ContextVar
 
 from django_q.text.printable import MAX_TEXT_CHARACTERS, PrintableText, printable
 from django_q.text.representation import is_too_large, represent
 
-#: Stands for what an error says that would be hours long.
+#: Replaces the text of an error that would take hours to write.
 TOO_LARGE_TEXT = "it is too large to be shown"
 
-#: While a task runs inline: the Ctrl-C of the user, which is raised again when it is completed.
+#: While a task runs inline: each Ctrl-C of the user, raised again when the task is completed.
 inline_interrupts: ContextVar[list[BaseException] | None] = ContextVar(
     "django_q_interruptions", default=None
 )
 
 
 def contain_error(error: BaseException) -> None:
-    """Have what foreign code has raised go no further; in a handler of ``BaseException``.
+    """Decide in a handler of ``BaseException`` that an error of foreign code is suppressed.
 
-    Raises it again where it is not that code's own: the time limit of the task that runs. A
-    Ctrl-C, where a task runs inline, is kept for its caller.
+    Raises it again if it is not that code's own: the time limit of the task that runs. A Ctrl-C
+    while a task runs inline is kept, to be raised in the caller.
     """
     if isinstance(error, TimeoutException) and error.ends_task:
         raise error
@@ -28,19 +28,19 @@ def contain_error(error: BaseException) -> None:
 
 
 def error_summary(error: BaseException) -> str:
-    """Say in a line what an error is: the ``repr`` of some drivers' errors does not."""
+    """Write class and text of an error in one line, which some drivers' ``repr`` does not do."""
     return PrintableText(
         printable(f"{type(error).__name__}: {safe_str(error)}", MAX_TEXT_CHARACTERS)
     )
 
 
 def safe_repr(value: object) -> str:
-    """Represent any value, even one whose ``repr`` raises, in bounded time and size."""
+    """Represent any value in bounded time and size, even one whose ``repr`` raises."""
     return represent(value)
 
 
 def safe_str(value: object) -> str:
-    """Say any value in text, even one whose ``str`` raises, or would not end."""
+    """Convert any value to text, even one whose ``str`` raises or would not end."""
     try:
         return TOO_LARGE_TEXT if is_too_large(value) else str.__str__(str(value))
     except BaseException as error:
@@ -49,19 +49,19 @@ def safe_str(value: object) -> str:
 
 
 def class_placeholder(value: object) -> str:
-    """Stand for a value that can not be represented."""
+    """Name the class of a value that can not be represented."""
     return f"<{type(value).__module__}.{type(value).__qualname__}>"
 
 
 def short_repr(value: object, longest: int = 100) -> str:
-    """Quote a value in an error: its ``repr``, cut to a part of a line."""
-    # Only the beginning of a text is looked at, as it may have megabytes.
+    """Represent a value for an error in at most ``longest`` characters."""
+    # Only the beginning of a text is represented, as it may have megabytes.
     text = safe_repr(value[: longest + 1] if isinstance(value, (str, bytes)) else value)
     return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
 def short_error_text(error: BaseException, longest: int = 500) -> str:
-    """Say what an error says, as a column of any database takes it: without megabytes or NUL."""
+    """Write the text of an error for a column of any database: cut, and without NUL."""
     text = safe_str(error)
     if len(text) > longest:
         text = f"{text[: longest - 3]}..."
@@ -73,7 +73,7 @@ class DjangoQError(Exception):
 
 
 class PackageError(DjangoQError, ValueError):
-    """Raised when a call can not be made into a package, or a package is not one."""
+    """Raised when a call can not be made into a package, or a package is invalid."""
 
 
 class PackageTooLarge(PackageError):
@@ -81,15 +81,15 @@ class PackageTooLarge(PackageError):
 
 
 class UnknownOption(PackageError, AttributeError):
-    """Raised when an attribute of a call is set that is like an option and is none."""
+    """Raised when an attribute of a call is set whose name is like an option's but unknown."""
 
 
 class FunctionRefused(PackageError):
-    """Raised when a function may not run by ``Q_CLUSTER['functions']``."""
+    """Raised when ``Q_CLUSTER['functions']`` does not allow a function."""
 
 
 class EnqueueRefused(DjangoQError):
-    """Raised when a receiver of ``pre_enqueue`` fails over a task that a cluster enqueues."""
+    """Raised when a receiver of ``pre_enqueue`` raises for a task that a cluster enqueues."""
 
 
 class BrokerUnavailable(DjangoQError):
@@ -101,18 +101,18 @@ class BrokerCommandRefused(BrokerUnavailable):
 
 
 class StoreUnavailable(DjangoQError):
-    """Raised when a store takes nothing for now, so that what was to be written to it waits.
+    """Raised when a store accepts no writes for now, so that a write has to wait.
 
-    Its cause is what the store has said.
+    Its cause is the store's error.
     """
 
 
 class StoreCommandRefused(StoreUnavailable):
-    """Raised when a broker's server refuses a command: it lasts until somebody mends something."""
+    """Raised when a broker's server refuses a command, which lasts until a setting is changed."""
 
 
 class StaleDelivery(DjangoQError):
-    """Raised when a delivery is used after its lease has passed to another holder."""
+    """Raised when a receipt is used after its payload was delivered again."""
 
 
 class TimeoutException(SystemExit):
@@ -121,5 +121,5 @@ class TimeoutException(SystemExit):
     A ``SystemExit``, so that a task's own ``except Exception`` does not swallow it.
     """
 
-    #: Whether it is the worker's, of the task that runs now, and not that of some block of code.
+    #: True for the limit of the whole task, which the worker sets; False for that of a block.
     ends_task = False

@@ -1,4 +1,4 @@
-"""Names that people can read and say, made from hexadecimal digests.
+"""Make names that people can read and say from hexadecimal digests.
 
 The scheme and its list of words are those of humanhash (Zachary Voase, public domain), with
 the substitutions that Django Q made: a digest must keep the name it has always had.
@@ -45,7 +45,7 @@ class HumanHasher:
         self.wordlist = wordlist
 
     def humanize(self, hexdigest: str, words: int = 4, separator: str = "-") -> str:
-        """Say a digest in a few words; ``humanize("60ad8d0d871b6095808297")`` has four."""
+        """Write a digest in ``words`` words; ``humanize("60ad8d0d871b6095808297")`` has four."""
         compressed = self.compress(bytes.fromhex(hexdigest), words)
         return separator.join([self.wordlist[byte] for byte in compressed])
 

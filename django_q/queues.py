@@ -1,8 +1,8 @@
-"""Queues between processes that no killed process can wedge.
+"""Queues between processes that a killed process can not block.
 
 A ``multiprocessing.Queue`` holds a lock while it reads or writes, and a process that is killed
-meanwhile takes the lock along. Here the kernel hands each message, whole, to exactly one
-reader: a pair of connected sockets that keep messages apart, with no lock to die with.
+meanwhile never releases it. Here the kernel delivers each message as a whole to exactly one reader,
+through a pair of connected sockets that keep messages apart: there is no lock.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from typing import Any
 from django_q.descriptor_wait import wait_until_readable
 from django_q.shared_counter import SharedCounter  # noqa: F401 - where django-q2 has it
 
-#: Ends a process body that reads a queue.
+#: The item at which a process that reads a queue ends.
 STOP = "STOP"
 
-#: Bytes the kernel keeps between both ends, where it may be asked for so much.
+#: Bytes of the kernel's buffer, where it permits so many.
 SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
-#: A longer message travels as a file; well below the 208 KiB that Linux allows by default.
+#: A longer message is sent as a file; well below the 208 KiB that Linux allows by default.
 MAX_MESSAGE_BYTES = 96 * 1024
-#: Seconds between two attempts to send, where the kernel does not wait for room.
+#: Seconds between two attempts to send, where the kernel does not block until there is room.
 SEND_RETRY_INTERVAL = 0.002
-#: How a message starts: the items are in it, or in the file that comes with it.
+#: The first byte of a message: the items are in it, or in the file that is sent with it.
 INLINE_MARKER, FILE_MARKER = b"i", b"f"
 
-#: Room for one descriptor beside a message.
+#: Bytes for one descriptor beside a message.
 ANCILLARY_BYTES = socket.CMSG_SPACE(array("i").itemsize) if hasattr(socket, "CMSG_SPACE") else 0
 
 
 def message_socket_type() -> int:
-    """Choose sockets that keep messages apart: macOS has none in sequence, but local datagrams."""
+    """Return a socket type that keeps messages apart: macOS has no SEQPACKET, but datagrams."""
     try:
         for each in socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET):
             each.close()
@@ -52,17 +52,17 @@ def message_socket_type() -> int:
 
 
 def anonymous_file() -> Any:
-    """Open a file that only its descriptor leads to: in memory where the platform can do that."""
+    """Open a file without a name, in memory where the platform supports that."""
     if hasattr(os, "memfd_create"):
         return open(os.memfd_create("django_q", os.MFD_CLOEXEC), "w+b")
     return tempfile.TemporaryFile()
 
 
 def reopened_descriptor(file: Any) -> int:
-    """Open a file by its name among the descriptors; the new descriptor.
+    """Open a file again by its path in /proc. Returns the new descriptor.
 
-    Linux 6.18 locks the offset of what ``open`` has opened, and not of what ``memfd_create``
-    made: there two processes that move it at once may lose a step.
+    Linux 6.18 locks the offset of a file from ``open``, but not of one from ``memfd_create``: two
+    processes that move such an offset at the same time may lose one of the moves.
     """
     try:
         return os.open(f"/proc/self/fd/{file.fileno()}", os.O_RDWR | os.O_CLOEXEC)
@@ -72,10 +72,10 @@ def reopened_descriptor(file: Any) -> int:
 
 
 class LockFreeCounter:
-    """A number that processes share and add to in one step, without a lock.
+    """A number that processes share and add to atomically, without a lock of ours.
 
-    It is the offset of an open file: ``lseek`` changes it atomically, and the kernel frees
-    whatever it holds when a process is killed.
+    It is the offset of an open file: ``lseek`` changes it atomically, and the kernel releases its
+    own lock when a process is killed.
     """
 
     fd = -1
@@ -88,19 +88,19 @@ class LockFreeCounter:
         """Add a number, which may be negative; the sum does not go below zero."""
         try:
             os.lseek(self.fd, number, os.SEEK_CUR)
-        except OSError:  # it would be negative: a reset came between
+        except OSError:  # it would be negative: another process has reset it
             self.reset()
 
     def value(self) -> int:
-        """Read the number."""
+        """Return the number."""
         return os.lseek(self.fd, 0, os.SEEK_CUR)
 
     def reset(self) -> None:
-        """Start again from zero."""
+        """Set the number to zero."""
         os.lseek(self.fd, 0, os.SEEK_SET)
 
     def close(self) -> None:
-        """Let the number go in this process."""
+        """Close the descriptor in this process."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
@@ -116,25 +116,25 @@ class LockFreeCounter:
 
 
 class Flag:
-    """An event that is set once and stays so; a killed process can not hold it.
+    """An event that is set once and stays set, without a lock that a killed process could hold.
 
-    Reading end of a pipe: readable, to ``select`` as well, from when it is set.
+    Its descriptor is readable as soon as it is set, so it can be waited for by poll(2).
     """
 
     def __init__(self) -> None:
         self.reader, self.writer = socket.socketpair()
 
     def set(self) -> None:
-        """Raise the flag."""
+        """Set the flag."""
         with contextlib.suppress(OSError):
             self.writer.send(b"1", socket.MSG_DONTWAIT)
 
     def is_set(self) -> bool:
-        """Whether the flag is up."""
+        """Return True if the flag is set."""
         return self.wait(0)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the flag is up; whether it is, after ``timeout`` seconds at the latest."""
+        """Wait until the flag is set, for ``timeout`` seconds at most. Returns whether it is."""
         return bool(wait_until_readable([self.reader], timeout))
 
     def fileno(self) -> int:
@@ -142,7 +142,7 @@ class Flag:
         return self.reader.fileno()
 
     def close(self) -> None:
-        """Let go of both ends in this process; there are none where they could not be made."""
+        """Close both ends in this process; none exist if the socket pair could not be made."""
         if "reader" in vars(self):
             self.reader.close()
             self.writer.close()
@@ -154,8 +154,8 @@ class Flag:
 class ExclusiveWait:
     """Waits for one of several sources, as ``wait_until_readable`` does.
 
-    When several processes wait for ``shared`` and an item comes, the kernel wakes one of them,
-    where it can: the others would find nothing, and take the time of who does.
+    When several processes wait for ``shared`` and an item comes, Linux wakes only one of them: the
+    others would find nothing, and take processor time from the one that does.
     """
 
     def __init__(self, shared: Any, others: Iterable[Any]) -> None:
@@ -169,7 +169,7 @@ class ExclusiveWait:
             self.poller = poller
 
     def __call__(self) -> list[Any]:
-        """Wait; the sources that can be read."""
+        """Wait. Returns the sources that can be read."""
         if self.poller is None:
             return wait_until_readable(self.sources.values(), None)
         return [self.sources[number] for number, _ in self.poller.poll()]
@@ -198,12 +198,12 @@ class Queue:
         self.put_many([item])
 
     def put_many(self, items: list[Any], block: bool = True) -> None:
-        """Add items that one reader shall take together.
+        """Add items that one reader takes together.
 
-        Raises ``queue.Full`` when it may not block and would.
+        Raises ``queue.Full`` where ``block`` is false and the buffer is full.
         """
         data = pickle.dumps(items, pickle.HIGHEST_PROTOCOL)
-        # Counted before it can be read, so that the count never falls behind.
+        # Counted before they can be read, so that the count is never too low.
         self.count.add(len(items))
         try:
             if len(data) > self.max_message_bytes:
@@ -217,7 +217,7 @@ class Queue:
             raise
 
     def _send(self, message: bytes, rights: list, block: bool) -> None:
-        """Send a message, and what it carries. Raises ``BlockingIOError`` instead of waiting."""
+        """Send a message and descriptors. Raises ``BlockingIOError`` instead of blocking."""
         while True:
             try:
                 # Not socket.send_fds, which drops the flags before Python 3.13.
@@ -231,7 +231,7 @@ class Queue:
             time.sleep(SEND_RETRY_INTERVAL)
 
     def _send_file(self, data: bytes, block: bool) -> None:
-        """Send a long message: a file without a name, whose descriptor is passed along."""
+        """Send a long message as a file without a name, by its descriptor."""
         with anonymous_file() as file:
             file.write(data)
             file.flush()
@@ -263,7 +263,7 @@ class Queue:
         return items
 
     def get_all(self) -> list[Any]:
-        """Take the items that wait, in their order; none where none does."""
+        """Take all items that wait, in their order, without blocking."""
         items: list[Any] = []
         with contextlib.suppress(queue.Empty):
             while True:
@@ -271,7 +271,7 @@ class Queue:
         return items
 
     def _receive(self, block: bool, timeout: float | None) -> bytes | memoryview:
-        """Take one message off the socket."""
+        """Receive one message from the socket, waiting as ``get`` does."""
         try:
             return self._read(socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -285,7 +285,7 @@ class Queue:
         return self._receive(False, None)  # another reader may have been faster
 
     def _read(self, flags: int) -> bytes | memoryview:
-        """Read one message, and the file behind it where it has one."""
+        """Read one message, and its file where it has one."""
         data, ancillary, _, _ = self.reader.recvmsg(MAX_MESSAGE_BYTES + 1, ANCILLARY_BYTES, flags)
         if data[:1] == INLINE_MARKER:
             return memoryview(data)[1:]
@@ -297,12 +297,12 @@ class Queue:
             return file.read()
 
     def _reset_stale_count(self) -> None:
-        """Forget what was counted and never read: its reader was killed between both."""
+        """Reset a count above zero of an empty queue: a reader was killed before it subtracted."""
         if self.count.value() and not wait_until_readable([self.reader], 0):
             self.count.reset()
 
     def request_items(self) -> None:
-        """Tell whoever fills the queue that a reader found it empty."""
+        """Notify the process that fills the queue that a reader found it empty."""
         with contextlib.suppress(OSError):
             self.reader.send(b"?", socket.MSG_DONTWAIT)
 
@@ -314,11 +314,11 @@ class Queue:
                 pass
 
     def qsize(self) -> int:
-        """Count the items that wait."""
+        """Return the number of items that wait."""
         return self.count.value() + len(self._received)
 
     def empty(self) -> bool:
-        """Whether no item waits."""
+        """Return True if no item waits."""
         return not self._received and not wait_until_readable([self.reader], 0)
 
     def fileno(self) -> int:
@@ -326,7 +326,7 @@ class Queue:
         return self.reader.fileno()
 
     def close(self) -> None:
-        """Let go of both ends in this process, and of what there is where one could not be made."""
+        """Close both ends and the count in this process, as far as they could be made."""
         for name in ("writer", "reader", "count"):
             if name in vars(self):
                 getattr(self, name).close()
@@ -335,7 +335,7 @@ class Queue:
         self.close()
 
     def join_thread(self) -> None:
-        """Nothing to join; here for those who treat it as a ``multiprocessing.Queue``."""
+        """Do nothing: there is no thread. A method of ``multiprocessing.Queue``."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_received"}

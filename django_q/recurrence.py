@@ -1,9 +1,9 @@
-"""When a schedule runs next. Pure: the rule, the time zone and the time come in; times are aware.
+"""Compute when a schedule runs next, from a rule and a time alone. Times are aware.
 
-All kinds but minutes and hours go by the wall clock of their zone, as people do: a daily run stays
-at nine when the clocks change. A wall-clock time that a night skips stands for the moment the gap
-ends; one that a night repeats stands for its first occurrence. A step that a shorter month cuts
-off stands for the month's last day, and the steps after it are counted from the original day.
+All kinds but minutes and hours follow the wall clock of their zone, as people do: a daily run stays
+at nine when the clocks change. A wall-clock time that a clock change skips means the end of the
+gap; one that a clock change repeats means its first occurrence. A day that a shorter month lacks
+means the month's last day, and later steps are counted from the original day.
 """
 
 from __future__ import annotations
@@ -43,19 +43,19 @@ CALENDAR_STEPS = {
     YEARLY: ("months", 12),
 }
 
-#: What to do about due times that have passed: run each, run the latest, or run none.
+#: What to do with due times that have passed: run each, run the latest, or run none.
 CATCH_UP_ALL, CATCH_UP_LATEST, CATCH_UP_NONE = "all", "latest", "none"
-#: A due time this recent has not been missed: it is being served now.
+#: A due time that passed this recently was not missed: it is run now.
 ON_TIME_TOLERANCE = timedelta(minutes=1)
 
-#: No clock change has moved a clock further back in our time than this.
+#: No present-day clock change sets a clock back further than this.
 MAX_FOLD = timedelta(hours=3)
 FOLD_OFFSETS = (-MAX_FOLD, timedelta(0), MAX_FOLD)
-#: Characters of a cron expression that is read at most, as of the column.
+#: The most characters of a cron expression, as of its column.
 MAX_CRON_LENGTH = 100
-#: Years in which a cron expression must have a due time: all that can stand in it.
+#: Years within which a cron expression must have a due time: the range that it can name.
 MAX_CRON_YEARS = 130
-#: What croniter rolls anew each time it reads an expression: ``R``, ``R(1-5)``, ``R/10``.
+#: Fields for which croniter draws a random number each time it parses: ``R``, ``R(1-5)``, ``R/10``.
 RANDOM_CRON_PATTERN = re.compile(r"(?:^|[\s,])r(?:$|[\s,(/])", re.IGNORECASE)
 MICROSECOND = timedelta(microseconds=1)
 SECOND = timedelta(seconds=1)
@@ -64,16 +64,16 @@ FIRST_MOMENT, LAST_MOMENT = datetime.min.replace(tzinfo=UTC), datetime.max.repla
 
 
 class RecurrenceError(DjangoQError, ValueError):
-    """Raised when it can not be told when a schedule runs."""
+    """Raised when it can not be computed when a schedule runs."""
 
 
 class CronUnavailable(RecurrenceError, ImportError):
-    """Raised when a cron expression is to be read and croniter is not installed."""
+    """Raised when a cron expression is parsed and croniter is not installed."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What a schedule's due times follow from."""
+    """The rule by which a schedule's due times are computed."""
 
     kind: str
     zone: tzinfo
@@ -85,9 +85,9 @@ class Rule:
     cron: str | None = None
 
     def anchored_to(self, due: datetime) -> Rule:
-        """Count from ``due`` instead, unless it is a due time of this rule already.
+        """Return a rule that counts from ``due``, or this one if ``due`` is one of its due times.
 
-        It is not when somebody has set another time, or another zone, since.
+        It is not after somebody has set another time or zone.
         """
         due = due.astimezone(UTC)
         try:
@@ -97,13 +97,13 @@ class Rule:
 
 
 class Plan(NamedTuple):
-    """What is to be run now, and when to look again."""
+    """The due times to run now, and the next one."""
 
     #: Due times to run, oldest first.
     runs: tuple[datetime, ...]
     #: The due time after them; None when there is none.
     next_run: datetime | None
-    #: The due time from which steps are counted, to be kept beside ``next_run``.
+    #: The due time from which steps are counted, to be saved with ``next_run``.
     anchor: datetime
 
 
@@ -111,7 +111,7 @@ def time_zone(name: str) -> tzinfo:
     """Find a time zone by its name. Raises ``RecurrenceError``."""
     try:
         return ZoneInfo(name)
-    # OSError where the name is that of a folder of zones.
+    # OSError for the name of a folder of zones.
     except (KeyError, ValueError, TypeError, OSError) as error:
         raise RecurrenceError(
             "A time zone must have a name such as 'Europe/Amsterdam'; "
@@ -127,12 +127,12 @@ def due_times(
     catch_up: str | bool = CATCH_UP_LATEST,
     limit: int = 100,
 ) -> Plan:
-    """Tell which due times from ``due`` on are to be run at ``now``, and the one after them.
+    """Return the due times from ``due`` on that are to be run at ``now``, and the one after them.
 
-    With ``CATCH_UP_ALL`` at most ``limit`` of them, and the next one, which may have passed as
-    well. One that runs only once is run however late it is. Raises ``RecurrenceError``.
+    With ``CATCH_UP_ALL`` there are at most ``limit``, so the next one may have passed as well. A
+    rule of one due time is run however late it is. Raises ``RecurrenceError``.
     """
-    # Times of one zone are compared by their wall clocks, which tell no repeated hour apart.
+    # Python compares times of one zone by wall clock, which is ambiguous in a repeated hour.
     due, now = due.astimezone(UTC), now.astimezone(UTC)
     if due > now:
         return Plan((), due, rule.anchor)
@@ -149,7 +149,7 @@ def due_times(
 
 
 def series(rule: Rule, due: datetime) -> Iterator[datetime]:
-    """List the due times from ``due`` on."""
+    """Yield the due times from ``due`` on."""
     time: datetime | None = due
     while time is not None:
         yield time
@@ -157,7 +157,7 @@ def series(rule: Rule, due: datetime) -> Iterator[datetime]:
 
 
 def latest(rule: Rule, due: datetime, now: datetime) -> datetime:
-    """Find the last due time up to ``now``, without walking through all since ``due``."""
+    """Find the last due time up to ``now`` by bisection, without computing all since ``due``."""
     end = now
     while end - due > SECOND:
         middle = due + (end - due) / 2
@@ -170,7 +170,7 @@ def latest(rule: Rule, due: datetime, now: datetime) -> datetime:
 
 
 def last_until(rule: Rule, start: datetime, now: datetime) -> datetime:
-    """Walk from the due time ``start`` to the last one up to ``now``."""
+    """Find the last due time up to ``now`` by computing each from ``start`` on."""
     for time in takewhile(lambda time: time <= now, series(rule, start)):
         start = time
     return start
@@ -195,7 +195,7 @@ def next_due(rule: Rule, moment: datetime) -> datetime | None:
 
 
 def next_interval(rule: Rule, moment: datetime) -> datetime:
-    """Count in elapsed time, whatever the clocks show."""
+    """Return the next due time of a rule in elapsed time, whatever the clocks show."""
     step = timedelta(minutes=60 if rule.kind == HOURLY else rule.minutes or 0)
     if step <= timedelta(0):
         raise RecurrenceError(f"'minutes' must be a number above 0, got {rule.minutes!r}.")
@@ -204,7 +204,7 @@ def next_interval(rule: Rule, moment: datetime) -> datetime:
 
 
 def next_step(rule: Rule, moment: datetime) -> datetime:
-    """Count calendar steps from the anchor."""
+    """Return the next due time of a rule in calendar steps, counted from its anchor."""
     if rule.kind not in CALENDAR_STEPS:
         raise RecurrenceError(f"{rule.kind!r} is not a schedule type.")
     anchor = rule.anchor.astimezone(UTC)
@@ -212,14 +212,14 @@ def next_step(rule: Rule, moment: datetime) -> datetime:
         return anchor
     unit, size = CALENDAR_STEPS[rule.kind]
     start = wall_clock(anchor, rule.zone)
-    # A clock change can be in between: begin one step early.
+    # One step early, as a clock change may be in between.
     first = max(1, distance(start, wall_clock(moment, rule.zone), unit) // size - 1)
     steps = (shifted(start, unit, number * size) for number in count(first))
     return next(time for time in (instant(step, rule.zone) for step in steps) if time > moment)
 
 
 def distance(start: datetime, end: datetime, unit: str) -> int:
-    """Count the days, or the months by name, from one wall-clock time to another."""
+    """Count days, or months regardless of the day, from one wall-clock time to another."""
     if unit == "days":
         return (end - start).days
     return (end.year - start.year) * 12 + end.month - start.month
@@ -236,7 +236,7 @@ def shifted(start: datetime, unit: str, number: int) -> datetime:
 
 
 def next_cron(rule: Rule, moment: datetime) -> datetime | None:
-    """Follow a cron expression; None where its years are over."""
+    """Return the next due time of a cron expression; None when its years have passed."""
     expression = rule.cron or ""
     if runs_every_hour(expression):
         return next_of_each_hour(expression, rule.zone, moment)
@@ -246,10 +246,10 @@ def next_cron(rule: Rule, moment: datetime) -> datetime | None:
 
 
 def next_of_each_hour(expression: str, zone: tzinfo, moment: datetime) -> datetime | None:
-    """Follow an expression that names no hour.
+    """Return the next due time of a cron expression that names no hour.
 
-    It means elapsed time, as with cron itself: an hour that a night repeats has its runs twice,
-    one that it skips has none.
+    It means elapsed time, as with cron itself: an hour that a clock change repeats has its runs
+    twice, one that is skipped has none.
     """
     local = wall_clock(moment, zone)
     near_fold = len({(moment + span).astimezone(zone).utcoffset() for span in FOLD_OFFSETS}) > 1
@@ -264,7 +264,7 @@ def next_of_each_hour(expression: str, zone: tzinfo, moment: datetime) -> dateti
 
 @lru_cache(maxsize=256)
 def check_cron(expression: str) -> None:
-    """Raise ``RecurrenceError`` unless the expression names a time, which may have passed."""
+    """Raise ``RecurrenceError`` unless an expression has a due time, which may have passed."""
     times = read_cron(expression, datetime(1970, 1, 1))
     try:
         times.get_next()
@@ -274,7 +274,7 @@ def check_cron(expression: str) -> None:
 
 @lru_cache(maxsize=256)
 def runs_every_hour(expression: str) -> bool:
-    """Tell whether a cron expression leaves the hour open."""
+    """Return True if a cron expression names no hour."""
     return read_cron(expression).expanded[1] == ["*"]
 
 
@@ -294,14 +294,14 @@ def read_cron(expression: str, start: datetime | None = None) -> croniter.cronit
         return croniter.croniter(
             expression, start, ret_type=datetime, max_years_between_matches=MAX_CRON_YEARS
         )
-    # croniter's own errors are ValueErrors; others come from texts nobody would write.
+    # croniter's own errors are ValueErrors; it raises the others for malformed texts.
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
         raise RecurrenceError(f"{example}: {error}") from error
 
 
 def cron_wall_times(expression: str, start: datetime) -> Iterator[datetime]:
-    """List the wall-clock times after ``start`` that an expression names, to the last of them."""
-    # All of them are whole seconds, and croniter counts in numbers that lose fractions of one.
+    """Yield the wall-clock times after ``start`` that a cron expression names, until the last."""
+    # Whole seconds: croniter computes in floats, which lose fractions of a second.
     times = read_cron(expression, start.replace(microsecond=0))
     while True:
         try:
@@ -317,25 +317,25 @@ def cron_wall_times(expression: str, start: datetime) -> Iterator[datetime]:
 
 
 def wall_clock(moment: datetime, zone: tzinfo) -> datetime:
-    """Show a moment on the wall clock of a zone."""
+    """Convert a moment to the wall-clock time of a zone."""
     return moment.astimezone(zone).replace(tzinfo=None, fold=0)
 
 
 def occurrences(local: datetime, zone: tzinfo) -> list[datetime]:
-    """List the moments, in UTC, at which a wall clock shows a time: none, one or two."""
+    """Return the moments in UTC at which a wall clock shows a time: none, one or two."""
     moments = (local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     return sorted({moment for moment in moments if wall_clock(moment, zone) == local})
 
 
 def instant(local: datetime, zone: tzinfo) -> datetime:
-    """Find the moment, in UTC, that a wall-clock time stands for."""
+    """Return the moment in UTC that a wall-clock time means: see the module's docstring."""
     times = occurrences(local, zone)
     return times[0] if times else end_of_gap(local, zone)
 
 
 def end_of_gap(local: datetime, zone: tzinfo) -> datetime:
-    """Find the moment at which a clock jumps over ``local``, to the second."""
-    # Read with the offset from after the change it lies before the change, and vice versa.
+    """Find the moment, to the second, at which a clock skips ``local``."""
+    # With the offset from after the change ``local`` is before the change, and vice versa.
     before = local.replace(tzinfo=zone, fold=1).astimezone(UTC).replace(microsecond=0)
     after = local.replace(tzinfo=zone, fold=0).astimezone(UTC).replace(microsecond=0) + SECOND
     old = before.astimezone(zone).utcoffset()

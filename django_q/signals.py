@@ -16,13 +16,13 @@ __all__ = [
 
 SENDER = "django_q"
 
-#: ``task``: the package, in the caller, before it is signed. Changes to it are honoured.
+#: ``task``: the package, in the caller, before it is signed. A receiver may change it.
 pre_enqueue = Signal()
 #: ``proc_name``: in a new worker, before its first task.
 post_spawn = Signal()
 #: ``func, task``: in the worker, before the call.
 pre_execute = Signal()
-#: ``func, task``: in the worker, after the call; the package has its result.
+#: ``func, task``: in the worker, after the call; the package has the result.
 post_execute_in_worker = Signal()
 #: ``task``: in the monitor, after the result was saved and acknowledged.
 post_execute = Signal()

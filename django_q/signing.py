@@ -1,7 +1,7 @@
-"""Signed packages: how a task travels, and how a cluster knows that it may unpickle one.
+"""Sign packages, and verify a signature before a package is unpickled.
 
-The format is that of ``django.core.signing.dumps``: URL-safe base64 of the serialized value,
-behind a dot when it is compressed, then a timestamp and a signature, with colons between.
+The format is that of ``django.core.signing.dumps``: URL-safe base64 of the serialized value, after
+a dot when it is compressed, then a timestamp and a signature, separated by colons.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ from django_q.wire import pickles
 
 __all__ = ["BadSignature", "PackageTooLarge", "PickleSerializer", "SignedPackage"]
 
-#: Stands before a value that was signed as the result of a task. It is signed along, so that
-#: nothing else becomes a result, and no result something else. Who decodes base64, as the
-#: predecessors do, skips it; it has four characters because they count them to pad the value.
+#: Prefix of a value that was signed as the result of a task. The signature covers it, so that no
+#: other value can be used as a result, nor a result as another value. Decoders of base64, as of the
+#: predecessors, skip it; it has four characters because they pad a value by its length.
 RESULT_MARK = b"!!!!"
 RESULT_MARK_TEXT = RESULT_MARK.decode()
 MARK_SEARCH_LENGTH = len(RESULT_MARK) + 1
 #: The salt of Django Q 0.3, before it took the name of the cluster.
 LEGACY_SALT = "django_q.q"
-#: Turns URL-safe base64 into the usual one.
+#: Converts URL-safe base64 to the standard alphabet.
 STANDARD_BASE64 = bytes.maketrans(b"-_", b"+/")
 
 
 class PickleSerializer:
-    """Any picklable value; read only once its signature is proven."""
+    """Serializes any picklable value; it is read only after its signature was verified."""
 
     @staticmethod
     def dumps(obj: Any, protocol: int | None = None) -> bytes:
@@ -56,7 +56,7 @@ class PickleSerializer:
 
 
 class JSONSerializer:
-    """What JSON can carry, and the times of a task."""
+    """Serializes what JSON can carry, and the times of a task."""
 
     TIME_KEYS = ("started", "stopped")
 
@@ -76,7 +76,7 @@ class JSONSerializer:
         if isinstance(obj, dict):
             for key in JSONSerializer.TIME_KEYS:
                 if isinstance(obj.get(key), str):
-                    with contextlib.suppress(ValueError):  # it is no time, and stays text
+                    with contextlib.suppress(ValueError):  # it is no time: leave it as text
                         obj[key] = parse_datetime(obj[key])
             if isinstance(obj.get("args"), list):
                 obj["args"] = tuple(obj["args"])
@@ -84,7 +84,7 @@ class JSONSerializer:
 
 
 def check_keys(value: Any) -> None:
-    """Raise ``TypeError`` for keys that JSON would turn into strings without a word."""
+    """Raise ``TypeError`` for keys that JSON would convert to strings without an error."""
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):
@@ -100,11 +100,11 @@ SERIALIZERS = {"pickle": PickleSerializer, "json": JSONSerializer}
 
 
 class SignedPackage:
-    """Sign and serialize values with the cluster's name and the project's secret key."""
+    """Serializes and signs values with the cluster's name and the project's secret key."""
 
     @staticmethod
     def dumps(obj: Any, compressed: bool | None = None, purpose: bytes = b"") -> str:
-        """Make a payload of a value. Only a result states its purpose: ``RESULT_MARK``.
+        """Make a payload of a value. Only results have a purpose: ``RESULT_MARK``.
 
         Raises what the serializer raises for a value it can not carry, and
         ``PackageTooLarge`` above ``Q_CLUSTER['max_package_size']``.
@@ -123,10 +123,10 @@ class SignedPackage:
 
     @staticmethod
     def loads(payload: str | bytes, read: Callable[[bytes], Any] | None = None) -> Any:
-        """Read a payload whose signature holds, under the current key or a fallback.
+        """Read a payload after verifying its signature, by the current key or a fallback.
 
-        ``read`` takes the place of the serializer. Raises ``BadSignature`` when it does not hold,
-        or ``PackageError`` when the value can not be read although it does.
+        ``read`` replaces the serializer. Raises ``BadSignature`` when the signature does not match,
+        or ``PackageError`` when it does and the value can not be read.
         """
         data = unsigned(as_bytes(payload))
         read = read or SERIALIZERS[Conf.SERIALIZER].loads
@@ -140,7 +140,7 @@ class SignedPackage:
 
 
 def as_bytes(payload: Any) -> bytes:
-    """Give the bytes of a payload. Raises ``BadSignature`` for what is neither text nor bytes."""
+    """Convert a payload to bytes. Raises ``BadSignature`` for what is neither text nor bytes."""
     if type(payload) is bytes:
         return payload
     if isinstance(payload, str):
@@ -151,9 +151,9 @@ def as_bytes(payload: Any) -> bytes:
 
 
 def is_result(payload: Any) -> bool:
-    """Whether a payload says that it is the result of a task. Its signature tells if that is true.
+    """Return True if a payload is marked as the result of a task; not verified here.
 
-    It stands at the beginning, behind the dot of what is compressed.
+    The mark is at the beginning, or after the dot of a compressed payload.
     """
     if isinstance(payload, str):
         return RESULT_MARK_TEXT in payload[:MARK_SEARCH_LENGTH]
@@ -161,7 +161,7 @@ def is_result(payload: Any) -> bool:
 
 
 def unsigned(payload: bytes) -> bytes:
-    """Check a payload's signature and return its serialized value, decompressed."""
+    """Verify a payload's signature and return its serialized value, decompressed."""
     value, _, given = payload.rpartition(b":")
     for key in verification_keys(Conf.PREFIX):
         if hmac.compare_digest(key.signature(value), given):
@@ -174,30 +174,30 @@ def unsigned(payload: bytes) -> bytes:
     encoded = value.rpartition(b":")[0]
     compressed = encoded.startswith(b".")
     encoded = encoded[1:] if compressed else encoded
-    # As urlsafe_b64decode does, without its copies; padding that is not needed does no harm.
+    # Like urlsafe_b64decode, without its copies; superfluous padding does no harm.
     data = a2b_base64(encoded.translate(STANDARD_BASE64) + b"==")
     return decompressed(data) if compressed else within_limit(data)
 
 
 def decompressed(data: bytes) -> bytes:
-    """Decompress no further than the limit, whatever the data claims to hold."""
+    """Decompress at most one byte more than the limit, whatever size the data claims."""
     reader = zlib.decompressobj()
     try:
-        whole = reader.decompress(data, Conf.MAX_PACKAGE_SIZE + 1)
+        data = reader.decompress(data, Conf.MAX_PACKAGE_SIZE + 1)
     except zlib.error as error:
         raise PackageError(f"The package can not be decompressed: {error}.") from error
-    return within_limit(whole)
+    return within_limit(data)
 
 
 def within_limit(data: bytes) -> bytes:
-    """Pass on what may be read."""
+    """Return the data, or raise ``PackageTooLarge``."""
     if len(data) > Conf.MAX_PACKAGE_SIZE:
         raise PackageTooLarge(too_large_message(len(data)))
     return data
 
 
 def too_large_message(size: int) -> str:
-    """Say that a package is too large, and what to do."""
+    """Write the error of a package that is too large, and what to do."""
     return (
         f"A package may have {Conf.MAX_PACKAGE_SIZE} bytes (Q_CLUSTER['max_package_size']), "
         f"this one has {size} or more. Pass a reference, such as a primary key or a path, instead."
@@ -207,11 +207,11 @@ def too_large_message(size: int) -> str:
 class SigningKey:
     """A key derived as ``django.core.signing.TimestampSigner(salt=...)`` does.
 
-    Signs with HMAC-SHA256 (RFC 2104). Both of its hashes are begun once for all values, which
-    halves the time that ``hmac.digest`` takes for a short one.
+    Signs with HMAC-SHA256 (RFC 2104). The state of both hashes after the key is kept, which halves
+    the time that ``hmac.digest`` takes for a short value.
     """
 
-    BLOCK_SIZE = 64  # bytes that SHA-256 takes at a time, and a key is padded to
+    BLOCK_SIZE = 64  # bytes; SHA-256 reads such blocks, and a key is padded to one
 
     def __init__(self, secret: str | bytes, salt: str) -> None:
         secret = secret.encode() if isinstance(secret, str) else secret
@@ -220,7 +220,7 @@ class SigningKey:
         self.outer = sha256(bytes(byte ^ 0x5C for byte in key))
 
     def signature(self, value: bytes) -> bytes:
-        """Sign a value, in URL-safe base64."""
+        """Return the signature of a value in URL-safe base64."""
         inner, outer = self.inner.copy(), self.outer.copy()
         inner.update(value)
         outer.update(inner.digest())
@@ -229,19 +229,19 @@ class SigningKey:
 
 @lru_cache(maxsize=8)
 def signing_key(prefix: str) -> SigningKey:
-    """Give the key that packages of a cluster are signed with."""
+    """Return the key with which packages of a cluster are signed."""
     return SigningKey(settings.SECRET_KEY, prefix)
 
 
 @lru_cache(maxsize=8)
 def verification_keys(prefix: str) -> list[SigningKey]:
-    """List the keys a payload may be signed with, likeliest first."""
+    """Return the keys with which a payload may be signed, the likeliest first."""
     secrets = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     return [SigningKey(secret, salt) for salt in (prefix, LEGACY_SALT) for secret in secrets]
 
 
 def clear_key_caches(*, setting: str, **kwargs: Any) -> None:
-    """Receive ``setting_changed``, which tests send."""
+    """Drop cached keys when a secret key changes; a receiver of ``setting_changed``."""
     if setting.startswith("SECRET_KEY"):
         signing_key.cache_clear()
         verification_keys.cache_clear()
@@ -252,5 +252,5 @@ setting_changed.connect(clear_key_caches, dispatch_uid="django_q.signing")
 
 @lru_cache(maxsize=2)
 def timestamp(seconds: int) -> bytes:
-    """Encode a time as the signer does; seconds since the epoch."""
+    """Encode a time as Django's signer does; in seconds since the epoch."""
     return b62_encode(seconds).encode()

@@ -1,4 +1,4 @@
-"""What a cluster says about itself: heartbeats that it leaves in the broker."""
+"""Heartbeats: the state of a cluster, which it saves in the broker and others read."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ from django_q.exceptions import PackageError, error_summary
 from django_q.signing import SignedPackage, is_result
 from django_q.wire import heartbeat_format as shape
 
-#: A cluster that has been silent this long is gone; seconds. An idle one beats every five.
+#: Seconds after which a heartbeat expires, and the cluster counts as gone. An idle cluster sends
+#: one every five seconds.
 HEARTBEAT_TTL = 15
 
-#: A heartbeat older than this was put back by somebody, as the store drops it sooner; seconds.
-#: The clocks of hosts may differ by the rest.
+#: Seconds. An older heartbeat was written again by somebody else, as it would have expired before.
+#: The difference to ``HEARTBEAT_TTL`` is what clocks of hosts may differ by.
 MAX_HEARTBEAT_AGE = 60
 
-#: The states of a cluster in English, for where they travel without a language.
+#: The states of a cluster by their English names, as which they travel in JSON.
 STATES = {
     "Starting": Conf.STARTING,
     "Working": Conf.WORKING,
@@ -38,22 +39,22 @@ STATES = {
 
 
 def utc_now() -> datetime:
-    """Tell the time, aware, whatever ``USE_TZ`` says."""
+    """Return the time in UTC, aware whether or not ``USE_TZ`` is set."""
     return datetime.now(timezone.utc)
 
 
 @dataclass
 class Status:
-    """A cluster's state at one moment; with nothing but its names, one that has stopped."""
+    """A cluster's state at one moment. With default values it is that of a stopped cluster."""
 
     pid: int  #: of the process that started the cluster
-    cluster_id: UUID | Any = None  #: the pid, for who knows nothing better
+    cluster_id: UUID | Any = None  #: the pid unless given
     _: KW_ONLY
-    name: str = ""  #: what people call it, see humanhash
-    queue: str = ""  #: the queue it works for
+    name: str = ""  #: four words, see humanhash
+    queue: str = ""  #: the queue it takes tasks from
     host: str = field(default_factory=socket.gethostname)
-    status: str = Conf.STOPPED  #: one of STATES; lazy, so it reads in the reader's language
-    tob: datetime | None = None  #: time of birth
+    status: str = Conf.STOPPED  #: one of STATES; lazy, so it is shown in the reader's language
+    tob: datetime | None = None  #: when it was started
     timestamp: datetime = field(default_factory=utc_now)  #: when this was taken
     reincarnations: int = 0  #: processes that ended unasked and were replaced
     sentinel: int = 0  #: pid
@@ -61,7 +62,7 @@ class Status:
     monitor: int = 0  #: pid
     scheduler: int = 0  #: pid; 0 where this cluster runs no schedules
     workers: list[int] = field(default_factory=list)  #: pids
-    pool_size: int = 0  #: workers it should have; 0: not told
+    pool_size: int = 0  #: workers it should have; 0: unknown
     task_q_size: int = 0  #: tasks taken from the broker that no worker has begun
     done_q_size: int = 0  #: results that are not saved yet
     #: What workers run: (pid, name of the task, function, seconds it has run).
@@ -79,16 +80,16 @@ class Stat(Status):
     """
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:
-        # Behind the defaults, because those of the predecessors lack what is new here.
+        # After the defaults, because heartbeats of the predecessors lack the newer fields.
         known = {each.name for each in fields(self)}
         self.__init__(state.get("pid", 0), state.get("cluster_id"))
         vars(self).update({name: value for name, value in state.items() if name in known})
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Stat:
-        """Make a stat of what ``as_dict()`` gives, before or after it was JSON.
+        """Make a stat from what ``as_dict()`` returns, before or after it was JSON.
 
-        Raises ``PackageError`` for what is none.
+        Raises ``PackageError`` for anything else.
         """
         if "pid" not in values or "func" in values:
             raise PackageError("It is no heartbeat.")
@@ -100,7 +101,7 @@ class Stat(Status):
         return stat
 
     def as_dict(self) -> dict[str, Any]:
-        """Give the values in a form that JSON can carry, the state in English."""
+        """Return the values in a form that JSON can carry, with the state in English."""
         with override(None):
             return {
                 **vars(self),
@@ -112,13 +113,13 @@ class Stat(Status):
             }
 
     def uptime(self) -> float:
-        """Tell how many seconds the cluster has lived."""
+        """Return the seconds since the cluster was started."""
         if self.tob is None:
             return 0.0
         return (datetime.now(self.tob.tzinfo) - self.tob).total_seconds()
 
     def empty_queues(self) -> bool:
-        """Say whether nothing waits inside the cluster."""
+        """Return True if nothing waits inside the cluster."""
         return self.task_q_size + self.done_q_size == 0
 
     @property
@@ -128,18 +129,18 @@ class Stat(Status):
 
     @staticmethod
     def get_key(cluster_id: Any) -> str:
-        """Name the key of a cluster's heartbeat."""
+        """Return the key of a cluster's heartbeat."""
         return f"{Conf.Q_STAT}:{cluster_id}"
 
     def save(self, broker: Broker | None = None) -> None:
-        """Leave this in the broker, for ``HEARTBEAT_TTL`` seconds."""
+        """Save this in the broker for ``HEARTBEAT_TTL`` seconds."""
         value = self if Conf.SERIALIZER == "pickle" else self.as_dict()
         payload = SignedPackage.dumps(value, True)
         (broker or get_broker()).set_stat(self.key, payload, HEARTBEAT_TTL)
 
     @staticmethod
     def get(pid: Any, cluster_id: Any = None, broker: Broker | None = None) -> Status:
-        """Read the heartbeat of one cluster; a ``Status`` that has stopped when there is none."""
+        """Read the heartbeat of one cluster; a stopped ``Status`` when there is none."""
         cluster_id = pid if cluster_id is None else cluster_id
         payload = (broker or get_broker()).get_stat(Stat.get_key(cluster_id))
         stat = read_heartbeat(payload) if payload else None
@@ -148,9 +149,9 @@ class Stat(Status):
 
     @staticmethod
     def get_all(broker: Broker | None = None) -> list[Stat]:
-        """Read the heartbeats of all clusters that share our name, by host.
+        """Read the heartbeats of all clusters of this project, sorted by host.
 
-        Those that can not be read, are signed by somebody else, or are old are left out.
+        Those that can not be read, are signed with another key, or are old are left out.
         """
         payloads = (broker or get_broker()).get_stats(f"{Conf.Q_STAT}:*") or []
         stats = sorted(
@@ -158,7 +159,7 @@ class Stat(Status):
             key=heartbeat_age,
             reverse=True,
         )
-        latest = {str(stat.cluster_id): stat for stat in stats}  # each of them once
+        latest = {str(stat.cluster_id): stat for stat in stats}  # one for each cluster
         return sorted(latest.values(), key=lambda s: (s.host, s.queue, str(s.cluster_id)))
 
 
@@ -172,7 +173,7 @@ def read_heartbeat(payload: str | bytes | None) -> Stat | None:
         )
         stat = Stat.from_dict(value) if isinstance(value, dict) else value
         shape.check_heartbeat(stat, Stat)
-    except Exception as error:  # there is no end to what may stand in the place of a heartbeat
+    except Exception as error:  # anything may have been written in place of a heartbeat
         logger.debug("A heartbeat was passed over: %s", error_summary(error))
         return None
     if heartbeat_age(stat) > MAX_HEARTBEAT_AGE:
@@ -182,18 +183,18 @@ def read_heartbeat(payload: str | bytes | None) -> Stat | None:
 
 
 def unpickled_heartbeat(data: bytes) -> Any:
-    """Unpickle a heartbeat, and nothing that is none."""
+    """Unpickle a heartbeat. Raises ``PackageError`` for anything else."""
     return shape.HeartbeatUnpickler(io.BytesIO(data)).load()
 
 
 def heartbeat_age(stat: Stat) -> float:
-    """Tell how many seconds ago a heartbeat was taken, by the clock of its host."""
+    """Return the age of a heartbeat in seconds; its time is by the clock of its host."""
     return (datetime.now(stat.timestamp.tzinfo) - stat.timestamp).total_seconds()
 
 
 @lru_cache(maxsize=100)
 def warn_old_heartbeat(cluster_id: str, host: str) -> None:
-    """Say once that the heartbeat of a cluster is not believed."""
+    """Log once that the heartbeat of a cluster is ignored because of its age."""
     logger.warning(
         "a heartbeat of cluster %s on %s is more than %s seconds old and is passed over: somebody "
         "has put it back, or the clocks of that host and of this one differ",
@@ -204,5 +205,5 @@ def warn_old_heartbeat(cluster_id: str, host: str) -> None:
 
 
 def parsed_time(value: datetime | str | None) -> datetime | None:
-    """Take a time as it is, or as JSON has it. What is none stays, for who looks at it."""
+    """Parse a time that is text; leave anything else, as ``check_heartbeat`` refuses it."""
     return (parse_datetime(value) or value) if isinstance(value, str) else value
