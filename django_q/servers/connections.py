@@ -247,7 +247,7 @@ def takes_writes(alias: str, write: Callable[[], Any]) -> bool:
 
 
 class OpenedConnections:
-    """Remembers whether this process has ever opened a database connection.
+    """Records whether this process has ever opened a database connection.
 
     Asked before each task: to go through the connections of a process that has opened none would
     take longer than many tasks.
@@ -256,17 +256,17 @@ class OpenedConnections:
     any = False
 
     @classmethod
-    def note(cls, **kwargs: Any) -> None:
-        """Receive ``connection_created``."""
+    def record(cls, **kwargs: Any) -> None:
+        """Record that a connection was opened; a receiver of ``connection_created``."""
         cls.any = True
 
     @classmethod
-    def forget(cls) -> None:
+    def reset(cls) -> None:
         """Reset after a fork: the parent has closed its connections before."""
         cls.any = False
 
 
-connection_created.connect(OpenedConnections.note, dispatch_uid="django_q.servers.connections")
+connection_created.connect(OpenedConnections.record, dispatch_uid="django_q.servers.connections")
 
 
 def close_old() -> None:

@@ -27,7 +27,7 @@ class Inotify:
         library = ctypes.CDLL(None, use_errno=True)
         try:
             self.add_watch = library.inotify_add_watch
-            self.fd = checked(library.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+            self.fd = checked_result(library.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
         except AttributeError:
             raise OSError("This system has no inotify.") from None
 
@@ -39,7 +39,7 @@ class Inotify:
         """Watch those of the files that exist. To watch a file again costs little."""
         for path in paths:
             with contextlib.suppress(FileNotFoundError):
-                checked(self.add_watch(self.fd, os.fsencode(path), self.events))
+                checked_result(self.add_watch(self.fd, os.fsencode(path), self.events))
 
     def discard_events(self) -> None:
         """Read the events so far, so that only later ones make the descriptor readable."""
@@ -51,7 +51,7 @@ class Inotify:
         os.close(self.fd)
 
 
-def checked(value: int) -> int:
+def checked_result(value: int) -> int:
     """Return the result of a C call, or raise its ``OSError``."""
     if value < 0:
         error = ctypes.get_errno()

@@ -86,7 +86,7 @@ def permission_refusal(text: str, at: re.Match | None, key: str) -> str:
     if re.search(r"\bkeys?\b", text[: at.start()] if at else text):
         return missing_permission(f"use the keys of {key}", f"~{key.removesuffix('q')}*")
     if "channel" in text:
-        return missing_permission("use the channel by which schedulers are told", "&django_q:*")
+        return missing_permission("use the channel that notifies schedulers", "&django_q:*")
     named = DENIED_COMMAND_PATTERN.search(text)
     return commands_refusal([named[1].lower() if named else at[1] if at else "a command"])
 

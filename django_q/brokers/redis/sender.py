@@ -58,7 +58,7 @@ class Sender:
 
     def send_all(self, commands: tuple[tuple, ...]) -> list:
         """Send commands on one connection. Returns their replies."""
-        connection = self.take()
+        connection = self.acquire()
         try:
             return connection.retry.call_with_retry(
                 sending_attempt(connection, commands), lambda error: connection.disconnect()
@@ -70,9 +70,9 @@ class Sender:
             connection.disconnect()  # a reply that is under way must not be read by the next call
             raise
         finally:
-            self.give_back(connection)
+            self.release(connection)
 
-    def take(self) -> Any:
+    def acquire(self) -> Any:
         """Get the connection that is kept, or one from the pool; disconnect it if it was closed."""
         if self.pid != os.getpid():  # the kept connection is the parent's
             self.idle_connections, self.pid = [], os.getpid()
@@ -88,7 +88,7 @@ class Sender:
             connection.disconnect()
         return connection
 
-    def give_back(self, connection: Any) -> None:
+    def release(self, connection: Any) -> None:
         """Keep a connection for the next call, or return it to the pool."""
         pool = self.client.connection_pool
         if self.idle_connections or getattr(pool, "max_connections", 0) < MIN_SHARED_POOL_SIZE:

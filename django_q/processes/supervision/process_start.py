@@ -135,7 +135,7 @@ class ProcessStart:
 
     def __call__(self) -> None:
         ParentWatch.begin(self.parent_flag)
-        connections.OpenedConnections.forget()
+        connections.OpenedConnections.reset()
         if self.running_code is not None:
             CurrentForeignCall.use_recorder(self.running_code)
         if not django.apps.apps.ready:
