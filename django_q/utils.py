@@ -37,7 +37,7 @@ def add_years(d: Day, years: int) -> Day:
 
 
 def get_func_repr(func: str | Callable) -> str:
-    """Give the dotted path from which a function is imported."""
+    """Return the dotted path from which a function is imported."""
     return dotted_name(func)
 
 

@@ -22,7 +22,7 @@ from django_q.exceptions import BrokerCommandRefused
 from django_q.servers.connections import cache_of, redis_errors
 
 #: Seconds that ``dequeue`` waits by default, without and with a ``wake_fd``: a caller that can not
-#: be woken gets an answer soon. The next call asks the queue anew, whatever notifications came.
+#: be woken gets an answer soon. The next call asks the queue again, notified or not.
 DEQUEUE_WAIT_SECONDS, WAKEABLE_WAIT_SECONDS = 1, 45
 #: Added to a queue's name: the dead-letter queue, for packages that can not be read.
 DEAD_SUFFIX = ":dead"
@@ -117,7 +117,7 @@ class Broker:
 
     @staticmethod
     def default_list_key() -> str:
-        """Name the queue of this process's cluster."""
+        """Return the name of the queue of this process's cluster."""
         return Conf.CLUSTER_NAME
 
     @cached_property
@@ -224,7 +224,7 @@ class Broker:
         raise NotImplementedError
 
     def purge_queue(self) -> Any:
-        """Delete what nobody has taken yet."""
+        """Delete the payloads that are not leased."""
         return self.delete_queue()
 
     def delete(self, ack_id: Any) -> Any:
@@ -232,15 +232,15 @@ class Broker:
         return self.acknowledge(ack_id)
 
     def ping(self) -> bool:
-        """Say whether the server answers."""
+        """Return True when the server answers."""
         return True
 
     def location(self) -> str:
-        """Say in words where the queue is; asks nobody."""
+        """Describe where the queue is, without asking the server; for logs."""
         return f"{type(self).__name__} for the queue {self.list_key}"
 
     def info(self) -> str:
-        """Name the server and its version."""
+        """Return the name of the server and its version."""
         return type(self).__name__
 
     def close(self) -> None:

@@ -83,7 +83,7 @@ DEPENDENT_METHODS: dict[str, tuple[tuple[str, Callable], ...]] = {
 
 
 def install_dependent_methods(cls: type) -> None:
-    """Give a subclass the functions above for methods that depend on one it overrides."""
+    """Replace the methods of a subclass that depend on a method it overrides."""
     for name, callers in DEPENDENT_METHODS.items():
         for caller, method in callers:
             if mro_position(cls, name) < mro_position(cls, caller):

@@ -199,7 +199,7 @@ class ORM(Broker):
         return self.table.rows.delete()[0]
 
     def purge_queue(self) -> int:
-        """Delete what nobody has taken yet, delayed or not."""
+        """Delete the payloads that are not leased, delayed ones too."""
         is_waiting = models.Q(lock__lte=self.table.time_expression()) | models.Q(attempts=0)
         return self.table.rows.filter(is_waiting).delete()[0]
 

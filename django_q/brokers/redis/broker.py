@@ -265,7 +265,7 @@ class Redis(Broker):
         return self.connection.delete(*self.keys[:4])
 
     def purge_queue(self) -> int:
-        """Delete what nobody has taken yet, delayed or not."""
+        """Delete the payloads that are not leased, delayed ones too."""
         return self._run(scripts.purge)
 
     def delete(self, ack_id: str) -> bool:
@@ -277,7 +277,7 @@ class Redis(Broker):
         return self.connection.ping()
 
     def info(self) -> str:
-        """Name the server and its version."""
+        """Return the name of the server and its version."""
         if not self._info:
             try:
                 server = self.connection.info("server")
