@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from django_q.servers.connections import close_old as close_old_django_connections
-from django_q.wire.package import dotted_name
+from django_q.text.function_names import dotted_name
 
 __all__ = [
     "add_months",

@@ -17,7 +17,7 @@ __init__ text.printable text.representation exceptions text.typed_settings text.
     text.log_lines text foreign_code humanhash shared_counter descriptor_wait queues \
     servers.redis_sentinel servers.connections servers
 conf recurrence text.redaction
-wire.heartbeat_format wire.pickles signing wire.package wire.allowed_functions \
+wire.heartbeat_format wire.pickles signing wire.callables wire.package wire.allowed_functions \
     wire.option_types wire.options wire
 execution.task_context execution.hooks signals
 models migrations

@@ -18,14 +18,10 @@ from django_q.foreign_code.guards import CurrentForeignCall, send_signal_raising
 from django_q.servers.transactions import open_transaction, run_on_commit
 from django_q.signals import SENDER, pre_enqueue
 from django_q.signing import PackageTooLarge, SignedPackage
+from django_q.text.function_names import dotted_name
+from django_q.wire.callables import importable_name
 from django_q.wire.options import normalize_package
-from django_q.wire.package import (
-    TaskPackage,
-    checked_package,
-    dotted_name,
-    importable_name,
-    link_parts,
-)
+from django_q.wire.package import TaskPackage, checked_package, link_parts
 
 
 def submit(package: TaskPackage, broker: Broker | None = None, delay: float = 0) -> str:

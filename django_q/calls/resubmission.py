@@ -16,8 +16,9 @@ from django_q.calls.composition import dispatch, options_of
 from django_q.conf import Conf
 from django_q.exceptions import PackageError, error_summary
 from django_q.models import Task
+from django_q.wire.callables import resolve_callable
 from django_q.wire.option_types import is_path
-from django_q.wire.package import encodes_time, new_package, resolve_callable
+from django_q.wire.package import encodes_time, new_package
 
 #: The id of an iterable: a UUID of version 4.
 ITERABLE_ID_PATTERN = re.compile("[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}")

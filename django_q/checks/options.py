@@ -29,7 +29,7 @@ from django_q.servers.connections import connect_redis
 from django_q.signing import SERIALIZERS
 from django_q.text.redaction import is_path, quote_or_redact, setting_location
 from django_q.wire.allowed_functions import PACKAGE_WILDCARD
-from django_q.wire.package import resolve
+from django_q.wire.callables import resolve
 
 #: Types by attribute of Conf.
 OPTION_TYPES = get_type_hints(Settings)

@@ -11,7 +11,8 @@ from typing import Any
 from django_q.conf import Conf, logger
 from django_q.results.saving import wants_row
 from django_q.signals import post_execute
-from django_q.wire.package import TaskPackage, dotted_name, is_iterable_item
+from django_q.text.function_names import dotted_name
+from django_q.wire.package import TaskPackage, is_iterable_item
 
 #: Keys of what follows from the end of a task.
 FOLLOW_UPS = ("hook", "chain", "schedule")

@@ -23,10 +23,11 @@ from django_q.foreign_code.guards import (
 )
 from django_q.signals import SENDER, post_execute_in_worker, pre_execute
 from django_q.signing import SERIALIZERS, BadSignature, SignedPackage, is_result
+from django_q.text.function_names import dotted_name
 from django_q.text.representation import is_too_large
 from django_q.wire.allowed_functions import permitted
 from django_q.wire.options import normalize_package
-from django_q.wire.package import REQUIRED_KEYS, TaskPackage, checked_package, dotted_name
+from django_q.wire.package import REQUIRED_KEYS, TaskPackage, checked_package
 
 
 @dataclass

@@ -32,8 +32,10 @@ from django_q.queues import STOP, ExclusiveWait, Queue
 from django_q.results.rows import PICKLED_COLUMNS, PickledValue, json_value
 from django_q.servers import connections
 from django_q.signals import SENDER, post_spawn
+from django_q.text.function_names import dotted_name
 from django_q.text.printable import printable
-from django_q.wire.package import TaskPackage, dotted_name, recorded_name
+from django_q.wire.callables import recorded_name
+from django_q.wire.package import TaskPackage
 
 #: Seconds that a batch may take before its waiting tasks are put back for other workers.
 SLOW_BATCH_SECONDS = 0.006

@@ -28,7 +28,8 @@ from django_q.results import cached_format
 from django_q.results.rows import PICKLED_COLUMNS, unpickled
 from django_q.results.saving import as_task
 from django_q.servers.connections import cache_of
-from django_q.wire.package import TaskPackage, dotted_name
+from django_q.text.function_names import dotted_name
+from django_q.wire.package import TaskPackage
 
 #: Backends whose values only the process that wrote them can read, or none.
 UNSHARED_CACHE_BACKENDS = (

@@ -22,7 +22,8 @@ from django_q.results import pruning
 from django_q.results.rows import PICKLED_COLUMNS, insert, unpickled
 from django_q.servers.connections import takes_writes
 from django_q.servers.database_errors import is_busy
-from django_q.wire.package import TaskPackage, recorded_name
+from django_q.wire.callables import recorded_name
+from django_q.wire.package import TaskPackage
 
 #: The columns of a row that are text as they are.
 TEXT_COLUMNS = ("name", "func", "hook", "group", "cluster")

@@ -19,6 +19,7 @@ from django_q.models.schedule_fields.next_run_changes import RULE_FIELDS
 from django_q.models.schedule_fields.type_words import schedule_type
 from django_q.results.saving import stored_time
 from django_q.servers.database_clock import database_now
+from django_q.wire.callables import importable_name
 from django_q.wire.option_types import number
 from django_q.wire.options import (
     LABEL_TYPE,
@@ -27,7 +28,6 @@ from django_q.wire.options import (
     normalize_kwargs,
     normalize_option,
 )
-from django_q.wire.package import importable_name
 
 #: Fields that say what a schedule calls.
 CALL_FIELDS = ("func", "args", "kwargs", "hook", "cluster", "intended_date_kwarg")

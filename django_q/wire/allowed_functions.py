@@ -15,14 +15,9 @@ from typing import Any
 
 from django_q.conf import Conf
 from django_q.exceptions import FunctionRefused
-from django_q.wire.package import (
-    TaskPackage,
-    dotted_name,
-    link_parts,
-    resolve,
-    resolve_callable,
-    take_options,
-)
+from django_q.text.function_names import dotted_name
+from django_q.wire.callables import resolve, resolve_callable
+from django_q.wire.package import TaskPackage, link_parts, take_options
 
 #: The end of an entry that allows all that is defined below a package.
 PACKAGE_WILDCARD = ".*"

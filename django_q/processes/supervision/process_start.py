@@ -39,7 +39,7 @@ from django_q.processes.supervision.unix_signals import (
 from django_q.queues import Flag
 from django_q.servers import connections
 from django_q.text.printable import printable
-from django_q.wire.package import resolve
+from django_q.wire.callables import resolve
 
 #: Names of processes; also in their titles.
 SENTINEL, PUSHER, WORKER, MONITOR, SCHEDULER, LOGGER = (

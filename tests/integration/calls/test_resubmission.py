@@ -18,7 +18,7 @@ from django_q.exceptions import PackageError
 from django_q.models import Failure, OrmQ, Task
 from django_q.signals import pre_enqueue
 from django_q.tasks import async_chain, async_iter, async_task
-from django_q.wire.package import recorded_name, resolve_callable
+from django_q.wire.callables import recorded_name, resolve_callable
 from tests.tasks import Calculator, Counter, FastCounter, echo, hook, multiply, raise_error
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -7,13 +7,13 @@ import logging
 import pytest
 
 from django_q.conf import logger
+from django_q.text.function_names import dotted_name
 from django_q.text.printable import (
     ASCII_ELLIPSIS,
     CONTINUATION_INDENT,
     printable,
     printable_paragraph,
 )
-from django_q.wire.package import dotted_name
 from tests.foreign import Unspeakable
 
 

@@ -1,0 +1,102 @@
+"""Find callables by their dotted names, and name callables."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from types import FunctionType, ModuleType
+from typing import Any
+
+from django_q.exceptions import PackageError, contain_error
+from django_q.text.function_names import dotted_name
+
+
+def resolve(path: str) -> Any:
+    """Find an object by its dotted name: an attribute of a module, at any depth, or a builtin.
+
+    Raises ``ImportError`` or ``AttributeError``, according to what is missing, and whatever the
+    module raises while it is imported.
+    """
+    module, _, name = path.rpartition(".")
+    loaded = sys.modules.get(module)
+    if loaded is not None and hasattr(loaded, name):
+        return getattr(loaded, name)
+    first, *rest = path.split(".")
+    if not rest and hasattr(builtins, first):
+        return getattr(builtins, first)
+    found: Any = import_module(first)
+    walked = first
+    for part in rest:
+        walked = f"{walked}.{part}"
+        found = attribute_or_module(found, part, walked)
+    return found
+
+
+def attribute_or_module(parent: Any, part: str, path: str) -> Any:
+    """Return an attribute of an object; import it where it is a module of a package."""
+    try:
+        return getattr(parent, part)
+    except AttributeError:
+        if not isinstance(parent, ModuleType) or not hasattr(parent, "__path__"):
+            raise
+    try:
+        return import_module(path)
+    except ModuleNotFoundError as error:
+        if error.name != path:  # the module exists, but imports one that does not
+            raise
+        raise AttributeError(f"module '{parent.__name__}' has no attribute '{part}'") from None
+
+
+def resolve_callable(func: str | Callable) -> Callable:
+    """Return the callable of a name. Raises ``TypeError`` for an object that can not be called."""
+    found = resolve(func) if isinstance(func, str) else func
+    if not callable(found):
+        raise TypeError(f"'{func}' is a {type(found).__name__} and can not be called")
+    return found
+
+
+def recorded_name(func: Any) -> str:
+    """Name a callable by a dotted path only if that path leads to the same object.
+
+    A method of an instance is ``shop.Order().send``, an instance ``shop.Sender()``.
+    """
+    if isinstance(func, str):
+        return func
+    if isinstance(func, (FunctionType, type)):
+        return dotted_name(func)
+    if isinstance(func, partial):
+        return f"functools.partial({recorded_name(func.func)})"
+    owner, path = getattr(func, "__self__", None), dotted_name(func)
+    if isinstance(owner, type):  # a class method, which a subclass may have inherited
+        return f"{dotted_name(owner)}.{func.__name__}"
+    if resolves_to(path, func):
+        return path
+    if owner is None or isinstance(owner, ModuleType):
+        return f"{path}()"
+    return f"{dotted_name(type(owner))}().{func.__name__}"
+
+
+def resolves_to(path: str, func: Any) -> bool:
+    """Return True if a path leads to this callable."""
+    try:
+        return bool(resolve(path) == func)
+    except BaseException as error:  # the import or the comparison may raise anything
+        contain_error(error)
+        return False
+
+
+def importable_name(func: Any, what: str) -> str:
+    """Return the dotted path of a callable; a string stays as it is.
+
+    Raises ``PackageError`` if it can not be imported by it. ``what`` names its role in the error.
+    """
+    path = dotted_name(func)
+    if isinstance(func, str) or resolves_to(path, func):
+        return path
+    raise PackageError(
+        f"{what} must be importable by name, and '{path}' is not: "
+        "define it at the top of a module, or pass its dotted path."
+    )
