@@ -287,8 +287,8 @@ def read_cron(expression: str, start: datetime | None = None) -> croniter.cronit
         raise RecurrenceError(f"{example}. It is a text of {MAX_CRON_LENGTH} characters at most.")
     if RANDOM_CRON_PATTERN.search(expression):
         raise RecurrenceError(
-            f"{example}. With R it would be due at another time whenever somebody looks: "
-            "write a number that you have drawn."
+            f"{example}. With R its due times would be drawn again each time it is read: "
+            "write a number in place of R."
         )
     try:
         return croniter.croniter(

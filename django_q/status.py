@@ -174,7 +174,7 @@ def read_heartbeat(payload: str | bytes | None) -> Stat | None:
         stat = Stat.from_dict(value) if isinstance(value, dict) else value
         shape.check_heartbeat(stat, Stat)
     except Exception as error:  # anything may have been written in place of a heartbeat
-        logger.debug("A heartbeat was passed over: %s", error_summary(error))
+        logger.debug("A heartbeat was ignored: %s", error_summary(error))
         return None
     if heartbeat_age(stat) > MAX_HEARTBEAT_AGE:
         warn_old_heartbeat(str(stat.cluster_id), stat.host)
@@ -196,8 +196,8 @@ def heartbeat_age(stat: Stat) -> float:
 def warn_old_heartbeat(cluster_id: str, host: str) -> None:
     """Log once that the heartbeat of a cluster is ignored because of its age."""
     logger.warning(
-        "a heartbeat of cluster %s on %s is more than %s seconds old and is passed over: somebody "
-        "has put it back, or the clocks of that host and of this one differ",
+        "a heartbeat of cluster %s on %s is more than %s seconds old and is ignored: an old one "
+        "was written again, or the clocks of that host and of this one differ",
         cluster_id,
         host,
         MAX_HEARTBEAT_AGE,

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from django.db import InterfaceError, OperationalError
 
-from django_q.brokers.dependent_methods import (  # noqa: F401 - asked for here
+from django_q.brokers.dependent_methods import (  # noqa: F401 - brokers import them from here
     ONCE_KEY_GRACE_SECONDS,
     ONCE_KEY_SECONDS,
     install_dependent_methods,
@@ -107,7 +107,7 @@ class Broker:
         return isinstance(error, (OperationalError, InterfaceError, *self.errors))
 
     def is_writable(self) -> bool:
-        """Ask the server whether it accepts writes."""
+        """Return True if the server accepts writes; ask it."""
         return bool(self.ping())
 
     def __init__(self, list_key: str | None = None) -> None:
@@ -122,7 +122,7 @@ class Broker:
 
     @cached_property
     def connection(self) -> Any:
-        """The server, connected when it is first used."""
+        """The client or connection of the server, made when it is first used."""
         return self.get_connection(self.list_key)
 
     @cached_property

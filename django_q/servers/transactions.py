@@ -66,7 +66,7 @@ def check_wait(name: str) -> None:
         if any(name in getattr(action, "names", ()) for _, action, *_ in connection.run_on_commit):
             raise DjangoQError(
                 f"'{name}' is pushed when the transaction commits, so nothing can be waited for "
-                "inside it. Wait behind the atomic block, or enqueue with on_commit=False."
+                "inside it. Wait after the atomic block, or enqueue with on_commit=False."
             )
         if reads_snapshot(connection):
             logger.warning(
