@@ -24,8 +24,17 @@ def test_a_sentinel_that_fails_is_replaced(broker, running_cluster, tmp_path, mo
     pusher = psutil.Process(*cluster.pids("pusher"))
 
     cluster.processes()  # so that the worker, which goes on, ends with the test
-    cluster.kill("sentinel", signal.SIGUSR1)
-    cluster.wait_for("the sentinel ended with code 1")
+    sentinel = psutil.Process(*cluster.pids("sentinel"))
+
+    def has_failed() -> bool:
+        """Have it fail again where it was writing its heartbeat, which goes on after a failure."""
+        if "the sentinel ended with code 1" in cluster.log():
+            return True
+        if is_alive(sentinel):
+            sentinel.send_signal(signal.SIGUSR1)
+        return False
+
+    wait_until(has_failed, interval=2.0)
     wait_until(lambda: not is_alive(pusher))  # or it takes the next task, and nobody runs it
 
     task = async_task("tests.tasks.multiply", 6, 7)
