@@ -242,6 +242,47 @@ def test_each_guarantee_has_its_test():
     assert named - set(re.findall(r"^def (test_\w+)", source, re.MULTILINE)) == set()
 
 
+#: Names on the page of the architecture that are not ours: of Python, Redis and SQL.
+FOREIGN_NAMES = {
+    *("BaseException", "async", "multiprocessing", "multiprocessing.Queue", "os._exit"),
+    *("BLMOVE", "EPOLLEXCLUSIVE", "NOTIFY", "RPUSH", "SOCK_DGRAM", "SOCK_SEQPACKET"),
+}
+
+
+def defined_names() -> set[str]:
+    """List what django_q and its tests define: modules, classes, functions, constants, fields."""
+    names = set()
+    for path in [*(ROOT / "django_q").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]:
+        names.update(path.with_suffix("").relative_to(ROOT).parts)
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.arg):
+                names.add(getattr(node, "name", None) or node.arg)
+            elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+                names.add(getattr(node, "id", None) or node.attr)
+    return names
+
+
+def test_the_architecture_names_only_what_exists():
+    page = (DOCS / "architecture.rst").read_text("utf-8")
+    drawing = (DOCS / "images" / "files.svg").read_text("utf-8")
+    literals = re.findall(r"``([^`]+)``", page)
+    files = [literal for literal in literals if re.fullmatch(r"[\w/]+(/|\.(py|lua))", literal)]
+    files += re.findall(r"[\w/]+\.py|[\w/]+/(?=[, <])", drawing)
+    names = [literal for literal in literals if re.fullmatch(r"[A-Za-z_][\w.]+", literal)]
+    names += re.findall(r"\w+(?=\(\))", drawing)
+    found = [f"/{path.relative_to(ROOT).as_posix()}" for path in ROOT.glob("django_q/**/*")]
+    found += [f"/{path.relative_to(ROOT).as_posix()}" for path in ROOT.glob("tests/**/*")]
+    known = defined_names()
+
+    assert len(set(files)) > 50
+    assert [f for f in files if not any(path.endswith(f"/{f.strip('/')}") for path in found)] == []
+    assert [
+        name
+        for name in set(names) - set(files) - FOREIGN_NAMES
+        if not all(part in known for part in name.split("."))
+    ] == []
+
+
 @pytest.fixture(params=["valkey", "redis62"])
 def acl_server(request, conf):
     """A server with the users of the documentation."""
