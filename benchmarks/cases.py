@@ -1,51 +1,15 @@
-"""What is measured: configurations, and cases of them."""
+"""What is measured: the cases of a measure, each a configuration and a size."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    from benchmarks.session import BenchmarkContext
-    from benchmarks.sides import Side
-
-
-class Configuration(NamedTuple):
-    """Where tasks wait and where results are stored."""
-
-    broker: str  #: redis, sqlite, postgres
-    results: str  #: none, sqlite, postgres
-
-    @property
-    def name(self) -> str:
-        """Name it as the command line does."""
-        return f"{self.broker}-{self.results}"
-
-    @property
-    def database(self) -> str:
-        """Say which database Django has."""
-        return next((kind for kind in self if kind in ("sqlite", "postgres")), "sqlite")
-
-    @property
-    def is_stored(self) -> bool:
-        """Say whether results are stored."""
-        return self.results != "none"
-
-
-CONFIGURATIONS = {
-    configuration.name: configuration
-    for configuration in (
-        Configuration("redis", "none"),
-        Configuration("redis", "sqlite"),
-        Configuration("redis", "postgres"),
-        Configuration("sqlite", "none"),
-        Configuration("sqlite", "sqlite"),
-        Configuration("postgres", "none"),
-        Configuration("postgres", "postgres"),
-    )
-}
+from benchmarks.configurations import CONFIGURATIONS, Configuration
+from benchmarks.session import BenchmarkContext
+from benchmarks.sides import Side
 
 
 class Case(NamedTuple):

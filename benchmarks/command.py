@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import chart, report, sides, text
-from benchmarks.cases import CONFIGURATIONS, Case, Measure
+from benchmarks.cases import Case, Measure
+from benchmarks.configurations import CONFIGURATIONS
 from benchmarks.session import BenchmarkContext
 from benchmarks.sides import Side
 

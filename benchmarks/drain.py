@@ -7,8 +7,9 @@ piling up meanwhile. "CPU us/task" is the processor time of all processes of the
 
 from __future__ import annotations
 
-from benchmarks.cases import CONFIGURATIONS, Case, Measure
+from benchmarks.cases import Case, Measure
 from benchmarks.command import main
+from benchmarks.configurations import CONFIGURATIONS
 from benchmarks.draining import drain
 from benchmarks.session import BenchmarkContext
 from benchmarks.sides import Side

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from benchmarks.cases import Configuration
+from benchmarks.configurations import Configuration
 from benchmarks.processes import end
 from benchmarks.services import Services
 from benchmarks.sides import Side
