@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 import psycopg
 import redis
 
-from tests.servers import PostgresServer, RedisServer, workspace
+from tests.servers import PostgresServer, RedisServer
+from tests.workspace import workspace
 
 #: Databases that are made, and made anew for each sample.
 DATABASE_NAME = "django_q_benchmark"

@@ -14,7 +14,8 @@ from benchmarks.configurations import Configuration
 from benchmarks.processes import end
 from benchmarks.services import Services
 from benchmarks.sides import Side
-from tests.servers import wait_until, workspace
+from tests.waiting import wait_until
+from tests.workspace import workspace
 
 #: As in ``measured.tasks``: monotonic time, and a value.
 RECORD = struct.Struct("dd")

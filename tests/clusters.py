@@ -17,7 +17,8 @@ import psutil
 
 from django_q.processes.supervision import process_start
 from django_q.queues import Flag
-from tests.servers import DEADLINE, end_with_test_run, wait_until, workspace
+from tests.waiting import DEADLINE, wait_until
+from tests.workspace import end_with_test_run, workspace
 
 #: Seconds for a cluster to start, where processes that load Django have little of a processor.
 START_DEADLINE = 150

@@ -13,7 +13,7 @@ from django.db import connections
 
 from django_q.brokers import get_broker
 from django_q.conf import Conf, attribute_name
-from tests import servers
+from tests import servers, waiting
 from tests.clusters import RunningCluster
 from tests.processors import keep_to_one_clock
 from tests.settings import from_url
@@ -40,7 +40,7 @@ def conf() -> Iterator[Callable[..., None]]:
 @pytest.fixture
 def wait_until() -> Callable[..., None]:
     """Wait for a condition: ``wait_until(lambda: queue_size() == 0, timeout=5)``."""
-    return servers.wait_until
+    return waiting.wait_until
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from typing import Any
 
 import redis
 
-from tests.servers import RedisServer, wait_until
+from tests.servers import RedisServer
+from tests.waiting import wait_until
 
 SERVICE = "mymaster"
 #: Milliseconds of silence after which a server is taken for dead: more than a busy machine takes.

@@ -11,7 +11,8 @@ import signal
 import socket
 from urllib.parse import unquote, urlsplit
 
-from tests.servers import postgres_url, workspace
+from tests.servers import postgres_url
+from tests.workspace import workspace
 
 ENGINES = {
     "postgres": "django.db.backends.postgresql",

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from benchmarks.chart import Bar, Panel, draw
-from tests.servers import WORKSPACE
+from tests.workspace import WORKSPACE
 
 ROOT = Path(__file__).parent.parent
 

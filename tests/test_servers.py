@@ -9,19 +9,21 @@ from pathlib import Path
 import psutil
 
 from tests import servers
+from tests.workspace import WORKSPACE
 
 KILLED = """
 import os, signal, subprocess
 from tests import servers
+from tests.workspace import end_with_test_run, workspace
 other = subprocess.Popen(["sleep", "600"], stdout=subprocess.DEVNULL)
-servers.end_with_test_run(other)
-print(servers.workspace(), servers.RedisServer().start().port, other.pid, flush=True)
+end_with_test_run(other)
+print(workspace(), servers.RedisServer().start().port, other.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
 def test_a_test_run_that_is_killed_leaves_nothing_behind(monkeypatch, wait_until):
-    monkeypatch.delenv(servers.WORKSPACE)
+    monkeypatch.delenv(WORKSPACE)
     killed = subprocess.run(
         [sys.executable, "-c", KILLED], text=True, stdout=subprocess.PIPE, check=False
     )

@@ -10,7 +10,7 @@ import tempfile
 from functools import cache, cached_property
 from pathlib import Path
 
-from tests.servers import workspace
+from tests.workspace import workspace
 
 SOURCE = r"""
 #define _GNU_SOURCE

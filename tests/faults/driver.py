@@ -27,7 +27,7 @@ from tests.faults.invariants import LINK, Crash, Trace, Verdict, not_explained
 from tests.faults.log_reader import LogReader
 from tests.faults.progress import Progress
 from tests.faults.rigs import ALIAS, Rig
-from tests.servers import comes, wait_until
+from tests.waiting import comes, wait_until
 
 #: Tasks of a run, and seconds over which they are enqueued.
 TASKS, SPREAD = 200, 1.2

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 
 from tests.faults.driver import BALLAST, RETRY, Run
-from tests.servers import comes, wait_until
+from tests.waiting import comes, wait_until
 
 ALL = ("redis", "sqlite", "postgres", "mysql")
 SERVERS = ("redis", "postgres", "mysql")

@@ -22,8 +22,8 @@ from django_q.signing import SignedPackage
 from tests.faults import rigs
 from tests.faults.driver import DrivenCluster, Run
 from tests.faults.invariants import Verdict
-from tests.servers import end_with_test_run, workspace
 from tests.switch.shops import CHECKOUT
+from tests.workspace import end_with_test_run, workspace
 
 #: The shortest lease that tasks of half a second permit, so what was in hand comes back soon;
 #: attempts without limit, and failures are tried again. The rest is as it comes.

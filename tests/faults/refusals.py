@@ -18,7 +18,8 @@ from tests.faults.driver import RETRY, Run
 from tests.faults.faults import ALL, fault
 from tests.faults.outages import TERMINATE
 from tests.faults.rigs import ALIAS, USER
-from tests.servers import wait_until, workspace
+from tests.waiting import wait_until
+from tests.workspace import workspace
 
 #: What the scripts of the Redis broker do, and how they are called.
 COMMANDS = """

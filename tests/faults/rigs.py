@@ -29,6 +29,7 @@ from tests.faults.clock import Clocked
 from tests.faults.network import Network
 from tests.faults.proxy import Proxy
 from tests.settings import from_url, sqlite
+from tests.workspace import workspace
 
 #: Name of the clusters' database in the driver's process.
 ALIAS = "faults"
@@ -59,7 +60,7 @@ def environment(database: dict) -> dict[str, str]:
 @cache
 def sqlite_template() -> Path:
     """Make a SQLite file with empty tables, to be copied."""
-    path = Path(tempfile.mkdtemp(dir=servers.workspace()), "template.sqlite3")
+    path = Path(tempfile.mkdtemp(dir=workspace()), "template.sqlite3")
     migrate({**sqlite(), "NAME": str(path)})
     with_log = path.with_name(path.name + "-wal")
     assert not with_log.exists(), "the write-ahead log is not part of the copy"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
@@ -12,26 +11,16 @@ import pytest
 from django.contrib import admin
 from django.urls import reverse
 
-from django_q import cluster, conf
+from django_q import conf
 from django_q.admin import FailAdmin, resubmit_task, retry_failed
 from django_q.brokers.orm import ORM
 from django_q.cluster import Cluster, Sentinel
-from django_q.conf import Conf
 from django_q.models import Failure, OrmQ, Schedule, Task
 from django_q.processes.supervision import process_start
 from django_q.queues import SharedCounter
 from django_q.tasks import async_task, fetch
 
 pytestmark = pytest.mark.django_db
-
-
-def test_the_settings_are_there_as_they_were_written(settings, monkeypatch):
-    settings.Q_CLUSTER = {"workers": 3, "ALT_CLUSTERS": {"long": {"workers": 5}}}
-
-    assert Conf.conf["workers"] == 3
-    monkeypatch.setenv("Q_CLUSTER_NAME", "long")
-    assert Conf.conf["workers"] == 5
-    assert (Conf.IRON_MQ, Conf.MONGO, Conf.MONGO_DB) == (None, None, None)
 
 
 def test_error_reporters_can_be_made():
@@ -129,28 +118,6 @@ def test_the_tasks_of_the_predecessors_tests_run(func, args, expected):
     assert (task.success, task.result) == (True, expected)
 
 
-def test_a_sentinel_that_overrides_what_nobody_calls_is_warned_of_by_name(caplog):
-    class Mine(Sentinel):
-        def spawn_worker(self) -> None: ...
-        def guard(self) -> None: ...
-
-    class Fine(Sentinel):
-        def start(self) -> None: ...
-
-    (message,) = [record.message for record in caplog.records]
-    assert "Mine overrides methods that the sentinel never calls: guard, spawn_worker" in message
-
-
-def test_a_sentinel_in_the_place_of_ours_is_warned_of(caplog, monkeypatch):
-    monkeypatch.setattr(Cluster, "spawn_sentinel", lambda self: None)
-    monkeypatch.setattr(cluster, "Sentinel", type("Mine", (), {"__module__": "shop"}))
-
-    with caplog.at_level(logging.WARNING, "django-q"):
-        Cluster(ORM("test")).start_without_waiting()
-
-    assert "replaces django_q.cluster.Sentinel, but is never called" in caplog.text
-
-
 def test_the_pool_of_a_sentinel_can_be_set():
     made = Sentinel.__new__(Sentinel)
     worker, other = (
@@ -190,32 +157,3 @@ def test_what_django_q2_has_no_field_for_stays_where_its_fields_come_alone(admin
     made.refresh_from_db()
     assert made.name == "q2"
     assert {name: getattr(made, name) for name in kept} == kept
-
-
-@pytest.mark.parametrize(
-    ("option", "text", "expected"),
-    [
-        ("workers", "4", 4),
-        ("workers", " 4 ", 4),
-        ("timeout", "60", 60),
-        ("timeout", "0.5", 0.5),
-        ("timeout", "None", None),
-        ("timeout", "", None),
-        ("sync", "False", False),
-        ("sync", "1", True),
-        ("sync", "yes", True),
-        ("cached", "300", 300),
-        ("cached", "false", False),
-        ("catch_up", "all", "all"),
-        ("catch_up", "True", True),
-        ("name", "4", "4"),
-        ("workers", "four", "four"),
-        ("timeout", "nan", "nan"),
-        ("timeout", "inf", "inf"),
-    ],
-)
-def test_text_is_taken_where_it_can_mean_a_number_or_a_truth(settings, option, text, expected):
-    settings.Q_CLUSTER = {option: text}
-
-    value = getattr(Conf, conf.attribute_name(option))
-    assert (value, type(value)) == (expected, type(expected))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import pickle
 from decimal import Decimal
 from uuid import uuid4
@@ -18,18 +17,9 @@ from django_q.signing import PickleSerializer, SignedPackage
 from django_q.tasks import async_task, fetch, result
 from tests import tasks
 from tests.heartbeats import make_stat
+from tests.unpickling import FolderMaker
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class Mark:
-    """Leaves a file when it is unpickled."""
-
-    def __init__(self, path: object) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple:
-        return os.mkdir, (str(self.path),)
 
 
 def package_with(value: object) -> dict:
@@ -51,7 +41,7 @@ def signed_with(key: str, value: object, salt: str = "test", compress: bool = Fa
     )
 
 
-def forgeries(mark: Mark) -> dict[str, str]:
+def forgeries(mark: FolderMaker) -> dict[str, str]:
     """Make payloads that nobody with our key has signed."""
     package = package_with(mark)
     good = SignedPackage.dumps(package_with(1))
@@ -68,10 +58,10 @@ def forgeries(mark: Mark) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("kind", list(forgeries(Mark("/nowhere"))))
+@pytest.mark.parametrize("kind", list(forgeries(FolderMaker("/nowhere"))))
 def test_a_forged_package_is_moved_aside_and_never_unpickled(broker, run_once, tmp_path, kind):
     mark = tmp_path / "unpickled"
-    broker.enqueue(forgeries(Mark(mark))[kind])
+    broker.enqueue(forgeries(FolderMaker(mark))[kind])
 
     run_once(broker)
 
@@ -83,7 +73,7 @@ def test_a_forged_package_is_moved_aside_and_never_unpickled(broker, run_once, t
 
 def test_the_mark_is_left_where_the_signature_is_good(broker, run_once, tmp_path):
     mark = tmp_path / "unpickled"
-    broker.enqueue(signed_with("only for tests", package_with(Mark(mark))))
+    broker.enqueue(signed_with("only for tests", package_with(FolderMaker(mark))))
 
     run_once(broker)
 
@@ -131,7 +121,7 @@ def test_a_cluster_without_pickle_refuses_pickles_that_are_signed(
     broker, run_once, json_only, tmp_path
 ):
     mark = tmp_path / "unpickled"
-    broker.enqueue(signed_with("only for tests", package_with(Mark(mark))))
+    broker.enqueue(signed_with("only for tests", package_with(FolderMaker(mark))))
 
     run_once(broker)
 

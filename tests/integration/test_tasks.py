@@ -17,7 +17,6 @@ import django_q
 from django_q import tasks
 from django_q.brokers import get_broker
 from django_q.calls import composition
-from django_q.conf import Conf
 from django_q.exceptions import PackageError
 from django_q.models import Task
 from django_q.signals import post_execute_in_worker, pre_enqueue
@@ -275,18 +274,6 @@ def test_the_word_async_is_there():
 @pytest.mark.parametrize("name", tasks.__all__)
 def test_each_public_name_is_documented(name):
     assert getattr(tasks, name).__doc__
-
-
-def test_the_queue_named_by_the_settings_is_used_when_they_change(broker, conf):
-    async_task(echo)
-
-    conf(cluster_name="test-2")
-    async_task(echo)
-
-    assert broker.queue_size() == 1
-    assert queue_size() == 1
-    assert Conf.Q_LIST == "django_q:test-2:q"
-    get_broker().delete_queue()
 
 
 @pytest.mark.django_db(transaction=True)

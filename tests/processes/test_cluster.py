@@ -11,7 +11,6 @@ from multiprocessing import Event, Queue, Value
 
 import psutil
 import pytest
-from django.db import connection, transaction
 
 from django_q.cluster import Cluster, Sentinel, Stat, Status, monitor, pusher, worker
 from django_q.conf import Conf
@@ -20,7 +19,7 @@ from django_q.queues import Flag
 from django_q.queues import Queue as OwnQueue
 from django_q.servers import connections
 from django_q.tasks import async_batch, async_task, fetch, result
-from tests.servers import DEADLINE, wait_until
+from tests.waiting import DEADLINE, wait_until
 
 pytestmark = [
     pytest.mark.processes,
@@ -287,41 +286,6 @@ def test_a_sentinel_that_waits_for_a_task_at_a_stop_is_idle(broker, running_clus
     wait_until(lambda: Success.objects.exists())
 
     assert sum(sentinel.cpu_times()[:2]) - before < 1
-
-
-def test_results_behind_a_slow_hook_are_not_run_again(broker, running_cluster, tmp_path):
-    cluster = running_cluster(retry=3, save_limit=0)
-    path = tmp_path / "runs"
-    slow = async_task("tests.tasks.trace", str(path), 0, 0, hook="tests.tasks.sleep_in_hook")
-    wait_until(lambda: Success.objects.filter(id=slow).exists())  # and the hook runs now
-
-    ids = [async_task("tests.tasks.trace", str(path), number, 0) for number in range(1, 20)]
-
-    wait_until(lambda: Success.objects.filter(id__in=ids).count() == 19)
-    wait_until(lambda: broker.queue_size() == broker.lock_size() == 0)
-    assert sorted(map(int, path.read_text().split())) == list(range(20))
-    cluster.wait_for("hook tests.tasks.sleep_in_hook of [")
-    assert "seconds, and results behind it wait" in cluster.log()
-
-
-def test_a_database_that_keeps_results_waiting_is_in_the_log(broker, running_cluster):
-    cluster = running_cluster(retry=1)
-
-    with transaction.atomic():
-        lock_tasks()
-        task = async_task("tests.tasks.multiply", 2, 3, on_commit=False)
-        cluster.wait_for("the database, the cache, the broker or a receiver of a signal has taken")
-
-    wait_until(lambda: Success.objects.filter(id=task).exists())
-    assert "Traceback" not in cluster.log()
-
-
-def lock_tasks() -> None:
-    """Keep others from writing to the table of tasks until the transaction ends."""
-    if connection.vendor == "postgresql":
-        connection.cursor().execute(f"LOCK TABLE {Task._meta.db_table} IN EXCLUSIVE MODE")
-    else:
-        Task.objects.update(group=None)
 
 
 def test_a_time_limit_below_zero_is_none(broker, running_cluster):

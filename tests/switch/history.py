@@ -7,8 +7,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from tests.servers import wait_until
 from tests.switch.shops import Console, Shop
+from tests.waiting import wait_until
 
 #: Types of schedules, in the predecessors' letters, with what each needs.
 TYPES = {"O": {}, "I": {"minutes": 5}, "H": {}, "D": {}, "W": {}, "M": {}, "Q": {}, "Y": {}}

@@ -17,7 +17,8 @@ from typing import Any
 
 import psutil
 
-from tests.servers import DEADLINE, end_with_test_run, wait_until, workspace
+from tests.waiting import DEADLINE, wait_until
+from tests.workspace import end_with_test_run, workspace
 
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parent.parent

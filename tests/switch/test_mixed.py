@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers import wait_until
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.switch, pytest.mark.timeout(300)]
 

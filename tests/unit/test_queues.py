@@ -18,7 +18,7 @@ import pytest
 
 from django_q import queues
 from django_q.queues import STOP, ExclusiveWait, Flag, LockFreeCounter, Queue
-from tests.servers import wait_until
+from tests.waiting import wait_until
 
 
 @pytest.fixture(params=["SOCK_SEQPACKET", "SOCK_DGRAM"])

@@ -1,7 +1,12 @@
-"""Payloads of deliveries."""
+"""What the tests of all brokers read of deliveries."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 
-def payloads(deliveries):
+from django_q.brokers.base import Delivery
+
+
+def payloads(deliveries: Iterable[Delivery]) -> list[str]:
+    """List the payloads of deliveries, in their order."""
     return [delivery.payload for delivery in deliveries]

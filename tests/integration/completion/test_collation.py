@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.cache import cache
 from django.db import connection
-from django.utils import timezone
 
 from django_q.completion import collation, completion
 from django_q.completion.completion import complete
 from django_q.completion.finished_task import FinishedTask
 from django_q.conf import Conf
-from django_q.execution.execution import execute
 from django_q.models import Part, Task
 from django_q.results import parts, saving
 from django_q.signals import post_execute
-from django_q.signing import SignedPackage
 from django_q.tasks import async_iter, fetch, queue_size, result, result_cached
+from tests.integration.completion.executed_items import execute_waiting, fail_on_submit
 from tests.tasks import hook, hooked
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,22 +29,6 @@ on_both = pytest.mark.parametrize("broker", ["redis", "orm"], indirect=True)
 @pytest.fixture(autouse=True)
 def _no_hooks_yet() -> None:
     hooked.clear()
-
-
-def taken(broker: Any) -> list[dict[str, Any]]:
-    """Take all that is in a broker, and execute it."""
-    packages = []
-    for delivery in broker.dequeue(limit=100, wait=0):
-        package = SignedPackage.loads(delivery.payload)
-        package.update(ack_id=delivery.ack_id, attempt=delivery.attempt)
-        execute(package)
-        packages.append(package)
-    return packages
-
-
-def submit(package: Any) -> None:
-    """Stand for the producer where nothing is to be submitted."""
-    raise AssertionError(package)
 
 
 @on_both
@@ -69,8 +50,8 @@ def test_the_results_are_one_task_in_the_order_of_the_items(broker, run_all):
 def test_the_order_is_kept_when_items_end_in_another(broker):
     iterable = async_iter("math.floor", [0, 1, 2, 3])
 
-    for package in reversed(taken(broker)):
-        complete([package], broker, submit)
+    for package in reversed(execute_waiting(broker)):
+        complete([package], broker, fail_on_submit)
 
     assert result(iterable) == [0, 1, 2, 3]
 
@@ -78,7 +59,7 @@ def test_the_order_is_kept_when_items_end_in_another(broker):
 def test_items_are_completed_in_one_group(broker):
     iterable = async_iter("math.floor", [0, 1, 2, 3])
 
-    complete(taken(broker), broker, submit)
+    complete(execute_waiting(broker), broker, fail_on_submit)
 
     assert result(iterable) == [0, 1, 2, 3]
     assert broker.lock_size() == 0
@@ -153,17 +134,6 @@ def test_an_item_is_tried_again_where_asked(broker, run_all, tmp_path, conf, wai
     assert (result(iterable), fetch(iterable).success) == ([2], True)
 
 
-@pytest.mark.parametrize("limit", [-1, 1])
-def test_parts_are_not_lost_to_save_limit(broker, run_all, conf, limit):
-    conf(save_limit=limit)
-    async_iter("math.floor", [0, 1, 2, 3], hook=hook)
-
-    run_all(broker)
-
-    assert hooked[0].result == [0, 1, 2, 3]
-    assert Task.objects.count() == (limit == 1)
-
-
 def test_a_whole_that_is_not_to_be_saved_is_not(broker, run_all):
     async_iter("math.floor", [0, 1], save=False, hook=hook)
 
@@ -190,44 +160,32 @@ def test_the_whole_is_cached_where_asked(broker, run_all):
     assert (Task.objects.count(), Part.objects.count()) == (0, 0)
 
 
-@pytest.mark.usefixtures("_empty_cache")
-def test_parts_do_not_expire_with_the_cache(broker, run_once):
-    iterable = async_iter("math.floor", [1.5, 2.5], cached=30)
-    run_once(broker)
-    cache.clear()
-
-    while queue_size():
-        run_once(broker)
-
-    assert result_cached(iterable) == [1, 2]
-
-
 def test_an_item_that_comes_again_counts_once(broker):
     iterable = async_iter("math.floor", [1.5, 2.5])
-    first, second = taken(broker)
+    first, second = execute_waiting(broker)
 
-    complete([first], broker, submit)
-    complete([{**first, "attempt": 2}], broker, submit)
+    complete([first], broker, fail_on_submit)
+    complete([{**first, "attempt": 2}], broker, fail_on_submit)
     assert fetch(iterable) is None
-    complete([second], broker, submit)
+    complete([second], broker, fail_on_submit)
 
     assert result(iterable) == [1, 2]
 
 
 def test_two_monitors_that_save_the_last_items_at_once_collate_once(broker):
     async_iter("math.floor", [1.5, 2.5], hook=hook)
-    first, second = taken(broker)
+    first, second = execute_waiting(broker)
 
     parts.add([first, second])  # both have been saved before either looks
-    complete([first], broker, submit)
-    complete([second], broker, submit)
+    complete([first], broker, fail_on_submit)
+    complete([second], broker, fail_on_submit)
 
     assert [task.result for task in hooked] == [[1, 2]]
 
 
 def test_the_second_of_two_monitors_leaves_it_to_the_first(broker):
     async_iter("math.floor", [1.5, 2.5])
-    first, second = taken(broker)
+    first, second = execute_waiting(broker)
     parts.add([first, second])
 
     iterables = collation.collate([FinishedTask(second)])
@@ -247,7 +205,7 @@ def test_an_iterable_survives_a_monitor_that_is_killed_while_it_collates(
         raise Killed
 
     iterable = async_iter("math.floor", [1.5, 2.5], hook=hook)
-    packages = taken(broker)
+    packages = execute_waiting(broker)
     with monkeypatch.context() as patch:
         patch.setattr(
             *{
@@ -258,14 +216,14 @@ def test_an_iterable_survives_a_monitor_that_is_killed_while_it_collates(
             die,
         )
         with pytest.raises(Killed):
-            complete(packages, broker, submit)
+            complete(packages, broker, fail_on_submit)
     assert broker.lock_size() == 2  # nothing is acknowledged
 
     broker.release([package["ack_id"] for package in packages])  # the leases end
-    again = taken(broker)
+    again = execute_waiting(broker)
     assert [package["attempt"] for package in again] == [2, 2]
-    complete(again[:1], broker, submit)
-    complete(again[1:], broker, submit)
+    complete(again[:1], broker, fail_on_submit)
+    complete(again[1:], broker, fail_on_submit)
 
     assert result(iterable) == [1, 2]
     assert len(hooked) == (2 if moment == "forget" else 1)
@@ -276,14 +234,14 @@ def test_an_iterable_survives_a_monitor_that_is_killed_while_it_collates(
 def test_completing_may_be_repeated_in_the_same_monitor(broker, monkeypatch):
     """The database goes away between two steps, and the monitor tries the whole again."""
     iterable = async_iter("math.floor", [1.5, 2.5], hook=hook)
-    packages = taken(broker)
+    packages = execute_waiting(broker)
     with monkeypatch.context() as patch:
         patch.setattr(saving, "save", lambda packages: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            complete(packages, broker, submit)
+            complete(packages, broker, fail_on_submit)
 
-    complete(packages, broker, submit)
-    complete(packages, broker, submit)  # the broker went away behind the last step
+    complete(packages, broker, fail_on_submit)
+    complete(packages, broker, fail_on_submit)  # the broker went away behind the last step
 
     assert result(iterable) == [1, 2]
     assert len(hooked) == 1
@@ -292,26 +250,13 @@ def test_completing_may_be_repeated_in_the_same_monitor(broker, monkeypatch):
 
 def test_an_item_that_comes_behind_the_end_leaves_nothing_behind(broker):
     iterable = async_iter("math.floor", [1.5, 2.5], hook=hook)
-    packages = taken(broker)
-    complete(packages, broker, submit)
+    packages = execute_waiting(broker)
+    complete(packages, broker, fail_on_submit)
 
-    complete([{**packages[0], "attempt": 2}], broker, submit)
+    complete([{**packages[0], "attempt": 2}], broker, fail_on_submit)
 
     assert result(iterable) == [1, 2]
     assert len(hooked) == 1
-    assert Part.objects.count() == 0
-
-
-def test_parts_that_nothing_was_added_to_for_long_are_swept(broker, run_all):
-    async_iter("math.floor", [1.5, 2.5])
-    old, lost = taken(broker)
-    complete([old], broker, submit)
-    broker.acknowledge(lost["ack_id"])
-    Part.objects.update(stopped=timezone.now() - parts.MAX_PART_AGE - timedelta(days=1))
-
-    async_iter("math.floor", [1.5])
-    run_all(broker)
-
     assert Part.objects.count() == 0
 
 
@@ -334,9 +279,9 @@ def test_signals_tell_of_each_item_and_of_the_whole(broker, run_all):
 def test_many_items_are_collated(broker, run_all, conf):
     assert Conf.SAVE_LIMIT == 250
     iterable = async_iter("math.floor", range(600))
-    packages = [package for _ in range(6) for package in taken(broker)]
+    packages = [package for _ in range(6) for package in execute_waiting(broker)]
 
     for start in range(0, 600, 150):
-        complete(packages[start : start + 150], broker, submit)
+        complete(packages[start : start + 150], broker, fail_on_submit)
 
     assert result(iterable) == list(range(600))

@@ -15,9 +15,6 @@ from django_q.tasks import async_chain, async_iter, async_task, fetch
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-# What was done before
-
-
 @pytest.mark.parametrize("broker", ["redis", "orm"], indirect=True)
 def test_a_success_that_is_saved_is_not_run_again(broker, run_once, tmp_path, caplog):
     caplog.set_level(logging.INFO)

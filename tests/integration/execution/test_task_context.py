@@ -13,9 +13,6 @@ from tests.foreign import SETTING
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-# Context
-
-
 def test_a_context_variable_that_a_task_sets_ends_with_it(broker, run_all):
     ids = [async_task("tests.foreign.set_variable", "a") for _ in range(2)]
     ids += [async_task("tests.foreign.set_variable", "b", sync=True)]

@@ -21,8 +21,7 @@ from django_q import monitor
 from django_q.conf import Conf
 from django_q.exceptions import BrokerUnavailable
 from django_q.models import Task
-from django_q.queues import STOP, Queue
-from django_q.terminal import draw, queue_figures
+from django_q.terminal import queue_figures
 from tests.heartbeats import CLUSTER_ID, make_stat
 
 pytestmark = pytest.mark.django_db
@@ -243,33 +242,6 @@ def test_qmemory_without_psutil_says_what_to_install(monkeypatch):
     monkeypatch.setattr(monitor, "psutil", None)
 
     assert run("qmemory", "--run-once") == "qmemory needs psutil: pip install psutil\n"
-
-
-def test_the_screens_are_plain_text_without_blessed(broker, monkeypatch):
-    monkeypatch.setattr(draw, "blessed", None)
-    out = StringIO()
-    out.isatty = lambda: True
-    make_stat().save(broker)
-
-    monitor.monitor(run_once=True, broker=broker, out=out)
-
-    assert "\x1b" not in out.getvalue()
-    assert "ant" in out.getvalue()
-
-
-def test_the_functions_return_what_they_did_in_the_predecessors(broker):
-    assert monitor.info(broker, out=StringIO()) is True
-    assert monitor.get_ids(broker, out=StringIO()) is True
-    assert monitor.memory(True, True, broker, out=StringIO()) is None
-    assert monitor.get_process_mb(2**22 + 1) is None
-
-
-def test_monitor_called_with_a_queue_is_the_process_that_saves_results(broker):
-    results = Queue()
-    results.put(STOP)
-
-    assert monitor.monitor(results, broker) is None
-    results.close()
 
 
 def test_a_cluster_says_where_it_can_not_run(monkeypatch):

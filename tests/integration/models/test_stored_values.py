@@ -6,7 +6,6 @@ import os
 import pickle
 from base64 import b64encode
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -19,28 +18,19 @@ from django.utils import timezone
 from picklefield import PickledObjectField
 
 from django_q.admin.tasks import resubmit
-from django_q.models import Failure, Part, Task, pickle_preview
+from django_q.models import Failure, Task, pickle_preview
 from django_q.models.stored_values import JSON_MARK, UnopenedPickle
 from django_q.processes.worker import with_pickled_values
-from django_q.results import parts, saving
+from django_q.results import saving
 from django_q.results.rows import unpickled
 from django_q.tasks import async_task, fetch, result
 from tests import tasks
 from tests.integration.results.finished_packages import FEW_AND_MANY, finished
+from tests.unpickling import FolderMaker
 
 pytestmark = pytest.mark.django_db
 
 COLUMNS = ("args", "kwargs", "result")
-
-
-class Mark:
-    """Leaves a directory when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple:
-        return os.mkdir, (str(self.path),)
 
 
 def column(name: str = "result") -> str:
@@ -115,7 +105,7 @@ def test_a_row_of_either_serializer_is_read_after_a_change_to_pickle(conf):
 
 def test_a_pickle_is_not_opened_where_the_serializer_is_json(conf, tmp_path):
     saving.save([finished()])
-    put(pickled(Mark(tmp_path / "unpickled")))
+    put(pickled(FolderMaker(tmp_path / "unpickled")))
     conf(serializer="json")
 
     task = Task.objects.get()
@@ -190,7 +180,7 @@ def test_a_result_that_looks_like_a_pickle_is_opened_by_nobody(conf, tmp_path):
     # The field of the predecessors reads as base64 what it can, and "json" would be an instruction
     # to pass over 0x27CA bytes.
     conf(serializer="json")
-    evil = bytes(6 + 0x27CA) + pickle.dumps(Mark(tmp_path / "unpickled"))
+    evil = bytes(6 + 0x27CA) + pickle.dumps(FolderMaker(tmp_path / "unpickled"))
     text = b64encode(evil + bytes(-len(evil) % 3)).decode()
 
     saving.save([finished(result=text)])
@@ -215,27 +205,6 @@ def test_text_behind_the_mark_that_is_no_json_is_read_as_text():
     assert Task.objects.get().result == f"{JSON_MARK}broken"
 
 
-def test_parts_of_iterables_are_stored_as_json(conf):
-    conf(serializer="json")
-
-    parts.add([finished(group="g", iter_position=0, result=[1])])
-
-    part = Part.objects.get()
-    assert (bytes(part.args), bytes(part.result)) == (
-        f"{JSON_MARK}[2,3]".encode(),
-        f"{JSON_MARK}[1]".encode(),
-    )
-    assert parts.read(part.result) == [1]
-
-
-def test_a_part_that_is_a_pickle_is_not_opened_where_the_serializer_is_json(conf, tmp_path):
-    parts.add([finished(group="g", iter_position=0, result=Mark(tmp_path / "unpickled"))])
-    conf(serializer="json")
-
-    assert "stored as a pickle" in parts.read(Part.objects.get().result)
-    assert not (tmp_path / "unpickled").exists()
-
-
 def test_the_field_needs_no_migration():
     call_command("makemigrations", "django_q", "--check", "--dry-run", verbosity=0)
 
@@ -246,7 +215,7 @@ def test_the_field_needs_no_migration():
 def test_a_text_that_looks_like_a_column_is_stored_as_text(conf, tmp_path, serializer, saved_by):
     conf(serializer=serializer)
     mark = tmp_path / "unpickled"
-    for text in (pickled(Mark(mark)), pickled(1), f"{JSON_MARK}5", "gA", "gASV nothing"):
+    for text in (pickled(FolderMaker(mark)), pickled(1), f"{JSON_MARK}5", "gA", "gASV nothing"):
         now = timezone.now()
         task = Task(id=uuid4().hex, name="n", func="f", hook="h", args=(text,), kwargs={"x": text},
                     result=text, started=now, stopped=now)  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import zlib
 from hashlib import md5
@@ -27,18 +26,9 @@ from django_q.tasks import (
 from django_q.wire.package import new_package
 from tests.integration.results.cached_packages import finished
 from tests.tasks import multiply
+from tests.unpickling import FolderMaker
 
 pytestmark = pytest.mark.django_db
-
-
-class Mark:
-    """Leaves a folder when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple:
-        return os.mkdir, (str(self.path),)
 
 
 def test_what_somebody_else_put_into_the_cache_is_no_result():
@@ -62,7 +52,7 @@ def test_a_task_that_was_signed_is_no_result_in_the_cache(conf, serializer, tmp_
 
 
 def test_a_task_in_place_of_a_result_is_not_unpickled(tmp_path):
-    package = new_package("tests.tasks.echo", (Mark(tmp_path / "unpickled"),), {}, {})
+    package = new_package("tests.tasks.echo", (FolderMaker(tmp_path / "unpickled"),), {}, {})
     cache.set(key_of(package["id"]), SignedPackage.dumps(package))
 
     assert result_cached(package["id"]) is None

@@ -19,7 +19,8 @@ from django_q.descriptor_wait import wait_until_readable
 from django_q.models import Schedule
 from django_q.scheduling import wakeup
 from django_q.scheduling.wakeup import scheduler_wakeup_for
-from tests.servers import RedisServer, wait_until
+from tests.servers import RedisServer
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,8 +9,8 @@ import redis
 
 from django_q.brokers import get_broker
 from django_q.tasks import async_task
-from tests import servers
 from tests.deployments import SERVICE, Deployment
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.once
 
@@ -44,7 +44,7 @@ def test_the_master_is_found_and_found_again_when_another_takes_over(deployment,
     old.kill()
     deployment.await_other_than(old)
 
-    servers.wait_until(lambda: enqueued(broker))
+    wait_until(lambda: enqueued(broker))
     assert broker.acknowledge(delivery.ack_id)
     assert [taken.payload for taken in broker.dequeue(9, wait=1)] == [b"behind"]
     broker.close()

@@ -7,7 +7,7 @@ import pytest
 from django_q.conf import Conf
 from django_q.models import Success
 from django_q.tasks import async_iter, async_task
-from tests.servers import wait_until
+from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.processes,

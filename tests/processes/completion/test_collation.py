@@ -9,7 +9,7 @@ import pytest
 
 from django_q.models import Part
 from django_q.tasks import Chain, async_iter, fetch, result
-from tests.servers import wait_until
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django_q.models import Failure, Success, Task
 from django_q.tasks import async_chain, async_iter, async_task, fetch, schedule
 from tests.foreign import NAMES
-from tests.servers import wait_until
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.processes, pytest.mark.disturbances, pytest.mark.timeout(300)]
 

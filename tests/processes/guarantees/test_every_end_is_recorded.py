@@ -11,8 +11,8 @@ from django_q.models import Failure, Success, Task
 from django_q.signing import SignedPackage
 from django_q.tasks import async_task, fetch
 from tests.processes.guarantees.traces import EITHER_BROKER, runs
-from tests.servers import DEADLINE, wait_until
 from tests.tasks import Deadly, Endless
+from tests.waiting import DEADLINE, wait_until
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 

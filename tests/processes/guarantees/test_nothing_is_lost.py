@@ -6,7 +6,8 @@ import pytest
 
 from django_q.tasks import async_task, fetch
 from tests.processes.guarantees.traces import EITHER_BROKER, all_saved, enqueue_traces, runs
-from tests.servers import RedisServer, wait_until
+from tests.servers import RedisServer
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 

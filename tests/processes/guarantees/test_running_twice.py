@@ -12,7 +12,7 @@ from django_q.tasks import async_batch, async_task, fetch
 from tests.clusters import RunningCluster
 from tests.outages import read_only, saved, unmigrated
 from tests.processes.guarantees.traces import EITHER_BROKER, all_saved, enqueue_traces, runs
-from tests.servers import comes, wait_until
+from tests.waiting import comes, wait_until
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 

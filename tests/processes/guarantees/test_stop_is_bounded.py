@@ -15,7 +15,8 @@ from django_q.models import Success, Task
 from django_q.tasks import async_task, fetch
 from tests.clusters import RunningCluster
 from tests.processes.guarantees.traces import EITHER_BROKER, enqueue_traces, runs
-from tests.servers import DEADLINE, PostgresServer, wait_until
+from tests.servers import PostgresServer
+from tests.waiting import DEADLINE, wait_until
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 

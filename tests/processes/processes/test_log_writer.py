@@ -15,7 +15,7 @@ import pytest
 from django_q.models import Failure, Success
 from django_q.tasks import async_task, fetch
 from tests.clusters import RunningCluster
-from tests.servers import wait_until
+from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.processes,

@@ -23,14 +23,9 @@ from django_q.conf import Conf
 from django_q.models import Schedule, Success
 from django_q.scheduling import wakeup  # noqa: F401 - who saves a schedule has it
 from django_q.signing import SignedPackage
-from tests.servers import (
-    DEADLINE,
-    RedisServer,
-    end_with_test_run,
-    postgres_url,
-    wait_until,
-    workspace,
-)
+from tests.servers import RedisServer, postgres_url
+from tests.waiting import DEADLINE, wait_until
+from tests.workspace import end_with_test_run, workspace
 
 pytestmark = [
     pytest.mark.processes,

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from django_q.tasks import async_task
-from tests.servers import wait_until
+from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.processes,

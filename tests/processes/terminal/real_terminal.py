@@ -10,7 +10,7 @@ import pexpect
 import pyte
 import pytest
 
-from tests.servers import wait_until
+from tests.waiting import wait_until
 
 OTHER_ID = "another1"
 

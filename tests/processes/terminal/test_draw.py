@@ -9,7 +9,7 @@ import pytest
 
 from tests.heartbeats import CLUSTER_ID, make_stat
 from tests.processes.terminal.real_terminal import OTHER_ID, WITHOUT
-from tests.servers import wait_until
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 

@@ -10,7 +10,8 @@ import pytest
 from django_q.brokers import get_broker
 from tests.heartbeats import CLUSTER_ID, make_stat
 from tests.processes.terminal.real_terminal import WITHOUT
-from tests.servers import RedisServer, wait_until
+from tests.servers import RedisServer
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 

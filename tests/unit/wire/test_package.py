@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime, timezone
 from typing import Any
 
@@ -14,7 +13,6 @@ from django_q.wire.package import (
     checked_package,
     derived_id,
     link_parts,
-    new_id,
     new_package,
     next_link,
     take_options,
@@ -37,18 +35,6 @@ def test_a_package_has_an_id_a_name_and_the_call():
     assert package["name"] == humanize(package["id"])
     assert (package["func"], package["args"], package["kwargs"]) == (echo, (1, 2), {"x": 3})
     assert package["started"].tzinfo
-
-
-def test_ids_of_one_time_lie_together_and_have_names_of_their_own(monkeypatch):
-    monkeypatch.setattr(time, "time", lambda: 1_000_000.0)
-
-    ids = [new_id() for _ in range(1000)]
-
-    assert len(set(ids)) == 1000
-    assert all(len(bytes.fromhex(task_id)) == 16 for task_id in ids)
-    assert {task_id[:6] for task_id in ids} == {f"{16_000_000:06x}"}
-    for words in zip(*(humanize(task_id).split("-") for task_id in ids), strict=True):
-        assert len(set(words)) > 200  # of 256
 
 
 def test_a_package_takes_the_options_that_it_knows_and_that_are_set():

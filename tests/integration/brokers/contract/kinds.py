@@ -42,7 +42,7 @@ def take_one(broker, wait=30):
     return delivery
 
 
-def payloads(deliveries):
+def payload_texts(deliveries):
     return [str_of(delivery.payload) for delivery in deliveries]
 
 

@@ -10,7 +10,7 @@ from tests.integration.brokers.contract.kinds import (
     SHORT,
     of_each,
     of_leasing,
-    payloads,
+    payload_texts,
     str_of,
     take_one,
 )
@@ -158,7 +158,7 @@ def test_what_is_handed_back_unseen_comes_first_and_in_order(broker, peer):
     broker.release([d.ack_id for d in deliveries], count=False)
 
     again = peer.dequeue(9, wait=0)
-    assert payloads(again) == ["a", "b", "c", "d"]
+    assert payload_texts(again) == ["a", "b", "c", "d"]
     assert {d.attempt for d in again} == {1}
     assert broker.acknowledge_many([d.ack_id for d in deliveries]) == {d.ack_id for d in deliveries}
 

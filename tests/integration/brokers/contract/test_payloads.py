@@ -6,7 +6,7 @@ from tests.integration.brokers.contract.kinds import (
     joined,
     of_each,
     of_leasing,
-    payloads,
+    payload_texts,
     str_of,
     take_one,
 )
@@ -34,8 +34,8 @@ def test_payloads_come_in_order_and_no_more_than_asked_for(broker):
 
     first, second = broker.dequeue(3, wait=0), broker.dequeue(3, wait=0)
 
-    assert payloads(first) == ["a", "b", "c"]
-    assert payloads(second) == ["d"]
+    assert payload_texts(first) == ["a", "b", "c"]
+    assert payload_texts(second) == ["d"]
 
 
 @of_leasing
@@ -45,7 +45,7 @@ def test_many_are_enqueued_at_once_in_order(broker):
     taken = [broker.dequeue(4_000, wait=0) for _ in range(4)]
 
     assert len(set(ids)) == 10_000
-    assert payloads(joined(taken)) == [str(n) for n in range(10_000)]
+    assert payload_texts(joined(taken)) == [str(n) for n in range(10_000)]
     assert broker.acknowledge_many(d.ack_id for d in joined(taken)) == set()
     assert (broker.queue_size(), broker.lock_size()) == (0, 0)
 

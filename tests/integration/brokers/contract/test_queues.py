@@ -12,7 +12,7 @@ from tests.integration.brokers.contract.kinds import (
     joined,
     of_each,
     of_leasing,
-    payloads,
+    payload_texts,
     take_one,
 )
 
@@ -58,7 +58,7 @@ def test_queues_do_not_mix(broker):
     other.enqueue("b")
 
     assert broker.dequeue(wait=0) == []
-    assert payloads(other.dequeue(wait=0)) == ["b"]
+    assert payload_texts(other.dequeue(wait=0)) == ["b"]
     other.delete_queue()
     other.close()
 
@@ -69,7 +69,7 @@ def test_a_broker_travels_by_name(broker, peer):
 
     assert type(peer) is type(broker)
     assert peer.list_key == broker.list_key
-    assert payloads(peer.dequeue(wait=0)) == ["a"]
+    assert payload_texts(peer.dequeue(wait=0)) == ["a"]
 
 
 @of_each
@@ -77,7 +77,7 @@ def test_a_broker_works_again_after_it_was_closed(broker):
     broker.enqueue("a")
     broker.close()
 
-    assert payloads(broker.dequeue(wait=0)) == ["a"]
+    assert payload_texts(broker.dequeue(wait=0)) == ["a"]
 
 
 @of_each
@@ -97,7 +97,7 @@ def test_consumers_at_once_never_get_the_same_delivery(broker, in_thread):
         consumer = pickle.loads(pickle.dumps(broker))
         taken = []
         while deliveries := consumer.dequeue(7, wait=0.2):
-            taken += payloads(deliveries)
+            taken += payload_texts(deliveries)
             assert consumer.acknowledge_many([d.ack_id for d in deliveries]) == set()
         consumer.close()
         return taken

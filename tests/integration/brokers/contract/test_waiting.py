@@ -10,7 +10,7 @@ from tests.integration.brokers.contract.kinds import (
     SHORT,
     of_each,
     of_leasing,
-    payloads,
+    payload_texts,
     str_of,
     take_one,
 )
@@ -36,7 +36,7 @@ def test_a_delay_wakes_who_waits_in_time(broker, peer, in_thread):
 
     peer.enqueue("later", delay=SHORT)
 
-    assert payloads(taken()) == ["later"]
+    assert payload_texts(taken()) == ["later"]
     assert SHORT < time.monotonic() - start < 15
 
 
@@ -47,7 +47,7 @@ def test_sizes_do_not_count_what_only_wakes(broker):
     broker.enqueue("later still", delay=20)
 
     assert (broker.queue_size(), broker.lock_size()) == (1, 2)
-    assert payloads(broker.dequeue(9, wait=0)) == ["now"]
+    assert payload_texts(broker.dequeue(9, wait=0)) == ["now"]
 
 
 @of_each
@@ -59,7 +59,7 @@ def test_a_wait_ends_when_a_payload_comes(broker, peer, in_thread):
     peer.enqueue("a")
 
     deliveries, end = taken()
-    assert payloads(deliveries) == ["a"]
+    assert payload_texts(deliveries) == ["a"]
     assert end - start < 15
 
 
@@ -89,7 +89,7 @@ def test_an_interrupted_wait_takes_nothing_along(broker, peer):
     peer.enqueue("a")
 
     os.close(reader), os.close(writer)
-    assert payloads(peer.dequeue(wait=30)) == ["a"]
+    assert payload_texts(peer.dequeue(wait=30)) == ["a"]
 
 
 @of_leasing

@@ -19,10 +19,6 @@ sqlite_only = pytest.mark.skipif(
 on_postgres = pytest.mark.parametrize("broker", ["postgres"], indirect=True)
 
 
-def payloads(deliveries):
-    return [delivery.payload for delivery in deliveries]
-
-
 def statements(broker):
     return asked(broker, "SELECT name FROM pg_prepared_statements")
 

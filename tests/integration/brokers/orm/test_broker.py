@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from django_q.brokers import get_broker
 from django_q.models import Heartbeat, OrmQ
-from tests.integration.brokers.orm.databases import on_each, payloads
+from tests.integration.brokers.deliveries import payloads
+from tests.integration.brokers.orm.databases import on_each
 
 
 @on_each

@@ -10,8 +10,9 @@ from django.db import connections, models
 from django.test.utils import CaptureQueriesContext
 
 from django_q.models import Heartbeat, OrmQ
-from tests.integration.brokers.orm.databases import on_each, on_postgres, payloads
-from tests.servers import wait_until
+from tests.integration.brokers.deliveries import payloads
+from tests.integration.brokers.orm.databases import on_each, on_postgres
+from tests.waiting import wait_until
 
 
 @on_each

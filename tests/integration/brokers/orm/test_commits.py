@@ -10,7 +10,8 @@ from django.db import DatabaseError, IntegrityError, OperationalError, connectio
 from django_q.brokers import get_broker
 from django_q.brokers.orm.prepared_statements import PreparedStatements
 from django_q.models import Heartbeat
-from tests.integration.brokers.orm.databases import SQLITE, asked, payloads, sqlite_only, statements
+from tests.integration.brokers.deliveries import payloads
+from tests.integration.brokers.orm.databases import SQLITE, asked, sqlite_only, statements
 
 on_postgres = pytest.mark.parametrize("broker", ["postgres"], indirect=True)
 

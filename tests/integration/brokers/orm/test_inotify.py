@@ -11,8 +11,8 @@ from django.db import connections
 
 from django_q.brokers.orm import ORM, queue_wait
 from django_q.brokers.orm.sqlite import SqliteTable
-from tests.integration.brokers.orm.databases import payloads
-from tests.servers import wait_until
+from tests.integration.brokers.deliveries import payloads
+from tests.waiting import wait_until
 
 
 def elsewhere(deed):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from django.db import OperationalError, connections
 
-from tests.integration.brokers.orm.databases import on_postgres, payloads
+from tests.integration.brokers.deliveries import payloads
+from tests.integration.brokers.orm.databases import on_postgres
 
 
 @on_postgres

@@ -10,11 +10,11 @@ from django.db import DataError, OperationalError, connections, transaction
 from django_q.brokers.orm import ORM
 from django_q.brokers.orm.prepared_statements import PreparationState
 from django_q.brokers.orm.table import QueueTable
+from tests.integration.brokers.deliveries import payloads
 from tests.integration.brokers.orm.databases import (
     asked,
     on_each,
     on_postgres,
-    payloads,
     statements,
 )
 

@@ -19,7 +19,8 @@ from django_q.brokers.orm.prepared_statements import PreparedStatements
 from django_q.brokers.orm.queue_wait import PostgresQueueWait
 from django_q.migrations import _notify
 from django_q.models import OrmQ
-from tests.integration.brokers.orm.databases import asked, on_postgres, payloads, statements
+from tests.integration.brokers.deliveries import payloads
+from tests.integration.brokers.orm.databases import asked, on_postgres, statements
 
 
 def own_connection(broker):

@@ -8,7 +8,8 @@ import threading
 import pytest
 from django.db import OperationalError, connections, transaction
 
-from tests.integration.brokers.orm.databases import SQLITE, payloads, sqlite_only
+from tests.integration.brokers.deliveries import payloads
+from tests.integration.brokers.orm.databases import SQLITE, sqlite_only
 
 on_sqlite = pytest.mark.parametrize("broker", [SQLITE], indirect=True)
 

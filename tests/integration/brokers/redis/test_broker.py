@@ -14,7 +14,7 @@ from django_q.conf import Conf
 from django_q.status import Stat
 from tests import servers
 from tests.heartbeats import make_stat
-from tests.integration.brokers.redis.deliveries import payloads
+from tests.integration.brokers.deliveries import payloads
 
 
 def test_names_become_keys_as_in_django_q2(conf):

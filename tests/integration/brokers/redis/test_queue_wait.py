@@ -12,8 +12,8 @@ import pytest
 from django_q.brokers import get_broker
 from django_q.brokers.redis_broker import Redis
 from django_q.conf import Conf
-from tests import servers
-from tests.integration.brokers.redis.deliveries import payloads
+from tests.integration.brokers.deliveries import payloads
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_who_may_unblock_nobody_is_woken_all_the_same(limited_broker, private_se
 
     def wake_when_it_blocks():
         with private_server.client() as root:
-            servers.wait_until(lambda: root.info("clients")["blocked_clients"])
+            wait_until(lambda: root.info("clients")["blocked_clients"])
         os.write(writer, b"x")
 
     waker = threading.Thread(target=wake_when_it_blocks)

@@ -15,8 +15,8 @@ from django_q.processes.scheduler import log_failure
 from django_q.processes.shared_state.worker_leases import WorkerLeases
 from django_q.queues import Queue
 from django_q.scheduling.due_schedules import DueSchedules
-from tests import servers
 from tests.integration.brokers.redis.keys import key_of
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.once
 
@@ -39,10 +39,10 @@ def test_a_pusher_says_once_what_is_refused_and_when_that_is_over(root, limited,
     pushing = threading.Thread(target=pusher, args=(task_queue, stop, limited))
     pushing.start()
     try:
-        servers.wait_until(lambda: stop.pauses >= 5)
+        wait_until(lambda: stop.pauses >= 5)
         waiting = root.llen(key_of("q"))
         root.execute_command("ACL", "SETUSER", "limited", "+@all")
-        servers.wait_until(lambda: task_queue.qsize() == 50)
+        wait_until(lambda: task_queue.qsize() == 50)
     finally:
         root.execute_command("ACL", "SETUSER", "limited", "+@all")
         stop.set()

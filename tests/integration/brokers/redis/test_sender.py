@@ -18,7 +18,7 @@ from django_q.brokers.redis.client import with_defaults
 from django_q.brokers.redis.sender import Sender
 from django_q.servers.connections import connect_redis
 from tests.faults.proxy import Mode, Proxy
-from tests.servers import DEADLINE
+from tests.waiting import DEADLINE
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import redis
 
 from django_q.brokers import get_broker
 from django_q.conf import Conf
-from tests import servers
-from tests.integration.brokers.redis.deliveries import payloads
+from tests.integration.brokers.deliveries import payloads
+from tests.waiting import wait_until
 
 
 def fill(push):
@@ -45,7 +45,7 @@ def test_a_server_that_is_only_slow_enqueues_once(private_server, conf):
     finally:
         private_server.process.send_signal(signal.SIGCONT)
 
-    servers.wait_until(lambda: broker.queue_size() == 1)
+    wait_until(lambda: broker.queue_size() == 1)
     assert len(broker.dequeue(9, wait=0)) == 1
     broker.close()
 

@@ -16,7 +16,7 @@ from django_q.processes.monitor import monitor
 from django_q.queues import STOP
 from django_q.signing import SignedPackage
 from django_q.tasks import async_task
-from tests.integration.brokers.sqs.deliveries import payloads
+from tests.integration.brokers.deliveries import payloads
 
 
 def result_of(delivery):

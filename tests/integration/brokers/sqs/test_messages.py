@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from django_q.brokers.sqs import broker as aws_sqs
-from tests.integration.brokers.sqs.deliveries import payloads
+from tests.integration.brokers.deliveries import payloads
 
 
 @pytest.mark.parametrize(

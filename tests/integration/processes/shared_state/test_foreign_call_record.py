@@ -13,28 +13,25 @@ from django_q.processes.shared_state.foreign_call_record import (
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-# The memory that outlives a process
-
-
 def test_the_next_process_learns_over_which_tasks_others_have_ended():
-    doorway = ForeignCallRecord()
+    record = ForeignCallRecord()
 
     for number in range(MAX_PAST_CRASHES + 5):
-        assert len(doorway.crash_causes()) == min(number, MAX_PAST_CRASHES)
-        doorway.enter(str(number), "hook\x1b", "na\nme")
-        assert doorway.as_text() == "hook\\x1b on [na\\nme]"
+        assert len(record.crash_causes()) == min(number, MAX_PAST_CRASHES)
+        record.enter(str(number), "hook\x1b", "na\nme")
+        assert record.as_text() == "hook\\x1b on [na\\nme]"
 
-    assert doorway.crash_causes()[str(MAX_PAST_CRASHES + 4)] == "hook\\x1b"
-    assert doorway.as_text() == ""
+    assert record.crash_causes()[str(MAX_PAST_CRASHES + 4)] == "hook\\x1b"
+    assert record.as_text() == ""
 
 
 def test_long_names_fit():
-    doorway = ForeignCallRecord()
+    record = ForeignCallRecord()
     for number in range(MAX_PAST_CRASHES):
-        doorway.enter(str(number) * 16, "\udc80é" * 2000, "名" * 2000)
-        doorway.crash_causes()
+        record.enter(str(number) * 16, "\udc80é" * 2000, "名" * 2000)
+        record.crash_causes()
 
-    doorway.enter("x" * 32, "y" * 5000, "z" * 5000)
+    record.enter("x" * 32, "y" * 5000, "z" * 5000)
 
-    assert doorway.crash_causes()["x" * 32].startswith("yyy")
+    assert record.crash_causes()["x" * 32].startswith("yyy")
     assert CURRENT_CODE_BYTES > 0

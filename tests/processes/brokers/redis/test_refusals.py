@@ -11,7 +11,8 @@ from django_q.brokers import get_broker
 from django_q.models import Schedule, Success
 from django_q.tasks import async_chain, async_task, schedule
 from tests import servers
-from tests.servers import RedisServer, wait_until
+from tests.servers import RedisServer
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.processes, pytest.mark.disturbances, pytest.mark.timeout(300)]
 

@@ -16,7 +16,7 @@ from django_q.tasks import async_task
 from tests.clusters import RunningCluster
 from tests.outages import run_sql, saved
 from tests.processes.guarantees.traces import enqueue_traces, runs
-from tests.servers import wait_until
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.processes, pytest.mark.disturbances, pytest.mark.timeout(180)]
 

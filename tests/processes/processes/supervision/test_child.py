@@ -7,7 +7,7 @@ import pytest
 
 from django_q.tasks import async_task
 from tests.processes.guarantees.traces import all_saved
-from tests.servers import wait_until
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 

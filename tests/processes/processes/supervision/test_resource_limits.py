@@ -6,7 +6,7 @@ import resource
 
 import pytest
 
-from tests.servers import wait_until
+from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.processes,
