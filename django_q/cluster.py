@@ -20,12 +20,12 @@ from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
 from django_q.descriptor_wait import wait_until_readable
 from django_q.humanhash import humanize
-from django_q.processes.call_timeout import call_timeout
 from django_q.processes.log_writer import LogProcess
 from django_q.processes.monitor import monitor
 from django_q.processes.pusher import pusher
 from django_q.processes.scheduler import scheduler
 from django_q.processes.sentinel import Sentinel
+from django_q.processes.server_calls.call_timeout import call_timeout
 from django_q.processes.supervision import process_start, unix_signals
 from django_q.processes.supervision.affinity import set_cpu_affinity
 from django_q.processes.supervision.green_threads import refuse_patched

@@ -1,15 +1,13 @@
-"""The floors of the house: a module imports from floors below its own, and leftwards on its own."""
+"""The floors: a module imports from floors below its own, and leftwards on its own."""
 
 import ast
 import graphlib
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.once
+from tests.source_code import MODULES, PACKAGE, ROOT, imports, module_name, own_imports
 
-PACKAGE = Path(__file__).parent.parent / "django_q"
+pytestmark = pytest.mark.once
 
 #: From the ground up. A folder's name alone stands for what it holds and the list does not name.
 FLOORS = """
@@ -32,7 +30,7 @@ completion.finished_task completion.steps completion.deliveries completion.recor
     completion.collation completion.resumption completion.follow_ups completion
 calls.producer calls.inline calls.composition calls
 scheduling.readable_schedules scheduling
-processes.call_timeout processes.logs processes.shared_state \
+processes.logs processes.shared_state processes.server_calls \
     processes.supervision.exit_timeout processes.supervision.unix_signals \
     processes.supervision.process_start processes.supervision \
     processes.log_writer processes.pusher processes.worker processes.result_receiver \
@@ -67,6 +65,27 @@ MUST_NOT_KNOW = {
     "admin": "django_q.processes django_q.signing",
 }
 
+#: Left out of the graph of folders. ``brokers/__init__`` chooses a broker, so it imports from the
+#: folders that import the contract beside it.
+OUTSIDE_THE_GRAPH_OF_FOLDERS = {"brokers.__init__"}
+
+#: The modules in which django-q2 has these names, and what they hold beside imports: utils has
+#: functions that are nowhere else.
+DOORS = {
+    "pusher": [],
+    "worker": [],
+    "scheduler": [],
+    "monitor_terminal": [],
+    "timeout": [],
+    "core_signing": [],
+    "brokers.redis_broker": [],
+    "brokers.aws_sqs": [],
+    "utils": ["Day", "add_months", "add_years", "get_func_repr", "localtime"],
+}
+
+#: What imports a door: the cluster, where django-q2 has ``localtime`` as well.
+USERS = {"utils": ["cluster"]}
+
 #: Where a function may import: a driver when it is chosen, arrow when a schedule moves on, the
 #: receivers when models are ready.
 LATE_IMPORTS = [
@@ -76,11 +95,6 @@ LATE_IMPORTS = [
     "recurrence",
     "apps",
 ]
-
-MODULES = {
-    ".".join(path.relative_to(PACKAGE).with_suffix("").parts): ast.parse(path.read_text())
-    for path in sorted(PACKAGE.rglob("*.py"))
-}
 
 
 def position(module: str) -> int:
@@ -92,38 +106,48 @@ def position(module: str) -> int:
     raise AssertionError(f"{module} stands on no floor: give it one in FLOORS")
 
 
-def imports(tree: ast.AST) -> Iterator[str]:
-    """Name what a module imports: ``a.b`` for ``import a.b``, and for ``from a import b``."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"a relative import in line {node.lineno}"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def own(name: str) -> str | None:
-    """Find the module of django_q that an imported name is, or is in; None for others."""
-    package, _, rest = name.partition(".")
-    if package != "django_q":
-        return None
-    for candidate in (f"{rest}.__init__", rest, rest.rpartition(".")[0] + ".__init__"):
-        if candidate.lstrip(".") in MODULES:
-            return candidate.lstrip(".")
-    return rest.rpartition(".")[0]
-
-
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_imports_downwards_and_leftwards(module):
-    floors = {name: position(name) for name in map(own, imports(MODULES[module])) if name}
+    floors = {name: position(name) for name in own_imports(module)}
 
     assert [name for name, place in floors.items() if place > position(module)] == []
 
 
 def test_no_module_imports_itself_in_a_circle():
-    graph = {module: set(map(own, imports(tree))) for module, tree in MODULES.items()}
+    check_no_circle({module: own_imports(module) for module in MODULES})
 
-    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError
+
+def check_no_circle(graph: dict[str, set[str]]) -> None:
+    """Fail with the names that depend on one another in a circle."""
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(f"a circle: {' <- '.join(error.args[1])}")
+
+
+def test_no_folder_depends_on_another_in_a_circle():
+    graph: dict[str, set[str]] = {}
+    for module in MODULES.keys() - DOORS.keys() - OUTSIDE_THE_GRAPH_OF_FOLDERS:
+        for name in own_imports(module) - {module}:
+            graph.setdefault(folder_of(module), set()).add(folder_of(name))
+
+    del graph[""]  # the root is no folder: the floors say what stands below what there
+    check_no_circle({folder: others - {folder, ""} for folder, others in graph.items()})
+
+
+def folder_of(module: str) -> str:
+    """Name the folder that a module is in; the root has the empty name."""
+    return module.rpartition(".")[0]
+
+
+def test_no_benchmark_imports_another_in_a_circle():
+    graph = {}
+    for path in (ROOT / "benchmarks").glob("*.py"):
+        names = imports(ast.parse(path.read_text("utf-8")))
+        ours = [name.split(".") for name in names if name.startswith("benchmarks.")]
+        graph[module_name(path, ROOT)] = {".".join(parts[:2]) for parts in ours}
+
+    check_no_circle(graph)
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -160,3 +184,26 @@ def test_the_backend_alone_knows_django_tasks():
     users = [m for m, tree in MODULES.items() for name in imports(tree) if "django.tasks" in name]
 
     assert set(users) <= {"backend"}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_door_of_the_predecessor_holds_imports_alone_and_nobody_uses_it(door):
+    docstring, *body = MODULES[door].body
+    kinds = (ast.Import, ast.ImportFrom)
+    defined = [name_of(node) for node in body if not isinstance(node, kinds)]
+
+    assert isinstance(docstring.value.value, str)
+    assert sorted(defined) == sorted([*DOORS[door], "__all__"])
+    assert [module for module in MODULES if door in own_imports(module)] == USERS.get(door, [])
+
+
+def name_of(node: ast.stmt) -> str | None:
+    """Name what a statement defines."""
+    if isinstance(node, ast.Assign):
+        return getattr(node.targets[0], "id", None)
+    return getattr(node, "name", None)
+
+
+@pytest.mark.parametrize("module", ["conf", "signals"])
+def test_the_settings_and_the_signals_find_no_module_by_its_name(module):
+    assert "import_module" not in (PACKAGE / f"{module}.py").read_text("utf-8")

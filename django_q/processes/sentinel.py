@@ -21,13 +21,13 @@ from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
 from django_q.humanhash import humanize
 from django_q.processes.log_writer import LogProcess
-from django_q.processes.shared_state.heartbeat import HeartbeatWriter
+from django_q.processes.server_calls.heartbeat import HeartbeatWriter
+from django_q.processes.server_calls.worker_leases import WorkerLeases
 from django_q.processes.shared_state.liveness import LivenessTimestamp, stall_limit
 from django_q.processes.shared_state.orphan_queue import OrphanQueue
 from django_q.processes.shared_state.process_table import ProcessTable
 from django_q.processes.shared_state.result_queue import ResultQueue
 from django_q.processes.shared_state.slot import Slots, WorkerState
-from django_q.processes.shared_state.worker_leases import WorkerLeases
 from django_q.processes.supervision import process_start
 from django_q.processes.supervision.affinity import bind_to_processors
 from django_q.processes.supervision.child import Child

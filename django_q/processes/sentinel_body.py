@@ -8,9 +8,9 @@ from uuid import UUID
 
 from django_q.brokers.base import Broker
 from django_q.conf import logger
-from django_q.processes.call_timeout import CALL_TIMEOUT_SECONDS
 from django_q.processes.logs.log_queue import LogSender
 from django_q.processes.sentinel import Sentinel
+from django_q.processes.server_calls.call_timeout import CALL_TIMEOUT_SECONDS
 from django_q.processes.shared_state.process_table import ProcessTable
 from django_q.processes.supervision import process_start
 from django_q.processes.supervision.resource_limits import is_open_files_error, open_files_message

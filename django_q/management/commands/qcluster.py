@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django_q.cluster import Cluster
 from django_q.conf import Conf
 from django_q.exceptions import BrokerUnavailable
-from django_q.processes.call_timeout import call_timeout
+from django_q.processes.server_calls.call_timeout import call_timeout
 from django_q.processes.supervision.process_start import log_to_terminal
 from django_q.processes.supervision.resource_limits import (
     is_open_files_error,

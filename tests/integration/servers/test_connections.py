@@ -12,7 +12,7 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.db import OperationalError, connection, connections
 
 from django_q.exceptions import BrokerUnavailable
-from django_q.processes import call_timeout
+from django_q.processes.server_calls import call_timeout
 from django_q.processes.supervision import process_start
 from django_q.servers.connections import (
     CONNECT_SECONDS,

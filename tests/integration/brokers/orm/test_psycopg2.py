@@ -34,7 +34,7 @@ from django.db import connection
 from django_q.brokers import get_broker
 from django_q.brokers.orm import queue_wait
 from django_q.exceptions import BrokerUnavailable
-from django_q.processes import call_timeout
+from django_q.processes.server_calls import call_timeout
 
 assert connection.Database.__name__ == "psycopg2"
 # Who polls is late.

@@ -12,7 +12,7 @@ from redis import exceptions as errors
 from django_q.processes.logs.repeated_errors import ThrottledLog
 from django_q.processes.pusher import pusher
 from django_q.processes.scheduler import log_failure
-from django_q.processes.shared_state.worker_leases import WorkerLeases
+from django_q.processes.server_calls.worker_leases import WorkerLeases
 from django_q.queues import Queue
 from django_q.scheduling.due_schedules import DueSchedules
 from tests.integration.brokers.redis.keys import key_of

@@ -14,8 +14,8 @@ from typing import Any
 from django_q.brokers.base import Broker
 from django_q.conf import Conf
 from django_q.exceptions import contain_error
-from django_q.processes.call_timeout import call_timeout
 from django_q.processes.logs.step_failures import StepFailureLog
+from django_q.processes.server_calls.call_timeout import call_timeout
 from django_q.processes.shared_state.slot import Slot, Slots
 
 #: Share of a lease that must be left when a task starts.
