@@ -1,0 +1,138 @@
+"""Sizes of modules, functions and folders, and where the tests of a module are."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.source_code import MODULES, PACKAGE, ROOT, line_count, path_of
+
+pytestmark = pytest.mark.once
+
+MAX_MODULE_LINES = 350
+MAX_FUNCTION_LINES = 45  # without the docstring
+MAX_FILES_PER_FOLDER = 10
+MIN_TESTED_LINES = 60  # of a module that has a file of tests of its own
+
+FOLDERS = [
+    path
+    for path in (PACKAGE, *sorted(PACKAGE.rglob("*")))
+    if path.is_dir() and path.name not in ("migrations", "__pycache__")
+]
+SOURCES = [
+    path
+    for folder in ("django_q", "tests", "benchmarks", "example")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+]
+
+#: What may stand at the root of the package: public paths, and the ground below all.
+ROOT_MODULES = {
+    "apps": "Django looks for it here",
+    "backend": "a public path: TASKS names it",
+    "cluster": "a public path",
+    "conf": "a public path",
+    "core_signing": "a public path of django-q2",
+    "descriptor_wait": "the ground: waits for descriptors; queues and processes alike",
+    "exceptions": "a public path",
+    "humanhash": "a public path",
+    "monitor": "a public path",
+    "monitor_terminal": "a public path of django-q2",
+    "pusher": "a public path of django-q2",
+    "queues": "a public path",
+    "recurrence": "the ground: due times, without Django",
+    "scheduler": "a public path of django-q2",
+    "shared_counter": "the ground: a number that processes share",
+    "signals": "a public path",
+    "signing": "a public path",
+    "status": "a public path",
+    "tasks": "a public path",
+    "timeout": "a public path of django-q2",
+    "utils": "a public path of django-q2",
+    "worker": "a public path of django-q2",
+}
+
+#: Longer modules without a file of tests of their own, and the files, below tests, that test them.
+TESTED_BY = {
+    "brokers.__init__": "integration/brokers/test_get_broker.py",
+    "brokers.base": "integration/brokers/contract",
+    "brokers.redis.scheduler_wakeup": "integration/scheduling/test_wakeup.py",
+    "calls.composition": "integration/calls/test_batch.py test_chains.py test_iterables.py",
+    "checks.__init__": "integration/checks/test_deployment.py",
+    "completion.dead_letters": "processes/guarantees/test_every_end_is_recorded.py",
+    "completion.steps": "integration/completion/test_completion.py",
+    "exceptions": "unit/text/test_representation.py",
+    "legacy.lexer": "unit/legacy/test_translation.py",
+    "legacy.name_uses": "unit/legacy/test_translation.py",
+    "legacy.source": "unit/legacy/test_translation.py test_main.py",
+    "management.commands.qcluster": "processes/test_cluster.py",
+    "processes.logs.log_queue": "processes/processes/test_log_writer.py",
+    "processes.server_calls.heartbeat": "unit/test_status.py",
+    "processes.shared_state.process_table": "processes/processes/test_sentinel.py",
+    "servers.database_errors": "integration/brokers/orm/test_commits.py",
+    "tests.tasks": "integration/test_predecessor_names.py",
+}
+
+
+def modules_in(folder: Path) -> list[str]:
+    """Name the modules of a folder, without its ``__init__``."""
+    return [path.stem for path in sorted(folder.glob("*.py")) if path.stem != "__init__"]
+
+
+@pytest.mark.parametrize("folder", FOLDERS[1:], ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_folder_has_at_most_ten_modules_and_ten_scripts(folder):
+    assert len(modules_in(folder)) <= MAX_FILES_PER_FOLDER
+    assert len(list(folder.glob("*.lua"))) <= MAX_FILES_PER_FOLDER
+
+
+def test_the_root_of_the_package_holds_public_paths_and_the_ground():
+    assert set(modules_in(PACKAGE)) - set(ROOT_MODULES) == set()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_has_at_most_350_lines_and_its_functions_45(path):
+    long = [
+        f"{node.name}: {function_lines(node)}"
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and function_lines(node) > MAX_FUNCTION_LINES
+    ]
+
+    assert line_count(path) <= MAX_MODULE_LINES
+    assert long == []
+
+
+def function_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Count the lines of a function, from ``def`` to its end, without the docstring."""
+    lines = node.end_lineno - node.lineno + 1
+    if ast.get_docstring(node) is None:
+        return lines
+    return lines - (node.body[0].end_lineno - node.body[0].lineno + 1)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        name
+        for name in MODULES
+        if not name.startswith("migrations") and line_count(path_of(name)) > MIN_TESTED_LINES
+    ],
+)
+def test_a_longer_module_has_a_file_of_tests_in_the_folder_of_the_same_name(module):
+    *folders, name = module.split(".")
+    file = Path(*folders, f"test_{name.strip('_')}.py")
+    kinds = (ROOT / "tests" / kind for kind in ("unit", "integration", "processes"))
+    beside = any((kind / file).exists() for kind in kinds)
+
+    assert beside or module in TESTED_BY, f"expected tests/.../{file}, or a line in TESTED_BY"
+
+
+@pytest.mark.parametrize("module", TESTED_BY)
+def test_a_module_that_is_said_to_be_tested_elsewhere_is_there_and_so_is_the_file(module):
+    first, *others = TESTED_BY[module].split()
+    file = ROOT / "tests" / first
+
+    assert module in MODULES
+    assert file.exists()
+    assert [other for other in others if not (file.parent / other).exists()] == []
