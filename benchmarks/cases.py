@@ -22,8 +22,8 @@ class Case(NamedTuple):
     @property
     def label(self) -> str:
         """Name it in the tables."""
-        point = f", {self.size:,} {self.size_kind}" if self.size_kind else ""
-        return self.configuration.name + point
+        size = f", {self.size:,} {self.size_kind}" if self.size_kind else ""
+        return self.configuration.name + size
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Measure:
     sample: Callable[[BenchmarkContext, Side, Case], dict[str, float]]
     #: The configurations that are measured where none is asked for.
     default: tuple[str, ...]
-    #: (kind, which option of the command line holds the points), where a size varies.
+    #: (kind, which option of the command line holds the sizes), where one varies.
     size_kinds: tuple[tuple[str, str], ...] = ()
     #: What the chart shows.
     charted_column: str | None = None
@@ -49,18 +49,18 @@ class Measure:
         return list(filter(self.is_possible, self.combinations(chosen, options)))
 
     def combinations(self, chosen: list[Configuration], options: Any) -> Iterable[Case]:
-        """Combine configurations with the points."""
+        """Combine configurations with the sizes."""
         if not self.size_kinds:
             return [Case(configuration) for configuration in chosen]
         return [
-            Case(configuration, point, kind)
+            Case(configuration, size, kind)
             for kind, option in self.size_kinds
             for configuration in chosen
-            for point in getattr(options, option)
+            for size in getattr(options, option)
         ]
 
     def baseline(self, case: Case, cases: list[Case]) -> Case:
-        """Choose the case that a case is set beside: the first of the table, or of its points."""
+        """Choose the case that a case is compared with: the first of the table, or of its sizes."""
         alike = [
             c
             for c in cases

@@ -68,7 +68,7 @@ class Row(NamedTuple):
     is_ratio: bool
     medians: dict[str, float]
     spreads: dict[str, float]  #: half the range, as a share of the median
-    baseline_ratios: dict[str, float]  #: ratio to the case it is set beside
+    baseline_ratios: dict[str, float]  #: ratio to the case it is compared with
 
 
 def rows_of(outcome: Outcome, measure: Measure) -> Iterator[Row]:
@@ -96,17 +96,17 @@ def side_ratios(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, float
 
 
 def make_row(case: str, side: str, samples: Samples, bases: Samples | None) -> Row:
-    """Summarise samples; ``bases`` are those they are set beside, None for ratios."""
+    """Summarise samples; ``bases`` are those they are compared with, None for ratios."""
     columns = dict.fromkeys(c for sample in samples for c in sample if c != "error")
     found = {column: values(samples, column) for column in columns}
     medians = {column: median(numbers) for column, numbers in found.items()}
-    beside = {
+    ratios = {
         column: middle / median(values(bases, column))
         for column, middle in medians.items()
         if bases and any(values(bases, column))
     }
     spreads = {column: spread(numbers) for column, numbers in found.items()}
-    return Row(case, side, bases is None, medians, spreads, beside)
+    return Row(case, side, bases is None, medians, spreads, ratios)
 
 
 def values(samples: Samples, column: str) -> list[float]:
@@ -126,7 +126,7 @@ def number(value: float) -> str:
 
 
 def cell(row: Row, column: str, repetitions: int) -> str:
-    """Write a number with its spread, and its ratio to what it is set beside."""
+    """Write a number with its spread, and its ratio to what it is compared with."""
     if column not in row.medians:
         return ""
     text = number(row.medians[column])

@@ -91,10 +91,10 @@ class Deployment:
     def fail_over(self, *how: str) -> None:
         """Let the sentinel make the replica the master, and wait until it is."""
         old = self.master
-        self.insist("failover", *how)
+        self.repeat_until_accepted("failover", *how)
         self.await_other_than(old)
 
-    def insist(self, *command: str) -> None:
+    def repeat_until_accepted(self, *command: str) -> None:
         """Send the sentinel a command until it takes it: it may not know enough at first."""
 
         def is_taken() -> bool:

@@ -89,7 +89,7 @@ def speak_german(task: Any = None) -> None:
     timezone.activate("Asia/Tokyo")
 
 
-def surroundings() -> tuple[str | None, str]:
+def language_and_time_zone() -> tuple[str | None, str]:
     """Return the language and the time zone that are active."""
     return translation.get_language(), timezone.get_current_timezone_name()
 

@@ -362,11 +362,11 @@ def test_the_redis_user_of_a_cluster_can_do_its_work(acl_server, conf):
     assert (cluster.dead_size(), cluster.lock_size()) == (1, 0)
     assert cluster.info() != "Redis"
     cluster.connection.client_unblock(0)
-    waker = cluster.scheduler_wakeup()
-    waker.listen()
+    wakeup_source = cluster.scheduler_wakeup()
+    wakeup_source.listen()
     cluster.notify_schedulers()
-    assert wait_until_readable(waker.sources(), 5)
-    waker.close()
+    assert wait_until_readable(wakeup_source.sources(), 5)
+    wakeup_source.close()
 
     client = cluster.connection
     refused = [client.flushall, client.scan, client.dbsize, client.randomkey, client.client_list]

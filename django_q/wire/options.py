@@ -89,7 +89,7 @@ QUEUE_NAME_TYPE = OptionType(
     f"the name of a queue, of {MAX_QUEUE_NAME_LENGTH} printable characters at most", queue_name
 )
 
-OPTION_TYPES: dict[str, OptionType] = {
+PACKAGE_OPTION_TYPES: dict[str, OptionType] = {
     "hook": OptionType(CALLABLE_TEXT, hook),
     "group": LABEL_TYPE,
     "task_name": LABEL_TYPE,
@@ -123,7 +123,7 @@ def normalize_option(name: str, value: Any, kind: OptionType | None = None, what
     """Convert the value of an option; None stays None. Raises ``PackageError``."""
     if value is None:
         return None
-    kind = kind or OPTION_TYPES[name]
+    kind = kind or PACKAGE_OPTION_TYPES[name]
     try:
         return kind.normalize(value)
     except PackageError:

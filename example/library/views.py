@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 from django_q.models import Task
 from django_q.status import Stat
 from django_q.tasks import queue_size
-from library.errands import count_all_words
+from library.enqueue import count_all_words
 from library.models import Report
 
 

@@ -81,6 +81,6 @@ def judge() -> Callable[[Run, str, str, int], None]:
         verdict = run.settle()
         note_figures(name, kind, seed, verdict)
         again = f"{SEEDS}={seed}-{seed} pytest tests/faults -k '{name} and {kind}'"
-        assert not verdict.complaints(), f"{verdict.complaints()}\nagain: {again}\n{run.told()}"
+        assert not verdict.violations(), f"{verdict.violations()}\nagain: {again}\n{run.told()}"
 
     return settle

@@ -34,7 +34,7 @@ TASKS, SPREAD = 200, 1.2
 #: Seconds of a lease: what a crash had in hand comes back after that.
 RETRY = 2
 #: Seconds after which a task that is not saved counts as not saved.
-PATIENCE = 120
+SAVE_TIMEOUT = 120
 BALLAST = 1024 * 1024
 #: What a cluster logs of each task that went well.
 DONE = " INFO Processed "
@@ -235,8 +235,8 @@ class Run:
         )
 
     def await_saved(self, progress: Progress) -> list[int]:
-        """Wait until all tasks are saved, for ``PATIENCE`` seconds; those that are not."""
-        until = time.monotonic() + PATIENCE
+        """Wait until all tasks are saved, for ``SAVE_TIMEOUT`` seconds; those that are not."""
+        until = time.monotonic() + SAVE_TIMEOUT
         while True:
             missing = sorted(self.not_saved())
             progress.note(len(missing))

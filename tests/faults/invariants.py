@@ -100,7 +100,7 @@ class Verdict:
     seconds: float = 0.0  # from when all was whole again until the last task was saved
     stall: float = 0.0  # the longest of these in which no task was saved
 
-    def complaints(self) -> list[str]:
+    def violations(self) -> list[str]:
         """Say what does not hold."""
         found = {
             f"lost: {self.lost}": self.lost,

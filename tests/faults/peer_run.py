@@ -29,7 +29,7 @@ from tests.workspace import end_with_test_run, workspace
 #: attempts without limit, and failures are tried again. The rest is as it comes.
 OPTIONS = {"workers": 2, "timeout": 3, "retry": 4, "max_attempts": 0, "ack_failures": False}
 #: Seconds without progress after which what is not saved is stuck, or lost.
-PATIENCE = OPTIONS["retry"] + 20
+SAVE_TIMEOUT = OPTIONS["retry"] + 20
 #: Seconds for a stop in good order, as containers have. Then the supervisor kills what is left.
 STOP_TIME = 10
 
@@ -215,13 +215,13 @@ class PeerRun(PlainRun):
 
     def wait_for_end(self) -> list[int]:
         """Wait until all is saved, or nothing more is; the tasks that are not."""
-        missing, deadline = self.not_saved(), time.monotonic() + PATIENCE
+        missing, deadline = self.not_saved(), time.monotonic() + SAVE_TIMEOUT
         while missing and time.monotonic() < deadline:
             time.sleep(0.05)
             self.supervise()
             now = self.not_saved()
             if len(now) < len(missing):
-                deadline = time.monotonic() + PATIENCE
+                deadline = time.monotonic() + SAVE_TIMEOUT
             missing = now
         return missing
 

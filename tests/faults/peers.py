@@ -39,13 +39,13 @@ HEADING = """\
 Each cell is **lost** / run again / stuck of all tasks that were accepted.
 
 Lost:
-   No result was saved, and the task is in no broker, {patience} seconds after the last result
-   ({patience_of_ours} seconds after the fault for django_q). Of those {lost} tasks {ended} had run
+   No result was saved, and the task is in no broker, {timeout} seconds after the last result
+   ({timeout_of_ours} seconds after the fault for django_q). Of those {lost} tasks {ended} had run
    to their end; the others had not begun, or not ended.
 Run again:
    Runs beyond the first.
 Stuck:
-   In the broker, while no result came for {patience} seconds. Then the cluster was stopped
+   In the broker, while no result came for {timeout} seconds. Then the cluster was stopped
    (``SIGTERM``, {stop} seconds later ``SIGKILL``) and started again. What it saved after that is
    not lost.
 
@@ -171,7 +171,7 @@ def list_table(lines: Iterable[list[str]]) -> str:
 def heading(found: list[dict], path: str) -> str:
     """Say of what the table is, and how it was made."""
     from tests.faults import driver
-    from tests.faults.peer_run import OPTIONS, PATIENCE, STOP_TIME
+    from tests.faults.peer_run import OPTIONS, SAVE_TIMEOUT, STOP_TIME
 
     numbers = {package: {run["seed"] for run in of(found, package)} for package in (PEER, OURS)}
     texts = [
@@ -181,8 +181,8 @@ def heading(found: list[dict], path: str) -> str:
     ]
     return HEADING.format(
         path=path,
-        patience=PATIENCE,
-        patience_of_ours=driver.PATIENCE,
+        timeout=SAVE_TIMEOUT,
+        timeout_of_ours=driver.SAVE_TIMEOUT,
         lost=sum(len(run["lost"]) for run in found),
         ended=sum(len(run.get("lost_results", ())) for run in found),
         stop=STOP_TIME,

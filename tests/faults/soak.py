@@ -100,7 +100,7 @@ def soak(seconds: float, kind: str, directory: Path) -> list[str]:
             f"{verdict.tasks} tasks, {len(verdict.lost)} lost, {verdict.repeated} repeated, "
             f"{verdict.crashes} kills, {len(run.saved())} rows"
         )
-        return [*grown(samples), *verdict.complaints()]
+        return [*grown(samples), *verdict.violations()]
     finally:
         run.close()
 

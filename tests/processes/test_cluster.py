@@ -234,9 +234,9 @@ def test_a_flag_goes_up_when_its_writer_is_gone():
 
 def test_a_task_finds_the_language_and_the_time_zone_of_the_settings(broker, running_cluster):
     running_cluster(workers=1).wait_ready()
-    first = async_task("tests.tasks.surroundings")
+    first = async_task("tests.tasks.language_and_time_zone")
     async_batch([("tests.tasks.speak_german",), ("tests.tasks.speak_german",)])
-    last = async_task("tests.tasks.surroundings")
+    last = async_task("tests.tasks.language_and_time_zone")
 
     assert result(last, wait=60_000) == result(first) == ("en-us", "Europe/Amsterdam")
 

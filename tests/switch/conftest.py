@@ -92,7 +92,7 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
     try:
         old, new = shop.console(python), shop.console()
         for console in (old, new):
-            console.ask("shop.desk.migrate")
+            console.ask("shop.calls.migrate")
         yield Pair(shop, python, SCHEDULERS[package], old, new)
     finally:
         shop.close()
@@ -109,7 +109,7 @@ def switched(request: pytest.FixtureRequest) -> Iterator[history.History]:
         past = history.History(shop, shop.console(python), scheduler, queue == "orm")
         history.live(past, python)
         past.new = shop.console()
-        past.new.ask("shop.desk.migrate")
+        past.new.ask("shop.calls.migrate")
         past.cluster = shop.cluster()
         yield past
     finally:

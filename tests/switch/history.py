@@ -42,7 +42,7 @@ class History:
         options = {"name": name, "schedule_type": kind, **needed, **options}
         row = self.old.ask("schedule", "shop.tasks.echo", name, x=[1, 2], **options)
         # Afterwards, as a cron schedule finds a time of its own.
-        self.old.ask("shop.desk.change", "Schedule", row["id"], next_run=next_run)
+        self.old.ask("shop.calls.change", "Schedule", row["id"], next_run=next_run)
 
     @property
     def types(self) -> list[str]:
@@ -54,7 +54,7 @@ class History:
 def live(history: History, python: Path) -> None:
     """Go through it: work that is done, then work that is left."""
     old, shop = history.old, history.shop
-    old.ask("shop.desk.migrate")
+    old.ask("shop.calls.migrate")
     hidden = begin_iterable(history)
     history.plan("morning", "D", now() - timedelta(minutes=1))
     # By hand, as a cluster of theirs looks at schedules every half minute.
@@ -65,9 +65,9 @@ def live(history: History, python: Path) -> None:
     cluster.stop()
     if history.is_orm:
         history.send("in another queue", "echo", "what is in the other queue")
-        old.ask("shop.desk.move_last", "another")
+        old.ask("shop.calls.move_last", "another")
         take_one(history)
-    old.ask("shop.desk.bring_back", hidden)
+    old.ask("shop.calls.bring_back", hidden)
     send_what_is_left(history)
     plan_what_comes(history)
     history.schedules = {row["name"]: row for row in old.rows("Schedule")}
@@ -82,7 +82,7 @@ def begin_iterable(history: History) -> list:
     """Enqueue an iterable, and hide the second half of it."""
     items = [(1, 1), (2, 2), (3, 3), (4, 4)]
     history.ids["half iterable"] = history.old.ask("async_iter", "shop.tasks.add", items)
-    return history.old.ask("shop.desk.hide", 2)
+    return history.old.ask("shop.calls.hide", 2)
 
 
 def send_what_is_done(history: History) -> None:
@@ -121,7 +121,7 @@ def take_one(history: History) -> None:
     """Enqueue a task that a process then takes and never finishes."""
     history.send("taken", "sell", 1)
     # What was put in a moment ago may not be due for it yet, as the clock of a machine ticks.
-    wait_until(lambda: history.old.ask("shop.desk.take"))
+    wait_until(lambda: history.old.ask("shop.calls.take"))
 
 
 def send_what_is_left(history: History) -> None:
@@ -131,7 +131,7 @@ def send_what_is_left(history: History) -> None:
     history.send("waiting to fail", "sell_nothing", 2)
     history.send("waiting for the cache", "add", 5, 6, cached=600)
     history.send("waiting, not to be saved", "sell", 3, save=False)
-    history.send("waiting too long", "linger", 9, timeout=1)
+    history.send("waiting too long", "sleep_for", 9, timeout=1)
     history.ids["waiting chain"] = history.old.ask("async_chain", links(3))
     items = [(1, 1), (2, 2), (3, 3)]
     history.ids["waiting iterable"] = history.old.ask("async_iter", "shop.tasks.add", items)

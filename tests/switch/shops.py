@@ -151,7 +151,7 @@ class Console:
 
     def rows(self, model: str, /, **filters: Any) -> list[dict]:
         """List rows of a model."""
-        return self.ask("shop.desk.rows", model, **filters)
+        return self.ask("shop.calls.rows", model, **filters)
 
     def end(self) -> None:
         """Close it."""

@@ -37,7 +37,7 @@ def send(console: Any) -> dict[str, str]:
         "plain": ask("async_task", "shop.tasks.add", 1, 2),
         "by keyword": ask("async_task", "shop.tasks.add", first=3, second=10),
         "values": ask("async_task", "shop.tasks.echo", *VALUES, z=VALUES),
-        "function": ask("shop.desk.send_function", "add", 4, 5, hook="ring"),
+        "function": ask("shop.calls.send_function", "add", 4, 5, hook="ring"),
         "grouped": ask("async_task", "shop.tasks.add", 6, 7, group="sums", ack_failure=True),
         "refused": ask("async_task", "shop.tasks.refuse", group="sums", ack_failure=True),
         "rung": ask("async_task", "shop.tasks.add", 8, hook="shop.tasks.ring", task_name="bell"),
@@ -99,7 +99,7 @@ def test_a_predecessor_feeds_our_cluster(pair):
     wait_until(lambda: "bell True" in pair.shop.lines("rung"))
     wait_until(lambda: pair.shop.lines("sold"))
     assert Counter(pair.shop.lines("sold")) == {"23": 1}
-    wait_until(lambda: pair.new.ask("shop.desk.sizes") == (0, 0))
+    wait_until(lambda: pair.new.ask("shop.calls.sizes") == (0, 0))
 
 
 @pytest.mark.parametrize("pair", TO_THEIRS, indirect=True, ids=" ".join)
@@ -135,7 +135,7 @@ def test_both_clusters_work_on_one_queue(pair):
     assert sold == dict.fromkeys([*range(60), *range(100, 160)], 1)
     assert {row["id"] for row in pair.old.rows("Success")} == set(ids)
     assert all("Processed" in cluster.log() for cluster in (ours, theirs))
-    wait_until(lambda: pair.new.ask("shop.desk.sizes") == (0, 0))
+    wait_until(lambda: pair.new.ask("shop.calls.sizes") == (0, 0))
 
 
 @pytest.mark.parametrize("pair", TO_THEIRS[:2], indirect=True, ids=" ".join)
@@ -174,7 +174,7 @@ def test_a_schedule_is_run_by_either(pair):
     assert (row["next_run"] - due, row["time_zone"]) == (timedelta(minutes=10), "Asia/Tokyo")
 
     pair.old.ask("schedule", "shop.tasks.add", 2, name="theirs", **options)
-    pair.old.ask("shop.desk.change", "Schedule", row["id"], next_run=due)
+    pair.old.ask("shop.calls.change", "Schedule", row["id"], next_run=due)
     pair.shop.cluster()
 
     assert pair.old.ask("result_group", "theirs", count=1, wait=60_000) == [2]
@@ -193,7 +193,7 @@ def test_the_time_limit_of_a_task_holds_on_either(pair, is_ours):
     sender = pair.old if is_ours else pair.new
     pair.shop.cluster(sys.executable if is_ours else pair.python, scheduler=False)
 
-    task_id = sender.ask("async_task", "shop.tasks.linger", 9, timeout=1, ack_failure=True)
+    task_id = sender.ask("async_task", "shop.tasks.sleep_for", 9, timeout=1, ack_failure=True)
 
     for console in (pair.old, pair.new):
         assert console.ask("fetch", task_id, wait=60_000)["success"] is False
@@ -204,7 +204,7 @@ def test_theirs_see_our_cluster(pair):
     pair.shop.cluster(scheduler=False)
 
     def idle(console: Any) -> list[dict]:
-        return [stat for stat in console.ask("shop.desk.stats") if stat["status"] == "Idle"]
+        return [stat for stat in console.ask("shop.calls.stats") if stat["status"] == "Idle"]
 
     wait_until(lambda: idle(pair.new) and idle(pair.old), interval=0.1)
     [ours], [theirs] = idle(pair.new), idle(pair.old)
@@ -226,4 +226,4 @@ def test_a_named_cluster_takes_what_is_sent_to_it(pair, is_ours):
         task = console.ask("fetch", express, wait=60_000)
         assert (task["result"], task["cluster"]) == (7, "express")
     assert pair.new.ask("fetch", plain) is None
-    assert pair.new.ask("shop.desk.sizes") == (1, 0)
+    assert pair.new.ask("shop.calls.sizes") == (1, 0)

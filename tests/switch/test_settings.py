@@ -84,7 +84,7 @@ def both(django_q2: Path, request: pytest.FixtureRequest) -> Any:
         shop.options = options
         theirs, ours = shop.console(django_q2, cluster), shop.console(name=cluster)
         check(ours)
-        return theirs.ask("shop.desk.options"), ours.ask("shop.desk.options")
+        return theirs.ask("shop.calls.options"), ours.ask("shop.calls.options")
 
     return read
 
@@ -133,14 +133,14 @@ def test_a_cluster_runs_with_every_option_set(broker):
     shop.options = {**TUNED, **chosen, "name": shop.directory.name}
     try:
         console = shop.console()
-        console.ask("shop.desk.migrate")
+        console.ask("shop.calls.migrate")
         shop.cluster()
 
         task_id = console.ask("async_task", "shop.tasks.add", 1, 2, group="sums")
 
         assert console.ask("result", task_id, wait=60_000) == 3
         assert console.ask("result_group", "sums", count=1, wait=60_000) == [3]
-        assert "The shop&#x27;s queue" in console.ask("shop.desk.page", "schedule_changelist")
+        assert "The shop&#x27;s queue" in console.ask("shop.calls.page", "schedule_changelist")
     finally:
         shop.close()
 

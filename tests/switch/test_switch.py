@@ -188,8 +188,8 @@ def test_schedules_know_their_last_run(switched):
     [row] = switched.new.rows("Schedule", name="morning")
 
     assert row["task"] == switched.schedules["morning"]["task"] is not None
-    assert switched.new.ask("shop.desk.ask_row", "Schedule", row["id"], "success") is True
-    assert row["task"] in switched.new.ask("shop.desk.ask_row", "Schedule", row["id"], "last_run")
+    assert switched.new.ask("shop.calls.ask_row", "Schedule", row["id"], "success") is True
+    assert row["task"] in switched.new.ask("shop.calls.ask_row", "Schedule", row["id"], "last_run")
 
 
 @pytest.mark.parametrize("name", ["success", "failure", "schedule"])
@@ -197,12 +197,12 @@ def test_the_admin_shows_every_row(switched, name):
     ask = switched.new.ask
     wait_until_served(switched)
     rows = switched.new.rows(name)
-    found = ask("shop.desk.page", f"{name}_changelist")
+    found = ask("shop.calls.page", f"{name}_changelist")
 
     assert rows
     for row in rows:
         assert f"/{name}/{row['id']}/change/" in found
-        assert row["func"] in ask("shop.desk.page", f"{name}_change", row["id"])
+        assert row["func"] in ask("shop.calls.page", f"{name}_change", row["id"])
 
 
 def test_the_admin_shows_what_is_queued(switched):
@@ -211,24 +211,24 @@ def test_the_admin_shows_what_is_queued(switched):
 
     [row] = switched.new.rows("OrmQ", key="another")
     for name in (("ormq_changelist",), ("ormq_change", row["id"])):
-        assert switched.ids["in another queue"] in switched.new.ask("shop.desk.page", *name)
+        assert switched.ids["in another queue"] in switched.new.ask("shop.calls.page", *name)
 
 
 def test_what_had_failed_is_resubmitted_in_the_admin(switched):
     # With the ORM broker the predecessors leave it in the queue: it comes once more.
-    wait_until(lambda: switched.new.ask("shop.desk.sizes") == (0, 0), interval=0.1)
+    wait_until(lambda: switched.new.ask("shop.calls.sizes") == (0, 0), interval=0.1)
     with open(switched.shop.directory / "repaired", "a") as file:
         file.write("scales\n")
 
     [row] = switched.new.rows("Failure", func="shop.tasks.until_repaired")
-    assert switched.new.ask("shop.desk.act", "failure", "resubmit_task", [row["id"]]) == 302
+    assert switched.new.ask("shop.calls.act", "failure", "resubmit_task", [row["id"]]) == 302
 
     wait_until(lambda: switched.new.rows("Success", func="shop.tasks.until_repaired"))
     assert not switched.new.rows("Failure", func="shop.tasks.until_repaired")
 
 
 def test_nothing_is_left_in_the_queue(switched):
-    wait_until(lambda: switched.new.ask("shop.desk.sizes") == (0, 0), interval=0.1)
+    wait_until(lambda: switched.new.ask("shop.calls.sizes") == (0, 0), interval=0.1)
 
 
 def test_the_checks_find_no_error(switched):

@@ -23,11 +23,11 @@ from tests.tasks import (
     Calculator,
     hook,
     hooked,
+    language_and_time_zone,
     multiply,
     raise_error,
     raise_system_exit,
     speak_german,
-    surroundings,
 )
 
 pytestmark = pytest.mark.django_db
@@ -101,7 +101,7 @@ def test_the_caller_keeps_its_language_and_its_time_zone():
     with translation.override("fr"), timezone.override("America/Lima"):
         async_task(speak_german, sync=True)
 
-        assert surroundings() == ("fr", "America/Lima")
+        assert language_and_time_zone() == ("fr", "America/Lima")
 
 
 def test_hooks_and_signals_are_the_same():

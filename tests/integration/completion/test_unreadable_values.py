@@ -36,7 +36,7 @@ def path(tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def heard() -> Iterator[list[Any]]:
+def announced() -> Iterator[list[Any]]:
     """List the results that ``post_execute`` tells of."""
     results: list[Any] = []
 
@@ -49,7 +49,7 @@ def heard() -> Iterator[list[Any]]:
 
 
 @on_both
-def test_hooks_and_receivers_are_told_what_became_of_it(broker, run_once, path, heard):
+def test_hooks_and_receivers_are_told_what_became_of_it(broker, run_once, path, announced):
     hooked.clear()
     async_task(REPORT, path, hook=hook, broker=broker)
 
@@ -59,7 +59,7 @@ def test_hooks_and_receivers_are_told_what_became_of_it(broker, run_once, path, 
     assert Success.objects.get().func == REPORT
     assert hooked[0].args == (path,)
     assert hooked[0].result.startswith(GONE)
-    assert heard[0].startswith(GONE)
+    assert announced[0].startswith(GONE)
 
 
 def test_a_failure_of_such_an_argument_is_told(broker, run_once, path):

@@ -125,13 +125,13 @@ def test_a_heavy_table_is_counted_to_a_limit_and_seldom(broker, monkeypatch):
     monkeypatch.setattr(queue_figures, "MAX_COUNTED_ROWS", 3)
     for _number in range(5):
         make_task()
-    gauge = queue_figures.FiguresReader(broker)
+    reader = queue_figures.FiguresReader(broker)
 
-    first = gauge.read()
+    first = reader.read()
     with CaptureQueriesContext(
         connection,
     ) as queries:
-        second = gauge.read()
+        second = reader.read()
 
     assert queue_figures.figure_text(first.successes) == "3+"
     assert second == first

@@ -45,20 +45,20 @@ def make_schedule(**overrides: Any) -> Schedule:
     return Schedule.objects.create(**(values | overrides))
 
 
-def hears(waker: SchedulerWakeup, seconds: float = 2) -> bool:
+def is_woken(wakeup_source: SchedulerWakeup, seconds: float = 2) -> bool:
     """Whether a message arrives."""
-    heard = bool(wait_until_readable(waker.sources(), seconds))
-    waker.drain()
-    return heard
+    is_readable = bool(wait_until_readable(wakeup_source.sources(), seconds))
+    wakeup_source.drain()
+    return is_readable
 
 
 @pytest.fixture
-def waker(elsewhere, make_broker) -> Iterator[SchedulerWakeup]:
+def wakeup_source(elsewhere, make_broker) -> Iterator[SchedulerWakeup]:
     """Listen to the database, where the broker is no Redis."""
-    waker = scheduler_wakeup_for(make_broker("postgres"), elsewhere)
-    waker.listen()
-    yield waker
-    waker.close()
+    wakeup_source = scheduler_wakeup_for(make_broker("postgres"), elsewhere)
+    wakeup_source.listen()
+    yield wakeup_source
+    wakeup_source.close()
 
 
 def test_schedules_are_read_and_claimed_where_the_router_says(broker, elsewhere):
@@ -81,41 +81,41 @@ def test_the_queue_beside_the_schedules_changes_with_them(elsewhere, make_broker
     assert broker.queue_size() == 1
 
 
-def test_a_saved_schedule_wakes_who_listens_to_the_database(waker):
+def test_a_saved_schedule_wakes_who_listens_to_the_database(wakeup_source):
     make_schedule()
 
-    assert hears(waker)
-    assert not hears(waker, 0.1)
+    assert is_woken(wakeup_source)
+    assert not is_woken(wakeup_source, 0.1)
 
 
-def test_a_schedule_wakes_nobody_before_its_transaction_commits(waker):
+def test_a_schedule_wakes_nobody_before_its_transaction_commits(wakeup_source):
     with transaction.atomic("postgres"):
         make_schedule()
-        assert not hears(waker, 0.2)
+        assert not is_woken(wakeup_source, 0.2)
 
-    assert hears(waker)
+    assert is_woken(wakeup_source)
 
 
-def test_a_schedule_that_is_rolled_back_wakes_nobody(waker):
+def test_a_schedule_that_is_rolled_back_wakes_nobody(wakeup_source):
     with transaction.atomic("postgres"):
         make_schedule()
         transaction.set_rollback(True, "postgres")
 
-    assert not hears(waker, 0.2)
+    assert not is_woken(wakeup_source, 0.2)
 
 
-def test_who_hears_of_changes_looks_seldom_by_itself(waker):
-    assert waker.check_interval == 60
+def test_who_hears_of_changes_looks_seldom_by_itself(wakeup_source):
+    assert wakeup_source.check_interval == 60
 
 
 def test_a_redis_broker_wakes_by_redis_wherever_schedules_are(broker, elsewhere):
-    waker = scheduler_wakeup_for(broker, elsewhere)
-    waker.listen()
-    wait_until_readable(waker.sources(), 1)
-    waker.drain()
+    wakeup_source = scheduler_wakeup_for(broker, elsewhere)
+    wakeup_source.listen()
+    wait_until_readable(wakeup_source.sources(), 1)
+    wakeup_source.drain()
 
     make_schedule()
 
-    assert isinstance(waker, RedisSchedulerWakeup)
-    assert hears(waker)
-    waker.close()
+    assert isinstance(wakeup_source, RedisSchedulerWakeup)
+    assert is_woken(wakeup_source)
+    wakeup_source.close()

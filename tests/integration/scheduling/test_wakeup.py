@@ -30,69 +30,69 @@ def save_schedule() -> Schedule:
     return Schedule.objects.create(func="tests.tasks.nothing")
 
 
-def hears(waker: SchedulerWakeup, seconds: float = 30) -> bool:
+def is_woken(wakeup_source: SchedulerWakeup, seconds: float = 30) -> bool:
     """Whether a message arrives."""
-    heard = bool(wait_until_readable(waker.sources(), seconds))
-    waker.drain()
-    return heard
+    is_readable = bool(wait_until_readable(wakeup_source.sources(), seconds))
+    wakeup_source.drain()
+    return is_readable
 
 
 def listening(broker: Any) -> SchedulerWakeup:
     """Listen for changes."""
-    waker = scheduler_wakeup_for(broker, "default")
-    waker.listen()
-    hears(waker, 0.5)  # the reply to the subscription, or one's own touch of a file
-    return waker
+    wakeup_source = scheduler_wakeup_for(broker, "default")
+    wakeup_source.listen()
+    is_woken(wakeup_source, 0.5)  # the reply to the subscription, or one's own touch of a file
+    return wakeup_source
 
 
 @pytest.fixture
-def waker(broker) -> Iterator[SchedulerWakeup]:
+def wakeup_source(broker) -> Iterator[SchedulerWakeup]:
     """Listen to the Redis server of the test run."""
-    waker = listening(broker)
-    yield waker
-    waker.close()
+    wakeup_source = listening(broker)
+    yield wakeup_source
+    wakeup_source.close()
 
 
-def test_a_saved_schedule_wakes_a_scheduler(waker):
+def test_a_saved_schedule_wakes_a_scheduler(wakeup_source):
     save_schedule()
 
-    assert hears(waker)
-    assert not hears(waker, 0.1)
+    assert is_woken(wakeup_source)
+    assert not is_woken(wakeup_source, 0.1)
 
 
-def test_a_change_wakes_a_scheduler_when_it_is_committed(waker):
+def test_a_change_wakes_a_scheduler_when_it_is_committed(wakeup_source):
     schedule = save_schedule()
-    hears(waker)
+    is_woken(wakeup_source)
 
     with transaction.atomic():
         schedule.save()
-        assert not hears(waker, 0.1)
+        assert not is_woken(wakeup_source, 0.1)
 
-    assert hears(waker)
+    assert is_woken(wakeup_source)
 
 
-def test_a_change_that_is_rolled_back_wakes_nobody(waker):
+def test_a_change_that_is_rolled_back_wakes_nobody(wakeup_source):
     with transaction.atomic():
         save_schedule()
         transaction.set_rollback(True)
 
-    assert not hears(waker, 0.1)
+    assert not is_woken(wakeup_source, 0.1)
 
 
-def test_a_project_of_another_name_is_not_woken(waker, conf):
+def test_a_project_of_another_name_is_not_woken(wakeup_source, conf):
     conf(name="elsewhere")
 
     save_schedule()
 
-    assert not hears(waker, 0.1)
+    assert not is_woken(wakeup_source, 0.1)
 
 
-def test_a_project_without_clusters_wakes_nobody(waker, conf):
+def test_a_project_without_clusters_wakes_nobody(wakeup_source, conf):
     conf(sync=True)
 
     save_schedule()
 
-    assert not hears(waker, 0.1)
+    assert not is_woken(wakeup_source, 0.1)
 
 
 def test_a_schedule_is_saved_while_redis_is_away(conf, caplog):
@@ -109,72 +109,72 @@ def test_a_scheduler_listens_again_when_redis_is_back(conf, monkeypatch, make_br
     broker = make_broker("redis")
     server = RedisServer().start()
     conf(redis=server.url)
-    waker = listening(broker)
-    assert waker.check_interval == 60
+    wakeup_source = listening(broker)
+    assert wakeup_source.check_interval == 60
 
     server.stop()
-    assert hears(waker)
-    waker.listen()
-    assert (waker.check_interval, waker.sources()) == (5, [])
+    assert is_woken(wakeup_source)
+    wakeup_source.listen()
+    assert (wakeup_source.check_interval, wakeup_source.sources()) == (5, [])
     server.start()
-    wait_until(lambda: waker.listen() or waker.sources())
-    hears(waker, 0.5)
+    wait_until(lambda: wakeup_source.listen() or wakeup_source.sources())
+    is_woken(wakeup_source, 0.5)
     save_schedule()
 
-    assert hears(waker)
-    waker.close()
+    assert is_woken(wakeup_source)
+    wakeup_source.close()
     server.stop()
 
 
 @pytest.fixture
-def file_waker(conf) -> Iterator[SchedulerWakeup]:
+def file_wakeup(conf) -> Iterator[SchedulerWakeup]:
     """Listen to the kernel of Linux, where the tests' database is SQLite."""
     if connection.vendor != "sqlite":
         pytest.skip("the database is no file")
     if sys.platform != "linux":
         pytest.skip("it is the kernel of Linux that tells")
     conf(orm="default")
-    waker = listening(get_broker())
-    yield waker
-    waker.close()
+    wakeup_source = listening(get_broker())
+    yield wakeup_source
+    wakeup_source.close()
 
 
-def test_a_saved_schedule_wakes_a_scheduler_on_sqlite(file_waker):
+def test_a_saved_schedule_wakes_a_scheduler_on_sqlite(file_wakeup):
     save_schedule()
 
-    assert hears(file_waker)
-    assert not hears(file_waker, 0.1)
+    assert is_woken(file_wakeup)
+    assert not is_woken(file_wakeup, 0.1)
 
 
-def test_a_change_wakes_a_scheduler_on_sqlite_when_it_is_committed(file_waker):
+def test_a_change_wakes_a_scheduler_on_sqlite_when_it_is_committed(file_wakeup):
     with transaction.atomic():
         save_schedule()
-        assert not hears(file_waker, 0.1)
+        assert not is_woken(file_wakeup, 0.1)
 
-    assert hears(file_waker)
+    assert is_woken(file_wakeup)
 
 
-def test_what_else_is_written_to_sqlite_wakes_no_scheduler(file_waker):
+def test_what_else_is_written_to_sqlite_wakes_no_scheduler(file_wakeup):
     get_broker().enqueue("a task")
     call_command("migrate", verbosity=0)
 
-    assert not hears(file_waker, 0.1)
-    assert file_waker.check_interval == 60
+    assert not is_woken(file_wakeup, 0.1)
+    assert file_wakeup.check_interval == 60
 
 
-def test_a_scheduler_that_hears_of_a_file_asks_sqlite_nothing(file_waker):
+def test_a_scheduler_that_hears_of_a_file_asks_sqlite_nothing(file_wakeup):
     statements = []
     connection.ensure_connection()
     connection.connection.set_trace_callback(statements.append)
     with CaptureQueriesContext(connection) as queries:
-        file_waker.listen()
+        file_wakeup.listen()
     connection.connection.set_trace_callback(None)
 
     assert not queries.captured_queries
     assert not statements  # by the driver, past Django
 
 
-def test_a_schedule_is_saved_although_the_file_may_not_be_touched(file_waker, monkeypatch):
+def test_a_schedule_is_saved_although_the_file_may_not_be_touched(file_wakeup, monkeypatch):
     monkeypatch.setattr(wakeup, "database_path", lambda connection: "/proc/version")
 
     save_schedule()
@@ -182,40 +182,40 @@ def test_a_schedule_is_saved_although_the_file_may_not_be_touched(file_waker, mo
     assert Schedule.objects.count() == 1
 
 
-def test_a_database_in_memory_is_looked_at_every_five_seconds(file_waker, monkeypatch):
-    file_waker.close()
+def test_a_database_in_memory_is_looked_at_every_five_seconds(file_wakeup, monkeypatch):
+    file_wakeup.close()
     monkeypatch.setattr(wakeup, "database_path", lambda connection: "")
 
-    waker = scheduler_wakeup_for(get_broker(), "default")
-    waker.listen()
+    wakeup_source = scheduler_wakeup_for(get_broker(), "default")
+    wakeup_source.listen()
 
-    assert (waker.check_interval, waker.sources()) == (5, [])
+    assert (wakeup_source.check_interval, wakeup_source.sources()) == (5, [])
 
 
-def test_a_scheduler_that_may_watch_nothing_looks_every_five_seconds(file_waker, monkeypatch):
+def test_a_scheduler_that_may_watch_nothing_looks_every_five_seconds(file_wakeup, monkeypatch):
     def no_inotify(events):
         raise OSError("Too many open files")
 
     monkeypatch.setattr(wakeup, "Inotify", no_inotify)
-    waker = scheduler_wakeup_for(get_broker(), "default")
+    wakeup_source = scheduler_wakeup_for(get_broker(), "default")
 
-    waker.listen()
+    wakeup_source.listen()
 
-    assert (waker.check_interval, waker.sources()) == (5, [])
+    assert (wakeup_source.check_interval, wakeup_source.sources()) == (5, [])
 
 
-def test_attempts_to_watch_leave_no_descriptor_behind(file_waker, monkeypatch):
+def test_attempts_to_watch_leave_no_descriptor_behind(file_wakeup, monkeypatch):
     def no_watch(self, paths):
         raise OSError("No space left on device")
 
     monkeypatch.setattr(wakeup.Inotify, "watch", no_watch)
-    waker = scheduler_wakeup_for(get_broker(), "default")
+    wakeup_source = scheduler_wakeup_for(get_broker(), "default")
     before = os.listdir("/proc/self/fd")
 
     for _ in range(3):
-        waker.listen()
+        wakeup_source.listen()
 
-    assert (waker.check_interval, waker.sources()) == (5, [])
+    assert (wakeup_source.check_interval, wakeup_source.sources()) == (5, [])
     assert len(os.listdir("/proc/self/fd")) == len(before)
 
 
@@ -223,8 +223,8 @@ def test_without_a_way_to_hear_a_scheduler_looks_every_five_seconds(conf):
     if connection.vendor in ("postgresql", "sqlite"):
         pytest.skip("the database is a way")
     conf(orm="default")
-    waker = scheduler_wakeup_for(get_broker(), "default")
+    wakeup_source = scheduler_wakeup_for(get_broker(), "default")
 
-    waker.listen()
+    wakeup_source.listen()
 
-    assert (waker.check_interval, waker.sources()) == (5, [])
+    assert (wakeup_source.check_interval, wakeup_source.sources()) == (5, [])

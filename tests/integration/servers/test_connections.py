@@ -28,7 +28,7 @@ ON_MYSQL = connection.vendor == "mysql"
 pytestmark = [pytest.mark.django_db(transaction=True)] if ON_MYSQL else []
 
 
-def write_patience(alias: str, path: str) -> None:
+def write_timeouts(alias: str, path: str) -> None:
     """Write down how long this process waits for a server to answer: the body of a process."""
     wrapper = connections[alias]
     wrapper.ensure_connection()
@@ -36,13 +36,13 @@ def write_patience(alias: str, path: str) -> None:
     blocks = os.get_blocking(fileno)
     with socket.socket(fileno=os.dup(fileno)) as line:
         level = socket.IPPROTO_TCP
-        patience = {
+        timeouts = {
             "connect": wrapper.settings_dict["OPTIONS"].get("connect_timeout"),
             "unacknowledged": line.getsockopt(level, socket.TCP_USER_TIMEOUT),
             "idle": line.getsockopt(level, socket.TCP_KEEPIDLE),
             "blocks": blocks,
         }
-    Path(path).write_text(json.dumps(patience))
+    Path(path).write_text(json.dumps(timeouts))
     connections.close_all()
 
 
@@ -53,15 +53,15 @@ def alias(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def patience_of(alias, tmp_path):
+def timeouts_of(alias, tmp_path):
     """Start a process of the cluster, each by the one before, and tell how long the last waits."""
 
-    def patience_of(*names: str) -> dict:
+    def timeouts_of(*names: str) -> dict:
         path = tmp_path / "-".join(names)
-        run_as(names, f"{__name__}.write_patience", alias, str(path))
+        run_as(names, f"{__name__}.write_timeouts", alias, str(path))
         return json.loads(path.read_text())
 
-    return patience_of
+    return timeouts_of
 
 
 @pytest.fixture
@@ -86,22 +86,22 @@ def forked(conf):
     "name",
     [process_start.SENTINEL, process_start.PUSHER, process_start.MONITOR, process_start.SCHEDULER],
 )
-def test_a_process_of_the_cluster_gives_up_a_server_that_is_gone(patience_of, name):
-    found = patience_of(name)
+def test_a_process_of_the_cluster_gives_up_a_server_that_is_gone(timeouts_of, name):
+    found = timeouts_of(name)
     assert found["connect"] <= 10  # the kernel asks again later and later
     assert found["unacknowledged"] == DEAD_SERVER_SECONDS * 1000
     assert found["idle"] < DEAD_SERVER_SECONDS
 
 
-def test_a_worker_waits_as_long_as_the_project_says(patience_of):
-    found = patience_of(process_start.SENTINEL, "worker-1")
+def test_a_worker_waits_as_long_as_the_project_says(timeouts_of):
+    found = timeouts_of(process_start.SENTINEL, "worker-1")
     assert found["connect"] is None
     assert found["unacknowledged"] == 0
 
 
-def test_the_project_has_the_last_word(alias, options, patience_of):
+def test_the_project_has_the_last_word(alias, options, timeouts_of):
     options(connect_timeout=7, **({} if ON_MYSQL else {"tcp_user_timeout": 90_000}))
-    found = patience_of(process_start.PUSHER)
+    found = timeouts_of(process_start.PUSHER)
     assert found["connect"] == 7
     if not ON_MYSQL:
         assert found["unacknowledged"] == 90_000
@@ -134,17 +134,17 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize("other", UNUSABLE)
-def test_a_database_that_can_not_be_used_stops_no_process(monkeypatch, patience_of, other):
+def test_a_database_that_can_not_be_used_stops_no_process(monkeypatch, timeouts_of, other):
     settings = connections.configure_settings({"default": {}, other: UNUSABLE[other]})
     monkeypatch.setitem(connections.settings, other, settings[other])
-    assert patience_of(process_start.SENTINEL)["connect"] == CONNECT_SECONDS
+    assert timeouts_of(process_start.SENTINEL)["connect"] == CONNECT_SECONDS
 
 
-def test_a_default_timeout_of_sockets_changes_no_connection(monkeypatch, patience_of):
-    blocks = patience_of(process_start.PUSHER)["blocks"]
+def test_a_default_timeout_of_sockets_changes_no_connection(monkeypatch, timeouts_of):
+    blocks = timeouts_of(process_start.PUSHER)["blocks"]
     socket.setdefaulttimeout(5)
     try:
-        assert patience_of(process_start.MONITOR)["blocks"] == blocks
+        assert timeouts_of(process_start.MONITOR)["blocks"] == blocks
     finally:
         socket.setdefaulttimeout(None)
 

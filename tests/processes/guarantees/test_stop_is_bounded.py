@@ -21,7 +21,7 @@ from tests.waiting import DEADLINE, wait_until
 pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
 
-def insist_on_stop(cluster: RunningCluster) -> None:
+def signal_until_stopped(cluster: RunningCluster) -> None:
     """Signal a cluster again and again until it has ended, in good order."""
     cluster.terminate()
     cluster.wait_for("stopping after SIGTERM")
@@ -53,7 +53,7 @@ def test_a_second_signal_ends_running_tasks_and_hands_them_back(broker, running_
     enqueue_traces(trace, 2, 300)
     wait_until(lambda: len(runs(trace)) == 2)
 
-    insist_on_stop(cluster)
+    signal_until_stopped(cluster)
 
     assert broker.queue_size() == 2
     assert Task.objects.count() == 0
@@ -143,7 +143,7 @@ def test_a_database_that_hangs_keeps_no_cluster_from_its_stop(broker, running_cl
             cluster.kill("worker")
             cluster.wait_for("ready for work", 3)
             cluster.processes()
-            insist_on_stop(cluster)
+            signal_until_stopped(cluster)
         assert cluster.remaining_processes() == []
     finally:
         server.stop()

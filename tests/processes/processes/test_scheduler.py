@@ -144,7 +144,7 @@ def times(found: list[dict]) -> Counter:
     return Counter((package["group"], package["kwargs"]["due"]) for package in found)
 
 
-def lag(package: dict) -> float:
+def delay_of(package: dict) -> float:
     """Tell how long after its due time a task was made."""
     due = datetime.fromisoformat(package["kwargs"]["due"])
     return (package["started"] - due).total_seconds()
@@ -210,9 +210,9 @@ def test_a_schedule_runs_within_a_second_of_its_due_time(broker, start):
 
     wait_until(lambda: broker.queue_size() == 3)
 
-    lags = [lag(package) for package in packages(broker)]
-    assert all(lag >= 0 for lag in lags)
-    assert min(lags) < 1, lags
+    delays = [delay_of(package) for package in packages(broker)]
+    assert all(delay_of >= 0 for delay_of in delays)
+    assert min(delays) < 1, delays
     assert scheduler.stop() < 30  # it would have slept on for a minute
     assert "ended in good order" in scheduler.log()
 
@@ -225,13 +225,13 @@ def test_a_change_wakes_a_scheduler_that_sleeps(broker, start):
     make_schedules(1, schedule_type=Schedule.DAILY, next_run=soon(3600))
     time.sleep(1)  # it looks, and sleeps again for an hour
 
-    lags = []
+    delays = []
     for _ in range(3):
         make_schedules(1, schedule_type=Schedule.ONCE, next_run=soon(0.2))
         wait_until(lambda: broker.queue_size() == 1)
-        lags.append(lag(packages(broker)[0]))
+        delays.append(delay_of(packages(broker)[0]))
 
-    assert min(lags) < 4, lags  # who hears of nothing looks every five seconds
+    assert min(delays) < 4, delays  # who hears of nothing looks every five seconds
     scheduler.stop()
 
 
@@ -305,7 +305,7 @@ def test_a_scheduler_outlives_an_outage_of_its_database(broker, start):
     make_schedules(1, schedule_type=Schedule.ONCE, next_run=soon(1))
 
     wait_until(lambda: broker.queue_size() == 1)
-    assert lag(packages(broker)[0]) < 30
+    assert delay_of(packages(broker)[0]) < 30
     scheduler.stop()
 
 

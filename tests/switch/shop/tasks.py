@@ -44,7 +44,7 @@ def sell_nothing(number: int) -> None:
     raise ValueError("out of stock")
 
 
-def linger(seconds: float) -> float:
+def sleep_for(seconds: float) -> float:
     """Return after a while."""
     time.sleep(seconds)
     return seconds

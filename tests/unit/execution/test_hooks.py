@@ -9,7 +9,7 @@ from django.utils import timezone, translation
 
 from django_q import signals
 from django_q.models import Task
-from tests.tasks import surroundings
+from tests.tasks import language_and_time_zone
 
 
 def called(hook: str | None) -> list[Any]:
@@ -31,7 +31,7 @@ def test_a_hook_leaves_the_language_and_the_time_zone_to_whoever_comes_next(acti
     with translation.override(language), timezone.override(zone):
         called("tests.tasks.speak_german")
 
-        assert surroundings() == active
+        assert language_and_time_zone() == active
 
 
 def test_a_task_without_a_hook_calls_none():

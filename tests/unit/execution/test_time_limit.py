@@ -104,11 +104,11 @@ def test_a_limit_that_is_not_reached_leaves_no_alarm(limit):
 def test_what_fails_in_the_alarm_does_not_reach_the_task(error):
     calls = []
 
-    def lag() -> None:
+    def report_slow_batch() -> None:
         calls.append(time.monotonic())
         raise error
 
-    alarm = Alarm(lag, 0.01)
+    alarm = Alarm(report_slow_batch, 0.01)
     alarm.install()
 
     alarm.start_batch()
@@ -121,10 +121,10 @@ def test_what_fails_in_the_alarm_does_not_reach_the_task(error):
 
 
 def test_a_time_limit_holds_although_the_alarm_fails():
-    def lag() -> None:
+    def report_slow_batch() -> None:
         raise RecursionError
 
-    alarm = Alarm(lag, 0.01)
+    alarm = Alarm(report_slow_batch, 0.01)
     alarm.install()
 
     alarm.start_batch()

@@ -23,7 +23,7 @@ from redis import RedisError
 import django_q
 from django_q.brokers import Broker, get_broker
 from django_q.models import Task
-from library.errands import Errands, run_all
+from library.enqueue import ExpectedOutcomes, enqueue_all
 from library.screen import Screen
 
 MANAGE = settings.EXAMPLE / "manage.py"
@@ -52,7 +52,7 @@ class Command(BaseCommand):
             f"queue: {broker.info()}   cluster log: {project_path(CLUSTER_LOG)}",
         )
         with running_cluster() as cluster:
-            show_tasks(run_all(), cluster, screen)
+            show_tasks(enqueue_all(), cluster, screen)
             if serve:
                 serve_site(password, screen)
         screen.line(f"The cluster has stopped, exit code {cluster.returncode}.")
@@ -98,7 +98,7 @@ def running_cluster() -> Iterator[subprocess.Popen]:
             cluster.wait()
 
 
-def show_tasks(expected: Errands, cluster: subprocess.Popen, screen: Screen) -> None:
+def show_tasks(expected: ExpectedOutcomes, cluster: subprocess.Popen, screen: Screen) -> None:
     """Show each task as it ends; raises CommandError when one ends as it should not."""
     began, deadline = timezone.now(), time.monotonic() + TASKS_TIMEOUT
     seen: dict[str, Task] = {}
@@ -122,8 +122,8 @@ def check_progress(cluster: subprocess.Popen, deadline: float, so_far: str) -> N
         raise CommandError(f"Time is up; {so_far}.\n{CLUSTER_LOG.read_text()[-2000:]}")
 
 
-def check_outcomes(expected: Errands, seen: dict[str, Task], screen: Screen) -> None:
-    """Raise CommandError unless each errand has the end it should have."""
+def check_outcomes(expected: ExpectedOutcomes, seen: dict[str, Task], screen: Screen) -> None:
+    """Raise CommandError unless each task ended as expected."""
     good = sum(task.success for task in seen.values())
     bad = len(seen) - good
     right = all(task.success is (id not in expected.failing) for id, task in seen.items())

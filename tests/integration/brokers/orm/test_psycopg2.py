@@ -46,7 +46,7 @@ def enqueue(payload):
     connection.close()
 
 
-def hear(payload):
+def wait_for_notification(payload):
     thread = threading.Timer(0.3, enqueue, [payload])
     thread.start()
     deliveries = broker.dequeue(wait=30)
@@ -56,12 +56,12 @@ def hear(payload):
 
 
 broker = get_broker()
-hear("first")
+wait_for_notification("first")
 pid = broker.queue_wait.listener.info.backend_pid
 with connection.cursor() as cursor:
     cursor.execute("SELECT PG_TERMINATE_BACKEND(%s, 5000)", [pid])
 assert broker.dequeue(wait=0.3) == []
-hear("second")
+wait_for_notification("second")
 assert broker.queue_wait.listener.info.backend_pid != pid
 assert not broker.queue_wait.listener.notifies
 broker.close()

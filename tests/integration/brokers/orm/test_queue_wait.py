@@ -28,66 +28,66 @@ def own_connection(broker):
 
 
 @pytest.fixture
-def heard(broker):
+def notifications(broker):
     """A function that lists what notifications came since it was last called."""
     notes = []
     with contextlib.closing(psycopg.connect(**own_connection(broker))) as listener:
         listener.add_notify_handler(notes.append)
         listener.execute(f'LISTEN "{broker.table.channel}"')
 
-        def hear():
+        def read_notifications():
             notes.clear()
             listener.execute("SELECT 1")  # with the answer comes what was sent before
             return list(notes)
 
-        yield hear
+        yield read_notifications
 
 
 @on_postgres
-def test_who_waits_is_told_of_each_row_that_is_added_alone(broker, heard):
+def test_who_waits_is_told_of_each_row_that_is_added_alone(broker, notifications):
     for payload in "abc":  # in the ordinary way, and by statements that are prepared
         broker.enqueue(payload)
 
-        assert len(heard()) == 1
+        assert len(notifications()) == 1
 
     assert len(statements(broker)) == 2
 
 
 @on_postgres
-def test_who_waits_is_told_once_of_what_is_added_together(broker, heard):
+def test_who_waits_is_told_once_of_what_is_added_together(broker, notifications):
     broker.enqueue_many("abc")
-    assert len(heard()) == 1
+    assert len(notifications()) == 1
 
     broker.enqueue_once("d", "key")
-    assert len(heard()) == 1
+    assert len(notifications()) == 1
 
     with transaction.atomic(broker.alias):
         for payload in "ef":
             broker.enqueue(payload)
-        assert heard() == []
-    assert len(heard()) == 1
+        assert notifications() == []
+    assert len(notifications()) == 1
 
 
 @on_postgres
-def test_who_waits_is_told_of_what_is_committed_alone(broker, heard):
+def test_who_waits_is_told_of_what_is_committed_alone(broker, notifications):
     def lost():
         with contextlib.suppress(ZeroDivisionError), transaction.atomic(broker.alias):
             broker.enqueue("lost")
             raise ZeroDivisionError
 
     lost()
-    assert heard() == []
+    assert notifications() == []
 
     with transaction.atomic(broker.alias):
         lost()
         broker.enqueue("a")
         lost()
-    assert len(heard()) == 1
+    assert len(notifications()) == 1
     assert payloads(broker.dequeue(9, wait=0)) == ["a"]
 
 
 @on_postgres
-def test_who_waits_is_told_when_a_transaction_is_committed_by_hand(broker, heard):
+def test_who_waits_is_told_when_a_transaction_is_committed_by_hand(broker, notifications):
     transaction.set_autocommit(False, using=broker.alias)
     try:
         broker.enqueue("a")
@@ -95,7 +95,7 @@ def test_who_waits_is_told_when_a_transaction_is_committed_by_hand(broker, heard
     finally:
         transaction.set_autocommit(True, using=broker.alias)
 
-    assert len(heard()) == 1
+    assert len(notifications()) == 1
 
 
 @on_postgres
@@ -130,12 +130,12 @@ def test_what_nobody_tells_of_is_found_all_the_same(broker, conf, monkeypatch):
 
 
 @on_postgres
-def test_who_waits_is_told_although_the_server_has_forgotten_how(prepared, heard):
+def test_who_waits_is_told_although_the_server_has_forgotten_how(prepared, notifications):
     asked(prepared, f"DEALLOCATE {prepared.table.insert_statements.statements[1][0].decode()}")
 
     prepared.enqueue("a")
 
-    assert len(heard()) == 1
+    assert len(notifications()) == 1
     assert payloads(prepared.dequeue(9, wait=0)) == ["a"]
 
 

@@ -85,14 +85,14 @@ def test_who_may_unblock_nobody_is_woken_all_the_same(limited_broker, private_se
             wait_until(lambda: root.info("clients")["blocked_clients"])
         os.write(writer, b"x")
 
-    waker = threading.Thread(target=wake_when_it_blocks)
-    waker.start()
+    thread = threading.Thread(target=wake_when_it_blocks)
+    thread.start()
     start = time.monotonic()
 
     assert limited_broker.dequeue(wait=30) == []
 
     assert time.monotonic() - start < 20
-    waker.join()
+    thread.join()
     limited_broker.wake_fd = None
     limited_broker.enqueue("a")
     assert payloads(limited_broker.dequeue(wait=30)) == [b"a"]

@@ -77,13 +77,13 @@ def test_a_restarted_server_does_not_end_the_broker(own_broker, private_server):
 
 
 def test_a_server_that_dies_during_a_wait_is_an_error(own_broker, private_server):
-    killer = threading.Timer(0.2, private_server.kill)
-    killer.start()
+    timer = threading.Timer(0.2, private_server.kill)
+    timer.start()
 
     with pytest.raises(redis.RedisError):
         own_broker.dequeue(wait=20)
 
-    killer.join()
+    timer.join()
 
 
 def test_a_receipt_from_before_the_server_lost_its_data_stays_stale(own_broker):

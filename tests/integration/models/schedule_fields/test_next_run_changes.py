@@ -63,14 +63,14 @@ def test_a_cron_with_a_year_runs_its_last_time_and_is_over(broker, cron):
 
 def watch_at(broker: Any, moment: datetime) -> None:
     """Enqueue what is due at a moment."""
-    watch = SchedulerLoop(scheduler_agenda(broker))
+    watch = SchedulerLoop(due_schedules_of(broker))
     for each in watch.read_next():
         if each.next_run <= moment:
             watch.enqueue_schedule(each, moment)
 
 
-def scheduler_agenda(broker: Any) -> Any:
-    """Make the agenda of a broker."""
+def due_schedules_of(broker: Any) -> Any:
+    """Make the due schedules of a broker."""
     from django_q.scheduling.due_schedules import DueSchedules
 
     return DueSchedules(broker)
@@ -278,7 +278,7 @@ def test_an_error_that_no_column_takes_stops_no_other(broker, monkeypatch):
 
 def test_what_is_due_and_what_time_it_is_come_in_one_query(broker, django_assert_num_queries):
     make()
-    watch = SchedulerLoop(scheduler_agenda(broker))
+    watch = SchedulerLoop(due_schedules_of(broker))
 
     with django_assert_num_queries(2):  # whether there is any, and which
         assert watch.enqueue_due() > 0

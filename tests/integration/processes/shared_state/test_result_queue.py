@@ -12,15 +12,15 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def test_nothing_is_taken_while_the_monitor_has_nowhere_to_write():
     results = ResultQueue()
-    room = MeasuredPrefetchLimit(
+    prefetch_limit = MeasuredPrefetchLimit(
         4, idle=lambda: 4, finished=lambda: 0, backlog=lambda: 0, is_stuck=lambda: results.is_stuck
     )
-    assert room.limit(0) == 4
+    assert prefetch_limit.limit(0) == 4
 
     set_stuck(results, True)
     set_stuck(results, True)
-    assert room.limit(0) == 0
+    assert prefetch_limit.limit(0) == 0
 
     set_stuck(results, False)
-    assert room.limit(0) == 4
+    assert prefetch_limit.limit(0) == 4
     results.close()

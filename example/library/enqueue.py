@@ -1,4 +1,4 @@
-"""What the library has its cluster do."""
+"""The tasks and schedules that the library enqueues."""
 
 from __future__ import annotations
 

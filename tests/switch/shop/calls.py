@@ -1,4 +1,4 @@
-"""What tests ask of the shop beyond ``django_q.tasks``."""
+"""What tests call in the process of a shop, beyond ``django_q.tasks``."""
 
 from __future__ import annotations
 
