@@ -211,7 +211,7 @@ def test_a_schedule_runs_within_a_second_of_its_due_time(broker, start):
     wait_until(lambda: broker.queue_size() == 3)
 
     delays = [delay_of(package) for package in packages(broker)]
-    assert all(delay_of >= 0 for delay_of in delays)
+    assert all(delay >= 0 for delay in delays)
     assert min(delays) < 1, delays
     assert scheduler.stop() < 30  # it would have slept on for a minute
     assert "ended in good order" in scheduler.log()

@@ -9,7 +9,7 @@ from django_q.processes.pusher import MAX_DEQUEUE_BATCH, PREFETCH_SECONDS, Measu
 
 
 class Cluster:
-    """What a prefetch_limit asks: the numbers of a cluster, and the clock."""
+    """What a prefetch limit reads: the numbers of a cluster, and the clock."""
 
     def __init__(self) -> None:
         self.idle, self.finished, self.backlog, self.now = 2, 0, 0, 100.0
@@ -34,7 +34,7 @@ def cluster(monkeypatch):
 
 @pytest.fixture
 def prefetch_limit(cluster):
-    """Make the prefetch_limit of a cluster with two workers."""
+    """Make the prefetch limit of a cluster with two workers."""
     return MeasuredPrefetchLimit(
         2, lambda: cluster.idle, lambda: cluster.finished, lambda: cluster.backlog
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from django_q.processes import monitor
-from django_q.processes.shared_state import worker_leases
+from django_q.processes.server_calls import worker_leases
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
