@@ -50,7 +50,7 @@ class MemoryBroker:
 
 
 def make_stat(**values: Any) -> Stat:
-    """Make a heartbeat of an idle cluster that has just been born."""
+    """Make a heartbeat of an idle cluster that has just started."""
     defaults = {
         "pid": 5,
         "cluster_id": CLUSTER_ID,

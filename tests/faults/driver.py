@@ -31,7 +31,7 @@ from tests.waiting import comes, wait_until
 
 #: Tasks of a run, and seconds over which they are enqueued.
 TASKS, SPREAD = 200, 1.2
-#: Seconds of a lease: what a crash had in hand comes back after that.
+#: Seconds of a lease: what a crashed process held comes back after that.
 RETRY = 2
 #: Seconds after which a task that is not saved counts as not saved.
 SAVE_TIMEOUT = 120
@@ -182,7 +182,7 @@ class Run:
 
     @contextlib.contextmanager
     def crash(self, *victims: psutil.Process) -> Iterator[None]:
-        """Note what may have been in hand of those that a block ends.
+        """Note what those may have held that a block ends.
 
         Of victims that have children, these end soon after, and may begin a task until then.
         """

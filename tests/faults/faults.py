@@ -106,7 +106,7 @@ def kill_sentinel(run: Run) -> None:
 def kill_scheduler(run: Run) -> None:
     """Kill the scheduler, up to three times."""
     kill(run, "scheduler")
-    run.crashes.clear()  # it has no task in hand
+    run.crashes.clear()  # it holds no task
 
 
 @fault("kill main process")
@@ -191,7 +191,7 @@ def freeze_sentinel(run: Run) -> None:
 
 
 def freeze(run: Run, role: str) -> None:
-    """Stop a process of a role, with what it has in hand."""
+    """Stop a process of a role, with the deliveries that it holds."""
     run.instant()
     wait_quietly(lambda: run.cluster.pids(role))
     for _ in range(2):

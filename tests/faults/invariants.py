@@ -64,7 +64,7 @@ class Trace:
 
 @dataclass
 class Crash:
-    """An instant at which something was ended that may have had tasks in hand."""
+    """An instant at which something was ended that may have held tasks."""
 
     moment: float  # monotonic
     saved: set[int]  # tasks that were saved, and so in nobody's hand, a moment before
@@ -93,7 +93,7 @@ class Verdict:
     failed: list[int] = field(default_factory=list)  # saved as failures
     repeated: int = 0  # runs beyond the first of each task
     not_explained: list[int] = field(default_factory=list)  # repeated without a crash
-    crashes: int = 0  # how often something that had work in hand was ended
+    crashes: int = 0  # how often something that held tasks was ended
     overlapping: list[int] = field(default_factory=list)
     without_hook: list[int] = field(default_factory=list)
     left: list[str] = field(default_factory=list)  # processes, files, leases that stayed

@@ -197,7 +197,7 @@ class Deed:
     options: dict | None = None
     success: bool | None = False  # None: either will do, as long as it ends
     result: str = ""  # what its result contains
-    repeats: bool = False  # it ends its worker, and others' tasks that this one had in hand repeat
+    repeats: bool = False  # it ends its worker, and others' tasks that this one held repeat
 
 
 DEEDS = [

@@ -25,7 +25,7 @@ from tests.faults.invariants import Verdict
 from tests.switch.shops import CHECKOUT
 from tests.workspace import end_with_test_run, workspace
 
-#: The shortest lease that tasks of half a second permit, so what was in hand comes back soon;
+#: The shortest lease that tasks of half a second permit, so what was held comes back soon;
 #: attempts without limit, and failures are tried again. The rest is as it comes.
 OPTIONS = {"workers": 2, "timeout": 3, "retry": 4, "max_attempts": 0, "ack_failures": False}
 #: Seconds without progress after which what is not saved is stuck, or lost.

@@ -149,7 +149,7 @@ class Rig:
         return {SignedPackage.loads(each)["id"] for each in self.payloads(broker) if each}
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the connections, and set the clock back."""
         if clock := getattr(self.server, "clock", None):
             clock.step(0)
         connections[ALIAS].close()

@@ -131,7 +131,7 @@ def set_event() -> Event:
 
 
 def close(*queues: multiprocessing.Queue) -> None:
-    """Let go of queues of multiprocessing and their threads."""
+    """Close queues of multiprocessing, and wait for their threads."""
     for queue in queues:
         queue.close()
         queue.join_thread()

@@ -155,7 +155,7 @@ class ConnectedCache(LocMemCache):
     is_connected = True
 
     def close(self, **kwargs: object) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self.is_connected = False
 
 

@@ -27,7 +27,7 @@ def test_a_killed_process_loses_nothing(broker, running_cluster, tmp_path, role)
 
     wait_until(lambda: all_saved(ids))
     assert len(runs(trace)) == 150
-    # No more than what two workers and the pusher had in hand.
+    # No more than what two workers and the pusher held.
     assert sum(count - 1 for count in runs(trace).values()) <= 20
     wait_until(lambda: broker.queue_size() == broker.lock_size() == 0)
 

@@ -59,7 +59,7 @@ def test_a_task_that_waited_for_most_of_its_lease_runs_once(broker, running_clus
     trace = tmp_path / "runs"
     enqueue_behind_fast_ones(trace, 3.2, 4)
     wait_until(lambda: runs(trace))
-    cluster.kill("pusher", signal.SIGSTOP)  # so that nothing is handed back
+    cluster.kill("pusher", signal.SIGSTOP)  # so that nothing is released
     running_cluster(workers=1, retry=4)
 
     wait_until(lambda: Task.objects.filter(func="tests.tasks.trace").count() == 2)

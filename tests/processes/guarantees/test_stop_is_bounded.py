@@ -1,4 +1,4 @@
-"""A stop ends in bounded time, and hands back what was not run."""
+"""A stop ends in bounded time, and releases what was not run."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def lags() -> list[float]:
 
 @pytest.fixture
 def alarm(lags) -> Alarm:
-    """Make an alarm with a short patience."""
+    """Make an alarm that takes a batch for slow soon."""
     alarm = Alarm(lambda: lags.append(time.monotonic()), 0.02)
     alarm.install()
     return alarm
