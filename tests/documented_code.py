@@ -1,0 +1,130 @@
+"""The Python of a page of the documentation, and how it is run."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+import sys
+import unittest
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from textwrap import dedent
+from tokenize import COMMENT, generate_tokens
+from types import ModuleType
+from typing import Any
+
+from django_q.checks import examine
+from django_q.conf import Conf
+
+ROOT = Path(__file__).parent.parent
+
+PYTHON = re.compile(
+    r"^(?P<indent> *)\.\. code-block:: python\n(?P<options>(?: +:.*\n)*)\n"
+    r"(?P<body>(?:(?P=indent)   .*\n|\n)+)",
+    re.MULTILINE,
+)
+CAPTION = re.compile(r":caption: (.+)")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A piece of Python on a page."""
+
+    page: str
+    line: int
+    file: str | None  # its caption: the module that it stands in
+    source: str
+
+    @property
+    def where(self) -> str:
+        """Where it is, for tracebacks."""
+        return f"{self.page}:{self.line}"
+
+
+def blocks(page: str) -> Iterator[Block]:
+    """List the Python of a page."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for match in PYTHON.finditer(text):
+        line = text.count("\n", 0, match.start("body")) + 1
+        caption = CAPTION.search(match["options"])
+        yield Block(page, line, caption and caption[1], dedent(match["body"]).strip("\n") + "\n")
+
+
+class Page:
+    """Runs the code of one page, from top to bottom, in one namespace."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.names: dict[str, Any] = {"__name__": "docs"}
+
+    def run(self, block: Block) -> None:
+        """Run a block in the way its caption asks for."""
+        if block.file == "settings.py":
+            check_settings(block)
+        elif block.file and block.file.rpartition("/")[2].startswith("test"):
+            saved = dict(vars(Conf))
+            run_tests(self.module(block))
+            vars(Conf).update(saved)  # override_settings has read those of the tests again
+        elif block.file:
+            self.module(block)
+        else:
+            self.statements(block)
+
+    def module(self, block: Block) -> ModuleType:
+        """Add the source to the module that the caption names, and import it."""
+        path = self.folder / block.file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as file:
+            file.write(block.source)
+        name = block.file.removesuffix(".py").replace("/", ".")
+        importlib.invalidate_caches()
+        for old in [old for old in sys.modules if old == name or name.startswith(f"{old}.")]:
+            if getattr(sys.modules[old], "__file__", None) is None or old == name:
+                del sys.modules[old]
+        return importlib.import_module(name)
+
+    def statements(self, block: Block) -> None:
+        """Run statement by statement; the comment behind an expression is what it gives."""
+        expected = values_in_comments(block.source)
+        for node in ast.parse(block.source).body:
+            where = f"{block.page}:{block.line + node.lineno - 1}"
+            if not isinstance(node, ast.Expr):
+                exec(compile(ast.Module([node], []), where, "exec"), self.names)
+                continue
+            got = eval(compile(ast.Expression(node.value), where, "eval"), self.names)
+            if node.end_lineno in expected:
+                assert got == expected[node.end_lineno], where
+
+
+def values_in_comments(source: str) -> dict[int, Any]:
+    """Read the comments that begin with a Python literal, by line."""
+    found = {}
+    for token in generate_tokens(StringIO(source).readline):
+        if token.type == COMMENT:
+            text = token.string.lstrip("# ")
+            for candidate in (text, text.partition(", ")[0]):
+                try:
+                    found[token.start[0]] = ast.literal_eval(candidate)
+                    break
+                except (SyntaxError, ValueError):
+                    continue
+    return found
+
+
+def check_settings(block: Block) -> None:
+    """Run settings, and see that ``Q_CLUSTER`` is as it should be."""
+    names: dict[str, Any] = {}
+    exec(compile(block.source, block.where, "exec"), names)
+    messages = list(examine(names.get("Q_CLUSTER")))
+    assert [str(message) for message in messages] == [], block.where
+
+
+def run_tests(module: ModuleType) -> None:
+    """Run the tests in a module."""
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromModule(module).run(result)
+    assert result.testsRun
+    assert result.errors + result.failures == []
