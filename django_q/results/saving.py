@@ -104,7 +104,7 @@ def save_task(task: TaskPackage, broker: Any = None) -> None:
 def save_rows(
     rows: list[dict[str, Any]], alias: str, sends_signals: bool = True, pruned: int = 0
 ) -> None:
-    """Write rows in one transaction; with ``is_told`` the receivers of their signals are told.
+    """Write rows in one transaction; with ``sends_signals`` their receivers are called.
 
     Up to ``pruned`` older ones for which there is no room are deleted in the same transaction.
     """

@@ -94,12 +94,12 @@ def run_times(path: Path) -> int:
 
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 def test_nobody_waits_for_a_pipe_that_is_full(broker, piped, tmp_path, method):
-    cluster = piped(retry=2, start_method=method)
-    ids = [async_task("tests.tasks.raise_error", "x" * 5000) for _ in range(600)]
-    task = async_task("tests.tasks.touch_and_sleep", str(tmp_path / "runs"), 8)
+    cluster = piped(retry=4, start_method=method)
+    ids = [async_task("tests.tasks.raise_error", "x" * 5000) for _ in range(1200)]
+    task = async_task("tests.tasks.touch_and_sleep", str(tmp_path / "runs"), 12)
 
     wait_until(lambda: fetch(task) is not None, 100)
-    wait_until(lambda: Failure.objects.filter(id__in=ids).count() == 600, 30)
+    wait_until(lambda: Failure.objects.filter(id__in=ids).count() == 1200, 60)
 
     assert run_times(tmp_path / "runs") == 1
     assert not any(failure.attempt_count > 1 for failure in Failure.objects.all())
@@ -111,8 +111,8 @@ def test_nobody_waits_for_a_pipe_that_is_full(broker, piped, tmp_path, method):
 
 def test_what_could_not_be_written_is_counted_and_said(broker, piped):
     cluster = piped()
-    ids = [async_task("tests.tasks.raise_error", "x" * 5000) for _ in range(600)]
-    wait_until(lambda: Failure.objects.filter(id__in=ids).count() == 600, 60)
+    ids = [async_task("tests.tasks.raise_error", "x" * 5000) for _ in range(1200)]
+    wait_until(lambda: Failure.objects.filter(id__in=ids).count() == 1200, 60)
 
     cluster.read_on()
     cluster.wait_for("log lines could not be written", timeout=20)
@@ -122,8 +122,8 @@ def test_what_could_not_be_written_is_counted_and_said(broker, piped):
         lost = sum(map(int, re.findall(r"(\d+) log lines could not be written", log)))
         return lost + log.count("ERROR Failed 'tests.tasks.raise_error'")
 
-    wait_until(lambda: told() >= 600, 30)
-    assert told() <= 610  # what the processes say at their start is lost, too
+    wait_until(lambda: told() >= 1200, 30)
+    assert told() <= 1210  # what the processes say at their start is lost, too
 
 
 @pytest.mark.parametrize("handler", ["Waiting", "Raising"])
