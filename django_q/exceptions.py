@@ -1,12 +1,6 @@
-"""Define the errors of django_q, and write errors of foreign code as text."""
+"""The errors that django_q raises, and what it suppresses of those that others raise."""
 
 from contextvars import ContextVar
-
-from django_q.text.printable import MAX_TEXT_CHARACTERS, PrintableText, printable
-from django_q.text.representation import is_too_large, represent
-
-#: Replaces the text of an error that would take hours to write.
-TOO_LARGE_TEXT = "it is too large to be shown"
 
 #: While a task runs inline: each Ctrl-C of the user, raised again when the task is completed.
 inline_interrupts: ContextVar[list[BaseException] | None] = ContextVar(
@@ -25,47 +19,6 @@ def contain_error(error: BaseException) -> None:
     kept = inline_interrupts.get()
     if kept is not None and isinstance(error, KeyboardInterrupt):
         kept.append(error)
-
-
-def error_summary(error: BaseException) -> str:
-    """Write class and text of an error in one line, which some drivers' ``repr`` does not do."""
-    return PrintableText(
-        printable(f"{type(error).__name__}: {safe_str(error)}", MAX_TEXT_CHARACTERS)
-    )
-
-
-def safe_repr(value: object) -> str:
-    """Represent any value in bounded time and size, even one whose ``repr`` raises."""
-    return represent(value)
-
-
-def safe_str(value: object) -> str:
-    """Convert any value to text, even one whose ``str`` raises or would not end."""
-    try:
-        return TOO_LARGE_TEXT if is_too_large(value) else str.__str__(str(value))
-    except BaseException as error:
-        contain_error(error)
-        return class_placeholder(value)
-
-
-def class_placeholder(value: object) -> str:
-    """Name the class of a value that can not be represented."""
-    return f"<{type(value).__module__}.{type(value).__qualname__}>"
-
-
-def short_repr(value: object, longest: int = 100) -> str:
-    """Represent a value for an error in at most ``longest`` characters."""
-    # Only the beginning of a text is represented, as it may have megabytes.
-    text = safe_repr(value[: longest + 1] if isinstance(value, (str, bytes)) else value)
-    return text if len(text) <= longest else f"{text[: longest - 3]}..."
-
-
-def short_error_text(error: BaseException, longest: int = 500) -> str:
-    """Write the text of an error for a column of any database: cut, and without NUL."""
-    text = safe_str(error)
-    if len(text) > longest:
-        text = f"{text[: longest - 3]}..."
-    return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
 
 
 class DjangoQError(Exception):

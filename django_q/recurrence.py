@@ -17,8 +17,9 @@ from itertools import count, islice, takewhile
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from django_q.exceptions import DjangoQError, short_repr
+from django_q.exceptions import DjangoQError
 from django_q.foreign_code.optional_packages import croniter
+from django_q.text.error_text import short_repr
 
 ONCE = "O"
 MINUTES = "I"

@@ -2,7 +2,7 @@
 
 from django.dispatch import Signal
 
-from django_q.execution.hooks import receive as call_hook
+from django_q.hooks import receive as call_hook
 
 __all__ = [
     "SENDER",

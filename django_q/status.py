@@ -16,8 +16,9 @@ from django.utils.translation import override
 
 from django_q.brokers import Broker, get_broker
 from django_q.conf import Conf, logger
-from django_q.exceptions import PackageError, error_summary
+from django_q.exceptions import PackageError
 from django_q.signing import SignedPackage, is_result
+from django_q.text.error_text import error_summary
 from django_q.wire import heartbeat_format as shape
 
 #: Seconds after which a heartbeat expires, and the cluster counts as gone. An idle cluster sends

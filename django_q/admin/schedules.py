@@ -19,11 +19,11 @@ from django_q.admin.display import badge, time_element
 from django_q.admin.listing import RoughPaginator, WrappingListMixin
 from django_q.admin.widgets import LongSelect
 from django_q.conf import Conf
-from django_q.exceptions import short_error_text
 from django_q.foreign_code.optional_packages import croniter
 from django_q.models import Schedule, Task
 from django_q.models.admin_links import task_admin_url
 from django_q.scheduling.due_runs import run_now
+from django_q.text.error_text import short_error_text
 from django_q.wire import allowed_functions
 
 #: Fields whose change makes due times be counted from ``next_run`` again.

@@ -17,8 +17,8 @@ from django_q.admin.display import duration, single_line, value_block
 from django_q.admin.listing import ClusterFilter, GroupFilter, LargeTableMixin, with_small_column
 from django_q.calls.resubmission import resubmit
 from django_q.conf import logger
-from django_q.exceptions import short_error_text
 from django_q.models import Task, pickle_preview
+from django_q.text.error_text import short_error_text
 
 TASK_ID_PATTERN = re.compile(r"[0-9a-f]{32}")
 

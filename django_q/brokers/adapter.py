@@ -11,7 +11,7 @@ from typing import Any
 from django_q.brokers.base import Broker, Delivery
 from django_q.conf import Conf, logger
 from django_q.descriptor_wait import wait_until_readable
-from django_q.exceptions import short_repr
+from django_q.text.error_text import short_repr
 
 #: Methods that call those of the adapted broker, where it has them.
 DELEGATED_METHODS = """

@@ -18,7 +18,7 @@ from django_q.completion.completion import complete_here
 from django_q.conf import Conf
 from django_q.exceptions import TimeoutException, inline_interrupts
 from django_q.execution.execution import execute
-from django_q.execution.task_context import in_own_context
+from django_q.foreign_code.task_context import in_own_context
 from django_q.signing import SignedPackage
 from django_q.wire.package import TaskPackage, checked_package
 

@@ -13,11 +13,12 @@ from django_q.brokers import adapt_broker
 from django_q.brokers.base import Broker
 from django_q.brokers.broker_cache import shared_broker
 from django_q.conf import Conf, logger
-from django_q.exceptions import EnqueueRefused, PackageError, contain_error, safe_repr, safe_str
+from django_q.exceptions import EnqueueRefused, PackageError, contain_error
 from django_q.foreign_code.guards import CurrentForeignCall, send_signal_raising
 from django_q.servers.transactions import open_transaction, run_on_commit
 from django_q.signals import SENDER, pre_enqueue
 from django_q.signing import PackageTooLarge, SignedPackage
+from django_q.text.error_text import safe_repr, safe_str
 from django_q.text.function_names import dotted_name
 from django_q.wire.callables import importable_name
 from django_q.wire.options import normalize_package

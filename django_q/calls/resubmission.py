@@ -14,8 +14,9 @@ from django.utils.translation import gettext as _
 
 from django_q.calls.composition import dispatch, options_of
 from django_q.conf import Conf
-from django_q.exceptions import PackageError, error_summary
+from django_q.exceptions import PackageError
 from django_q.models import Task
+from django_q.text.error_text import error_summary
 from django_q.wire.callables import resolve_callable
 from django_q.wire.option_types import is_path
 from django_q.wire.package import encodes_time, new_package

@@ -38,9 +38,9 @@ from django_q.checks.options import (
     unknown_option,
     wrong_type,
 )
+from django_q.checks.redaction import setting_location
 from django_q.conf import Settings, attribute_name
 from django_q.foreign_code import installed_files
-from django_q.text.redaction import setting_location
 
 
 @register()

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error, Warning
 
-from django_q.text.redaction import quote_or_redact
+from django_q.checks.redaction import quote_or_redact
 
 Messages = Iterator[CheckMessage]
 

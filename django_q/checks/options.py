@@ -19,6 +19,7 @@ from django.utils.module_loading import import_string
 
 from django_q import recurrence
 from django_q.checks.messages import Messages, no_effect, not_found
+from django_q.checks.redaction import is_path, quote_or_redact, setting_location
 from django_q.conf import RENAMED_KEYS, Settings
 from django_q.foreign_code.error_reporting import (
     ENTRY_POINT_GROUP,
@@ -27,7 +28,6 @@ from django_q.foreign_code.error_reporting import (
 )
 from django_q.servers.connections import connect_redis
 from django_q.signing import SERIALIZERS
-from django_q.text.redaction import is_path, quote_or_redact, setting_location
 from django_q.wire.allowed_functions import PACKAGE_WILDCARD
 from django_q.wire.callables import resolve
 

@@ -21,12 +21,13 @@ from django.utils import timezone
 from django_q.brokers.base import Broker
 from django_q.completion.finished_task import FinishedTask
 from django_q.conf import logger
-from django_q.exceptions import StoreUnavailable, contain_error, error_summary
+from django_q.exceptions import StoreUnavailable, contain_error
 from django_q.foreign_code.guards import ForeignCall
 from django_q.humanhash import humanize
 from django_q.models import Part, Task
 from django_q.results import parts, saving
 from django_q.results.cache import CachedResults
+from django_q.text.error_text import error_summary
 from django_q.wire.package import TaskPackage
 
 #: Marks in memory an item whose iterable is done, as completing may be repeated.

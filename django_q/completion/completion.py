@@ -27,8 +27,9 @@ from django_q.completion.recording import save, save_undone, send_signals_and_lo
 from django_q.completion.resumption import crash_suspects_last
 from django_q.completion.steps import CompletionSteps
 from django_q.conf import logger
-from django_q.exceptions import StoreUnavailable, error_summary
+from django_q.exceptions import StoreUnavailable
 from django_q.models import Task
+from django_q.text.error_text import error_summary
 from django_q.wire.package import TaskPackage
 
 

@@ -16,7 +16,7 @@ from django_q.completion.steps import CompletionSteps
 from django_q.conf import logger
 from django_q.exceptions import EnqueueRefused, PackageError, StoreUnavailable
 from django_q.execution.execution import failure_text
-from django_q.execution.hooks import call_hook_lazily
+from django_q.hooks import call_hook_lazily
 from django_q.models import Schedule
 from django_q.results.rows import UnreadableValue, unpickled
 from django_q.results.saving import as_task

@@ -9,11 +9,11 @@ from django_q.brokers.base import Broker
 from django_q.completion.finished_task import FinishedTask
 from django_q.completion.steps import CompletionSteps
 from django_q.conf import logger
-from django_q.exceptions import safe_str
 from django_q.foreign_code.guards import send_signal_safely
 from django_q.results import cache, saving
 from django_q.results.rows import PICKLED_COLUMNS, unpickled
 from django_q.signals import SENDER, post_execute
+from django_q.text.error_text import safe_str
 from django_q.text.printable import printable_paragraph
 
 

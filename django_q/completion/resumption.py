@@ -18,13 +18,14 @@ from django.utils import timezone
 
 from django_q.completion.finished_task import FinishedTask
 from django_q.conf import Conf, logger
-from django_q.exceptions import contain_error, error_summary
+from django_q.exceptions import contain_error
 from django_q.foreign_code.guards import CurrentForeignCall
 from django_q.models import Part, Task
 from django_q.models.stored_values import JSON_MARK, UnopenedPickle, from_json
 from django_q.results import cached_format, parts
 from django_q.results.cache import CachedResults
 from django_q.results.rows import PickledValue
+from django_q.text.error_text import error_summary
 from django_q.wire.package import TaskPackage, is_iterable_item
 
 #: How often a hook is called at most for a task whose monitor does not live to see its end. Before

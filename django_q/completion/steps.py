@@ -12,7 +12,8 @@ from typing import Any
 from django_q.brokers.base import Broker
 from django_q.completion.finished_task import FinishedTask
 from django_q.conf import logger
-from django_q.exceptions import StoreCommandRefused, StoreUnavailable, contain_error, error_summary
+from django_q.exceptions import StoreCommandRefused, StoreUnavailable, contain_error
+from django_q.text.error_text import error_summary
 
 
 class CompletionSteps:

@@ -12,7 +12,7 @@ from typing import Any
 from django.utils import timezone
 
 from django_q.conf import Conf, error_reporter, logger
-from django_q.exceptions import DjangoQError, PackageError, contain_error, error_summary, safe_repr
+from django_q.exceptions import DjangoQError, PackageError, contain_error
 from django_q.execution.invalid_packages import InvalidPackage, make_invalid_package
 from django_q.execution.time_limit import Alarm
 from django_q.foreign_code.guards import (
@@ -23,6 +23,7 @@ from django_q.foreign_code.guards import (
 )
 from django_q.signals import SENDER, post_execute_in_worker, pre_execute
 from django_q.signing import SERIALIZERS, BadSignature, SignedPackage, is_result
+from django_q.text.error_text import error_summary, safe_repr
 from django_q.text.function_names import dotted_name
 from django_q.text.representation import is_too_large
 from django_q.wire.allowed_functions import permitted

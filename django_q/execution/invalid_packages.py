@@ -14,8 +14,9 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from django_q.exceptions import PackageError, safe_repr
+from django_q.exceptions import PackageError
 from django_q.humanhash import humanize
+from django_q.text.error_text import safe_repr
 from django_q.wire.option_types import text
 from django_q.wire.options import normalize_option
 from django_q.wire.package import PACKAGE_OPTIONS, as_args, derived_id

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from django_q.exceptions import safe_str
+from django_q.text.error_text import safe_str
 from django_q.wire.package import REQUIRED_KEYS
 
 #: Types whose values can be compared, hashed and stored as they are.

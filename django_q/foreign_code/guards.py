@@ -23,7 +23,8 @@ from typing import Any, Protocol
 from asgiref.sync import async_to_sync
 from django.dispatch import Signal
 
-from django_q.exceptions import contain_error, safe_str
+from django_q.exceptions import contain_error
+from django_q.text.error_text import safe_str
 from django_q.text.function_names import dotted_name
 from django_q.text.printable import printable
 

@@ -3,7 +3,7 @@
 from django_q.foreign_code import installed_files  # noqa: F401 - checks them when imported
 
 # isort: split
-from django_q.execution.hooks import receive as call_hook
+from django_q.hooks import receive as call_hook
 from django_q.models.part import Part
 from django_q.models.queue import Heartbeat, OrmQ
 from django_q.models.schedule import Schedule

@@ -8,8 +8,8 @@ from typing import Any
 from picklefield import PickledObjectField
 
 from django_q.conf import Conf
-from django_q.exceptions import safe_repr
 from django_q.signing import check_keys
+from django_q.text.error_text import safe_repr
 
 #: The first characters of a column that holds JSON. The field of the predecessors decodes base64
 #: up to the padding "==", and so never reads the text that follows, which may be anybody's, as a

@@ -20,7 +20,7 @@ from django_q.completion.finished_task import DoneReceipts
 from django_q.completion.orphans import OrphanedDeliveries, recover
 from django_q.completion.steps import CompletionSteps, call_broker
 from django_q.conf import Conf, logger
-from django_q.exceptions import StoreCommandRefused, StoreUnavailable, contain_error, error_summary
+from django_q.exceptions import StoreCommandRefused, StoreUnavailable, contain_error
 from django_q.execution.execution import UndecodablePayload
 from django_q.foreign_code.guards import CurrentForeignCall
 from django_q.processes.logs.log_queue import batched_log_lines
@@ -30,6 +30,7 @@ from django_q.processes.result_receiver import ResultReceiver, receipts_in
 from django_q.processes.shared_state.result_queue import set_stuck
 from django_q.processes.supervision.process_start import log_ready, parent_flags
 from django_q.servers import connections
+from django_q.text.error_text import error_summary
 from django_q.wire.package import TaskPackage
 
 #: Seconds to wait after the database or the broker failed: at first, and at most.

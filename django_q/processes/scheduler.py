@@ -16,7 +16,7 @@ from django_q.brokers.broker_cache import shared_broker
 from django_q.brokers.scheduler_wakeup import UNNOTIFIED_CHECK_INTERVAL, SchedulerWakeup
 from django_q.conf import logger
 from django_q.descriptor_wait import wait_until_readable
-from django_q.exceptions import contain_error, error_summary
+from django_q.exceptions import contain_error
 from django_q.models import Schedule
 from django_q.models.schedule_fields.due_times import aware_utc
 from django_q.processes.logs.repeated_errors import ThrottledLog
@@ -25,6 +25,7 @@ from django_q.scheduling.due_schedules import DueSchedules, is_due
 from django_q.scheduling.wakeup import scheduler_wakeup_for
 from django_q.servers import connections
 from django_q.servers.database_errors import is_conflict
+from django_q.text.error_text import error_summary
 
 #: Schedules that are read in one query.
 SCHEDULE_BATCH_SIZE = 100

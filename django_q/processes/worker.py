@@ -20,10 +20,10 @@ from django_q.conf import Conf, logger
 from django_q.exceptions import TimeoutException, contain_error
 from django_q.execution.execution import UndecodablePayload, decode, execute, safe_repr, time_limit
 from django_q.execution.plain_options import make_options_plain
-from django_q.execution.task_context import in_own_context
 from django_q.execution.time_limit import Alarm
 from django_q.foreign_code.guards import send_signal_safely
 from django_q.foreign_code.optional_packages import psutil, resource
+from django_q.foreign_code.task_context import in_own_context
 from django_q.processes.server_calls.worker_leases import MIN_START_LEASE_SHARE
 from django_q.processes.shared_state.slot import Slot, TimerSlotAdapter, WorkerState
 from django_q.processes.supervision.exit_timeout import EXIT_TIMEOUT

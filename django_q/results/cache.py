@@ -22,12 +22,13 @@ from django.core.cache.backends.base import DEFAULT_TIMEOUT
 from django_q.brokers.base import Broker
 from django_q.brokers.broker_cache import shared_broker
 from django_q.conf import Conf, logger
-from django_q.exceptions import StoreUnavailable, contain_error, error_summary, safe_repr, safe_str
+from django_q.exceptions import StoreUnavailable, contain_error
 from django_q.models import Task
 from django_q.results import cached_format
 from django_q.results.rows import PICKLED_COLUMNS, unpickled
 from django_q.results.saving import as_task
 from django_q.servers.connections import cache_of
+from django_q.text.error_text import error_summary, safe_repr, safe_str
 from django_q.text.function_names import dotted_name
 from django_q.wire.package import TaskPackage
 

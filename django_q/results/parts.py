@@ -13,7 +13,7 @@ from django.db.models import Max, Min, Q, QuerySet
 from django.utils import timezone
 
 from django_q.conf import Conf, logger
-from django_q.exceptions import StoreUnavailable, contain_error, error_summary, safe_repr
+from django_q.exceptions import StoreUnavailable, contain_error
 from django_q.models import Part, Task
 from django_q.models.stored_values import JSON_MARK, UnopenedPickle, as_json, from_json
 from django_q.results import saving
@@ -21,6 +21,7 @@ from django_q.results.rows import PickledValue, UnreadableValue, unpickled
 from django_q.results.saving import stored_time
 from django_q.servers.connections import takes_writes
 from django_q.servers.database_errors import is_busy
+from django_q.text.error_text import error_summary, safe_repr
 from django_q.wire.package import TaskPackage
 
 #: Parts of an iterable are deleted when no item of it has ended for this long.

@@ -18,8 +18,8 @@ from django.db.models.functions import RowNumber
 from django.db.models.signals import post_delete, pre_delete
 
 from django_q.conf import Conf, logger
-from django_q.exceptions import error_summary
 from django_q.models import Success, Task
+from django_q.text.error_text import error_summary
 
 #: Rows that Django deletes at a time: it may load each of them, and what refers to it.
 MAX_DJANGO_DELETES = 100

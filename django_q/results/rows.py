@@ -17,9 +17,10 @@ from django.db import IntegrityError, connections, transaction
 from django.db.models.constants import OnConflict
 
 from django_q.conf import Conf
-from django_q.exceptions import contain_error, error_summary
+from django_q.exceptions import contain_error
 from django_q.models import Task
 from django_q.models.stored_values import as_json, from_json
+from django_q.text.error_text import error_summary
 
 #: The columns in the order in which they are written.
 TASK_COLUMNS = (

@@ -14,7 +14,7 @@ from django.db.models.signals import post_save, pre_save
 from django.utils import timezone
 
 from django_q.conf import Conf, logger
-from django_q.exceptions import StoreUnavailable, contain_error, error_summary, safe_repr, safe_str
+from django_q.exceptions import StoreUnavailable, contain_error
 from django_q.foreign_code.guards import CurrentForeignCall, RaisingForeignCall
 from django_q.models import Task
 from django_q.models.task import clipped, hook_with_undone
@@ -22,6 +22,7 @@ from django_q.results import pruning
 from django_q.results.rows import PICKLED_COLUMNS, insert, unpickled
 from django_q.servers.connections import takes_writes
 from django_q.servers.database_errors import is_busy
+from django_q.text.error_text import error_summary, safe_repr, safe_str
 from django_q.wire.callables import recorded_name
 from django_q.wire.package import TaskPackage
 

@@ -12,10 +12,11 @@ from django_q.brokers.base import Broker
 from django_q.calls.composition import dispatch, options_of
 from django_q.calls.producer import signed_payload_in_cluster
 from django_q.conf import Conf, logger
-from django_q.exceptions import DjangoQError, EnqueueRefused, PackageError, short_error_text
+from django_q.exceptions import DjangoQError, EnqueueRefused, PackageError
 from django_q.models import Schedule
 from django_q.recurrence import CronUnavailable, Plan
 from django_q.scheduling.readable_schedules import SCHEDULE_ERRORS
+from django_q.text.error_text import short_error_text
 from django_q.wire.options import normalize_option
 from django_q.wire.package import TaskPackage, derived_id, new_package
 

@@ -30,7 +30,6 @@ from django_q.brokers.orm.table import fetch_rows
 from django_q.calls.inline import run_inline
 from django_q.calls.producer import queue_database
 from django_q.conf import Conf, logger
-from django_q.exceptions import short_error_text
 from django_q.models import Schedule, Task
 from django_q.models.schedule_fields.due_times import aware_utc, database_time
 from django_q.scheduling.due_runs import (
@@ -45,6 +44,7 @@ from django_q.scheduling.readable_schedules import read_schedules
 from django_q.servers.connections import takes_writes
 from django_q.servers.database_clock import time_expression
 from django_q.servers.database_errors import is_busy
+from django_q.text.error_text import short_error_text
 from django_q.wire.package import TaskPackage
 
 #: Seconds after which another scheduler may claim a due time that was claimed.

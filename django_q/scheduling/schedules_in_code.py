@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.functional import Promise
 
-from django_q.exceptions import PackageError, short_repr
+from django_q.exceptions import PackageError
 from django_q.models import Schedule
 from django_q.models.schedule_fields.argument_text import MAX_LITERAL_LENGTH, parse_args
 from django_q.models.schedule_fields.due_times import database_time
@@ -19,6 +19,7 @@ from django_q.models.schedule_fields.next_run_changes import RULE_FIELDS
 from django_q.models.schedule_fields.type_words import schedule_type
 from django_q.results.saving import stored_time
 from django_q.servers.database_clock import database_now
+from django_q.text.error_text import short_repr
 from django_q.wire.callables import importable_name
 from django_q.wire.option_types import number
 from django_q.wire.options import (

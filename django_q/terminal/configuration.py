@@ -7,8 +7,8 @@ from dataclasses import fields
 from typing import Any
 
 from django_q import __version__
+from django_q.checks import redaction
 from django_q.conf import Conf, Settings
-from django_q.text import redaction
 from django_q.text.printable import MAX_TEXT_CHARACTERS, printable
 
 #: Values of ``Conf`` that follow from settings, and are no fields of ``Settings``.

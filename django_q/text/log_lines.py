@@ -10,7 +10,8 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from django_q.exceptions import contain_error, safe_repr, safe_str
+from django_q.exceptions import contain_error
+from django_q.text.error_text import safe_repr, safe_str
 from django_q.text.printable import (
     CONTINUATION_INDENT,
     MAX_NAME_CHARACTERS,

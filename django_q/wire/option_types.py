@@ -19,7 +19,8 @@ from uuid import UUID
 
 from django.utils.functional import Promise
 
-from django_q.exceptions import PackageError, safe_repr
+from django_q.exceptions import PackageError
+from django_q.text.error_text import safe_repr
 
 #: The longest time limit, in seconds: a hundred years. Timers of the system have a maximum.
 MAX_SECONDS = 100 * 366 * 86400

@@ -19,8 +19,9 @@ from django_q.brokers.sqs.messages import (
 )
 from django_q.conf import Conf, logger
 from django_q.descriptor_wait import wait_until_readable
-from django_q.exceptions import BrokerUnavailable, error_summary
+from django_q.exceptions import BrokerUnavailable
 from django_q.foreign_code.optional_packages import optional
+from django_q.text.error_text import error_summary
 
 boto3 = optional("boto3")
 botocore_config = optional("botocore.config")

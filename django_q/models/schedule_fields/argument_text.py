@@ -7,7 +7,7 @@ import keyword
 import re
 from typing import Any
 
-from django_q.exceptions import short_repr
+from django_q.text.error_text import short_repr
 
 #: Characters of a text that is read at most.
 MAX_LITERAL_LENGTH = 64 * 1024

@@ -9,9 +9,9 @@ from typing import Any
 from django.db import models, router, transaction
 
 from django_q import recurrence
-from django_q.exceptions import short_repr
 from django_q.models.schedule_fields.due_times import aware_utc, database_time, next_storable_due
 from django_q.servers.database_clock import database_now
+from django_q.text.error_text import short_repr
 
 #: Fields of the rule: they say when a schedule is due.
 RULE_FIELDS = ("schedule_type", "minutes", "cron", "time_zone")

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
-from django_q.exceptions import contain_error, safe_repr, safe_str
+from django_q.exceptions import contain_error
+from django_q.text.error_text import safe_repr, safe_str
 
 #: Values of these types are sent as they are. Each other value is pickled on its own, and replaced
 #: by its ``repr`` where it can not be unpickled.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 
-from django_q.exceptions import StoreCommandRefused, StoreUnavailable, error_summary
+from django_q.exceptions import StoreCommandRefused, StoreUnavailable
 from django_q.processes.logs.repeated_errors import ThrottledLog
 from django_q.servers.database_errors import is_conflict
+from django_q.text.error_text import error_summary
 
 #: Seconds for which a transaction that conflicts with others is repeated without a log line.
 SILENT_CONFLICT_SECONDS = 20.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 
 from django_q.brokers.base import Broker
-from django_q.exceptions import error_summary
 from django_q.processes.logs.repeated_errors import ThrottledLog
+from django_q.text.error_text import error_summary
 
 
 class StepFailureLog:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django_q.conf import Conf, logger
-from django_q.exceptions import error_summary
 from django_q.foreign_code.optional_packages import psutil
+from django_q.text.error_text import error_summary
 
 
 def set_cpu_affinity(n: int, process_ids: Sequence[int], actual: bool | None = None) -> None:

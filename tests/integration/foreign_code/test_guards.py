@@ -11,12 +11,13 @@ from django.db.models.signals import post_save
 from django_q import signals
 from django_q.brokers import get_broker
 from django_q.conf import error_reporter
-from django_q.exceptions import TimeoutException, safe_repr
-from django_q.execution.hooks import call_hook
+from django_q.exceptions import TimeoutException
 from django_q.foreign_code.error_reporting import ErrorReporter
 from django_q.foreign_code.guards import CurrentForeignCall, send_signal_safely
+from django_q.hooks import call_hook
 from django_q.models import Failure, Success, Task
 from django_q.tasks import async_chain, async_task, fetch, result
+from django_q.text.error_text import safe_repr
 from tests.foreign import NAMES, WORST, note
 
 EACH = pytest.mark.parametrize("name", NAMES)

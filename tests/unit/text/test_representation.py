@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from django_q.exceptions import error_summary, safe_repr
 from django_q.execution.execution import failure_text
+from django_q.text.error_text import error_summary, safe_repr
 from django_q.text.representation import MAX_REPR_DEPTH, represent, represent_lines
 
 Pair = namedtuple("Pair", "a b")

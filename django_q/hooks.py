@@ -7,8 +7,8 @@ from typing import Any
 
 from django_q.conf import logger
 from django_q.exceptions import contain_error
-from django_q.execution.task_context import in_own_context
 from django_q.foreign_code.guards import ForeignCall, resolve_awaitable
+from django_q.foreign_code.task_context import in_own_context
 from django_q.text.function_names import dotted_name
 from django_q.wire.allowed_functions import permitted
 

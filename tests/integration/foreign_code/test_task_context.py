@@ -6,7 +6,7 @@ import pytest
 from django.core.cache import caches
 from django.test.utils import override_settings
 
-from django_q.execution.task_context import in_own_context
+from django_q.foreign_code.task_context import in_own_context
 from django_q.tasks import async_task, result
 from tests.foreign import SETTING
 
