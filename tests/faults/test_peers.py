@@ -32,7 +32,8 @@ def test_django_q2_saves_all_where_nothing_breaks(conf, django_db_blocker, pytho
         row = peers.run_one(peers.PEER, python, "nothing", kind, seed=1)
 
     assert row["tasks"] == 200
-    wrong = {key: row[key] for key in ("lost", "waiting", "repeated", "without_hook") if row[key]}
+    # It extends no leases, so that it may repeat a task where a busy machine takes long over one.
+    wrong = {key: row[key] for key in ("lost", "waiting", "without_hook") if row[key]}
     assert not wrong
 
 
