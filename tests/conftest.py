@@ -93,8 +93,8 @@ def make_broker(
 ) -> Iterator[Callable[[str], Any]]:
     """Make the broker of a kind, which ``get_broker()`` gives too, with nothing in it.
 
-    "redis", "redis62" (the oldest version), "orm" (the tests' database), "postgres", "sqs",
-    "custom" (one written for django-q2).
+    "memory", "redis", "redis62" (the oldest version), "orm" (the tests' database), "postgres",
+    "sqs", "custom" (one written for django-q2).
     """
     made = []
 
@@ -107,7 +107,7 @@ def make_broker(
 
     yield make
     for kind, broker in made:
-        if kind.startswith("redis"):  # a database may be out of reach by now
+        if kind == "memory" or kind.startswith("redis"):  # a database may be out of reach by now
             clear(broker)
         broker.close()
 
@@ -133,6 +133,8 @@ def use_broker(
         conf(sqs={"aws_region": "eu-west-1", "endpoint_url": servers.sqs_url(), **keys})
     elif kind == "custom":
         conf(broker_class="tests.old_broker.OldBroker")
+    elif kind == "memory":
+        conf(broker_class="django_q.brokers.memory.Memory")
     else:
         request.getfixturevalue("redis_url")
 
@@ -149,11 +151,14 @@ def broker(request: pytest.FixtureRequest, make_broker: Callable) -> Any:
 
 def clear(broker: Any) -> None:
     """Remove what a test left in a broker: tasks, and heartbeats of clusters."""
-    from django_q.brokers.orm import ORM  # when Django is set up
+    from django_q.brokers.memory import Memory, clear_queues  # when Django is set up
+    from django_q.brokers.orm import ORM
     from django_q.brokers.redis_broker import Redis
     from django_q.models import Heartbeat, OrmQ
 
     broker.delete_queue()
+    if isinstance(broker, Memory):
+        clear_queues()
     if isinstance(broker, ORM):
         OrmQ.objects.using(broker.alias).all().delete()
         Heartbeat.objects.using(broker.alias).all().delete()

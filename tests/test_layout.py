@@ -20,8 +20,8 @@ wire.heartbeat_format wire.pickles signing wire.callables wire.package wire.allo
 hooks signals
 models migrations
 brokers.dependent_methods brokers.heartbeats brokers.scheduler_wakeup brokers.base \
-    brokers.adapter brokers.redis brokers.orm brokers.sqs brokers.redis_broker brokers.aws_sqs \
-    brokers.__init__ brokers.broker_cache
+    brokers.adapter brokers.memory brokers.redis brokers.orm brokers.sqs brokers.redis_broker \
+    brokers.aws_sqs brokers.__init__ brokers.broker_cache
 status
 results.polling results.rows results.pruning results.saving results.queries \
     results.cached_format results.cache results

@@ -62,6 +62,8 @@ class Broker:
     redelivers = True
     #: Whether ``release`` can release a delivery without counting it as an attempt.
     has_uncounted_release = False
+    #: Whether its queues are in one process alone, where the processes of a cluster find none.
+    is_process_local = False
     #: Notifies schedulers that a schedule was saved; None where the broker's server has no way.
     notify_schedulers: Callable[[], None] | None = None
     #: Regular expression that its own receipts match; None where they have no known form.

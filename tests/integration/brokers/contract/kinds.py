@@ -6,8 +6,11 @@ from itertools import chain
 
 import pytest
 
-#: Brokers that know leases.
+#: Brokers that know leases. That in memory is of one process: all that is asked here is asked by
+#: threads. What needs several processes, or a server, is not asked of it; those tests stand in
+#: tests/processes, and in the folders of the other brokers.
 LEASING = [
+    "memory",
     "redis",
     "redis62",
     pytest.param("orm", marks=pytest.mark.django_db(transaction=True)),
