@@ -95,6 +95,14 @@ local function call_in_chunks(name, where, all)
   end
 end
 
+-- Push payloads before all that wait on the list. An empty element at its head is removed: behind
+-- them it would be counted as a payload, and they wake those who wait as well.
+local function push_to_head(payloads)
+  if #payloads == 0 then return end
+  if redis.call('LRANGE', queue, 0, 0)[1] == '' then redis.call('LTRIM', queue, 1, -1) end
+  call_in_chunks('LPUSH', queue, payloads)
+end
+
 -- Read many fields of a hash; false for each that does not exist.
 local function read_fields(hash, fields)
   local found = {}

@@ -50,6 +50,18 @@ def test_sizes_do_not_count_what_only_wakes(broker):
     assert payload_texts(broker.dequeue(9, wait=0)) == ["now"]
 
 
+@of_leasing
+def test_sizes_do_not_count_what_wakes_behind_what_is_handed_back(broker):
+    broker.enqueue("a")
+    delivery = take_one(broker)
+    broker.enqueue("later", delay=10)
+
+    broker.release([delivery.ack_id], count=False)
+
+    assert (broker.queue_size(), broker.lock_size()) == (1, 1)
+    assert payload_texts(broker.dequeue(9, wait=0)) == ["a"]
+
+
 @of_each
 def test_a_wait_ends_when_a_payload_comes(broker, peer, in_thread):
     taken = in_thread(lambda: (broker.dequeue(wait=30), time.monotonic(), broker.close())[:2])

@@ -22,7 +22,7 @@ end
 
 check_removal()
 if #delayed > 0 then check_addition() end
-call_in_chunks('LPUSH', queue, requeued) -- the list, where clusters of Django Q find them too
+push_to_head(requeued) -- the list, where clusters of Django Q find them too
 for _, each in ipairs(delayed) do
   local id, state, ends = unpack(each)
   save_state(id, state)

@@ -34,6 +34,6 @@ for _, id in ipairs(lost_ids) do
   known_payloads[payload] = true
 end
 check_removal()
-call_in_chunks('LPUSH', queue, restored)
+push_to_head(restored)
 remove_deliveries(lost_ids)
 return {page[1], #restored}
