@@ -28,12 +28,12 @@ from django_q.processes.sentinel import Sentinel
 from django_q.processes.server_calls.call_timeout import call_timeout
 from django_q.processes.supervision import process_start, unix_signals
 from django_q.processes.supervision.affinity import set_cpu_affinity
-from django_q.processes.supervision.green_threads import refuse_patched
 from django_q.processes.supervision.sentinel_handle import (
     SENTINEL_CHECK_INTERVAL,
     STOPPING_CHECK_INTERVAL,
     SentinelHandle,
 )
+from django_q.processes.supervision.start_conditions import check_start
 from django_q.processes.worker import rss_check, worker
 from django_q.queues import Flag
 from django_q.results.cache import save as save_cached
@@ -110,7 +110,7 @@ class Cluster:
         Waits until the heartbeat can be read, for ``Stat.get_all()``, but at most five seconds, as
         when the broker is unavailable. Raises ``RuntimeError`` if the sentinel ends before.
         """
-        self.refuse_to_start()
+        check_start(self.broker)
         self.start_without_waiting()
         while not self.start_event.wait(0.1):
             if self.has_stopped:
@@ -122,17 +122,6 @@ class Cluster:
         )
         logger.info("Q Cluster %s [%s] running.", self.name, self.pid)
         return self.pid
-
-    def refuse_to_start(self) -> None:
-        """Raise ``RuntimeError`` where a cluster could not work."""
-        refuse_patched()
-        if getattr(self.broker, "is_process_local", False):
-            raise RuntimeError(
-                "A cluster needs a broker that all its processes reach, got the broker "
-                f"{type(self.broker).__name__}, whose queues are in one process alone. Set "
-                "'redis', 'orm' or 'sqs' in Q_CLUSTER in place of 'broker_class'. In a test, call "
-                "the bodies of the processes: see 'Testing' in the documentation."
-            )
 
     def has_heartbeat(self) -> bool:
         """Whether the heartbeat of the running cluster can be read."""
@@ -198,7 +187,7 @@ class Cluster:
         ``until_empty``: stop when no task is left. ``then_exit``: this process exits afterwards,
         and a signal that comes only then does not change its exit code.
         """
-        self.refuse_to_start()
+        check_start(self.broker)
         arrived: queue.SimpleQueue[int] = queue.SimpleQueue()
         with unix_signals.collected_stop_signals(arrived) as wake:
             with contextlib.suppress(Exception), call_timeout():

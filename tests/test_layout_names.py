@@ -86,7 +86,7 @@ OLD_NAMES = set(
     UNTOLD WAIT WAYS WIDE WORD
     Abandoned Adapted Agenda Asking Bench Birth Board BrokerRefuses Cached Complaint Delay Desk
     Door Doorway Encoded Errand Failing Failures Gauge Given Graveyard Hand InHand Inside Leases
-    Leash Leftovers Line Listening Look Lowest Maker Member Memory OneByOne Opened Outage Paced
+    Leash Leftovers Line Listening Look Lowest Maker Member OneByOne Opened Outage Paced
     Parsed Patience Pickled Polling Prepared Pulse Reader Refused Room Scale Shown Silence Spent
     Steps StoreAway StoreRefuses StrictDoor Timekeeper Trimmer Trouble Unanswered Undecodable
     Unopened Unread Unreadable Unusable Use Uses Waker Watch WatchingFile Writer Written

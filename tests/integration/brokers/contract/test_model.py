@@ -194,7 +194,7 @@ def sizes(broker):
 def test_a_broker_does_what_the_model_does(broker, conf):
     conf(retry=LEASE)
     many = settings(
-        max_examples=500,
+        max_examples=200,
         stateful_step_count=25,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow],

@@ -32,4 +32,4 @@ def test_a_sentinel_in_the_place_of_ours_is_warned_of(caplog, monkeypatch):
     with caplog.at_level(logging.WARNING, "django-q"):
         Cluster(ORM("test")).start_without_waiting()
 
-    assert "stands for django_q.cluster.Sentinel; nobody calls it" in caplog.text
+    assert "replaces django_q.cluster.Sentinel, but is never called" in caplog.text
