@@ -210,7 +210,8 @@ class Run:
         missing = self.await_saved(progress)
         # A link whose first has not ended is not there yet.
         absent = [number for number in missing if number < LINK or number - LINK not in missing]
-        self.quietly(lambda: not self.in_broker(), 0 if missing else RETRY + 10)
+        # Hooks that end the monitor are called again with growing pauses, once their task is saved.
+        self.quietly(lambda: not self.in_broker(), 0 if missing else SAVE_TIMEOUT)
         in_broker = self.in_broker()
         left = self.end()
         trace = self.trace()
