@@ -280,3 +280,8 @@ class Broker:
     def get_connection(list_key: str | None = None) -> Any:
         """Connect to the server; 0 where there is none."""
         return 0
+
+
+def payload_text(payload: str | bytes) -> str:
+    """Convert a payload to text; a signed package has only ASCII characters."""
+    return payload.decode("utf-8", "backslashreplace") if isinstance(payload, bytes) else payload

@@ -198,7 +198,8 @@ class Memory(Broker):
 
     def move_to_dead_letters(self, ack_id: str, payload: str | bytes) -> None:
         with self.queue() as queue:
-            queue.dead += [payload] * queue.remove(queue.held([ack_id])[0])
+            if queue.remove(queue.held([ack_id])[0]):
+                queue.dead.append(payload)
 
     def dead_size(self) -> int:
         with self.queue() as queue:
@@ -218,8 +219,10 @@ class Memory(Broker):
 
     def purge_queue(self) -> int:
         with self.queue() as queue:
-            untried = [each for each in queue.messages.values() if not each.attempts]
-            return queue.remove({each.number: each for each in [*untried, *queue.due()]}.values())
+            now = queue.now()
+            return queue.remove(
+                each for each in queue.messages.values() if not each.attempts or each.due <= now
+            )
 
     def delete(self, ack_id: Any) -> bool:
         with self.queue() as queue:

@@ -18,6 +18,7 @@ from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
 from django_q import recurrence
+from django_q.brokers import REMOVED_BROKER_SERVICES
 from django_q.checks.messages import Messages, no_effect, not_found
 from django_q.checks.redaction import is_path, quote_or_redact, setting_location
 from django_q.conf import RENAMED_KEYS, Settings
@@ -38,14 +39,11 @@ OPTION_KEYS = {name: name.lower() for name in OPTION_TYPES} | {"ALT_CLUSTERS": "
 OPTION_KEYS |= {name: key for key, name in RENAMED_KEYS.items()}
 
 #: Options of the predecessors that have no meaning here, and what to do about each.
-IRON_MQ, MONGO, DISQUE = "IronMQ", "MongoDB", "Disque"
 REMOVED_BROKER_OPTIONS = {
-    "iron_mq": IRON_MQ,
-    "mongo": MONGO,
-    "mongo_db": MONGO,
-    "disque_nodes": DISQUE,
-    "disque_auth": DISQUE,
-    "disque_fastack": DISQUE,
+    **REMOVED_BROKER_SERVICES,
+    "mongo_db": REMOVED_BROKER_SERVICES["mongo"],
+    "disque_auth": REMOVED_BROKER_SERVICES["disque_nodes"],
+    "disque_fastack": REMOVED_BROKER_SERVICES["disque_nodes"],
 }
 IGNORED_OPTIONS = {
     "has_replica": "The scheduler asks your database routers which database to write to."

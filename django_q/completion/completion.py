@@ -58,9 +58,10 @@ def complete(
     collated = {iterable.id for iterable in iterables}
     done = [task for task in single if not task.has_follow_up]
     done += [item for item in items if item.group not in collated]
-    save_and_acknowledge([*single, *iterables], done, broker, steps)
+    ended = [*single, *iterables]
+    save_and_acknowledge(ended, done, broker, steps)
     links: list[TaskPackage] = []
-    for task in crash_suspects_last([*single, *iterables]):
+    for task in crash_suspects_last(ended):
         if task.has_follow_up:
             links += run_follow_ups(task, submit, steps, partial(finish, task, broker, steps))
     for iterable in iterables:

@@ -19,7 +19,7 @@ from django_q.text.printable import printable_paragraph
 
 def save(tasks: Sequence[FinishedTask], broker: Broker | None) -> None:
     """Save finished tasks: in the cache those that asked for it, the others as rows."""
-    saving.save([task.package for task in tasks if not task.is_cached])
+    saving.save_wanted([task.package for task in tasks if task.wants_row])
     for task in tasks:
         if task.is_cached:
             # Nobody waits in the process of a caller, where tasks have no receipts.

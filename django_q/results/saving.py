@@ -54,13 +54,18 @@ def wants_row(package: TaskPackage) -> bool:
 
 
 def save(packages: Sequence[TaskPackage]) -> None:
-    """Save finished tasks in one transaction, and prune to ``save_limit``.
+    """Save those of some finished tasks that want a row; see ``save_wanted``."""
+    save_wanted([package for package in packages if wants_row(package)])
+
+
+def save_wanted(packages: Sequence[TaskPackage]) -> None:
+    """Save finished tasks as rows in one transaction, and prune to ``save_limit``.
 
     A row of the same id is replaced, unless it is a success. Raises ``StoreUnavailable`` when the
     database takes no rows; of a package that it refuses less is saved. What receivers of the
     signals of ``Task`` raise is theirs and is logged, and so is what comes of pruning.
     """
-    rows = [as_row(package) for package in packages if wants_row(package)]
+    rows = [as_row(package) for package in packages]
     if not rows:
         return
     alias = router.db_for_write(Task)

@@ -2,7 +2,7 @@
 
 from django_q.exceptions import contain_error
 from django_q.text.printable import MAX_TEXT_CHARACTERS, PrintableText, printable
-from django_q.text.representation import is_too_large, represent
+from django_q.text.representation import class_text, is_too_large, represent
 
 #: Replaces the text of an error that would take hours to write.
 TOO_LARGE_TEXT = "it is too large to be shown"
@@ -26,12 +26,7 @@ def safe_str(value: object) -> str:
         return TOO_LARGE_TEXT if is_too_large(value) else str.__str__(str(value))
     except BaseException as error:
         contain_error(error)
-        return class_placeholder(value)
-
-
-def class_placeholder(value: object) -> str:
-    """Name the class of a value that can not be represented."""
-    return f"<{type(value).__module__}.{type(value).__qualname__}>"
+        return class_text(value)
 
 
 def short_repr(value: object, longest: int = 100) -> str:

@@ -18,6 +18,7 @@ from django_q.brokers.base import (
     ONCE_KEY_SECONDS,
     Broker,
     Delivery,
+    payload_text,
 )
 from django_q.brokers.heartbeats import Heartbeats
 from django_q.brokers.orm.clock_watch import ClockWatch
@@ -247,8 +248,3 @@ class ORM(Broker):
     def get_connection(list_key: str | None = None) -> models.QuerySet:
         """Return a queryset of the rows of all queues."""
         return OrmQ.objects.using(Conf.ORM or "default")
-
-
-def payload_text(payload: str | bytes) -> str:
-    """Convert a payload to text; a signed package has only ASCII characters."""
-    return payload.decode("utf-8", "backslashreplace") if isinstance(payload, bytes) else payload

@@ -8,7 +8,8 @@ from typing import Any
 
 from redis.exceptions import NoScriptError
 
-LUA_FOLDER = Path(__file__).parent / "lua"
+#: The Lua files by name, in whichever folder below ``lua`` they are.
+LUA_FILES = {path.stem: path for path in (Path(__file__).parent / "lua").rglob("*.lua")}
 
 
 class Script:
@@ -42,8 +43,8 @@ def microseconds(seconds: float) -> int:
 
 
 def read_script(name: str) -> str:
-    """Read the Lua file of this name, in whichever folder below ``lua`` it is."""
-    return next(LUA_FOLDER.rglob(f"{name}.lua")).read_text()
+    """Read the Lua file of this name."""
+    return LUA_FILES[name].read_text()
 
 
 take = Script("take")

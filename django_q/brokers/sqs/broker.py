@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from django_q.brokers.base import Broker, Delivery
+from django_q.brokers.base import Broker, Delivery, payload_text
 from django_q.brokers.sqs.messages import (
     has_receipt,
     message_field,
@@ -272,11 +272,6 @@ def connect(kind: str) -> Any:
         return make("sqs", endpoint_url=endpoint, config=timeouts)
     except ValueError:  # whose text quotes the address
         raise ImproperlyConfigured(INVALID_ENDPOINT_TEXT) from None
-
-
-def payload_text(payload: str | bytes) -> str:
-    """Convert a payload to text; a signed package has only ASCII characters."""
-    return payload.decode("utf-8", "backslashreplace") if isinstance(payload, bytes) else payload
 
 
 def batches(bodies: list[str]) -> Iterator[list[str]]:

@@ -209,7 +209,7 @@ def test_an_iterable_survives_a_monitor_that_is_killed_while_it_collates(
     with monkeypatch.context() as patch:
         patch.setattr(
             *{
-                "save": (saving, "save"),
+                "save": (saving, "save_wanted"),
                 "follow": (completion, "run_follow_ups"),
                 "forget": (collation.parts, "delete"),
             }[moment],
@@ -236,7 +236,7 @@ def test_completing_may_be_repeated_in_the_same_monitor(broker, monkeypatch):
     iterable = async_iter("math.floor", [1.5, 2.5], hook=hook)
     packages = execute_waiting(broker)
     with monkeypatch.context() as patch:
-        patch.setattr(saving, "save", lambda packages: 1 / 0)
+        patch.setattr(saving, "save_wanted", lambda packages: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             complete(packages, broker, fail_on_submit)
 

@@ -18,14 +18,23 @@ pytestmark = [
 ]
 
 
-def test_a_sentinel_that_stands_still_keeps_no_cluster_from_its_stop(
-    broker, running_cluster, tmp_path
-):
-    cluster = running_cluster(stop_timeout=3)
-    async_task("tests.tasks.touch_and_sleep", str(tmp_path / "runs"), 300)
-    wait_until((tmp_path / "runs").exists, 10)
-    cluster.processes()
-    cluster.kill("sentinel", signal.SIGSTOP)
+@pytest.fixture
+def stalled(broker, running_cluster, tmp_path):
+    """Start a cluster that runs a long task, and whose sentinel then stands still."""
+
+    def start(**options):
+        cluster = running_cluster(**options)
+        async_task("tests.tasks.touch_and_sleep", str(tmp_path / "runs"), 300)
+        wait_until((tmp_path / "runs").exists, 10)
+        cluster.processes()
+        cluster.kill("sentinel", signal.SIGSTOP)
+        return cluster
+
+    return start
+
+
+def test_a_sentinel_that_stands_still_keeps_no_cluster_from_its_stop(stalled):
+    cluster = stalled(stop_timeout=3)
 
     cluster.terminate()
 
@@ -34,14 +43,8 @@ def test_a_sentinel_that_stands_still_keeps_no_cluster_from_its_stop(
     wait_until(lambda: cluster.remaining_processes() == [], 10)
 
 
-def test_a_second_signal_ends_a_cluster_whose_sentinel_stands_still(
-    broker, running_cluster, tmp_path
-):
-    cluster = running_cluster(stop_timeout=300)
-    async_task("tests.tasks.touch_and_sleep", str(tmp_path / "runs"), 300)
-    wait_until((tmp_path / "runs").exists, 10)
-    cluster.processes()
-    cluster.kill("sentinel", signal.SIGSTOP)
+def test_a_second_signal_ends_a_cluster_whose_sentinel_stands_still(stalled):
+    cluster = stalled(stop_timeout=300)
 
     cluster.terminate()
     cluster.wait_for("stopping after SIGTERM")

@@ -73,16 +73,6 @@ ways = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture
-def prepared(broker):
-    """The broker, whose connection has its INSERT prepared."""
-    for _ in range(2):
-        broker.enqueue("first")
-    assert len(statements(broker)) == 2
-    broker.delete_queue()
-    return broker
-
-
 @on_postgres
 @ways
 @pytest.mark.parametrize("is_prepared", [False, True])
