@@ -59,7 +59,6 @@ TESTED_BY = {
     "brokers.__init__": "integration/brokers/test_get_broker.py",
     "brokers.base": "integration/brokers/contract",
     "brokers.redis.scheduler_wakeup": "integration/scheduling/test_wakeup.py",
-    "scheduling.due_runs": "integration/scheduling/test_due_schedules.py",
     "calls.composition": "integration/calls/test_batch.py test_chains.py test_iterables.py",
     "checks.__init__": "integration/checks/test_deployment.py",
     "completion.deliveries": "integration/completion/test_completion.py",
@@ -75,6 +74,7 @@ TESTED_BY = {
     "processes.logs.log_queue": "processes/processes/test_log_writer.py",
     "processes.server_calls.heartbeat": "unit/test_status.py",
     "processes.shared_state.process_table": "processes/processes/test_sentinel.py",
+    "scheduling.due_runs": "integration/scheduling/test_due_schedules.py",
     "servers.database_errors": "integration/brokers/orm/test_commits.py",
     "tests.tasks": "integration/test_predecessor_names.py",
 }

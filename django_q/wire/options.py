@@ -78,7 +78,6 @@ def chain_options(value: Any) -> dict[str, bool]:
 
 
 CALLABLE_TEXT = "a dotted path such as 'shop.tasks.send', or something that can be called"
-FUNCTION_TYPE = OptionType(CALLABLE_TEXT, function)
 LABEL_TYPE = OptionType("a text, or a number or UUID that stands for one", label)
 FLAG_TYPE = OptionType("True or False", flag)
 COUNT_TYPE = OptionType(f"a whole number from 0 to {MAX_INTEGER}", non_negative_integer)
