@@ -37,6 +37,26 @@ class UnknownOption(PackageError, AttributeError):
     """Raised when an attribute of a call is set whose name is like an option's but unknown."""
 
 
+class UnsupportedOption(PackageError):
+    """Raised when a call has an option that the broker of its queue does not serve."""
+
+
+class AlreadyEnqueued(DjangoQError):
+    """Raised when a call with ``on_duplicate="reject"`` meets a task of the same key."""
+
+    def __init__(self, message: str, task_id: str = "") -> None:
+        super().__init__(message, task_id)
+        #: The id of that task.
+        self.task_id = task_id
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class Expired(DjangoQError):
+    """The exception of a task that was not begun before its option ``expires`` ended."""
+
+
 class FunctionRefused(PackageError):
     """Raised when ``Q_CLUSTER['functions']`` does not allow a function."""
 

@@ -19,7 +19,7 @@ wire.heartbeat_format wire.pickles signing wire.callables wire.package wire.allo
     wire.option_types wire.options wire
 hooks signals
 models migrations
-brokers.dependent_methods brokers.heartbeats brokers.scheduler_wakeup brokers.base \
+brokers.terms brokers.dependent_methods brokers.heartbeats brokers.scheduler_wakeup brokers.base \
     brokers.adapter brokers.memory brokers.redis brokers.orm brokers.sqs brokers.redis_broker \
     brokers.aws_sqs brokers.__init__ brokers.broker_cache
 status

@@ -58,7 +58,9 @@ ROOT_MODULES = {
 TESTED_BY = {
     "brokers.__init__": "integration/brokers/test_get_broker.py",
     "brokers.base": "integration/brokers/contract",
+    "brokers.memory.queue": "integration/brokers/contract",
     "brokers.redis.scheduler_wakeup": "integration/scheduling/test_wakeup.py",
+    "brokers.terms": "integration/brokers/contract",
     "calls.composition": "integration/calls/test_batch.py test_chains.py test_iterables.py",
     "checks.__init__": "integration/checks/test_deployment.py",
     "completion.deliveries": "integration/completion/test_completion.py",

@@ -17,6 +17,7 @@ from django_q.brokers.dependent_methods import (  # noqa: F401 - brokers import 
 )
 from django_q.brokers.heartbeats import Heartbeats
 from django_q.brokers.scheduler_wakeup import SchedulerWakeup
+from django_q.brokers.terms import Enqueued, QueueCounts, QueuedTask, Terms
 from django_q.conf import Conf
 from django_q.exceptions import BrokerCommandRefused
 from django_q.servers.connections import cache_of, redis_errors
@@ -37,6 +38,10 @@ class Delivery(NamedTuple):
     payload: str | bytes
     #: The number of this delivery, from 1.
     attempt: int
+    #: Seconds after which it must not be begun any more; None for never.
+    expires_in: float | None = None
+    #: What was kept beside the payload by earlier attempts: not used yet.
+    state: str | None = None
 
 
 class Broker:
@@ -62,6 +67,9 @@ class Broker:
     redelivers = True
     #: Whether ``release`` can release a delivery without counting it as an attempt.
     has_uncounted_release = False
+    #: The options among ``TERM_OPTIONS`` that it knows; a call with any other one is refused. Empty
+    #: for a subclass that overrides ``enqueue`` or ``dequeue``, unless it says otherwise.
+    serves: frozenset[str] = frozenset()
     #: Whether its queues are in one process alone, where the processes of a cluster find none.
     is_process_local = False
     #: Notifies schedulers that a schedule was saved; None where the broker's server has no way.
@@ -160,13 +168,58 @@ class Broker:
         """Put payloads at the end of the queue, all of them or none. Returns their ids."""
         return [self.enqueue(payload) for payload in payloads]
 
-    def enqueue_once(self, payload: str | bytes, key: str) -> bool:
+    def enqueue_once(self, payload: str | bytes, key: str, terms: Terms | None = None) -> bool:
         """Enqueue unless a payload was under that key before; False when one was.
 
-        A broker that can not keep keys enqueues each time: a call that is repeated enqueues twice.
+        Also False when the terms name a key that another task has. A broker that can not keep keys
+        enqueues each time: a call that is repeated enqueues twice.
         """
+        if terms is not None:
+            return self.enqueue_task(payload, terms).is_new
         self.enqueue(payload)
         return True
+
+    def enqueue_task(self, payload: str | bytes, terms: Terms) -> Enqueued:
+        """Enqueue a payload with terms, unless another task has its unique or idempotency key."""
+        return self.enqueue_tasks([(payload, terms)])[0]
+
+    def enqueue_tasks(self, tasks: Iterable[tuple[str | bytes, Terms]]) -> list[Enqueued]:
+        """Enqueue payloads with terms as ``enqueue_task`` does, all that are new or none."""
+        raise NotImplementedError(f"{type(self).__name__} serves no options that need terms")
+
+    def replace_task(self, version: Any, payload: str | bytes, terms: Terms) -> bool:
+        """Replace payload and terms of a task that waits, whose id both name.
+
+        ``version`` is what ``enqueue_task`` gave. Returns False, and changes nothing, if the task
+        was taken or changed since.
+        """
+        return False
+
+    def find_duplicate(self, terms: Terms) -> Enqueued | None:
+        """Find the task that has the unique or idempotency key of these terms; None if none has."""
+        return None
+
+    def find(self, task_id: str) -> QueuedTask | None:
+        """Find an unfinished task by its id; None where there is none, or it has no terms."""
+        return None
+
+    def list_tasks(
+        self, state: str | None = None, after: str = "", limit: int = 100
+    ) -> list[QueuedTask]:
+        """List a page of the unfinished tasks of one state, or of all.
+
+        ``after`` is the cursor of the last task of the page before. A task that is enqueued, taken
+        or ended between two pages may be missing, or come twice.
+        """
+        return []
+
+    def count_tasks(self) -> QueueCounts:
+        """Count the unfinished tasks by state."""
+        return QueueCounts(self.queue_size(), 0, self.lock_size())
+
+    def queue_names(self) -> list[str]:
+        """List all queues of this server that have tasks, in the form of ``list_key``."""
+        return [self.list_key]
 
     def release_once_keys(self, keys: Iterable[str]) -> None:
         """Delete keys of ``enqueue_once`` within the hour: no call will use them again."""

@@ -75,11 +75,65 @@ class RemoveIndex(migrations.RemoveIndex):
         return state.models[app_label, self.model_name_lower].get_index_by_name(self.name)
 
 
+class AddUniqueIndex(migrations.AddConstraint):
+    """Adds a unique index as ``AddIndex`` adds another one.
+
+    A database that knows no condition gets it without: its columns are empty where there is none.
+    """
+
+    atomic = False
+
+    def database_forwards(
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
+    ) -> None:
+        """Make the index, in place of what an interrupted attempt left of it."""
+        model = model_in(to_state, app_label, schema_editor, self)
+        if not model:
+            return
+        if index_exists(schema_editor, model._meta.db_table, self.constraint.name):
+            self.drop(schema_editor, model)
+        sql = self.create_sql(schema_editor, model)
+        schema_editor.execute(sql)
+
+    def database_backwards(
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
+    ) -> None:
+        """Drop the index."""
+        if model := model_in(from_state, app_label, schema_editor, self):
+            self.drop(schema_editor, model)
+
+    def create_sql(self, schema_editor: BaseDatabaseSchemaEditor, model: type[models.Model]) -> str:
+        """Write the statement that makes the index."""
+        quote = schema_editor.quote_name
+        columns = [model._meta.get_field(name).column for name in self.constraint.fields]
+        is_partial = schema_editor.connection.features.supports_partial_indexes
+        concurrently = "CONCURRENTLY " if schema_editor.connection.vendor == "postgresql" else ""
+        where = " AND ".join(f"{quote(column)} IS NOT NULL" for column in columns)
+        return (
+            f"CREATE UNIQUE INDEX {concurrently}{quote(self.constraint.name)} "
+            f"ON {quote(model._meta.db_table)} ({', '.join(map(quote, columns))})"
+            + (f" WHERE {where}" if is_partial else "")
+        )
+
+    def drop(self, schema_editor: BaseDatabaseSchemaEditor, model: type[models.Model]) -> None:
+        """Drop the index."""
+        index = models.Index(fields=self.constraint.fields, name=self.constraint.name)
+        schema_editor.remove_index(model, index, **concurrently(schema_editor))
+
+
 def model_in(
     state: ProjectState,
     app_label: str,
     schema_editor: BaseDatabaseSchemaEditor,
-    operation: migrations.AddIndex | migrations.RemoveIndex,
+    operation: migrations.AddIndex | migrations.RemoveIndex | migrations.AddConstraint,
 ) -> type[models.Model] | None:
     """Find the model of an index; None where its table is not in this database."""
     model = state.apps.get_model(app_label, operation.model_name)

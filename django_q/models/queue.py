@@ -32,12 +32,42 @@ class OrmQ(models.Model):
     #: Counts the leases: a receipt is valid as long as this number is the same.
     delivery = models.IntegerField(_("delivery"), default=0, db_default=0, editable=False)
     attempts = models.IntegerField(_("attempts"), default=0, db_default=0, editable=False)
+    # What follows has no default in Python: the predecessors and the plain path leave it out.
+    #: The id of the task, where it can be found by that. ``task_id`` is a method of Django Q.
+    tracked_id = models.CharField(max_length=32, null=True, editable=False, db_column="task_id")
+    #: The priority with its sign changed: lower ones are taken first.
+    rank = models.SmallIntegerField(null=True, db_default=0, editable=False)
+    #: After this time it is not begun any more.
+    expires = models.DateTimeField(null=True, editable=False)
+    #: Digest of the queue and the unique key. A task that waits for the end of another one of the
+    #: same key has another digest until then.
+    unique_digest = models.CharField(max_length=32, null=True, editable=False)
+    #: Seconds for which the unique key is taken after the end of the task.
+    unique_for = models.FloatField(null=True, editable=False)
+    #: What is kept beside the payload between two attempts.
+    attempt_state = models.TextField(null=True, editable=False, db_column="state")
+    #: The key of a limit.
+    lane = models.CharField(max_length=100, null=True, editable=False)
 
     class Meta:
         app_label = "django_q"
         verbose_name = _("queued task")
         verbose_name_plural = _("queued tasks")
-        indexes = [models.Index(fields=["key", "lock"], name="django_q_ormq_key_lock")]
+        indexes = [
+            models.Index(fields=["key", "rank", "lock"], name="django_q_ormq_key_rank_lock"),
+            models.Index(
+                fields=["tracked_id"],
+                name="django_q_ormq_task_id",
+                condition=models.Q(tracked_id__isnull=False),
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["unique_digest"],
+                name="django_q_ormq_unique",
+                condition=models.Q(unique_digest__isnull=False),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.key} #{self.pk}"
@@ -93,6 +123,21 @@ class OrmQ(models.Model):
         """Return the other keys: the options of the task, and when it was enqueued."""
         own = {"id", "name", "func", "args", "kwargs", "group"}
         return {key: value for key, value in self.task.items() if key not in own}
+
+
+class TaskKey(models.Model):
+    """A key for which the id of a task is kept, finished or not: unique or idempotency key."""
+
+    #: Digest of the queue and the key.
+    digest = models.CharField(max_length=32, primary_key=True)
+    task_id = models.CharField(max_length=32)
+    expires = models.DateTimeField(db_index=True)
+
+    class Meta:
+        app_label = "django_q"
+
+    def __str__(self) -> str:
+        return self.digest
 
 
 class Heartbeat(models.Model):

@@ -66,6 +66,22 @@ class Task(models.Model):
     stopped = models.DateTimeField(_("stopped"), editable=False)
     success = models.BooleanField(_("success"), default=True, editable=False)
     attempt_count = models.IntegerField(_("attempts"), default=0)
+    #: The options of the call for people and programs: priority, queue, run_after, and others.
+    options = models.JSONField(_("options"), null=True, editable=False)
+    #: When the last attempt began.
+    begun = models.DateTimeField(_("begun"), null=True, editable=False)
+    #: The host and process that ran it.
+    worker = models.CharField(_("worker"), max_length=100, null=True, editable=False)
+    #: Of a failure: the path of the class of its exception.
+    exception = models.CharField(_("exception"), max_length=200, null=True, editable=False)
+    #: Of a failure: digest of that class and of the place in the project's code that raised it.
+    fingerprint = models.CharField(_("fingerprint"), max_length=32, null=True, editable=False)
+    #: The ends of its attempts, where there were several: a list of dictionaries.
+    attempts = models.JSONField(_("attempts"), null=True, editable=False)
+    #: Until then pruning leaves the row, as somebody may ask for it.
+    keep_until = models.DateTimeField(_("kept until"), null=True, editable=False)
+    #: When a failure was run again under its own id: it is unfinished since.
+    rerun_at = models.DateTimeField(_("run again"), null=True, editable=False)
 
     class Meta:
         app_label = "django_q"
@@ -76,6 +92,18 @@ class Task(models.Model):
             # For the admin and for pruning: one outcome, or one group, latest first.
             models.Index(fields=["success", "stopped"], name="django_q_task_stopped"),
             models.Index(fields=["group", "stopped"], name="django_q_task_group"),
+            # For failures of one kind: no success pays for it.
+            models.Index(
+                fields=["fingerprint", "stopped"],
+                name="django_q_task_fingerprint",
+                condition=models.Q(fingerprint__isnull=False),
+            ),
+            # For what pruning leaves.
+            models.Index(
+                fields=["keep_until"],
+                name="django_q_task_keep_until",
+                condition=models.Q(keep_until__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

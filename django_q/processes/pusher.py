@@ -285,7 +285,7 @@ def fill_task_queue(
 
     ``leased_until`` is the monotonic time until which they are leased at least.
     """
-    jobs = [(*delivery, leased_until) for delivery in deliveries]
+    jobs = [(*delivery[:3], leased_until) for delivery in deliveries]
     if not isinstance(task_queue, Queue):
         for job in jobs:
             task_queue.put(job)

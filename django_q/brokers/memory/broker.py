@@ -1,112 +1,39 @@
-"""Queues in the memory of one process: for tests of projects, and as the model of all brokers."""
+"""The broker whose queues are in the memory of one process."""
 
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from django_q.brokers.base import ONCE_KEY_GRACE_SECONDS, ONCE_KEY_SECONDS, Broker, Delivery
 from django_q.brokers.heartbeats import matches_pattern
+from django_q.brokers.memory.queue import HEARTBEATS, LOCK, QUEUES, MemoryQueue, number_in
+from django_q.brokers.terms import (
+    DELAYED,
+    LEASED,
+    TERM_OPTIONS,
+    WAITING,
+    Enqueued,
+    QueueCounts,
+    QueuedTask,
+    Terms,
+)
 from django_q.conf import Conf
 from django_q.descriptor_wait import wait_until_readable
 from django_q.queues import Flag
 
 
-@dataclass
-class Message:
-    """A payload in a queue."""
-
-    number: int  #: its id, and its place among what is due at the same time
-    payload: str | bytes
-    due: float  #: by the queue's clock: when it may be delivered, which ends its lease
-    fence: int = 0  #: changes with each delivery and release: an older receipt is stale
-    attempts: int = 0  #: deliveries that count
-
-    @property
-    def receipt(self) -> str:
-        """The receipt of the delivery that holds it."""
-        return f"{self.number}.{self.fence}"
-
-
-@dataclass
-class MemoryQueue:
-    """What is kept under one name."""
-
-    now: Callable[[], float] = time.monotonic  #: the clock, in seconds
-    last_number: int = 0  #: never given again, so a receipt stays stale
-    messages: dict[int, Message] = field(default_factory=dict)  #: by number
-    dead: list[str | bytes] = field(default_factory=list)  #: payloads that could not be read
-    once: dict[str, float] = field(default_factory=dict)  #: until when a key is remembered
-    waiters: set[Flag] = field(default_factory=set)  #: to set one ends a wait
-
-    def add(self, payload: str | bytes, delay: float = 0) -> int:
-        """Put a payload at the end; returns its number."""
-        self.last_number += 1
-        due = self.now() + max(delay, 0)
-        self.messages[self.last_number] = Message(self.last_number, payload, due)
-        self.wake()
-        return self.last_number
-
-    def due(self) -> list[Message]:
-        """List what may be delivered now, in the order of delivery."""
-        now = self.now()
-        due = [message for message in self.messages.values() if message.due <= now]
-        return sorted(due, key=lambda message: (message.due, message.number))
-
-    def held(self, receipts: Iterable[str]) -> tuple[list[Message], set[str]]:
-        """Find what deliveries hold. Returns that, and the receipts that are stale."""
-        held, stale = [], set()
-        for receipt in receipts:
-            message = self.messages.get(number_in(receipt))
-            if message and message.receipt == receipt:
-                held.append(message)
-            else:
-                stale.add(receipt)
-        return held, stale
-
-    def remove(self, messages: Iterable[Message]) -> int:
-        """Take messages out; how many."""
-        return len([self.messages.pop(message.number) for message in list(messages)])
-
-    def wake(self) -> None:
-        """Let those who wait look again."""
-        while self.waiters:
-            self.waiters.pop().set()
-
-
-def number_in(ack_id: Any) -> int:
-    """Read the number of a message from a receipt, or from the number itself."""
-    return int(str(ack_id).partition(".")[0])
-
-
-#: Guards all that follows.
-LOCK = threading.RLock()
-#: The queues of this process, by name: brokers for one name share a queue, and its clock.
-QUEUES: dict[str, MemoryQueue] = {}
-#: Heartbeats, and until when each is kept.
-HEARTBEATS: dict[str, tuple[str, float]] = {}
-
-
-def clear_queues() -> None:
-    """Forget all queues and heartbeats of this process, between two tests."""
-    with LOCK:
-        QUEUES.clear()
-        HEARTBEATS.clear()
-
-
 class Memory(Broker):
     """A queue that threads of one process share; ``Broker`` says what each method is for.
 
-    ``now`` is the clock of the queue of that name: seconds, monotonic unless one was given.
+    ``now`` is the clock of the queue of that name, in seconds since the epoch.
     """
 
     has_exact_sizes, has_uncounted_release, receipt_pattern = True, True, r"\d+\.\d+"
-    is_process_local = True
+    is_process_local, serves = True, TERM_OPTIONS
 
     def __init__(self, list_key: str | None = None, now: Callable[[], float] | None = None) -> None:
         super().__init__(list_key)
@@ -128,12 +55,62 @@ class Memory(Broker):
         with self.queue() as queue:
             return [queue.add(payload) for payload in payloads]
 
-    def enqueue_once(self, payload: str | bytes, key: str) -> bool:
+    def enqueue_once(self, payload: str | bytes, key: str, terms: Terms | None = None) -> bool:
         with self.queue() as queue:
-            if is_new := queue.once.get(key, -math.inf) <= queue.now():
-                queue.once[key] = queue.now() + ONCE_KEY_SECONDS
-                queue.add(payload)
-            return is_new
+            if queue.once.get(key, -math.inf) > queue.now():
+                return False
+            queue.once[key] = queue.now() + ONCE_KEY_SECONDS
+            if terms:
+                return queue.add_task(payload, terms).is_new
+            return bool(queue.add(payload))
+
+    def enqueue_tasks(self, tasks: Iterable[tuple[str | bytes, Terms]]) -> list[Enqueued]:
+        tasks = list(tasks)  # as above
+        with self.queue() as queue:
+            return [queue.add_task(*task) for task in tasks]
+
+    def replace_task(self, version: str, payload: str | bytes, terms: Terms) -> bool:
+        with self.queue() as queue:
+            message = next(iter(queue.held([version])[0]), None)
+            if not message or message.state(queue.now()) == LEASED:
+                return False
+            message.fence += 1
+            message.attempts, message.is_leased = 0, False
+            queue.set_terms(message, payload, terms.delay, terms)
+            queue.wake()
+            return True
+
+    def find_duplicate(self, terms: Terms) -> Enqueued | None:
+        with self.queue() as queue:
+            return queue.find_duplicate(terms)
+
+    def find(self, task_id: str) -> QueuedTask | None:
+        with self.queue():
+            return next((each for each in self.list_tasks() if each.task_id == task_id), None)
+
+    def list_tasks(
+        self, state: str | None = None, after: str = "", limit: int = 100
+    ) -> list[QueuedTask]:
+        with self.queue() as queue:
+            tasks = [
+                queue.describe(each)
+                for number, each in queue.messages.items()
+                if number > int(after or 0)
+            ]
+        return [each for each in tasks if state in (None, each.state)][:limit]
+
+    def count_tasks(self) -> QueueCounts:
+        with self.queue() as queue:
+            tasks, now = map(queue.describe, queue.messages.values()), queue.now()
+            by_state: dict[str, list[QueuedTask]] = {WAITING: [], DELAYED: [], LEASED: []}
+            for each in tasks:
+                by_state[each.state].append(each)
+        oldest = max((now - (each.since or now) for each in by_state[WAITING]), default=None)
+        return QueueCounts(*map(len, by_state.values()), oldest)
+
+    def queue_names(self) -> list[str]:
+        with LOCK:
+            return sorted(name for name, queue in QUEUES.items() if queue.messages)
 
     def release_once_keys(self, keys: Iterable[str]) -> None:
         with self.queue() as queue:
@@ -151,20 +128,31 @@ class Memory(Broker):
     def take(self, limit: int) -> list[Delivery]:
         """Lease what is due."""
         with self.queue() as queue:
-            taken = queue.due()[:limit]
+            taken, now = queue.due()[:limit], queue.now()
+            queue.takes += bool(taken)
             for message in taken:
-                message.due = queue.now() + Conf.RETRY
+                message.due = now + Conf.RETRY
+                message.is_leased = True
                 message.fence += 1
                 message.attempts += 1
-            return [Delivery(each.receipt, each.payload, each.attempts) for each in taken]
+            return [
+                Delivery(
+                    each.receipt,
+                    each.payload,
+                    each.attempts,
+                    None if each.expires == math.inf else each.expires - now,
+                )
+                for each in taken
+            ]
 
     def wait(self, seconds: float) -> bool:
         """Wait until there may be something to take; False when ``wake_fd`` has ended that."""
         waiter = Flag()
         with self.queue() as queue:
             queue.waiters.add(waiter)
-            next_due = min((each.due for each in queue.messages.values()), default=math.inf)
-            pause = max(0, min(seconds, next_due - queue.now()))
+            now = queue.now()
+            later = (each.due for each in queue.messages.values() if each.due > now)
+            pause = min(seconds, min(later, default=math.inf) - now)
         woken = wait_until_readable([waiter, self.wake_fd], pause)
         with self.queue() as queue:
             queue.waiters.discard(waiter)
@@ -172,7 +160,7 @@ class Memory(Broker):
 
     def acknowledge(self, ack_id: str) -> bool:
         with self.queue() as queue:
-            return bool(queue.remove(queue.held([ack_id])[0]))
+            return bool(queue.end(queue.held([ack_id])[0]))
 
     def extend(self, ack_ids: Iterable[str], seconds: float) -> set[str]:
         with self.queue() as queue:
@@ -187,6 +175,7 @@ class Memory(Broker):
             messages, stale = queue.held(ack_ids)
             for message in messages:
                 message.due = queue.now() + delay if delay > 0 else -math.inf  # first of all
+                message.is_leased = False
                 message.fence += 1
                 message.attempts -= not count
             queue.wake()
@@ -198,7 +187,7 @@ class Memory(Broker):
 
     def move_to_dead_letters(self, ack_id: str, payload: str | bytes) -> None:
         with self.queue() as queue:
-            if queue.remove(queue.held([ack_id])[0]):
+            if queue.end(queue.held([ack_id])[0]):
                 queue.dead.append(payload)
 
     def dead_size(self) -> int:

@@ -1,0 +1,213 @@
+"""A queue in memory: its messages, their order, and the keys that only one of them has."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django_q.brokers.terms import (
+    DELAYED,
+    LEASED,
+    OLDEST_FIRST_INTERVAL,
+    WAITING,
+    Enqueued,
+    QueuedTask,
+    Terms,
+)
+from django_q.queues import Flag
+
+
+@dataclass
+class Message:
+    """A payload in a queue."""
+
+    number: int  #: its id, and its place among what is due at the same time
+    payload: str | bytes
+    due: float  #: by the queue's clock: when it may be delivered, which ends its lease
+    since: float  #: when it was enqueued
+    terms: Terms | None = None
+    expires: float = math.inf  #: when it must not be begun any more
+    is_leased: bool = False  #: though the lease may have ended since
+    fence: int = 0  #: changes with each delivery and release: an older receipt is stale
+    attempts: int = 0  #: deliveries that count
+
+    @property
+    def receipt(self) -> str:
+        """The receipt of the delivery that holds it."""
+        return f"{self.number}.{self.fence}"
+
+    @property
+    def priority(self) -> int:
+        """The priority of its terms; without any it counts as 0."""
+        return self.terms.priority if self.terms else 0
+
+    @property
+    def unique(self) -> str:
+        """The key that no other message has."""
+        return self.terms.unique if self.terms else ""
+
+    def order(self) -> tuple:
+        """Return what messages that are due are sorted by.
+
+        First come those whose lease was lost, and of those without terms also what was delayed or
+        released. All else comes by priority, then by age.
+        """
+        if self.is_leased or (self.terms is None and self.due != self.since):
+            return (0, 0, self.due, self.number)
+        return (1, -self.priority, 0, self.number)
+
+    def state(self, now: float) -> str:
+        """Return its state at a time."""
+        if self.due <= now:
+            return WAITING
+        return LEASED if self.is_leased else DELAYED
+
+
+@dataclass
+class MemoryQueue:
+    """What is kept under one name."""
+
+    now: Callable[[], float] = time.time  #: the clock, in seconds since the epoch
+    last_number: int = 0  #: never given again, so a receipt stays stale
+    takes: int = 0  #: that found something
+    messages: dict[int, Message] = field(default_factory=dict)  #: by number
+    dead: list[str | bytes] = field(default_factory=list)  #: payloads that could not be read
+    once: dict[str, float] = field(default_factory=dict)  #: until when a key is remembered
+    #: By the key of a task that may have ended: its id, and until when the key is taken.
+    kept: dict[str, tuple[str, float]] = field(default_factory=dict)
+    waiters: set[Flag] = field(default_factory=set)  #: to set one ends a wait
+
+    def add(self, payload: str | bytes, delay: float = 0, terms: Terms | None = None) -> int:
+        """Put a payload at the end; returns its number."""
+        self.last_number += 1
+        message = Message(self.last_number, payload, 0, self.now())
+        self.messages[message.number] = self.set_terms(message, payload, delay, terms)
+        if terms and terms.idempotency:
+            self.kept[terms.idempotency] = (terms.task_id, self.now() + terms.idempotency_for)
+        self.wake()
+        return message.number
+
+    def set_terms(
+        self, message: Message, payload: str | bytes, delay: float, terms: Terms | None
+    ) -> Message:
+        """Set payload and terms of a message that nobody holds."""
+        message.payload, message.terms = payload, terms
+        message.due = self.now() + max(delay, 0)
+        message.expires = math.inf
+        if terms:
+            if terms.due_at is not None:
+                message.due = max(self.now(), terms.due_at)
+            if terms.expires_in is not None:
+                message.expires = self.now() + terms.expires_in
+            if terms.expires_at is not None:
+                message.expires = terms.expires_at
+        return message
+
+    def add_task(self, payload: str | bytes, terms: Terms) -> Enqueued:
+        """Put a payload with terms at the end, unless another task has one of its keys."""
+        if found := self.find_duplicate(terms):
+            return found
+        self.add(payload, terms.delay, terms)
+        return Enqueued(terms.task_id)
+
+    def find_duplicate(self, terms: Terms) -> Enqueued | None:
+        """Find what keeps a task with these terms from being enqueued."""
+        for key in filter(None, (terms.idempotency, terms.unique)):
+            task_id, end = self.kept.get(key, ("", -math.inf))
+            if end > self.now():
+                return Enqueued(task_id, is_new=False)
+        holders = [
+            each for each in self.messages.values() if terms.unique and each.unique == terms.unique
+        ]
+        for holder in reversed(holders):
+            if holder.state(self.now()) != LEASED:
+                return Enqueued(holder.terms.task_id, is_new=False, version=holder.receipt)
+        if holders and not terms.is_successor:
+            return Enqueued(holders[0].terms.task_id, is_new=False)
+        return None
+
+    def due(self) -> list[Message]:
+        """List what may be delivered now, in the order of delivery."""
+        now = self.now()
+        first: dict[str, Message] = {}  # of each unique key: the second waits until it has ended
+        for each in self.messages.values():
+            first.setdefault(each.unique, each)
+        due = [
+            each
+            for each in self.messages.values()
+            if each.due <= now and (not each.unique or first[each.unique] is each)
+        ]
+        due.sort(key=Message.order)
+        if due and self.takes % OLDEST_FIRST_INTERVAL == OLDEST_FIRST_INTERVAL - 1:
+            oldest = min(due, key=lambda each: each.number)
+            due.sort(key=lambda each: each is not oldest)
+        return due
+
+    def held(self, receipts: Iterable[str]) -> tuple[list[Message], set[str]]:
+        """Find what deliveries hold. Returns that, and the receipts that are stale."""
+        held, stale = [], set()
+        for receipt in receipts:
+            message = self.messages.get(number_in(receipt))
+            if message and message.receipt == receipt:
+                held.append(message)
+            else:
+                stale.add(receipt)
+        return held, stale
+
+    def remove(self, messages: Iterable[Message]) -> int:
+        """Take messages out; how many."""
+        return len([self.messages.pop(message.number) for message in list(messages)])
+
+    def end(self, messages: Iterable[Message]) -> int:
+        """Take out messages whose tasks have ended; some keep their unique key for a time."""
+        for message in list(messages):
+            if message.terms and message.terms.unique_for:
+                end = self.now() + message.terms.unique_for
+                self.kept[message.unique] = (message.terms.task_id, end)
+        count = self.remove(messages)
+        self.wake()
+        return count
+
+    def describe(self, message: Message) -> QueuedTask:
+        """Describe an unfinished task."""
+        state = message.state(self.now())
+        return QueuedTask(
+            message.payload,
+            state,
+            message.terms.task_id if message.terms else "",
+            message.priority,
+            message.attempts,
+            message.since,
+            None if state == WAITING else message.due,
+            None if message.expires == math.inf else message.expires,
+            str(message.number),
+        )
+
+    def wake(self) -> None:
+        """Let those who wait look again."""
+        while self.waiters:
+            self.waiters.pop().set()
+
+
+def number_in(ack_id: Any) -> int:
+    """Read the number of a message from a receipt, or from the number itself."""
+    return int(str(ack_id).partition(".")[0])
+
+
+#: Guards all that follows.
+LOCK = threading.RLock()
+#: The queues of this process, by name: brokers for one name share a queue, and its clock.
+QUEUES: dict[str, MemoryQueue] = {}
+#: Heartbeats, and until when each is kept.
+HEARTBEATS: dict[str, tuple[str, float]] = {}
+
+
+def clear_queues() -> None:
+    """Forget all queues and heartbeats of this process, between two tests."""
+    with LOCK:
+        QUEUES.clear()
+        HEARTBEATS.clear()
