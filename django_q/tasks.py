@@ -34,7 +34,6 @@ from django_q.results.reading import (
 from django_q.scheduling.due_runs import run_now
 from django_q.scheduling.schedules_in_code import make_schedule
 from django_q.unfinished.reading import (
-    Page,
     count_unfinished,
     fetch_unfinished,
     list_unfinished,
@@ -46,7 +45,6 @@ __all__ = [
     "AsyncTask",
     "Chain",
     "Iter",
-    "Page",
     "Schedule",
     "Task",
     "UnfinishedTask",
