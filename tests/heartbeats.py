@@ -42,6 +42,9 @@ class MemoryBroker:
     def queue_names(self) -> list[str]:
         return [self.list_key]
 
+    def list_tasks(self, *args: Any, **kwargs: Any) -> list:
+        return []
+
     def count_tasks(self) -> QueueCounts:
         return QueueCounts(self.queued, 0, self.locked)
 

@@ -10,6 +10,7 @@ from django_q.brokers.other_queues import queue_label, queue_of
 from django_q.brokers.terms import QueueCounts
 from django_q.conf import Conf
 from django_q.status import Status
+from django_q.unfinished.reading import counts_of
 
 
 class QueueState(NamedTuple):
@@ -31,7 +32,7 @@ def queue_states(broker: Broker, stats: Sequence[Status]) -> list[QueueState]:
     for list_key in {broker.list_key, *broker.queue_names()}:
         name = queue_label(list_key)
         with queue_of(broker, list_key) as other:
-            counts = QueueCounts(*other.count_tasks())
+            counts = counts_of(other)
         found[name] = QueueState(name, counts, is_served(name, stats))
     return [found[name] for name in sorted(found)]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
 from typing import Any
 from uuid import UUID
 
@@ -60,18 +61,22 @@ def fetch_unfinished(task_id: str | UUID, queue: str | None = None) -> Unfinishe
     by its id while it waits: it needs an option such as ``priority`` or ``"track": True``. One
     that runs is found whatever its options, as the heartbeats of the clusters name it: those of
     an idle cluster come every five seconds, so it may be found, or still be found, that much
-    later.
+    later. To look in any queue takes a search of the server for queues: name the one you know.
     """
     name = normal_id(task_id)
     if has_row(name):
         return None
     broker = broker_for(queue)
     # In this order: a task goes from the broker to a worker, and from there to the results.
-    queued = find_queued(name, broker, queue)
+    queued = find_queued(name, broker)
     run = running_tasks(broker).get(name)
+    if run and queue not in (None, run["queue"]):
+        run = None
+    if not queued and queue is None:
+        queued = find_queued(name, broker_for(run["queue"])) if run else find_anywhere(name, broker)
     if queued:
         task = from_broker(queued[1], queued[0], {name: run} if run else {})
-    elif run and queue in (None, run["queue"]):
+    elif run:
         task = from_heartbeat(run, run["queue"])
     else:
         return None
@@ -114,9 +119,25 @@ def count_unfinished(queue: str | None = None) -> QueueCounts:
 
     Without a name it is the queue of this process's cluster. Leased ones run, or wait in the
     cluster that has taken them. ``oldest`` is for how many seconds the oldest one has waited;
-    None where none waits, or the broker does not know it.
+    None where none waits, or the broker does not know it. Where plain tasks wait on Redis it is
+    the age of the first one in the list of those that wait.
     """
-    return QueueCounts(*broker_for(queue).count_tasks())
+    return counts_of(broker_for(queue))
+
+
+def counts_of(broker: Broker) -> QueueCounts:
+    """Count the tasks of a broker's queue; see ``count_unfinished``."""
+    counts = QueueCounts(*broker.count_tasks())
+    if counts.oldest is not None or not counts.waiting:
+        return counts
+    ages = [age_of(queued) for queued in broker.list_tasks(WAITING, limit=1)]
+    return counts._replace(oldest=max(filter(None, ages), default=None))
+
+
+def age_of(queued: QueuedTask) -> float | None:
+    """Return for how many seconds a task has waited; None where nobody knows it."""
+    since = from_broker(queued, "", {}).since
+    return max((datetime.now(timezone.utc) - since).total_seconds(), 0) if since else None
 
 
 def queue_names() -> list[str]:
@@ -150,15 +171,18 @@ def is_cached(task_id: str, queue: str) -> bool:
         return False
 
 
-def find_queued(task_id: str, broker: Broker, queue: str | None) -> tuple[str, QueuedTask] | None:
-    """Find a task in a broker's queue, or in all its queues, with the name of the queue."""
-    if found := broker.find(task_id):
-        return queue_label(broker.list_key), found
-    names = broker.queue_names() if queue is None else []
-    for list_key in names:
+def find_queued(task_id: str, broker: Broker) -> tuple[str, QueuedTask] | None:
+    """Find a task in the queue of a broker, with the name of the queue."""
+    found = broker.find(task_id)
+    return (queue_label(broker.list_key), found) if found else None
+
+
+def find_anywhere(task_id: str, broker: Broker) -> tuple[str, QueuedTask] | None:
+    """Find a task in the other queues of a broker's server, with the name of its queue."""
+    for list_key in set(broker.queue_names()) - {broker.list_key}:
         with queue_of(broker, list_key) as other:
-            if other is not broker and (found := other.find(task_id)):
-                return queue_label(list_key), found
+            if found := find_queued(task_id, other):
+                return found
     return None
 
 

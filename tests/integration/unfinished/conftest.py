@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
+from django_q.brokers import get_broker
+from tests.integration.unfinished.queued import OTHER_QUEUES
 
-@pytest.fixture
-def memory(make_broker):
-    """Give the broker of the settings, empty: one that knows all of its tasks."""
-    return make_broker("memory")
+
+@pytest.fixture(params=["memory", "redis"])
+def queue(request, make_broker) -> Iterator[Any]:
+    """Give the broker of the settings, empty: one of each kind that knows all of its tasks."""
+    yield make_broker(request.param)
+    for name in OTHER_QUEUES:
+        get_broker(name).delete_queue()

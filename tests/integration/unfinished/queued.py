@@ -12,6 +12,9 @@ from django_q.signing import SignedPackage
 from django_q.wire.package import new_package
 from tests.heartbeats import make_stat
 
+#: The names of queues beside that of the settings.
+OTHER_QUEUES = ("mail", "lost")
+
 
 def payload_of(task_id: str, *args: Any, **options: Any) -> str:
     """Make the payload of a task."""

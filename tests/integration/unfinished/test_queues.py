@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from django_q.brokers import adapt_broker
-from django_q.brokers.memory import Memory
+from django_q.brokers import adapt_broker, get_broker
 from django_q.brokers.other_queues import queue_label, queue_of
 from django_q.brokers.redis_broker import Redis
 from django_q.conf import Conf
@@ -15,7 +14,7 @@ from tests.heartbeats import make_stat
 from tests.integration.unfinished.queued import beat, payload_of, put
 from tests.subclassed_brokers import PlainRedis
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 ONE, TWO = "1" * 32, "2" * 32
 
@@ -24,12 +23,12 @@ def states(broker):
     return queue_states(broker, Stat.get_all(broker))
 
 
-def test_all_queues_are_counted_and_say_who_serves_them(memory):
-    beat(memory, queue="mail")
-    put(Memory("mail"), ONE, delay=60)
-    put(Memory("lost"), TWO)
+def test_all_queues_are_counted_and_say_who_serves_them(queue):
+    beat(queue, queue="mail")
+    put(get_broker("mail"), ONE, delay=60)
+    put(get_broker("lost"), TWO)
 
-    lost, mail, own = states(memory)
+    lost, mail, own = states(queue)
 
     assert [queue.name for queue in (lost, mail, own)] == ["lost", "mail", "test"]
     assert [queue.is_served for queue in (lost, mail, own)] == [False, True, False]
@@ -46,10 +45,10 @@ def test_all_queues_are_counted_and_say_who_serves_them(memory):
         ({"queue": ""}, True),  # a predecessor's, which may be of any queue
     ],
 )
-def test_who_serves_a_queue(memory, heartbeat, is_served):
-    make_stat(**heartbeat).save(memory)
+def test_who_serves_a_queue(queue, heartbeat, is_served):
+    make_stat(**heartbeat).save(queue)
 
-    assert states(memory)[0].is_served is is_served
+    assert states(queue)[0].is_served is is_served
 
 
 @pytest.mark.parametrize("broker", ["custom"], indirect=True)
