@@ -11,7 +11,7 @@ from django_q.brokers import get_broker
 from tests.integration.unfinished.queued import OTHER_QUEUES
 
 
-@pytest.fixture(params=["memory", "redis"])
+@pytest.fixture(params=["memory", "redis", "orm"])
 def queue(request, make_broker) -> Iterator[Any]:
     """Give the broker of the settings, empty: one of each kind that knows all of its tasks."""
     yield make_broker(request.param)
