@@ -6,8 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from django_q.brokers.terms import Terms
 from django_q.models import Task
+from django_q.signing import SignedPackage
 from django_q.tasks import async_task, fetch_unfinished, list_unfinished
+from django_q.wire.package import new_package
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
@@ -29,3 +32,25 @@ def test_a_plain_task_that_runs_is_found_until_it_has_ended(
     end.touch()
     wait_until(lambda: fetch_unfinished(task_id) is None)
     assert abs(Task.objects.get(id=task_id).started - task.since) < timedelta(milliseconds=1)
+
+
+@pytest.mark.parametrize("broker", ["redis", "orm"], indirect=True)
+def test_a_tracked_task_is_never_missed(broker, running_cluster, wait_until, tmp_path):
+    end = tmp_path / "end"
+    package = new_package("tests.tasks.sleep_until_there", (str(end),), {}, {})
+    broker.enqueue_task(SignedPackage.dumps(package), Terms(package["id"], priority=3))
+    states = []
+
+    def look():
+        task = fetch_unfinished(package["id"])
+        states.append(task and (task.state, task.attempt, task.priority))
+        return states[-1]
+
+    look()
+    running_cluster(workers=1)
+    wait_until(lambda: look() == ("running", 1, 3))
+    end.touch()
+    wait_until(lambda: look() is None)
+
+    assert Task.objects.filter(id=package["id"]).exists()
+    assert list(dict.fromkeys(states)) == [("waiting", 0, 3), ("running", 1, 3), None]
