@@ -69,6 +69,15 @@ def digest(letter):
     return letter * 32
 
 
+#: A unique key.
+KEY = digest("a")
+
+
+def call(broker, payload="again", **options):
+    """Enqueue a task with the key: what became of it."""
+    return broker.enqueue_task(payload, make_terms(**{"unique": KEY, **options}))
+
+
 def take_one(broker, wait=30):
     (delivery,) = broker.dequeue(wait=wait)
     return delivery
