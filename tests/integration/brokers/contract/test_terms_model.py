@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
+    consumes,
+    initialize,
     invariant,
     multiple,
     rule,
@@ -41,14 +43,16 @@ ALL = 1000
 DELAYS = st.sampled_from([0, 0, 0, 10, 20, 40])
 
 OPTIONS = st.fixed_dictionaries(
-    {"priority": st.sampled_from([-5, 0, 0, 5])},
+    {
+        "priority": st.sampled_from([-5, 0, 0, 5]),
+        "unique": st.sampled_from(["", digest("a"), digest("a"), digest("b")]),
+        "is_successor": st.booleans(),
+    },
     optional={
         "delay": DELAYS,
         "due_in": DELAYS,
         "expires_in": st.sampled_from([20, 100]),
-        "unique": st.sampled_from([digest("a"), digest("b")]),
         "unique_for": st.sampled_from([0, 20]),
-        "is_successor": st.booleans(),
         "idempotency": st.sampled_from([digest("e"), digest("f")]),
         "idempotency_for": st.sampled_from([10, 40]),
     },
@@ -109,6 +113,10 @@ class TermsComparison(RuleBasedStateMachine):
         for _ in range(count):
             self.both("enqueue", next(self.names), delay)
 
+    @initialize(many=st.lists(OPTIONS, min_size=2, max_size=4), target=found)
+    def begin_with_some(self, many):
+        return self.enqueue_tasks(many)
+
     @rule(many=st.lists(OPTIONS, min_size=1, max_size=3), target=found)
     def enqueue_tasks(self, many):
         tasks = [(name, self.terms(options, name)) for options, name in zip(many, self.names)]  # noqa: B905 - names have no end
@@ -119,13 +127,18 @@ class TermsComparison(RuleBasedStateMachine):
             )
         )
 
-    @rule(options=OPTIONS, target=found)
     def enqueue_task(self, options):
         name = next(self.names)
         real, model = self.terms(options, name)
         return self.same(
             [self.real.enqueue_task(name, real)], [self.model.enqueue_task(name, model)]
         )
+
+    @rule(options=OPTIONS, one=taken, target=found)
+    def enqueue_task_of_same_key(self, options, one):
+        """Enqueue behind a task that has been taken, which may be leased still."""
+        message = self.messages().get(one.payload)
+        return self.enqueue_task({**options, "unique": message.unique if message else digest("a")})
 
     @rule(options=OPTIONS, key=st.sampled_from("ab"))
     def enqueue_once(self, options, key):
@@ -151,7 +164,11 @@ class TermsComparison(RuleBasedStateMachine):
             one.model, name, model
         )
 
-    @rule(limit=st.integers(1, 4) | st.just(ALL), target=taken)
+    @rule(target=taken)
+    def take_all(self):
+        return self.take(ALL)
+
+    @rule(limit=st.integers(1, 4), target=taken)
     def take(self, limit):
         with self.model.queue() as queue:
             queue.takes = 0  # or it would begin with the oldest
@@ -200,20 +217,21 @@ class TermsComparison(RuleBasedStateMachine):
     def release(self, one, more, delay, count):
         self.change(lambda broker, receipts: broker.release(receipts, delay, count), one, more)
 
-    @rule(one=taken)
+    @rule(one=consumes(taken))
     def move_to_dead_letters(self, one):
         self.real.move_to_dead_letters(one.real, one.payload)
         self.model.move_to_dead_letters(one.model, one.payload)
 
-    @rule(one=taken)
+    @rule(one=consumes(taken))
     def delete(self, one):
         message = self.messages().get(one.payload)
         if message and message.receipt == one.model:
             assert bool(self.real.delete(one.real)) is self.model.delete(one.model)
 
-    @rule(method=st.sampled_from(["purge_queue", "delete_queue"]))
+    @rule(method=st.sampled_from([*[None] * 6, "purge_queue", "delete_queue"]))
     def empty(self, method):
-        self.both(method)
+        if method:
+            self.both(method)
 
     @rule(seconds=st.sampled_from([10, LEASE]))
     def let_pass(self, seconds):
