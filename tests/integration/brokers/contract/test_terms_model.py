@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -284,6 +284,7 @@ def test_a_broker_does_with_terms_what_the_model_does(broker, conf):
         max_examples=200,
         stateful_step_count=25,
         deadline=None,
+        phases=[Phase.generate],  # to shrink a sequence takes longer than a test may
         suppress_health_check=[HealthCheck.too_slow],
     )
 
