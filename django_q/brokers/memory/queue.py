@@ -132,7 +132,7 @@ class MemoryQueue:
             message.expires = now + terms.expires_in
         if terms.expires_at is not None:
             message.expires = terms.expires_at
-        if terms.idempotency:
+        if terms.idempotency and terms.idempotency_for > 0:
             self.kept.set(terms.idempotency, terms.task_id, now + terms.idempotency_for, now)
 
     def add_task(self, payload: str | bytes, terms: Terms) -> Enqueued:

@@ -22,7 +22,7 @@ LEASING = [
 
 
 #: Brokers that take tasks with terms.
-SERVING = ["memory"]
+SERVING = ["memory", "redis", "redis62"]
 
 
 #: All brokers.
