@@ -31,6 +31,7 @@ from django_q.wire.package import (
     options_in,
     take_options,
 )
+from django_q.wire.queue_options import check_queue_options
 
 #: Options of a batch that one of its calls can not have: all are enqueued in one round trip.
 BATCH_OPTIONS = ROUTING_OPTIONS | {"cluster", "sync"}
@@ -102,16 +103,17 @@ def log_unshared_cache(alias: str, backend: str) -> None:
     )
 
 
-def dispatch(packages: Sequence[TaskPackage], options: Mapping[str, Any]) -> None:
-    """Run packages here if ``sync`` is set; put them on the queue of their options otherwise."""
+def dispatch(packages: Sequence[TaskPackage], options: Mapping[str, Any]) -> list[str]:
+    """Run packages here if ``sync`` is set; put them on the queue of their options otherwise.
+
+    Returns the ids of the tasks that stand for them.
+    """
     sync = options.get("sync")
     if Conf.SYNC if sync is None else sync:
-        for package in packages:
-            run_inline(package, options.get("broker"))
-        return
+        return [run_inline(package, options.get("broker")) for package in packages]
     on_commit = options.get("on_commit")
     on_commit = Conf.ON_COMMIT if on_commit is None else on_commit
-    submit_when_committed(packages, chosen_broker(options), on_commit)
+    return submit_when_committed(packages, chosen_broker(options), on_commit)
 
 
 def chosen_broker(options: Mapping[str, Any]) -> Broker:
@@ -126,20 +128,17 @@ def chosen_broker(options: Mapping[str, Any]) -> Broker:
 
 
 def send_call(func: str | Callable, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
-    """Submit one call, and return the id of its task."""
+    """Submit one call, and return the id of the task that stands for it."""
     options, kwargs = options_of(kwargs)
-    package = new_package(func, args, kwargs, options)
-    dispatch([package], options)
-    return package["id"]
+    return dispatch([new_package(func, args, kwargs, options)], options)[0]
 
 
 def send_batch(calls: Iterable[Any], options: Mapping[str, Any]) -> list[str]:
-    """Submit many calls together, and return the ids of their tasks."""
+    """Submit many calls together, and return the ids of the tasks that stand for them."""
     options = options_only(options)
     now = timezone.now()
     packages = [batch_package(call, options, now) for call in items(calls, "The calls of a batch")]
-    dispatch(packages, options)
-    return [package["id"] for package in packages]
+    return dispatch(packages, options)
 
 
 def batch_package(call: Any, options: Mapping[str, Any], now: datetime) -> TaskPackage:
@@ -177,6 +176,7 @@ def send_chain(chain: Iterable[Any], options: Mapping[str, Any]) -> str:
 def send_iterable(func: str | Callable, values: Iterable[Any], kwargs: Mapping[str, Any]) -> str:
     """Submit a call for each item, and return the id of the task that collates their results."""
     options, kwargs = options_of(kwargs)
+    check_iterable_options(options)
     each = items(values, "The arguments of the calls")
     arguments = [item if isinstance(item, tuple) else (item,) for item in each]
     iterable = uuid4().hex
@@ -191,6 +191,18 @@ def send_iterable(func: str | Callable, values: Iterable[Any], kwargs: Mapping[s
     else:
         complete_empty_iterable(new_package(func, (), kwargs, options, iterable), options)
     return iterable
+
+
+def check_iterable_options(options: Mapping[str, Any]) -> None:
+    """Raise ``PackageError`` for options that an iterable can not have."""
+    for name in ("unique", "idempotency_key"):
+        if options.get(name) is not None:
+            raise PackageError(
+                f"The option '{name}' is for one task, and an iterable is as many as it has items, "
+                f"each with all options; got {shown(options[name])}. Give it to a task that calls "
+                "async_iter, or leave it out."
+            )
+    check_queue_options(options)
 
 
 def item_options(options: Mapping[str, Any], iterable: str, count: int) -> dict[str, Any]:
