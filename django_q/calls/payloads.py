@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,21 +20,24 @@ from django_q.wire.call_digest import IDEMPOTENCY_KEY, UNIQUE_KEY, call_digest, 
 from django_q.wire.callables import importable_name
 from django_q.wire.option_types import EXISTING, REPLACE
 from django_q.wire.options import normalize_option, normalize_package
-from django_q.wire.package import TaskPackage, checked_package, link_parts
+from django_q.wire.package import REQUIRED_KEYS, TaskPackage, checked_package, link_parts
 from django_q.wire.queue_options import timestamp_of
 
 
-def add_default_options(package: TaskPackage, served: frozenset[str]) -> None:
-    """Add the project's defaults, of the options that the broker of the task serves.
+def add_default_options(packages: Iterable[TaskPackage], served: frozenset[str]) -> None:
+    """Add the project's defaults, of the options that the broker of some tasks serves.
 
-    ``expires`` counts from when the task is due.
+    ``expires`` counts from when a task is due.
     """
-    if Conf.PRIORITY and "priority" in served:
-        package.setdefault("priority", Conf.PRIORITY)
-    if Conf.TRACK and "track" in served:
-        package.setdefault("track", Conf.TRACK)
-    if Conf.EXPIRES and "expires" in served and "expires" not in package:
-        package["expires"] = later(package.get("run_after"), Conf.EXPIRES)
+    if not (Conf.PRIORITY or Conf.TRACK or Conf.EXPIRES):
+        return
+    for package in packages:
+        if Conf.PRIORITY and "priority" in served:
+            package.setdefault("priority", Conf.PRIORITY)
+        if Conf.TRACK and "track" in served:
+            package.setdefault("track", Conf.TRACK)
+        if Conf.EXPIRES and "expires" in served and "expires" not in package:
+            package["expires"] = later(package.get("run_after"), Conf.EXPIRES)
 
 
 def later(moment: float | str | None, seconds: float) -> float | str:
@@ -42,6 +45,14 @@ def later(moment: float | str | None, seconds: float) -> float | str:
     if isinstance(moment, str):
         return (datetime.fromisoformat(moment) + timedelta(seconds=seconds)).isoformat()
     return (moment or 0) + seconds
+
+
+def want_terms(packages: Iterable[TaskPackage]) -> bool:
+    """Return True if a broker needs terms for one of some packages."""
+    for package in packages:  # noqa: SIM110 - a generator takes longer than all else of it
+        if len(package) > len(REQUIRED_KEYS) and wanted_terms(package):
+            return True
+    return False
 
 
 def wanted_terms(package: TaskPackage) -> set[str]:

@@ -25,7 +25,7 @@ from django_q.calls.payloads import (
     add_default_options,
     signed_payload,
     signed_payload_in_cluster,
-    wanted_terms,
+    want_terms,
     when_duplicate,
 )
 from django_q.completion.completion import complete_here
@@ -52,9 +52,9 @@ def submit_once(package: TaskPackage, broker: Broker | None = None) -> str:
     has its unique or idempotency key.
     """
     broker = broker_of_cluster(broker, package.get("cluster"))
-    add_default_options(package, served_options(broker))
+    add_default_options([package], served_options(broker))
     payload = signed_payload_in_cluster(package)
-    if wanted_terms(package):
+    if want_terms([package]):
         outcome = enqueue_once(*with_terms([package], [payload], broker), broker)
         if not outcome.makes_call:
             raise EnqueueRefused(duplicate_text(outcome.task_id))
@@ -93,12 +93,10 @@ def submit_when_committed(
     if not packages:
         return []
     broker = broker or shared_broker(packages[0].get("cluster"))
-    served = served_options(broker)
-    for package in packages:
-        add_default_options(package, served)
+    add_default_options(packages, served_options(broker))
     payloads = [signed_payload(package) for package in packages]
     alias = open_transaction() if on_commit else None
-    if any(map(wanted_terms, packages)):
+    if want_terms(packages):
         return submit_with_terms(with_terms(packages, payloads, broker), broker, alias)
     push = partial(send, payloads, broker, packages)
     if alias is None:

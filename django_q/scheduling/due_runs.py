@@ -17,7 +17,7 @@ from django_q.calls.enqueueing import (
     served_options,
     with_terms,
 )
-from django_q.calls.payloads import add_default_options, signed_payload_in_cluster, wanted_terms
+from django_q.calls.payloads import add_default_options, signed_payload_in_cluster, want_terms
 from django_q.conf import Conf, logger
 from django_q.exceptions import DjangoQError, EnqueueRefused, PackageError
 from django_q.models import Schedule
@@ -120,10 +120,9 @@ def tasks_of(packages: Sequence[TaskPackage], broker: Broker) -> list[str] | lis
     ``ScheduleNotReady`` where a receiver of ``pre_enqueue`` fails.
     """
     try:
-        for package in packages:
-            add_default_options(package, served_options(broker))
+        add_default_options(packages, served_options(broker))
         payloads = [signed_payload_in_cluster(package) for package in packages]
-        if any(map(wanted_terms, packages)):
+        if want_terms(packages):
             return with_terms(packages, payloads, broker)
         return payloads
     except PackageError as error:

@@ -45,10 +45,10 @@ from django_q.wire.package import (
     CHAIN_DEFAULTS,
     KEYWORD_OPTIONS,
     KNOWN_OPTIONS,
-    PACKAGE_OPTIONS,
     QUEUE_OPTIONS,
     REQUIRED_KEYS,
     RUNTIME_KEYS,
+    TRAVELLING_OPTIONS,
     TaskPackage,
     link_parts,
     options_in,
@@ -200,11 +200,11 @@ def normalize_package(package: TaskPackage, is_read: bool = False) -> TaskPackag
         package["func"] = checked_function(func)
     if len(package) > len(REQUIRED_KEYS):
         values: dict[str, Any] = package  # type: ignore[assignment]
-        for name in RUNTIME_KEYS & values.keys():
+        for name in RUNTIME_KEYS.intersection(values):
             del values[name]
         if is_read:
             drop_invalid_queue_options(values)
-        for name in (PACKAGE_OPTIONS | {"schedule"}) & values.keys():
+        for name in TRAVELLING_OPTIONS.intersection(values):
             values[name] = normalize_option(name, values[name])
             if values[name] is None and name not in CHAIN_DEFAULTS:
                 del values[name]

@@ -107,6 +107,8 @@ PACKAGE_OPTIONS = QUEUE_OPTIONS | frozenset(
         "task_name",
     }
 )
+#: Options that a package may have, and the key that a schedule adds.
+TRAVELLING_OPTIONS = PACKAGE_OPTIONS | {"schedule"}
 #: Options of a call that choose where its package goes, and do not travel with it.
 ROUTING_OPTIONS = frozenset({"broker", "redis", "list_key", "on_commit"})
 KNOWN_OPTIONS = PACKAGE_OPTIONS | ROUTING_OPTIONS
