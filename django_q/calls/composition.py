@@ -15,18 +15,21 @@ from django_q.brokers import redis_broker_for_client
 from django_q.brokers.base import Broker
 from django_q.brokers.broker_cache import shared_broker
 from django_q.calls.inline import run_inline
+from django_q.calls.payloads import when_duplicate
 from django_q.calls.producer import submit, submit_when_committed
 from django_q.completion.completion import complete_here
 from django_q.conf import Conf, logger
 from django_q.exceptions import PackageError
 from django_q.results.cache import UNSHARED_CACHE_BACKENDS
-from django_q.wire.option_types import closest_name_hint, items, shown
+from django_q.wire.option_types import REPLACE, closest_name_hint, items, shown
 from django_q.wire.options import FLAG_TYPE, normalize_option, normalize_options, normalize_package
 from django_q.wire.package import (
     KNOWN_OPTIONS,
     ROUTING_OPTIONS,
     TaskPackage,
+    derived_id,
     link_parts,
+    new_id,
     new_package,
     options_in,
     take_options,
@@ -154,7 +157,10 @@ def batch_package(call: Any, options: Mapping[str, Any], now: datetime) -> TaskP
 
 
 def send_chain(chain: Iterable[Any], options: Mapping[str, Any]) -> str:
-    """Submit the first link of a chain, whose package holds the others, and return their group."""
+    """Submit the first link of a chain, whose package holds the others, and return their group.
+
+    Where another chain stands for this one, as for its unique key, that is the group of the other.
+    """
     given = dict(options)
     asked = {key: normalize_option(key, given.pop(key, None), FLAG_TYPE) for key in CHAIN_SETTINGS}
     settings = {key: True for key, value in asked.items() if value}
@@ -165,12 +171,21 @@ def send_chain(chain: Iterable[Any], options: Mapping[str, Any]) -> str:
     if not links:
         raise PackageError("A chain must have a link, got none.")
     options["chain_options"] = settings or options.get("chain_options")
-    options["group"] = group = options.get("group") or uuid4().hex
+    own_id, given_group = new_id(), options.get("group")
+    options["group"] = group = given_group or chain_group(own_id)
     func, args, kwargs = link_parts(links[0])
     own, kwargs = own_options(kwargs)
     options = {**options, **own, "chain": links[1:] or None}
-    dispatch([new_package(func, args, kwargs, options)], options)
-    return group
+    package = new_package(func, args, kwargs, options, own_id)
+    (task_id,) = dispatch([package], options)
+    if given_group or task_id == package["id"] or when_duplicate(package) == REPLACE:
+        return group
+    return chain_group(task_id)
+
+
+def chain_group(task_id: str) -> str:
+    """Return the group of a chain that got none, by the id of the task of its first link."""
+    return derived_id(task_id, "group")
 
 
 def send_iterable(func: str | Callable, values: Iterable[Any], kwargs: Mapping[str, Any]) -> str:

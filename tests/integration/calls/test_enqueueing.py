@@ -10,10 +10,10 @@ from django_q.brokers.memory import Memory
 from django_q.brokers.terms import Enqueued
 from django_q.exceptions import AlreadyEnqueued, UnsupportedOption
 from django_q.humanhash import humanize
-from django_q.models import Failure, Success
+from django_q.models import Success
 from django_q.signals import pre_enqueue
 from django_q.signing import SignedPackage
-from django_q.tasks import async_batch, async_chain, async_iter, async_task, fetch, result_group
+from django_q.tasks import async_batch, async_chain, async_iter, async_task, fetch
 from tests.tasks import echo, multiply
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -125,7 +125,7 @@ def test_a_replaced_task_keeps_its_id_and_makes_the_last_call(broker, run_once):
     assert (package["args"], package["name"]) == ((2,), humanize(first))
     assert (task.priority, task.due) == (7, None)
     run_once(broker)
-    assert fetch(first).result == [(2,), {}] or fetch(first).result == ((2,), {})
+    assert fetch(first).result == ((2,), {})
 
 
 @MEMORY
@@ -267,67 +267,3 @@ def test_the_items_of_an_iterable_have_its_options(broker):
     assert one.priority == other.priority == 5
     assert one.due == pytest.approx(one.since + 60, abs=1)
     assert other.expires == pytest.approx(other.since + 90, abs=1)
-
-
-@MEMORY
-def test_a_chain_gives_its_links_priority_and_track_and_its_first_all_other_options(
-    broker, run_once
-):
-    options = {"priority": 5, "track": True, "unique": "a", "expires": 60}
-    async_chain([(echo, (1,)), (echo, (2,))], group="g", q_options=options)
-    (first,) = broker.list_tasks()
-
-    run_once(broker)
-
-    (second,) = broker.list_tasks()
-    (package,) = waiting(broker)
-    assert (first.priority, second.priority, second.task_id) == (5, 5, package["id"])
-    assert (package["priority"], package["track"]) == (5, True)
-    assert not {"unique", "expires"} & package.keys()
-    assert second.expires is None
-
-
-@MEMORY
-def test_a_link_has_options_of_its_own(broker, run_once):
-    async_chain([echo, (echo, (2,), {"q_options": {"priority": 9, "run_after": 60}})])
-
-    run_once(broker)
-
-    (task,) = broker.list_tasks()
-    assert (task.priority, task.state) == (9, "delayed")
-
-
-@MEMORY
-def test_a_link_whose_key_another_task_has_ends_its_chain_with_a_row(broker, run_once):
-    async_chain([(echo, (1,)), (echo, (2,), {"q_options": {"unique": "a"}})], group="g")
-    other = unique("a", run_after=60)
-
-    run_once(broker)
-
-    assert [task.task_id for task in broker.list_tasks()] == [other]
-    (failure,) = Failure.objects.all()
-    assert f"duplicate of task {other}" in failure.result
-    assert len(result_group("g", failures=True)) == 2
-
-
-@MEMORY
-def test_a_link_that_replaces_makes_its_call_in_the_place_of_another(broker, run_all):
-    link = (echo, (2,), {"q_options": {"unique": "a", "on_duplicate": "replace"}})
-    async_chain([(echo, (1,)), link, (echo, (3,))], group="g")
-    other = unique("a", run_after=60)
-
-    run_all(broker)
-
-    assert broker.list_tasks() == []
-    assert fetch(other).args == (2,)
-    assert sorted(task.args for task in Success.objects.filter(group="g")) == [(1,), (2,), (3,)]
-
-
-@pytest.mark.parametrize("broker", ["custom"], indirect=True)
-def test_a_link_with_an_option_that_is_not_served_becomes_a_failure(broker, run_once):
-    async_chain([echo, (echo, (2,), {"q_options": {"priority": 9}})])
-
-    run_once(broker)
-
-    (failure,) = Failure.objects.all()
-    assert "does not serve the option 'priority'" in failure.result

@@ -196,3 +196,11 @@ def test_a_chain_in_a_transaction_has_its_options(broker):
         async_chain([echo, echo], q_options={"priority": 5})
 
     assert [task.priority for task in broker.list_tasks()] == [5]
+
+
+def test_a_second_chain_of_a_transaction_gets_the_group_of_the_first(broker):
+    with transaction.atomic():
+        groups = {async_chain([echo, echo], q_options={"unique": "key"}) for _ in range(2)}
+
+    (task,) = broker.list_tasks()
+    assert {SignedPackage.loads(task.payload)["group"]} == groups
