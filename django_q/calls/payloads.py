@@ -20,7 +20,7 @@ from django_q.wire.call_digest import IDEMPOTENCY_KEY, UNIQUE_KEY, call_digest, 
 from django_q.wire.callables import importable_name
 from django_q.wire.option_types import EXISTING, REPLACE
 from django_q.wire.options import normalize_option, normalize_package
-from django_q.wire.package import REQUIRED_KEYS, TaskPackage, checked_package, link_parts
+from django_q.wire.package import TaskPackage, checked_package, link_parts
 from django_q.wire.queue_options import timestamp_of
 
 
@@ -50,7 +50,7 @@ def later(moment: float | str | None, seconds: float) -> float | str:
 def want_terms(packages: Iterable[TaskPackage]) -> bool:
     """Return True if a broker needs terms for one of some packages."""
     for package in packages:  # noqa: SIM110 - a generator takes longer than all else of it
-        if len(package) > len(REQUIRED_KEYS) and wanted_terms(package):
+        if not TERM_OPTIONS.isdisjoint(package) and wanted_terms(package):
             return True
     return False
 
@@ -60,8 +60,6 @@ def wanted_terms(package: TaskPackage) -> set[str]:
 
     A value that is what a task without the option has, as ``priority=0``, needs none.
     """
-    if TERM_OPTIONS.isdisjoint(package):
-        return set()
     return {name for name in TERM_OPTIONS & package.keys() if package[name]}  # type: ignore[literal-required]
 
 
