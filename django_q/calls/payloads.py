@@ -49,7 +49,7 @@ def later(moment: float | str | None, seconds: float) -> float | str:
 
 def want_terms(packages: Iterable[TaskPackage]) -> bool:
     """Return True if a broker needs terms for one of some packages."""
-    for package in packages:  # noqa: SIM110 - a generator takes longer than all else of it
+    for package in packages:  # a generator takes longer
         if not TERM_OPTIONS.isdisjoint(package) and wanted_terms(package):
             return True
     return False
