@@ -106,10 +106,12 @@ def test_both_serializers_carry_every_option(broker, conf, serializer):
         "track": True,
     }
 
-    async_task(echo, 1, q_options=options)
-    async_task(echo, 1, q_options={"idempotency_key": UID, "idempotency_for": 60})
+    ids = [
+        async_task(echo, 1, q_options=options),
+        async_task(echo, 1, q_options={"idempotency_key": UID, "idempotency_for": 60}),
+    ]
 
-    one, other = (SignedPackage.loads(task.payload) for task in broker.list_tasks())
+    one, other = (SignedPackage.loads(broker.find(task_id).payload) for task_id in ids)
     assert {name: one[name] for name in options} == {
         **{"priority": 5, "run_after": NEW_YEAR_TEXT, "expires": "2030-01-02T00:00:00+00:00"},
         **{"unique": True, "unique_for": 60, "on_duplicate": "replace", "track": True},
