@@ -26,7 +26,7 @@ from django_q.unfinished.task import RUNNING
 #: The states of unfinished tasks, for people.
 STATE_TEXTS = {
     WAITING: gettext_lazy("Waiting"),
-    DELAYED: gettext_lazy("Delayed"),
+    DELAYED: pgettext_lazy("state of a task", "Delayed"),
     LEASED: gettext_lazy("Leased"),
     RUNNING: pgettext_lazy("state of a task", "Running"),
 }

@@ -138,7 +138,7 @@ def facts(queue: QueueState, *, is_listed: bool) -> Iterator[str]:
         yield format_html("{} <strong>{}</strong>", STATE_TEXTS[state], number(count))
     if counts.oldest is not None:
         yield format_html("{} <strong>{}</strong>", _("Longest wait"), duration(counts.oldest))
-    if queue.is_unserved:
+    if not queue.is_served and any(counts[:3]):
         yield badge("bad", _("No cluster serves this queue"))
     if not is_listed:
         yield badge("busy", _("This broker lists no tasks but those that run"))

@@ -21,11 +21,6 @@ class QueueState(NamedTuple):
     #: Whether a cluster that runs takes tasks from it.
     is_served: bool
 
-    @property
-    def is_unserved(self) -> bool:
-        """Whether there are tasks in it, and nobody serves it."""
-        return not self.is_served and any(self.counts[:3])
-
 
 def queue_states(broker: Broker, stats: Sequence[Status]) -> list[QueueState]:
     """Read the queue of a broker and all others that have tasks, sorted by name.
