@@ -84,8 +84,8 @@ class QueueAdmin(LargeTableMixin, admin.ModelAdmin):
         """Show whether it waits, is leased or delayed, until when, and when it expires."""
         if queued.lock is None or queued.lock <= timezone.now():
             state = WAITING
-        else:
-            state = LEASED if queued.attempts else DELAYED
+        else:  # the number of the delivery is odd while the row is leased
+            state = LEASED if queued.attempts and queued.delivery % 2 else DELAYED
         return state_cell(state, queued.lock, queued.expires)
 
     @admin.display(description=_("priority"), ordering="-rank")

@@ -27,6 +27,7 @@ from django_q.brokers.broker_cache import shared_broker
 from django_q.brokers.other_queues import queue_label
 from django_q.brokers.terms import DELAYED, LEASED, WAITING, QueueCounts
 from django_q.conf import logger
+from django_q.exceptions import PackageError
 from django_q.status import Stat
 from django_q.text.error_text import error_summary
 from django_q.unfinished.queues import QueueState, queue_states
@@ -78,8 +79,10 @@ class UnfinishedList:
         self.next_link = ""
         try:
             self.read()
+        except PackageError as error:  # a parameter in the address
+            self.errors.append(str(error))
         except Exception as error:  # the broker's
-            logger.warning("the admin can not list a queue: %s", error_summary(error))
+            logger.warning("the admin can not list a queue", exc_info=True)
             text = _("The queue can not be read: %(error)s")
             self.errors.append(text % {"error": error_summary(error)})
 

@@ -12,7 +12,7 @@ from django_q.signing import SignedPackage
 NOW = datetime(2025, 5, 5, 9, tzinfo=timezone.utc)
 
 #: Columns of the queue that are not in a package.
-ROW_COLUMNS = {"lock", "attempts", "rank", "expires"}
+ROW_COLUMNS = {"lock", "delivery", "attempts", "rank", "expires"}
 
 CALLED = []
 

@@ -29,7 +29,8 @@ def test_the_queue_shows_state_priority_and_expiry(admin_client):
     later, tomorrow = timezone.now() + timedelta(days=2), timezone.now() + timedelta(days=3)
     make_queued(lock=NOW, attempts=3, rank=-40)
     make_queued(lock=later, expires=tomorrow)
-    make_queued(lock=later, attempts=1, rank=7)
+    make_queued(lock=later, delivery=1, attempts=1, rank=7)
+    make_queued(lock=later, delivery=2, attempts=2)
     at, end = (near_time(time).replace("\N{NO-BREAK SPACE}", " ") for time in (later, tomorrow))
 
     page = text(admin_client.get(url(OrmQ)))
@@ -37,6 +38,7 @@ def test_the_queue_shows_state_priority_and_expiry(admin_client):
     assert " Waiting 3 40 " in page  # its lease has ended
     assert f" Delayed until {at} expires {end} 0 0 " in page
     assert f" Leased until {at} 1 -7 " in page
+    assert f" Delayed until {at} 2 0 " in page  # until its next attempt
 
 
 def test_a_row_without_a_rank_has_no_priority(admin_client):
