@@ -104,10 +104,13 @@ class UnfinishedList:
         return bool(self.filter_specs)
 
     def queue_filter(self, queues: Iterable[QueueState]) -> LinkFilter:
-        """Offer the queues, each with the number of its tasks."""
+        """Offer the queues, each with the number of its tasks; mark those that nobody serves."""
         links = []
         for queue in queues:
             text = f"{queue.name} ({number(sum(queue.counts[:3]))})"
+            if is_unserved(queue):
+                mark = badge("bad", "!", _("No cluster serves this queue"))
+                text = format_html("{} {}", text, mark)
             links.append(self.choice(text, queue.name == self.queue, queue=queue.name))
         return LinkFilter(_("queue"), links)
 
@@ -134,6 +137,11 @@ def number(value: int) -> str:
     return number_format(value, force_grouping=True)
 
 
+def is_unserved(queue: QueueState) -> bool:
+    """Return True if a queue has tasks, and no cluster takes them."""
+    return not queue.is_served and any(queue.counts[:3])
+
+
 def facts(queue: QueueState, *, is_listed: bool) -> Iterator[str]:
     """Tell how much there is in a queue, and what is wrong with it."""
     counts = queue.counts
@@ -141,7 +149,7 @@ def facts(queue: QueueState, *, is_listed: bool) -> Iterator[str]:
         yield format_html("{} <strong>{}</strong>", STATE_TEXTS[state], number(count))
     if counts.oldest is not None:
         yield format_html("{} <strong>{}</strong>", _("Longest wait"), duration(counts.oldest))
-    if not queue.is_served and any(counts[:3]):
+    if is_unserved(queue):
         yield badge("bad", _("No cluster serves this queue"))
     if not is_listed:
         yield badge("busy", _("This broker lists no tasks but those that run"))

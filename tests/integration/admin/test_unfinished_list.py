@@ -128,7 +128,7 @@ def test_other_queues_are_offered_and_shown(admin_client, queue):
 
     assert names(first) == []
     assert "No tasks" in text(first)
-    assert "By queue night (1) test (0)" in text(first)
+    assert "By queue night (1) ! test (0) By state" in text(first)
     assert "No cluster serves this queue" not in text(first)  # as it has nothing to serve
     assert names(second) == ["of the night"]
     assert "No cluster serves this queue" in text(second)
