@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import pickle
 import queue
 import sys
 import time
@@ -17,9 +16,11 @@ from typing import Any
 from django_q.completion.finished_task import DoneReceipts, needs_only_acknowledging
 from django_q.completion.resumption import has_succeeded_before
 from django_q.conf import Conf, logger
-from django_q.exceptions import TimeoutException, contain_error
-from django_q.execution.execution import UndecodablePayload, decode, execute, safe_repr, time_limit
+from django_q.exceptions import TimeoutException
+from django_q.execution.execution import UndecodablePayload, decode, execute, time_limit
+from django_q.execution.pickled_results import with_pickled_values
 from django_q.execution.plain_options import make_options_plain
+from django_q.execution.run_details import note_run
 from django_q.execution.time_limit import Alarm
 from django_q.foreign_code.guards import send_signal_safely
 from django_q.foreign_code.optional_packages import psutil, resource
@@ -29,12 +30,10 @@ from django_q.processes.shared_state.slot import Slot, TimerSlotAdapter, WorkerS
 from django_q.processes.supervision.exit_timeout import EXIT_TIMEOUT
 from django_q.processes.supervision.process_start import log_ready, parent_flags, set_process_title
 from django_q.queues import STOP, ExclusiveWait, Queue
-from django_q.results.rows import PICKLED_COLUMNS, PickledValue, json_value
 from django_q.servers import connections
 from django_q.signals import SENDER, post_spawn
 from django_q.text.function_names import dotted_name
 from django_q.text.printable import printable
-from django_q.wire.callables import recorded_name
 from django_q.wire.package import TaskPackage
 
 #: Seconds that a batch may take before its waiting tasks are put back for other workers.
@@ -153,22 +152,26 @@ class WorkerLoop:
         self.slot.start_task(self.position, now, time_limit(package))
         self.package = package
         connections.close_old()
-        error = None
+        error, began = None, None
         if package.get("attempt", 1) == 1 or not has_succeeded_before(package):
+            began = now
             error = in_own_context(execute, package, self.alarm, self.note_success)
         if os.getpid() != self.pid:
             os._exit(0)  # the task forked, and this is its child: only the parent goes on
         self.package = None
         self.tasks_done += 1
-        self.keep_result(package)
+        self.keep_result(package, began)
         if isinstance(error, TimeoutException):
             # The task was interrupted anywhere: what it holds, as locks, ends with this process.
             self.end_state = WorkerState.TIMED_OUT
         elif self.is_due_for_recycling() or self.has_exhausted_descriptors(error, now):
             self.end_state = WorkerState.RECYCLED
 
-    def keep_result(self, package: TaskPackage) -> None:
-        """Keep the result of a finished task to be sent, or only its receipt if that is enough."""
+    def keep_result(self, package: TaskPackage, began: float | None) -> None:
+        """Keep the result of a finished task to be sent, or only its receipt if that is enough.
+
+        ``began`` is the monotonic time when its run began; None where it has not run.
+        """
         if not self.is_own_queue:
             self.results.append(package)
             return
@@ -176,8 +179,10 @@ class WorkerLoop:
         make_options_plain(package)
         if needs_only_acknowledging(package):
             self.receipts.append(package["ack_id"])
-        else:
-            self.results.append(with_pickled_values(package))
+            return
+        if began is not None:
+            note_run(package, time.monotonic() - began)
+        self.results.append(with_pickled_values(package))
 
     def note_success(self) -> None:
         """Record in the slot that the task has succeeded, before its result is prepared."""
@@ -269,35 +274,6 @@ def read_job(job: Any, now: float) -> TaskPackage | UndecodablePayload | None:
         package["leased_until"] = leased_until
         package.setdefault("cluster", Conf.CLUSTER_NAME)
     return package
-
-
-def with_pickled_values(result: TaskPackage) -> TaskPackage:
-    """Pickle the values of a package on their own, so that the monitor need not read them.
-
-    What can not be pickled, such as arguments that the task changed, is sent as its ``repr``.
-    """
-    result = {**result}  # a receiver may have kept the package
-    result["func"] = recorded_name(result["func"])
-    for key in PICKLED_COLUMNS:
-        result[key] = pickled(result[key])
-    for key in ("hook", "chain"):
-        value = result.get(key)
-        if value is not None and not isinstance(value, str):
-            result[key] = pickled(value)
-    return result
-
-
-def pickled(value: Any) -> PickledValue:
-    """Pickle a value, or its ``repr``; as JSON if the serializer is ``json``."""
-    if isinstance(value, PickledValue):
-        return value
-    if Conf.SERIALIZER == "json":
-        return json_value(value)
-    try:
-        return PickledValue(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
-    except BaseException as error:
-        contain_error(error)
-        return PickledValue(pickle.dumps(safe_repr(value), pickle.HIGHEST_PROTOCOL))
 
 
 def can_open_files() -> bool:
