@@ -18,6 +18,7 @@ from django_q.completion.resumption import has_succeeded_before
 from django_q.conf import Conf, logger
 from django_q.exceptions import TimeoutException
 from django_q.execution.execution import UndecodablePayload, decode, execute, time_limit
+from django_q.execution.expiry import end_as_expired
 from django_q.execution.pickled_results import with_pickled_values
 from django_q.execution.plain_options import make_options_plain
 from django_q.execution.run_details import note_run
@@ -153,7 +154,11 @@ class WorkerLoop:
         self.package = package
         connections.close_old()
         error, began = None, None
-        if package.get("attempt", 1) == 1 or not has_succeeded_before(package):
+        if package.get("attempt", 1) > 1 and has_succeeded_before(package):
+            pass  # also if it has expired since
+        elif "expired" in package:
+            end_as_expired(package)
+        else:
             began = now
             error = in_own_context(execute, package, self.alarm, self.note_success)
         if os.getpid() != self.pid:
@@ -254,13 +259,15 @@ class WorkerLoop:
 
 
 def read_job(job: Any, now: float) -> TaskPackage | UndecodablePayload | None:
-    """Decode a job, ``(ack_id, payload, attempt, leased_until)``; a package is returned as it is.
+    """Decode a job, ``(ack_id, payload, attempt, leased_until, expires_at)``.
 
+    The last is the monotonic time from which its task is not begun any more; None, or missing, for
+    never. A package is returned as it is.
     Returns None if too little of its lease is left: it could end before it is extended.
     """
     if isinstance(job, dict):
         return job  # type: ignore[return-value]
-    ack_id, payload, attempt, leased_until = job
+    ack_id, payload, attempt, leased_until, expires_at = job if len(job) > 4 else (*job, None)
     if now > leased_until - MIN_START_LEASE_SHARE * Conf.RETRY:
         logger.warning(
             "a delivery has waited for too long and comes again: half of its lease of %s s is over",
@@ -273,6 +280,8 @@ def read_job(job: Any, now: float) -> TaskPackage | UndecodablePayload | None:
         package["attempt"] = attempt
         package["leased_until"] = leased_until
         package.setdefault("cluster", Conf.CLUSTER_NAME)
+        if expires_at is not None and now >= expires_at:
+            package["expired"] = now - expires_at
     return package
 
 
