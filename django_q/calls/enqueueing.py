@@ -16,7 +16,7 @@ from django_q.exceptions import AlreadyEnqueued, UnsupportedOption
 from django_q.humanhash import humanize
 from django_q.models import Task
 from django_q.text.function_names import dotted_name
-from django_q.wire.option_types import REJECT
+from django_q.wire.option_types import REJECT, shown
 from django_q.wire.package import TaskPackage
 
 #: How often a task that waits is tried to be replaced, while others replace or take it.
@@ -57,9 +57,9 @@ def with_terms(
     for package in packages:
         if missing := sorted(wanted_terms(package) - served_options(broker)):
             raise UnsupportedOption(
-                f"The broker {type(broker).__name__} of the queue '{broker.list_key}' does not "
-                f"serve the option '{missing[0]}', which '{dotted_name(package['func'])}' is "
-                "called with. Leave it out, or use Redis or a database for this queue."
+                f"The broker {type(broker).__name__} does not serve the option '{missing[0]}', "
+                f"with which '{dotted_name(package['func'])}' is called. Leave it out, or use "
+                "Redis or a database for this queue."
             )
     return [
         TermedTask(package, payload, terms_of(package))
@@ -128,9 +128,10 @@ def already_enqueued(
     package: TaskPackage, other_id: str, why: str = "on_duplicate is 'reject'"
 ) -> AlreadyEnqueued:
     """Make the error of a call whose unique key another task has."""
+    key = shown(package.get("unique"))
     return AlreadyEnqueued(
-        f"'{dotted_name(package['func'])}' is not enqueued: task {other_id} has its key "
-        f"(unique={package.get('unique')!r:.100}) and has not ended, and {why}.",
+        f"'{dotted_name(package['func'])}' is not enqueued: task {other_id} has its unique key "
+        f"({key}), and {why}. Call it again when that has ended, or set another on_duplicate.",
         other_id,
     )
 

@@ -18,7 +18,7 @@ from django_q.text.error_text import safe_repr, safe_str
 from django_q.text.function_names import dotted_name
 from django_q.wire.call_digest import IDEMPOTENCY_KEY, UNIQUE_KEY, call_digest, digest
 from django_q.wire.callables import importable_name
-from django_q.wire.option_types import EXISTING, REPLACE
+from django_q.wire.option_types import EXISTING, REPLACE, expires
 from django_q.wire.options import normalize_option, normalize_package
 from django_q.wire.package import TaskPackage, checked_package, link_parts
 from django_q.wire.queue_options import timestamp_of
@@ -40,11 +40,17 @@ def add_default_options(packages: Iterable[TaskPackage], served: frozenset[str])
             package["expires"] = later(package.get("run_after"), Conf.EXPIRES)
 
 
-def later(moment: float | str | None, seconds: float) -> float | str:
-    """Return the time that is ``seconds`` after a time in the form in which it travels."""
-    if isinstance(moment, str):
-        return (datetime.fromisoformat(moment) + timedelta(seconds=seconds)).isoformat()
-    return (moment or 0) + seconds
+def later(moment: float | str | None, seconds: float) -> float | str | None:
+    """Return the time that is ``seconds`` after a time in the form in which it travels.
+
+    None where that is too far away to be one.
+    """
+    try:
+        if isinstance(moment, str):
+            return expires(datetime.fromisoformat(moment) + timedelta(seconds=seconds))
+        return expires((moment or 0) + seconds)
+    except (OverflowError, ValueError):
+        return None
 
 
 def want_terms(packages: Iterable[TaskPackage]) -> bool:

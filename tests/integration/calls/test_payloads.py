@@ -12,6 +12,7 @@ from django_q.calls.payloads import terms_of, wanted_terms, when_duplicate
 from django_q.exceptions import PackageError
 from django_q.signing import SignedPackage
 from django_q.tasks import async_batch, async_chain, async_iter, async_task
+from django_q.wire.option_types import MAX_SECONDS
 from django_q.wire.options import normalize_package
 from django_q.wire.package import TaskPackage, new_package
 from tests.tasks import echo
@@ -143,6 +144,16 @@ def test_the_default_of_expires_counts_from_when_a_task_is_due(broker, conf, run
 
     (task,) = broker.list_tasks()
     assert task.expires - task.due == pytest.approx(60, abs=1)
+
+
+@MEMORY
+@pytest.mark.parametrize("run_after", [MAX_SECONDS, datetime(9998, 12, 31, tzinfo=timezone.utc)])
+def test_a_default_that_is_too_far_away_is_none(broker, conf, run_after):
+    conf(expires=10 * 366 * 86400)
+    async_task(echo, q_options={"run_after": run_after})
+
+    (task,) = broker.list_tasks()
+    assert task.expires is None
 
 
 @pytest.mark.parametrize("broker", ["custom"], indirect=True)
