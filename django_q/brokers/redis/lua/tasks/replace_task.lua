@@ -10,8 +10,12 @@ if ends and tonumber(ends) > now then return 0 end
 local asked, before = read_call(ARGV[4]), next_task_time()
 local its = read_terms(redis.call('HGET', terms, number))
 local is_held = redis.call('ZMSCORE', held, number)[1]
+if asked.idempotency_key then redis.call('GET', asked.idempotency_key) end
 check_task_removal()
 check_task_addition()
+if asked.idempotency_key and asked.idempotency_for ~= '' then
+  redis.call('SET', asked.idempotency_key, asked.task_id, 'PX', asked.idempotency_for)
+end
 local fence = parse_state(known ~= '' and known or '0-0')
 save_task_state(number, string.format('%d-0', fence + 1))
 redis.call('HSET', terms, number, asked.text)

@@ -36,17 +36,16 @@ end
 -- Find what keeps a task of this call from being enqueued. Returns its id, and its version where it
 -- may be replaced. Without any: true where it must wait for the end of another task.
 local function find_duplicate(asked)
-  for _, key in pairs({asked.idempotency_key, asked.unique_key}) do
-    local task_id = redis.call('GET', key)
-    if task_id then return task_id, '' end
-  end
+  local task_id = asked.idempotency_key and redis.call('GET', asked.idempotency_key)
+  if task_id then return task_id, '' end
   if asked.unique == '' then return nil, false end
   local its, number = find_named('next:' .. asked.unique)
   if its then return its.task_id, version_of(number) end
   its, number = find_named('unique:' .. asked.unique)
-  if not its then return nil, false end
-  local ends = redis.call('ZMSCORE', task_leases, number)[1]
-  if not ends or tonumber(ends) <= now then return its.task_id, version_of(number, ends) end
-  if asked.is_successor then return nil, true end
-  return its.task_id, ''
+  local ends = its and redis.call('ZMSCORE', task_leases, number)[1]
+  if its and (not ends or tonumber(ends) <= now) then return its.task_id, version_of(number, ends) end
+  if its and not asked.is_successor then return its.task_id, '' end
+  task_id = asked.unique_key and redis.call('GET', asked.unique_key)
+  if task_id then return task_id, '' end
+  return nil, its ~= nil
 end
