@@ -204,6 +204,16 @@ def test_qinfo_tells_of_all_queues_and_which_nobody_serves(broker):
     ]
 
 
+@pytest.mark.parametrize("broker", ["memory", "redis", "orm"], indirect=True)
+def test_qmonitor_tells_of_delayed_tasks(broker):
+    broker.enqueue("payload", delay=60)
+
+    text = run("qmonitor", "--run-once")
+
+    assert "Queued 0(1)" in text
+    assert "1 task is delayed." in text
+
+
 @pytest.mark.parametrize("broker", ["custom", "sqs"], indirect=True)
 def test_qinfo_tells_what_other_brokers_know(broker):
     broker.enqueue("payload")
