@@ -9,9 +9,11 @@ from django_q.brokers.other_queues import queue_label, queue_of
 from django_q.brokers.redis_broker import Redis
 from django_q.conf import Conf
 from django_q.status import Stat
+from django_q.tasks import fetch_unfinished
 from django_q.unfinished.queues import queue_states
 from tests.heartbeats import make_stat
 from tests.integration.unfinished.queued import beat, payload_of, put
+from tests.servers import RedisServer
 from tests.subclassed_brokers import PlainRedis
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -90,3 +92,35 @@ def test_another_queue_of_an_adapted_broker_is_asked(broker):
 
     assert adapted.queue_size() == 0
     Redis("mail").delete_queue()
+
+
+def test_a_queue_of_another_project_on_the_same_server_is_not_called_unserved(queue):
+    get_broker("mail").enqueue("signed by somebody else")
+
+    mail, _own = states(queue)
+
+    assert (mail.counts.waiting, mail.is_served) == (1, None)
+
+
+def test_the_own_queue_is_called_unserved_whatever_is_in_it(queue):
+    queue.enqueue("signed by somebody else")
+
+    assert [state.is_served for state in states(queue)] == [False]
+
+
+def test_queues_that_the_server_keeps_from_this_user_are_left_out(conf):
+    server = RedisServer().start()
+    try:
+        with server.client() as root:
+            rules = ("on", ">pw", "resetkeys", "~django_q:test:*", "&*", "+@all")
+            root.execute_command("ACL", "SETUSER", "limited", *rules)
+        conf(redis=server.url)
+        put(get_broker("mail"), ONE)
+        put(get_broker("test"), TWO)
+        conf(redis=server.url.replace("//", "//limited:pw@"))
+
+        assert [state.name for state in states(get_broker())] == ["test"]
+        assert fetch_unfinished(ONE) is None
+        assert fetch_unfinished(TWO).state == "waiting"
+    finally:
+        server.stop()
