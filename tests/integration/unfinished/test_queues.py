@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 
 from django_q.brokers import adapt_broker, get_broker
-from django_q.brokers.other_queues import queue_label, queue_of
-from django_q.brokers.redis_broker import Redis
 from django_q.conf import Conf
 from django_q.status import Stat
 from django_q.tasks import fetch_unfinished
@@ -14,7 +12,6 @@ from django_q.unfinished.queues import queue_states
 from tests.heartbeats import make_stat
 from tests.integration.unfinished.queued import beat, payload_of, put
 from tests.servers import RedisServer
-from tests.subclassed_brokers import PlainRedis
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -60,38 +57,6 @@ def test_a_broker_that_knows_one_queue_tells_of_that(broker):
     ((name, counts, _is_served),) = states(adapt_broker(broker))
 
     assert (name, counts) == ("test", (1, 0, 0, None))
-
-
-@pytest.mark.parametrize(
-    ("list_key", "label"),
-    [("django_q:mail:q", "mail"), ("mail", "mail"), ("django_q:a:b:q", "a:b"),
-     ("own:list", "own:list")],
-)  # fmt: skip
-def test_a_queue_has_the_name_that_the_option_cluster_takes(list_key, label):
-    assert queue_label(list_key) == label
-
-
-def test_another_queue_is_asked_by_the_same_connection(broker):
-    Redis("mail").enqueue(payload_of(ONE))
-
-    with queue_of(broker, Redis("mail").list_key) as other:
-        assert other.queue_size() == 1
-        assert other.connection is broker.connection
-
-    assert (broker.queue_size(), broker.list_key) == (0, "django_q:test:q")
-    assert broker.ping()
-    Redis("mail").delete_queue()
-
-
-def test_another_queue_of_an_adapted_broker_is_asked(broker):
-    adapted = adapt_broker(PlainRedis())
-    Redis("mail").enqueue(payload_of(ONE))
-
-    with queue_of(adapted, Redis("mail").list_key) as other:
-        assert other.queue_size() == 1
-
-    assert adapted.queue_size() == 0
-    Redis("mail").delete_queue()
 
 
 def test_a_queue_of_another_project_on_the_same_server_is_not_called_unserved(queue):
