@@ -32,7 +32,7 @@ class Figures:
 
     broker: str = ""  #: its kind and version
     queued: int = 0  #: tasks that wait
-    locked: int = 0  #: tasks that are leased
+    locked: int = 0  #: tasks that are leased or delayed
     delayed: int = 0  #: tasks that wait until they are due
     dead: int = 0  #: packages that could not be decoded
     successes: int | None = 0  #: MAX_COUNTED_ROWS + 1 for any higher number
@@ -68,7 +68,10 @@ class FiguresReader:
 
     def __init__(self, broker: Broker) -> None:
         self.info = broker.info
-        self.counts = ThrottledValue(broker.count_tasks, QUEUE_SIZE_INTERVAL)
+        self.queued = ThrottledValue(broker.queue_size, QUEUE_SIZE_INTERVAL)
+        self.locked = ThrottledValue(broker.lock_size, QUEUE_SIZE_INTERVAL)
+        # More seldom: a database reads each row for it, where the sizes are counted in an index.
+        self.delayed = ThrottledValue(lambda: broker.count_tasks().delayed, ROW_COUNT_INTERVAL)
         self.dead = ThrottledValue(broker.dead_size, ROW_COUNT_INTERVAL)
         self.successes = ThrottledValue(
             lambda: query_or_none(count_tasks, True), ROW_COUNT_INTERVAL
@@ -79,12 +82,11 @@ class FiguresReader:
 
     def read(self) -> Figures:
         """Return the figures, each queried again if its interval is over."""
-        waiting, delayed, leased, _oldest = self.counts()
         return Figures(
             broker=self.info(),
-            queued=waiting,
-            locked=leased,
-            delayed=delayed,
+            queued=self.queued(),
+            locked=self.locked(),
+            delayed=self.delayed(),
             dead=self.dead(),
             successes=self.successes(),
             failures=self.failures(),
