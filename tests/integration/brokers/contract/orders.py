@@ -18,13 +18,13 @@ def is_moved(message):
 def must_precede(one, other):
     """Return True if one message that is due has to be delivered before another.
 
-    What has lost its lease comes before all of its priority; brokers may deliver it earlier. Plain
-    tasks and those with terms of the priority 0 may take turns.
+    What has lost its lease may come first of all, or in its priority. Plain tasks and those with
+    terms of the priority 0 may take turns.
     """
     if is_lost(other) or is_moved(one) or is_moved(other):
         return False
     if is_lost(one):
-        return one.priority >= other.priority
+        return one.priority > other.priority
     if one.priority != other.priority:
         return one.priority > other.priority
     return (one.terms is None) == (other.terms is None) and one.number < other.number
