@@ -193,7 +193,7 @@ class TermsComparison(RuleBasedStateMachine):
             return
         self.oldest_first += 1
         assert self.oldest_first <= 1 + self.takes / OLDEST_FIRST_INTERVAL
-        assert orders.is_oldest(messages[0], due), (messages, due)
+        assert orders.may_be_oldest(messages[0], due), (messages, due)
         rest = [each for each in due if each is not messages[0]]
         assert not orders.misplaced(messages[1:], rest), (messages, due)
 
