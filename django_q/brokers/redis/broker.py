@@ -282,11 +282,11 @@ class Redis(RedisListing):
     ) -> set[str]:
         """Run a script on some deliveries. Returns the receipts that were stale."""
         ack_ids, stale = list(ack_ids), []
-        with_terms = [ack_id for ack_id in ack_ids if ack_id[:1] == TASK_MARK]
-        # First, as it needs more: whoever is refused this one has not run the other.
-        if with_terms:
+        if TASK_MARK in "".join(ack_ids):  # one look, where all are plain
+            tasks = [ack_id for ack_id in ack_ids if ack_id[:1] == TASK_MARK]
             ack_ids = [ack_id for ack_id in ack_ids if ack_id[:1] != TASK_MARK]
-            stale += self._run_tasks(task_script, *options, *with_terms)
+            # First, as it needs more: whoever is refused this one has not run the other.
+            stale += self._run_tasks(task_script, *options, *tasks) if tasks else []
         if ack_ids:
             stale += self._run(script, *options, *ack_ids)
         return {ack_id.decode() for ack_id in stale}

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from redis.exceptions import NoPermissionError
 
 from django_q.brokers.redis import scripts
 from django_q.brokers.redis.producer import RedisProducer
 from django_q.brokers.redis.scripts import microseconds
+from django_q.brokers.redis.sender import is_single_server
 from django_q.brokers.redis.terms import queue_names_in, queued_task
 from django_q.brokers.terms import QueueCounts, QueuedTask
 from django_q.conf import Conf
@@ -49,16 +52,22 @@ class RedisListing(RedisProducer):
 
         Among many millions of keys of others it gives up, and lists what was found until then.
         """
-        names, cursor = set(), 0
         try:
-            for _ in range(MAX_SCAN_STEPS):
-                cursor, keys = self.connection.scan(cursor, "django_q:*", SCAN_PAGE_SIZE)
-                names |= queue_names_in(keys)
-                if not cursor:
-                    break
+            return sorted(queue_names_in(self._scan("django_q:*")))
         except NoPermissionError:
             return [self.list_key]
-        return sorted(names)
+
+    def _scan(self, pattern: str) -> Iterator[bytes | str]:
+        """Find keys of all queues."""
+        if not is_single_server(self.connection):
+            yield from self.connection.scan_iter(pattern, SCAN_PAGE_SIZE)
+            return
+        cursor = 0
+        for _ in range(MAX_SCAN_STEPS):
+            cursor, keys = self.connection.scan(cursor, pattern, SCAN_PAGE_SIZE)
+            yield from keys
+            if not cursor:
+                return
 
     def queue_size(self) -> int:
         """Count the payloads that could be delivered now."""

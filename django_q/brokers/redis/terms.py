@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django_q.brokers.base import Delivery
+from django_q.brokers.base import Delivery, payload_text
 from django_q.brokers.redis.scripts import microseconds
 from django_q.brokers.terms import WAITING, Enqueued, QueuedTask, Terms
 from django_q.conf import logger
@@ -54,9 +54,9 @@ def time_text(seconds: float | None) -> int | str:
     return "" if seconds is None else microseconds(seconds)
 
 
-def enqueued(task_id: bytes, is_new: int, version: bytes) -> Enqueued:
-    """Read what became of a call."""
-    return Enqueued(task_id.decode(), bool(is_new), version.decode() or None)
+def enqueued(task_id: bytes | str, is_new: int, version: bytes | str) -> Enqueued:
+    """Read what became of a call. A client of several servers may have decoded it."""
+    return Enqueued(payload_text(task_id), bool(is_new), payload_text(version) or None)
 
 
 def task_deliveries(taken: list) -> list[Delivery]:
@@ -111,7 +111,7 @@ def queue_names_in(keys: Iterable[bytes | str]) -> set[str]:
     """Find the names of queues that have tasks among keys of Redis."""
     names = set()
     for each in keys:
-        key = each.decode(errors="replace") if isinstance(each, bytes) else each
+        key = payload_text(each)
         for suffix in ("", ":running", ":tasks"):
             if key.endswith(":q" + suffix):
                 names.add(key.removesuffix(suffix))

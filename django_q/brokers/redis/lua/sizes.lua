@@ -8,16 +8,18 @@ local function count_upto_now(set)
   return redis.call('ZCOUNT', set, '-inf', now), redis.call('ZCOUNT', set, now + 1, '(inf')
 end
 
--- Count the plain tasks that are delayed. What ends later than any lease is; of the others only the
--- state tells it, see list_tasks.lua.
+-- Count the plain tasks that are delayed, which only the state tells, see list_tasks.lua. Of very
+-- many, what ends later than any lease counts as delayed.
 local function count_delayed(lease)
-  local count = redis.call('ZCOUNT', leases, now + lease + CLOCK_TOLERANCE, '(inf')
-  local upto = string.format('(%.0f', now + lease + CLOCK_TOLERANCE)
-  local ids = redis.call('ZRANGEBYSCORE', leases, now + 1, upto, 'LIMIT', 0, MAX_READ)
+  local count = 0
+  local ids = redis.call('ZRANGEBYSCORE', leases, now + 1, '(inf', 'LIMIT', 0, MAX_READ)
   for _, state in ipairs(read_fields(tries, ids)) do
     if state and string.match(state, '%-0') then count = count + 1 end
   end
-  return count
+  if #ids < MAX_READ then return count end
+  local last = redis.call('ZMSCORE', leases, ids[#ids])[1]
+  local from = string.format('(%.0f', math.max(tonumber(last), now + lease))
+  return count + redis.call('ZCOUNT', leases, from, '(inf')
 end
 
 -- Return the least of the first members of a set that are due.

@@ -110,7 +110,9 @@ def test_a_task_is_described_as_it_is(broker):
     assert broker.find("another") is None
 
 
-def test_the_queues_that_have_tasks_are_named(broker):
+@pytest.mark.parametrize("is_single", [True, False])
+def test_the_queues_that_have_tasks_are_named(broker, is_single, monkeypatch):
+    monkeypatch.setattr(listing, "is_single_server", lambda client: is_single)
     busy, plain = get_broker("test-terms"), get_broker("test-leased")
     busy.enqueue_task("a", Terms("a", delay=60))
     plain.enqueue("b")

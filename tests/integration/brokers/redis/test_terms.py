@@ -108,6 +108,33 @@ def test_many_that_are_due_become_ready_the_earliest_first(broker):
     assert len(take(broker, 9999)) + len(take(broker, 9999)) == 2490
 
 
+def test_thousands_of_lost_leases_are_taken_at_once(broker):
+    add(broker, *map(str, range(9000)))
+    held = broker.dequeue(9000, wait=0)
+    add(broker, "new")
+    broker.extend([each.ack_id for each in held], 0)
+
+    assert len(broker.dequeue(8500, wait=0)) == 8500
+    assert take(broker, 501)[-1] == "new"
+
+
+def test_a_lease_ends_in_time_although_the_server_s_clock_was_set_back(broker):
+    add(broker, "task")
+    add(broker, "later", delay=7200)
+    broker.dequeue(wait=0)
+    hour, client = 3600 * 1_000_000, broker.connection
+    leases, clock = key_of("task_leases"), key_of("clock")
+    # What an hour back leaves: times that are an hour ahead.
+    client.set(clock, int(client.get(clock)) + hour)
+    (number,) = (each for each in client.zrange(leases, 0, -1) if each.isdigit())
+    client.zincrby(leases, hour, number)
+
+    assert take(broker) == []
+
+    assert broker.find("task").due - time.time() < 60
+    assert broker.find("later").due - time.time() > 7000
+
+
 def test_who_waits_is_woken_by_a_task_with_terms(broker):
     started = time.monotonic()
     broker.dequeue(wait=0)

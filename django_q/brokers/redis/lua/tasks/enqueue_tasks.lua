@@ -6,54 +6,69 @@
 local max_wait, mark = tonumber(ARGV[1]), KEYS[tonumber(ARGV[2])]
 if mark and redis.call('EXISTS', mark) == 1 then return false end
 
--- Each key is of its type. No removal shows it: a server out of memory must refuse this script.
+local calls, earliest, has_keys = {}, math.huge, false
+local is_used = {[ready] = false, [delayed] = false}
+for i = 4, #ARGV, 2 do
+  local asked = read_call(ARGV[i + 1])
+  local is_due = asked.due <= now
+  calls[#calls + 1], asked.payload = asked, ARGV[i]
+  asked.place = is_due and ready or delayed
+  is_used[asked.place] = true
+  earliest = math.min(earliest, is_due and 0 or asked.due)
+  has_keys = has_keys or asked.unique ~= ''
+end
+
+-- Show that what follows will not be refused; see error_wrapper.lua. No removal shows it: a server
+-- without memory must refuse this script. The first ZADD, SET and HSET show it of the others.
 local before = next_task_time()
-for _, set in ipairs({ready, delayed, held}) do redis.call('ZRANGE', set, 0, 0) end
-for _, hash in ipairs({tasks, terms, task_tries, names}) do redis.call('HGET', hash, '') end
-redis.call('ZMSCORE', held, '')
+for set, is_needed in pairs(is_used) do
+  if is_needed then redis.call('ZRANGE', set, 0, 0) end
+end
+redis.call('HGET', tasks, '')
+redis.call('HGET', names, '')
+if has_keys then
+  redis.call('HGET', task_tries, '')
+  redis.call('ZMSCORE', held, '')
+end
 for i = 17, #KEYS do redis.call('GET', KEYS[i]) end
 
-local number, earliest = nil, math.huge
+local number
 
-local function add(payload, asked, must_wait)
+local function add(asked, must_wait)
   if not number then
-    check_task_addition()
-    number = next_ids((#ARGV - 3) / 2) -- SET is permitted, too
+    set_alarm(earliest)
+    number = next_ids(#calls)
   end
   local name = string.format('%016.0f', number)
   number = number + 1
+  redis.call('HSET', terms, name, asked.text)
+  if asked.unique == '' then
+    redis.call('HSET', names, 'task:' .. asked.task_id, name)
+  else
+    local key = (must_wait and 'next:' or 'unique:') .. asked.unique
+    redis.call('HSET', names, 'task:' .. asked.task_id, name, key, name)
+  end
   if must_wait then
     redis.call('ZADD', held, string.format('%.0f', asked.due), name)
-  elseif asked.due <= now then
+  elseif asked.place == ready then
     redis.call('ZADD', ready, -asked.priority, name)
-    earliest = 0
   else
     redis.call('ZADD', delayed, string.format('%.0f', asked.due), name)
-    earliest = math.min(earliest, asked.due)
   end
-  redis.call('HSET', terms, name, asked.text)
-  redis.call('HSET', names, 'task:' .. asked.task_id, name)
-  if asked.unique ~= '' then
-    redis.call('HSET', names, (must_wait and 'next:' or 'unique:') .. asked.unique, name)
-  end
-  redis.call('HSET', tasks, name, payload)
+  redis.call('HSET', tasks, name, asked.payload)
   if asked.idempotency_key and asked.idempotency_for ~= '' then
     redis.call('SET', asked.idempotency_key, asked.task_id, 'PX', asked.idempotency_for)
   end
 end
 
 local reply = {}
-for i = 4, #ARGV, 2 do
-  local asked = read_call(ARGV[i + 1])
+for _, asked in ipairs(calls) do
   local task_id, version = find_duplicate(asked)
-  if not task_id then add(ARGV[i], asked, version) end
+  if not task_id then add(asked, version) end
   reply[#reply + 1] = task_id or asked.task_id
   reply[#reply + 1] = task_id and 0 or 1
   reply[#reply + 1] = task_id and version or ''
 end
 if mark then redis.call('SET', mark, '', 'EX', ARGV[3]) end
-if earliest < math.huge then
-  set_alarm(earliest)
-  wake_for_tasks(earliest, before, max_wait)
-end
+if number then wake_for_tasks(earliest, before, max_wait) end
 return reply

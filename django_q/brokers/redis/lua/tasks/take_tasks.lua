@@ -99,7 +99,8 @@ local function find_lost()
     if one.ends ~= other.ends then return one.ends < other.ends end
     return (one.id or one.number) < (other.id or other.number)
   end)
-  return {unpack(lost, 1, math.min(limit, #lost))}
+  for i = #lost, limit + 1, -1 do lost[i] = nil end
+  return lost
 end
 
 -- List what some entries have under a name.
