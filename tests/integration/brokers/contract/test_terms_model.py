@@ -26,6 +26,7 @@ from hypothesis.stateful import (
 )
 
 from django_q.brokers.memory import Memory, clear_queues
+from django_q.brokers.orm.broker import ORM
 from django_q.brokers.terms import OLDEST_FIRST_INTERVAL, Terms
 from tests.conftest import clear
 from tests.integration.brokers.contract import orders
@@ -160,9 +161,11 @@ class TermsComparison(RuleBasedStateMachine):
         options = {**options, "unique": message.unique} if message else options
         real, model = self.terms(options, one.payload)
         name = next(self.names)
-        assert self.real.replace_task(one.real, name, real) is self.model.replace_task(
-            one.model, name, model
-        )
+        is_replaced = self.real.replace_task(one.real, name, real)
+        # A database puts a successor back that it has looked at, which then has another version.
+        is_refusable = isinstance(self.real, ORM) and message and message.terms.is_successor
+        if is_replaced or not is_refusable:
+            assert self.model.replace_task(one.model, name, model) is is_replaced
 
     @rule(target=taken)
     def take_all(self):
@@ -296,14 +299,14 @@ def sizes(broker):
 
 
 #: How many sequences are tried on each broker; together they take about a minute.
-SEQUENCES = {"redis": 200, "redis62": 150, "orm": 75, "postgres": 75, "other database": 25}
+SEQUENCES = {"redis": 200, "redis62": 120, "orm": 70, "postgres": 70, "other database": 20}
 
 
 @of_serving
 def test_a_broker_does_with_terms_what_the_model_does(request, broker, conf):
     conf(retry=LEASE)
     many = settings(
-        max_examples=SEQUENCES.get(request.node.callspec.params["broker"], 25),
+        max_examples=SEQUENCES.get(request.node.callspec.params["broker"], 20),
         stateful_step_count=25,
         deadline=None,
         phases=[Phase.generate],  # to shrink a sequence takes longer than a test may
