@@ -132,8 +132,9 @@ class MemoryQueue:
             message.expires = now + terms.expires_in
         if terms.expires_at is not None:
             message.expires = terms.expires_at
-        if terms.idempotency and terms.idempotency_for > 0:
-            self.kept.set(terms.idempotency, terms.task_id, now + terms.idempotency_for, now)
+        key, end = terms.idempotency, now + terms.idempotency_for
+        if key and end > now and not self.kept.get(key, now):
+            self.kept.set(key, terms.task_id, end, now)
 
     def add_task(self, payload: str | bytes, terms: Terms) -> Enqueued:
         """Put a payload with terms at the end, unless another task has one of its keys."""

@@ -22,7 +22,7 @@ LEASING = [
 
 
 #: Brokers that take tasks with terms.
-SERVING = ["memory", "redis", "redis62"]
+SERVING = LEASING
 
 
 #: All brokers.

@@ -11,29 +11,31 @@ def is_lost(message):
 
 
 def is_moved(message):
-    """Return True for a plain task that was delayed or released: it may come at any place."""
-    return message.terms is None and message.due != message.since
+    """Return True for what was delayed, released or replaced."""
+    return message.due != message.since or message.fence > 0
 
 
 def must_precede(one, other):
     """Return True if one message that is due has to be delivered before another.
 
-    What has lost its lease comes before all of its priority; brokers may deliver it earlier. Plain
-    tasks and those with terms of the priority 0 may take turns.
+    What has lost its lease may come first of all, or in its priority; what was delayed or released
+    by its age, or by when it came due, and without terms anywhere. Plain tasks and those with terms
+    of the priority 0 may take turns.
     """
-    if is_lost(other) or is_moved(one) or is_moved(other):
+    if is_lost(other) or any(is_moved(each) and not each.terms for each in (one, other)):
         return False
-    if is_lost(one):
-        return one.priority >= other.priority
     if one.priority != other.priority:
         return one.priority > other.priority
-    return (one.terms is None) == (other.terms is None) and one.number < other.number
+    is_by_age = not (is_lost(one) or is_moved(one) or is_moved(other))
+    return is_by_age and (not one.terms) == (not other.terms) and one.number < other.number
 
 
-def is_oldest(message, due):
+def may_be_oldest(message, due):
     """Return True for the oldest of those with terms, or of those without."""
-    same = [each for each in due if (each.terms is None) == (message.terms is None)]
-    return message.number == min(each.number for each in same)
+    rivals = (
+        each for each in due if not is_moved(each) and (not each.terms) == (not message.terms)
+    )
+    return is_moved(message) or message.number == min(each.number for each in rivals)
 
 
 def misplaced(taken, due):
