@@ -16,7 +16,7 @@ __init__ exceptions text.printable text.representation text.error_text text.type
     descriptor_wait queues servers.redis_sentinel servers.connections servers
 conf recurrence
 wire.heartbeat_format wire.pickles signing wire.callables wire.package wire.allowed_functions \
-    wire.option_types wire.options wire
+    wire.option_types wire.call_digest wire.queue_options wire.options wire
 hooks signals
 models migrations
 brokers.terms brokers.dependent_methods brokers.heartbeats brokers.scheduler_wakeup brokers.base \
@@ -28,7 +28,7 @@ results.polling results.rows results.pruning results.saving results.queries \
 execution
 completion.finished_task completion.steps completion.deliveries completion.recording \
     completion.collation completion.resumption completion.follow_ups completion
-calls.producer calls.inline calls.composition calls
+calls.payloads calls.enqueueing calls.producer calls.inline calls.composition calls
 scheduling.readable_schedules scheduling
 processes.logs processes.shared_state processes.server_calls \
     processes.supervision.exit_timeout processes.supervision.unix_signals \

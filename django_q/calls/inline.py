@@ -13,13 +13,14 @@ from functools import partial
 from django.db import DatabaseError, connections, transaction
 
 from django_q.brokers.base import Broker
-from django_q.calls.producer import signed_payload
+from django_q.calls.payloads import signed_payload, terms_of, wanted_terms
 from django_q.completion.completion import complete_here
-from django_q.conf import Conf
+from django_q.conf import Conf, logger
 from django_q.exceptions import TimeoutException, inline_interrupts
 from django_q.execution.execution import execute
 from django_q.foreign_code.task_context import in_own_context
 from django_q.signing import SignedPackage
+from django_q.text.function_names import dotted_name
 from django_q.wire.package import TaskPackage, checked_package
 
 
@@ -31,6 +32,7 @@ def run_inline(package: TaskPackage, broker: Broker | None = None) -> str:
     that makes this call, ends the inner task as a failure and is raised once that is saved.
     """
     package = checked_package(SignedPackage.loads(signed_payload(package)))
+    check_ignored_options(package)
     with collected_interrupts() as interrupted:
         with savepoints():
             error = in_own_context(execute, package)
@@ -40,6 +42,21 @@ def run_inline(package: TaskPackage, broker: Broker | None = None) -> str:
     if interrupted:
         raise interrupted[0]
     return package["id"]
+
+
+def check_ignored_options(package: TaskPackage) -> None:
+    """Log which options of how a task waits have no effect, as it does not wait.
+
+    Raises ``PackageError`` for what could not be enqueued with them.
+    """
+    if ignored := sorted(wanted_terms(package)):
+        terms_of(package)
+        logger.info(
+            "'%s' (%s) runs at once, without its %s",
+            dotted_name(package["func"]),
+            package["name"],
+            ", ".join(ignored),
+        )
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def decode(ack_id: Any, payload: str | bytes) -> TaskPackage | UndecodablePayloa
         contain_error(error)
         return UndecodablePayload(ack_id, payload, f"It is no signed package: {safe_repr(error)}.")
     try:
-        return normalize_package(checked_package(value))
+        return normalize_package(checked_package(value), is_read=True)
     except BaseException as error:
         contain_error(error)
         reason = str(error) if isinstance(error, DjangoQError) else safe_repr(error)
