@@ -33,6 +33,13 @@ from django_q.results.reading import (
 )
 from django_q.scheduling.due_runs import run_now
 from django_q.scheduling.schedules_in_code import make_schedule
+from django_q.unfinished.reading import (
+    count_unfinished,
+    fetch_unfinished,
+    list_unfinished,
+    queue_names,
+)
+from django_q.unfinished.task import UnfinishedTask
 
 __all__ = [
     "AsyncTask",
@@ -40,12 +47,14 @@ __all__ = [
     "Iter",
     "Schedule",
     "Task",
+    "UnfinishedTask",
     "async_batch",
     "async_chain",
     "async_iter",
     "async_task",
     "count_group",
     "count_group_cached",
+    "count_unfinished",
     "delete_cached",
     "delete_group",
     "delete_group_cached",
@@ -53,7 +62,10 @@ __all__ = [
     "fetch_cached",
     "fetch_group",
     "fetch_group_cached",
+    "fetch_unfinished",
     "get_broker",
+    "list_unfinished",
+    "queue_names",
     "queue_size",
     "result",
     "result_cached",

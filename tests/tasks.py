@@ -143,6 +143,12 @@ def trace_at_length(path: str, number: int, length: int) -> str:
     return "x" * length
 
 
+def sleep_until_there(path: str) -> None:
+    """Return when a file is there."""
+    while not os.path.exists(path):
+        time.sleep(0.01)
+
+
 def touch_and_sleep(path: str, seconds: float) -> None:
     """Leave a trace, then take a while."""
     touch(path)

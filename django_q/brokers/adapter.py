@@ -17,6 +17,7 @@ from django_q.text.error_text import short_repr
 DELEGATED_METHODS = """
     enqueue_many enqueue_once release_once_keys delete delete_queue purge_queue fail queue_size
     lock_size dead_size ping set_stat get_stat get_stats scheduler_wakeup refusal
+    find list_tasks count_tasks queue_names
 """.split()
 #: Errors that mean a driver can not use a receipt: those of Python, and others by class name.
 INVALID_RECEIPT_ERRORS = (TypeError, ValueError, AttributeError, LookupError)

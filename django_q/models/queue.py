@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_q.exceptions import contain_error
 from django_q.models import pickle_preview
-from django_q.signing import SignedPackage, as_bytes, unsigned
+from django_q.signing import SignedPackage
 
 
 class CallablePackage(dict):
@@ -88,12 +87,7 @@ class OrmQ(models.Model):
 
         ``{"id": "*ErrorName"}`` when it can not be read.
         """
-        try:
-            data = unsigned(as_bytes(payload or ""))
-            package = json.loads(data) if data.startswith(b"{") else pickle_preview.read(data)
-        except Exception as error:  # the table may hold anything
-            return {"id": f"*{type(error).__name__}"}
-        return package if isinstance(package, dict) else {"id": "*PackageError"}
+        return pickle_preview.read_payload(payload)
 
     def task_id(self) -> str:
         """Return the id of the task."""
