@@ -18,12 +18,11 @@ from django_q.text.error_text import short_repr
 DELEGATED_METHODS = """
     enqueue_many enqueue_once release_once_keys delete delete_queue purge_queue fail queue_size
     lock_size dead_size ping set_stat get_stat get_stats scheduler_wakeup refusal
-    find list_tasks count_tasks queue_names
 """.split()
 #: Methods of tasks with terms, and lists of tasks, which no broker of the predecessors has: one of
 #: the same name does something else there.
 DELEGATED_METHODS_WITH_TERMS = """
-    replace_task find_duplicate find list_tasks count_tasks queue_names
+    replace_task find_duplicate find list_tasks count_tasks queue_names clear_expired_keys
 """.split()
 #: Errors that mean a driver can not use a receipt: those of Python, and others by class name.
 INVALID_RECEIPT_ERRORS = (TypeError, ValueError, AttributeError, LookupError)

@@ -6,10 +6,12 @@ process of django-q2 may go on writing to these tables.
 
 from django.db import migrations, models
 
+from django_q.migrations._columns import AddColumn
+
 
 def add(model, **fields):
     """Add fields to a model."""
-    return [migrations.AddField(model, name, field) for name, field in fields.items()]
+    return [AddColumn(model, name, field) for name, field in fields.items()]
 
 
 class Migration(migrations.Migration):
