@@ -23,7 +23,7 @@ brokers.terms brokers.dependent_methods brokers.heartbeats brokers.scheduler_wak
     brokers.adapter brokers.other_queues brokers.memory brokers.redis brokers.orm brokers.sqs \
     brokers.redis_broker brokers.aws_sqs brokers.__init__ brokers.broker_cache
 status
-results.polling results.rows results.pruning results.saving results.queries \
+results.polling results.run_columns results.rows results.pruning results.saving results.queries \
     results.cached_format results.cache results
 unfinished.task unfinished.reading unfinished.queues unfinished
 execution

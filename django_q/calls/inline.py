@@ -6,6 +6,7 @@ there. Database connections are not closed: one may hold the transaction of a te
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -18,6 +19,7 @@ from django_q.completion.completion import complete_here
 from django_q.conf import Conf, logger
 from django_q.exceptions import TimeoutException, inline_interrupts
 from django_q.execution.execution import execute
+from django_q.execution.run_details import note_run
 from django_q.foreign_code.task_context import in_own_context
 from django_q.signing import SignedPackage
 from django_q.text.function_names import dotted_name
@@ -34,8 +36,10 @@ def run_inline(package: TaskPackage, broker: Broker | None = None) -> str:
     package = checked_package(SignedPackage.loads(signed_payload(package)))
     check_ignored_options(package)
     with collected_interrupts() as interrupted:
+        began = time.monotonic()
         with savepoints():
             error = in_own_context(execute, package)
+        note_run(package, time.monotonic() - began)
         complete_here([package], broker, partial(run_inline, broker=broker))
     if is_raised_in_caller(error) or (error is not None and Conf.SYNC_RAISES):
         raise error

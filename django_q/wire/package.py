@@ -62,6 +62,11 @@ class TaskPackage(TypedDict, total=False):
     attempt: int  # counts from 1
     leased_until: float  # monotonic, on the host that took it
     resumed: int  # how often what follows from its success has been tried before
+    begun: float  # when this attempt began, in seconds since the epoch
+    worker: str  # the process that ran it: "host:pid"
+    expired: float  # it was not begun: seconds since its option expires had ended
+    exception: str  # of a failure: the path of the class of its exception
+    fingerprint: str  # of a failure: 32 hexadecimal digits, the same for failures of one kind
     result: Any
     success: bool
     stopped: datetime
@@ -128,7 +133,11 @@ INHERITED_OPTIONS = (
 CHAIN_DEFAULTS = {"group": None, "cached": False, "sync": False}
 #: Keys that are added while a task runs; they are removed from a package that is read.
 RUNTIME_KEYS = frozenset(
-    {"ack_id", "attempt", "leased_until", "handed_back", "collated", "result", "success", "stopped"}
+    {
+        *("ack_id", "attempt", "leased_until", "handed_back", "collated"),
+        *("begun", "worker", "expired", "exception", "fingerprint"),
+        *("result", "success", "stopped"),
+    }
 )
 
 

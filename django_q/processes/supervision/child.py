@@ -14,6 +14,7 @@ from typing import Any
 from django_q.completion.orphans import OrphanedDeliveries
 from django_q.conf import logger
 from django_q.descriptor_wait import wait_until_readable
+from django_q.execution.run_details import process_name
 from django_q.foreign_code.optional_packages import prometheus_multiprocess
 from django_q.processes.shared_state.foreign_call_record import ForeignCallRecord
 from django_q.processes.shared_state.liveness import LivenessTimestamp, StallTimer, stall_limit
@@ -197,6 +198,8 @@ class Child:
             was_decoding=not held.is_decoded,
             had_succeeded=held.has_succeeded,
             foreign_code=self.running_code.as_text(),
+            worker=process_name(self.process.pid),
+            begun=time.time() - (time.monotonic() - held.since) if held.since else None,
         )
 
     def kill_stalled(self, now: float, step: float) -> None:

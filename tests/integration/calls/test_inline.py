@@ -9,6 +9,7 @@ from django.test import TestCase
 from django.utils import timezone, translation
 
 from django_q.exceptions import PackageError
+from django_q.execution.run_details import worker_name
 from django_q.models import Failure, Success
 from django_q.signals import post_execute, pre_execute
 from django_q.tasks import (
@@ -43,7 +44,10 @@ def test_a_task_runs_at_once():
     task_id = async_task("math.copysign", 2, -2, sync=True)
 
     assert result(task_id) == -2
-    assert Success.objects.get().func == "math.copysign"
+    task = Success.objects.get()
+    assert task.func == "math.copysign"
+    assert task.worker == worker_name()
+    assert task.started <= task.begun <= task.stopped
 
 
 def test_a_failure_is_saved_and_does_not_raise():
@@ -52,6 +56,7 @@ def test_a_failure_is_saved_and_does_not_raise():
     task = fetch(task_id)
     assert task.success is False
     assert task.result.startswith("ModuleNotFoundError(\"No module named 'my'\")")
+    assert (task.exception, len(task.fingerprint)) == ("ModuleNotFoundError", 32)
     assert Failure.objects.count() == 1
 
 
