@@ -119,6 +119,20 @@ class OrmQ(models.Model):
         return {key: value for key, value in self.task.items() if key not in own}
 
 
+class Unfinished(OrmQ):
+    """The unfinished tasks of any broker, as the admin lists them: a name, and no rows of its own.
+
+    Who may view queued tasks may view them, so it has no permissions of its own either.
+    """
+
+    class Meta:
+        app_label = "django_q"
+        proxy = True
+        default_permissions = ()
+        verbose_name = _("unfinished task")
+        verbose_name_plural = _("unfinished tasks")
+
+
 class TaskKey(models.Model):
     """A key for which the id of a task is kept, finished or not: unique or idempotency key."""
 
