@@ -51,7 +51,7 @@ class Run:
         self.accepted: dict[int, str] = {}  # number: id of the task
         self.hooked: set[int] = set()
         self.asked = Asked()
-        self.has_delays = True  # whether tasks may have options that a clock ends
+        self.has_delays = True  # whether tasks may wait for a time of the server's clock
         self.crashes: list[Crash] = []
         self.parts: list[str] = []  # what a mixture is made of
         self.has_lapsed = False  # whether leases ended because nobody could extend them

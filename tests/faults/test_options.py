@@ -11,7 +11,9 @@ import pytest
 from tests.faults.invariants import Crash, TaskRun, Trace
 from tests.faults.options import LATE, Asked, make_options, taken_keys
 
-RUN = SimpleNamespace(accepted={1: "a", 2: "b", 3: "a"}, crashes=[], has_lapsed=False)
+RUN = SimpleNamespace(
+    accepted={1: "a", 2: "b", 3: "a"}, crashes=[], has_lapsed=False, has_delays=True
+)
 
 
 def trace_of(*runs: tuple[int, float, float]) -> Trace:
@@ -68,6 +70,12 @@ def test_times_are_left_out_where_leases_have_ended_early():
     asked = Asked({1: 5.0}, {1: 1.0}, {1: "k", 2: "k"})
 
     assert found(asked, trace_of((1, 4.0, 6.0), (2, 4.0, 6.0)), has_lapsed=True) == []
+
+
+def test_a_task_may_begin_late_where_the_clock_is_set_back():
+    asked, trace = Asked(not_after={1: 1.0}), trace_of((1, 2.0 + LATE, 6.0))
+
+    assert found(asked, trace, has_delays=False) == []
 
 
 def test_only_tasks_that_were_to_expire_may_have_expired():
