@@ -18,12 +18,13 @@ class Case(NamedTuple):
     configuration: Configuration
     size: int | None = None  #: the size that varies
     size_kind: str = ""  #: what the size is
+    variant: str = ""  #: what is measured beside another, in the same configuration
 
     @property
     def label(self) -> str:
         """Name it in the tables."""
-        size = f", {self.size:,} {self.size_kind}" if self.size_kind else ""
-        return self.configuration.name + size
+        size = f"{self.size:,} {self.size_kind}" if self.size_kind else ""
+        return ", ".join(filter(None, (self.configuration.name, size, self.variant)))
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Measure:
     default: tuple[str, ...]
     #: (kind, which option of the command line holds the sizes), where one varies.
     size_kinds: tuple[tuple[str, str], ...] = ()
+    #: What is measured side by side in each configuration; all is compared with the first.
+    variants: tuple[str, ...] = ()
     #: What the chart shows.
     charted_column: str | None = None
     #: Whether a case can be: there are no saved rows where nothing is saved.
@@ -49,7 +52,13 @@ class Measure:
         return list(filter(self.is_possible, self.combinations(chosen, options)))
 
     def combinations(self, chosen: list[Configuration], options: Any) -> Iterable[Case]:
-        """Combine configurations with the sizes."""
+        """Combine configurations with the variants, or with the sizes."""
+        if self.variants:
+            return [
+                Case(configuration, variant=variant)
+                for configuration in chosen
+                for variant in self.variants
+            ]
         if not self.size_kinds:
             return [Case(configuration) for configuration in chosen]
         return [
@@ -60,10 +69,11 @@ class Measure:
         ]
 
     def baseline(self, case: Case, cases: list[Case]) -> Case:
-        """Choose the case that a case is compared with: the first of the table, or of its sizes."""
+        """Choose what a case is compared with: the first of the table, its sizes or variants."""
         alike = [
             c
             for c in cases
-            if not self.size_kinds or (c[0], c.size_kind) == (case[0], case.size_kind)
+            if not (self.size_kinds or self.variants)
+            or (c.configuration, c.size_kind) == (case.configuration, case.size_kind)
         ]
         return alike[0]

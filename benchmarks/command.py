@@ -41,7 +41,7 @@ configurations, numbers = comma_separated(configuration), comma_separated(int)
 
 #: Name, how it is read, default, help.
 SIZE_OPTIONS: tuple[tuple[str, Callable, Any, str], ...] = (
-    ("tasks", int, 10_000, "drain, enqueue: tasks of a sample"),
+    ("tasks", int, 10_000, "drain, enqueue, options, standing: tasks of a sample"),
     ("latency-tasks", int, 500, "latency: tasks of a sample"),
     ("idle-seconds", float, 30, "idle: how long to look"),
     ("sizes", numbers, [10**3, 10**4, 10**5, 10**6, 10**7], "size: bytes, separated by commas"),
@@ -49,6 +49,9 @@ SIZE_OPTIONS: tuple[tuple[str, Callable, Any, str], ...] = (
     ("queued", numbers, [10**3, 10**4, 10**5, 10**6], "growth: lengths of the queue"),
     ("saved", numbers, [0, 10**3, 10**4, 10**5, 10**6], "growth: rows of the table"),
     ("window", int, 10_000, "growth: tasks that are timed"),
+    ("delayed", int, 10**6, "standing: tasks that are due in a week"),
+    ("tracked", int, 10**3, "standing: tasks beside them that can be found by their ids"),
+    ("rounds", int, 5, "standing: how often a sample fills and drains the queue"),
     ("settle", float, 2, "seconds in which a warm cluster comes to rest"),
     ("limit", float, 300, "seconds after which a sample is given up"),
 )

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
 import psycopg
 import redis
 
+from benchmarks.processes import cpu_seconds
 from tests.servers import PostgresServer, RedisServer
 from tests.workspace import workspace
 
@@ -113,6 +115,15 @@ class Services:
         """Count the transactions of the database; outside of blocks each statement is one."""
         query = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = %s"
         return self.postgres.execute(query, [DATABASE_NAME]).fetchone()[0]
+
+    def server_cpu(self, kind: str) -> float | None:
+        """Add up the processor time of a server in seconds; None where it can not be known."""
+        if kind == "redis":
+            found = self.redis.info("cpu")
+            return found["used_cpu_user"] + found["used_cpu_sys"]
+        if kind == "postgres" and not self.addresses[1]:  # it runs here
+            return cpu_seconds(psutil.Process(self.postgres.info.backend_pid).ppid())
+        return None
 
     def close(self) -> None:
         """Leave nothing behind on servers that were given by URL; the others end with the run."""

@@ -8,6 +8,7 @@ import re
 import sys
 import unittest
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -16,6 +17,7 @@ from tokenize import COMMENT, generate_tokens
 from types import ModuleType
 from typing import Any
 
+from django_q.brokers import get_broker
 from django_q.checks import examine
 from django_q.conf import Conf
 
@@ -27,6 +29,8 @@ PYTHON = re.compile(
     re.MULTILINE,
 )
 CAPTION = re.compile(r":caption: (.+)")
+#: What a piece says whose tasks are to wait in the queue. Elsewhere they are run at once.
+QUEUED = ":class: queued"
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class Block:
     line: int
     file: str | None  # its caption: the module that it stands in
     source: str
+    is_queued: bool = False
 
     @property
     def where(self) -> str:
@@ -50,7 +55,8 @@ def blocks(page: str) -> Iterator[Block]:
     for match in PYTHON.finditer(text):
         line = text.count("\n", 0, match.start("body")) + 1
         caption = CAPTION.search(match["options"])
-        yield Block(page, line, caption and caption[1], dedent(match["body"]).strip("\n") + "\n")
+        source = dedent(match["body"]).strip("\n") + "\n"
+        yield Block(page, line, caption and caption[1], source, QUEUED in match["options"])
 
 
 class Page:
@@ -70,6 +76,9 @@ class Page:
             vars(Conf).update(saved)  # override_settings has read those of the tests again
         elif block.file:
             self.module(block)
+        elif block.is_queued:
+            with tasks_that_wait():
+                self.statements(block)
         else:
             self.statements(block)
 
@@ -97,6 +106,17 @@ class Page:
             got = eval(compile(ast.Expression(node.value), where, "eval"), self.names)
             if node.end_lineno in expected:
                 assert got == expected[node.end_lineno], where
+
+
+@contextmanager
+def tasks_that_wait() -> Iterator[None]:
+    """Have tasks wait in the queue; in the end it is emptied."""
+    saved, Conf.SYNC = Conf.SYNC, False
+    try:
+        yield
+    finally:
+        Conf.SYNC = saved
+        get_broker().delete_queue()
 
 
 def values_in_comments(source: str) -> dict[int, Any]:

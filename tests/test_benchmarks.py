@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 
 TINY = (
     "--repetitions=1 --tasks=60 --latency-tasks=3 --idle-seconds=0.2 --sizes=1000 --megabytes=0.01 "
-    "--queued=60 --saved=0,60 --window=60 --settle=0.1"
+    "--queued=60 --saved=0,60 --window=60 --settle=0.1 --delayed=60 --tracked=30 --rounds=2"
 ).split()
 
 #: What each command tells in every configuration.
@@ -31,6 +31,8 @@ COLUMNS = {
     "memory": {"RSS MiB", "processes"},
     "size": {"enqueue MB/s", "drain MB/s", "pipe MB/s"},
     "growth": {"tasks/s", "run/s", "CPU us/task"},
+    "options": {"enqueue/s", "batch/s", "enqueue us", "tasks/s", "CPU us/task", "server us"},
+    "standing": {"enqueue/s", "enqueue us", "tasks/s", "CPU us/task", "server us"},
 }
 
 
@@ -69,6 +71,19 @@ def test_the_database_can_be_the_broker(tmp_path, configuration):
     outcome = measured(tmp_path, "benchmarks.drain", f"--only={configuration}")
 
     assert [row["case"] for row in outcome["medians"]["drain"]] == [configuration]
+
+
+@pytest.mark.benchmarks
+def test_tasks_with_options_are_compared_with_plain_ones(tmp_path):
+    outcome = measured(tmp_path, "benchmarks.options", "--only=postgres-none")
+
+    plain, *others = outcome["medians"]["options"]
+    assert plain["case"] == "postgres-none, plain"
+    assert plain["baseline_ratios"] == {}
+    assert [row["case"].partition(", ")[2] for row in others] == [
+        *("priority", "run_after", "unique", "track")
+    ]
+    assert all(row["baseline_ratios"]["tasks/s"] > 0 for row in others)
 
 
 @pytest.mark.benchmarks

@@ -18,8 +18,9 @@ from tests.faults import (  # noqa: F401 - they register their faults
     partitions,
     refusals,
 )
-from tests.faults.driver import Run, note_figures
+from tests.faults.driver import Run
 from tests.faults.faults import FAULTS, Fault
+from tests.faults.figures import note_figures
 from tests.faults.rigs import FOLDER, KINDS, make_rig
 from tests.faults.shards import SEEDS, part, seeds
 

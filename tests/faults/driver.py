@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import os
 import random
-import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -19,54 +17,26 @@ from django.db import DatabaseError, connections
 from redis import RedisError
 
 from django_q.completion.orphans import MAX_CRASHES
+from django_q.exceptions import AlreadyEnqueued, Expired
 from django_q.models import Task
 from django_q.tasks import async_task
+from django_q.text.function_names import dotted_name
 from django_q.wire.package import derived_id
-from tests.clusters import RunningCluster, is_alive
+from tests.clusters import is_alive
+from tests.faults.driven_cluster import RETRY, DrivenCluster
 from tests.faults.invariants import LINK, Crash, Trace, Verdict, not_explained
-from tests.faults.log_reader import LogReader
+from tests.faults.options import Asked, make_options, taken_keys
 from tests.faults.progress import Progress
 from tests.faults.rigs import ALIAS, Rig
 from tests.waiting import comes, wait_until
 
 #: Tasks of a run, and seconds over which they are enqueued.
 TASKS, SPREAD = 200, 1.2
-#: Seconds of a lease: what a crashed process held comes back after that.
-RETRY = 2
 #: Seconds after which a task that is not saved counts as not saved.
 SAVE_TIMEOUT = 120
 BALLAST = 1024 * 1024
 #: What a cluster logs of each task that went well.
 DONE = " INFO Processed "
-
-
-class DrivenCluster(RunningCluster):
-    """A cluster on a rig, whose temporary files are in a folder of their own."""
-
-    def __init__(self, rig: Rig, *arguments: str, **options: Any) -> None:
-        options = {"workers": 2, "scheduler": False, "retry": RETRY, **rig.options(), **options}
-        options.setdefault("save_limit", 0)
-        self.options = options
-        self.log_file = rig.directory / f"cluster-{time.monotonic_ns()}.log"
-        self.files = rig.directory / "temporary"
-        self.files.mkdir(exist_ok=True)
-        self.program = [*rig.prefix(), *self.program]
-        self.reader = LogReader() if rig.has_log_reader else None
-        environment = {**rig.environment(), **rig.extra, "TMPDIR": str(self.files)}
-        self.launch(arguments, **environment, DJANGO_Q_TEST_OPTIONS=json.dumps(options))
-        if self.reader:
-            self.reader.close()
-
-    def output(self, log: Any) -> Any:
-        """Choose where it writes: into a file, or into a pipe that may go unread."""
-        return self.reader.open(self.log_file) if self.reader else log
-
-    def pause(self, role: str, seconds: float) -> None:
-        """Stop a process for a while, as a debugger or a machine that swaps does."""
-        pid = self.kill(role, signal.SIGSTOP)
-        time.sleep(seconds)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGCONT)
 
 
 class Run:
@@ -80,6 +50,8 @@ class Run:
         self.clusters: list[DrivenCluster] = []
         self.accepted: dict[int, str] = {}  # number: id of the task
         self.hooked: set[int] = set()
+        self.asked = Asked()
+        self.has_delays = True  # whether tasks may wait for a time of the server's clock
         self.crashes: list[Crash] = []
         self.parts: list[str] = []  # what a mixture is made of
         self.has_lapsed = False  # whether leases ended because nobody could extend them
@@ -122,6 +94,11 @@ class Run:
         if 0.4 < kind < 0.45:
             link = ("tests.faults.tasks.work", (str(self.trace_file), LINK + number, 0))
             options = {"chain": [link]}
+        if 0.5 < kind < 0.8:
+            options = {"q_options": make_options(self.random, self.has_delays)}
+            seconds *= 10  # so that tasks of one key meet
+            if "expires" in options["q_options"]:
+                options["hook"] = "tests.faults.tasks.hook"
         return number, seconds, ballast, options
 
     def enqueue(self, calls: list, spread: float) -> None:
@@ -137,13 +114,17 @@ class Run:
 
     def attempt(self, number: int, arguments: tuple, options: dict) -> None:
         """Enqueue one task; what raises is not accepted."""
+        self.asked.send(number, options.get("q_options", {}))
         try:
             self.accepted[number] = async_task(
                 "tests.faults.tasks.work", *arguments, broker=self.producing, **options
             )
+        except AlreadyEnqueued as error:
+            self.accepted[number] = error.task_id
         except Exception:
             self.refused += 1
         else:
+            self.asked.accept(number, options.get("q_options", {}))
             if "hook" in options:
                 self.hooked.add(number)
             if "chain" in options:
@@ -207,20 +188,25 @@ class Run:
         """Wait until all is saved, stop the cluster, and judge."""
         progress = self.progress = Progress()
         self.finish_producing()
-        missing = self.await_saved(progress)
+        missing = self.drain(progress)
+        taken = [] if missing else self.taken_keys()
+        missing = missing or self.drain(Progress())
         # A link whose first has not ended is not there yet.
         absent = [number for number in missing if number < LINK or number - LINK not in missing]
-        in_broker = self.in_broker() if missing else self.await_empty()
+        in_broker = self.in_broker()
         left = self.end()
         trace = self.trace()
         failed = self.saved(success=False)
-        if not missing and in_broker:
-            left.append(f"{in_broker} deliveries")
+        expired = self.saved(exception=dotted_name(Expired))
+        if not missing:
+            left += [f"{in_broker} deliveries"] if in_broker else self.rig.left_in_queue()
         return Verdict(
             tasks=len(self.accepted),
             lost=absent[in_broker:],
             waiting=min(len(absent), in_broker),
-            failed=self.failed_unduly(failed, trace),
+            failed=self.failed_unduly(failed - self.asked.expired(self.accepted, expired), trace),
+            expired=len(expired),
+            options=[*self.asked.violations(trace, self, expired), *taken],
             repeated=trace.repeated.total(),
             not_explained=not_explained(trace, self.crashes),
             crashes=len(self.crashes),
@@ -233,6 +219,28 @@ class Run:
             stall=round(progress.longest_stall(), 2),
         )
 
+    def drain(self, progress: Progress) -> list[int]:
+        """Wait until all is saved and acknowledged; the tasks that are not saved."""
+        missing = self.await_saved(progress)
+        if not missing:
+            self.await_empty()
+        return missing
+
+    def taken_keys(self) -> list[str]:
+        """Enqueue one more task of each unique key; those that are taken though all has ended."""
+        return taken_keys(self.asked.unique.values(), self.is_free)
+
+    def is_free(self, key: str, number: int) -> bool:
+        """Enqueue a task of a unique key, unless it is taken for longer than a lease."""
+        options = {"q_options": {"unique": key, "on_duplicate": "reject"}}
+
+        def is_enqueued() -> bool:
+            before = set(self.accepted.values())
+            self.attempt(number, (str(self.trace_file), number, 0), options)
+            return number in self.accepted and self.accepted[number] not in before
+
+        return self.quietly(is_enqueued, RETRY)
+
     def await_saved(self, progress: Progress) -> list[int]:
         """Wait until all tasks are saved, for ``SAVE_TIMEOUT`` seconds; those that are not."""
         until = time.monotonic() + SAVE_TIMEOUT
@@ -243,20 +251,22 @@ class Run:
                 return missing
             time.sleep(0.05)
 
-    def await_empty(self) -> int:
-        """Wait until the broker is empty, as long as it gets emptier; how many stay in it.
+    def await_empty(self) -> None:
+        """Wait until the broker is empty, as long as it gets emptier.
 
         Hooks that end the monitor are called again with growing pauses, once their task is saved.
         """
         while left := self.in_broker():
             if not self.quietly(lambda left=left: self.in_broker() < left, SAVE_TIMEOUT):
                 break
-        return left
 
     def failed_unduly(self, failed: set[str], trace: Trace) -> list[int]:
         """Find tasks that failed although they were not killed three times, which is the limit."""
+        runs = Counter()  # of one id are several numbers, where a unique key had a task
+        for number, id in self.accepted.items():
+            runs[id] += len(trace.runs.get(number, ()))
         numbers = [number for number, id in self.accepted.items() if id in failed]
-        return [number for number in numbers if len(trace.runs[number]) < MAX_CRASHES]
+        return [number for number in numbers if runs[self.accepted[number]] < MAX_CRASHES]
 
     def in_broker(self) -> int:
         """Count what is in the broker."""
@@ -310,17 +320,3 @@ def offspring(process: psutil.Process) -> list[psutil.Process]:
     with contextlib.suppress(psutil.NoSuchProcess):
         return process.children(recursive=True)
     return []
-
-
-def figures_file() -> Path | None:
-    """Name the file to which each run's figures are added, where one is wanted."""
-    path = os.environ.get("DJANGO_Q_FAULT_FIGURES")
-    return Path(path) if path else None
-
-
-def note_figures(fault: str, kind: str, seed: int, verdict: Verdict) -> None:
-    """Add a run's figures to the file, one line of JSON."""
-    if path := figures_file():
-        row = {"fault": fault, "broker": kind, "seed": seed, **vars(verdict)}
-        with open(path, "a") as file:
-            file.write(json.dumps(row) + "\n")

@@ -10,8 +10,13 @@ import os
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import django
+
+if TYPE_CHECKING:
+    from tests.faults.invariants import Verdict
 
 BROKERS = {
     "redis": "Redis",
@@ -90,6 +95,20 @@ def table(lines: list[str]) -> str:
     for row in found:
         parts += [f"   {'* -' if index == 0 else '  -'} {text}" for index, text in enumerate(row)]
     return "\n".join(part.rstrip() for part in parts)
+
+
+def figures_file() -> Path | None:
+    """Name the file to which each run's figures are added, where one is wanted."""
+    path = os.environ.get("DJANGO_Q_FAULT_FIGURES")
+    return Path(path) if path else None
+
+
+def note_figures(fault: str, kind: str, seed: int, verdict: Verdict) -> None:
+    """Add a run's figures to the file, one line of JSON."""
+    if path := figures_file():
+        row = {"fault": fault, "broker": kind, "seed": seed, **vars(verdict)}
+        with open(path, "a") as file:
+            file.write(json.dumps(row) + "\n")
 
 
 if __name__ == "__main__":

@@ -53,13 +53,15 @@ class Trace:
 
     def overlapping(self) -> list[int]:
         """Find tasks of which two runs went on at once."""
-        found = []
-        for number, runs in self.runs.items():
-            runs = sorted(runs, key=lambda run: run.began)
-            for one, next_one in pairwise(runs):
-                if one.ended is not None and one.ended > next_one.began:
-                    found.append(number)
-        return found
+        return [number for number, runs in self.runs.items() if overlap(runs)]
+
+
+def overlap(runs: list[TaskRun]) -> bool:
+    """Whether two of these runs went on at once; of one that was ended from outside none knows."""
+    in_order = sorted(runs, key=lambda run: run.began)
+    return any(
+        one.ended is not None and one.ended > next_one.began for one, next_one in pairwise(in_order)
+    )
 
 
 @dataclass
@@ -96,6 +98,8 @@ class Verdict:
     crashes: int = 0  # how often something that held tasks was ended
     overlapping: list[int] = field(default_factory=list)
     without_hook: list[int] = field(default_factory=list)
+    options: list[str] = field(default_factory=list)  # what does not hold of tasks with options
+    expired: int = 0  # ended without a run, as they were to
     left: list[str] = field(default_factory=list)  # processes, files, leases that stayed
     seconds: float = 0.0  # from when all was whole again until the last task was saved
     stall: float = 0.0  # the longest of these in which no task was saved
@@ -109,6 +113,7 @@ class Verdict:
             f"repeated without a crash: {self.not_explained}": self.not_explained,
             f"two runs at once: {self.overlapping}": self.overlapping,
             f"no hook: {self.without_hook}": self.without_hook,
+            f"of tasks with options: {self.options}": self.options,
             f"left behind: {self.left}": self.left,
         }
         return [text for text, is_so in found.items() if is_so]

@@ -206,7 +206,12 @@ def step_server_clock(run: Run) -> None:
         kill_tree(run)
 
 
-@fault("server's clock set back while nobody works", ("redis", "postgres"))
+def without_delays(run: Run) -> None:
+    """Enqueue no tasks that wait for a time: the clock will be set back for good."""
+    run.has_delays = False
+
+
+@fault("server's clock set back while nobody works", ("redis", "postgres"), prepare=without_delays)
 def set_clock_back(run: Run) -> None:
     """Kill the whole cluster, set the server's clock back by an hour, and start another."""
     if run.rig.server.clock is None:

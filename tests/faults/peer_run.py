@@ -20,7 +20,8 @@ from django.db import connections
 from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 from tests.faults import rigs
-from tests.faults.driver import DrivenCluster, Run
+from tests.faults.driven_cluster import DrivenCluster
+from tests.faults.driver import Run
 from tests.faults.invariants import Verdict
 from tests.switch.shops import CHECKOUT
 from tests.workspace import end_with_test_run, workspace
@@ -139,12 +140,13 @@ class PeerCluster(DrivenCluster):
 
 
 class PlainRun(Run):
-    """A run of our cluster without chains: the load that both have."""
+    """A run of our cluster without chains and new options: the load that both have."""
 
     def call(self, number: int) -> tuple[int, float, bytes, dict]:
-        """Make up a task, that is no chain."""
+        """Make up a task, that is no chain and has only options that both know."""
         *call, options = super().call(number)
         options.pop("chain", None)
+        options.pop("q_options", None)
         return *call, options
 
 

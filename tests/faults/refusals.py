@@ -23,8 +23,8 @@ from tests.workspace import workspace
 
 #: What the scripts of the Redis broker do, and how they are called.
 COMMANDS = """
-evalsha eval zadd zrem zrange zrangebyscore hset hget hdel hmget lpush rpush lpop lrange ltrim set
-get blmove time client|id client|unblock
+evalsha eval zadd zrem zrange zrangebyscore zmscore hset hget hdel hmget hlen lpush rpush lpop
+lrange ltrim set get exists blmove time client|id client|unblock
 """.split()
 
 

@@ -28,6 +28,7 @@ from tests.faults import mariadb
 from tests.faults.clock import Clocked
 from tests.faults.network import Network
 from tests.faults.proxy import Proxy
+from tests.faults.redis_keys import members_left, payloads_in
 from tests.settings import from_url, sqlite
 from tests.workspace import workspace
 
@@ -144,6 +145,10 @@ class Rig:
         """Read all that is in the queue, taken or not."""
         return list(OrmQ.objects.using(ALIAS).values_list("payload", flat=True))
 
+    def left_in_queue(self) -> list[str]:
+        """Say what is kept of tasks though the queue is empty."""
+        return []
+
     def ids_in_queue(self, broker: Broker) -> set[str]:
         """Find the ids of the tasks that are in the queue, taken or not."""
         return {SignedPackage.loads(each)["id"] for each in self.payloads(broker) if each}
@@ -199,10 +204,11 @@ class RedisRig(Rig):
             return len(client.client_list()) - 1
 
     def payloads(self, broker: Broker) -> list[str | bytes]:
-        queue, running = broker.keys[:2]
-        with broker.connection.pipeline(transaction=True) as pipeline:
-            waiting, taken = pipeline.lrange(queue, 0, -1).hvals(running).execute()
-        return [*waiting, *taken]
+        return payloads_in(broker)
+
+    def left_in_queue(self) -> list[str]:
+        with self.server.client() as client:
+            return members_left(client, "django_q:test:q")
 
 
 def make_tables(url: str, maintenance: str) -> None:
@@ -321,7 +327,7 @@ class MysqlRig(PostgresRig):
 def empty(alias: str) -> None:
     """Empty the tables."""
     with connections[alias].cursor() as cursor:
-        for table in ("task", "ormq", "schedule", "heartbeat"):
+        for table in ("task", "ormq", "schedule", "heartbeat", "taskkey"):
             cursor.execute(f"DELETE FROM django_q_{table}")
 
 

@@ -37,10 +37,11 @@ def fill(rows: int) -> None:
     insert_tasks(connection, rows)
 
 
-def enqueue(number: int, batch: bool | None = False) -> dict | None:
+def enqueue(number: int, batch: bool | None = False, options: dict | None = None) -> dict | None:
     """Enqueue short tasks, one by one or in batches; None for the batches where there are some.
 
-    Returns the rate and the id of the last task; None where the side knows no batches.
+    ``options`` are what each call has in ``q_options``. Returns the rate, the seconds of processor
+    time a task, and the id of the last one; None where the side knows no batches.
     """
     if batch is None:
         batch = async_batch is not None
@@ -48,24 +49,32 @@ def enqueue(number: int, batch: bool | None = False) -> dict | None:
         return None
     # So that imports and the first connection are not timed.
     warm = min(WARMUP_CALLS, number // 2)
-    ids = [tasks.async_task("measured.tasks.sign", 2, -2) for _ in range(warm)]
-    begin = time.perf_counter()
-    for count in chunks(number - warm, BATCH_SIZE if batch else 1):
-        ids[-1:] = send(count) if batch else [tasks.async_task("measured.tasks.sign", 2, -2)]
+    extra = {"q_options": options} if options else {}
+    ids = [send_one(index, extra) for index in range(warm)]
+    begin, cpu = time.perf_counter(), time.process_time()
+    for first, count in chunks(warm, number, BATCH_SIZE if batch else 1):
+        ids[-1:] = send(first, count, extra) if batch else [send_one(first, extra)]
     # Never nothing: the clock of a virtual machine may stand still for milliseconds.
     seconds = max(time.perf_counter() - begin, MIN_SECONDS)
-    return {"rate": (number - warm) / seconds, "last": ids[-1]}
+    cpu = (time.process_time() - cpu) / (number - warm)
+    return {"rate": (number - warm) / seconds, "cpu": cpu, "last": ids[-1]}
 
 
-def send(count: int) -> list[str]:
+def send_one(index: int, extra: dict) -> str:
+    """Enqueue a call that no other one is like."""
+    return tasks.async_task("measured.tasks.sign", index, -2, **extra)
+
+
+def send(first: int, count: int, extra: dict) -> list[str]:
     """Enqueue a batch."""
-    return async_batch([("measured.tasks.sign", (2, -2))] * count)
+    calls = [("measured.tasks.sign", (index, -2)) for index in range(first, first + count)]
+    return async_batch(calls, **extra)
 
 
-def chunks(number: int, most: int) -> Iterator[int]:
-    """Divide a number into parts."""
-    for first in range(0, number, most):
-        yield min(most, number - first)
+def chunks(first: int, end: int, most: int) -> Iterator[tuple[int, int]]:
+    """Divide a range into parts: where each begins, and how long it is."""
+    for index in range(first, end, most):
+        yield index, min(most, end - index)
 
 
 def trickle(number: int, interval: float) -> None:
