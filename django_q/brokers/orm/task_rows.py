@@ -21,6 +21,8 @@ from django_q.brokers.terms import (
     Terms,
 )
 from django_q.models import OrmQ, TaskKey
+from django_q.models.schedule_fields.due_times import database_time
+from django_q.servers.database_clock import database_now, moment_sql
 
 #: The digits of a key's digest, and the letters of the digest of a task that waits for another.
 DIGITS, LETTERS = "0123456789abcdef", "ghijklmnopqrstuv"
@@ -217,18 +219,23 @@ class TaskRows:
         return sorted(name for name in names if not name.endswith(DEAD_SUFFIX))
 
     def size(self, is_due: bool) -> int:
-        """Count the rows that could be delivered now, or those that could not."""
-        count, waiting = self.count_by_lock("<=" if is_due else ">"), LETTERS[0]
-        blocked = self.all_rows.filter(
-            unique_digest__gte=waiting, lock__lte=self.table.time_expression()
-        )
-        blocked_count = list(blocked.values_list("key", flat=True)).count(self.table.key)
-        return max(count - blocked_count, 0) if is_due else count + blocked_count
+        """Count the rows that could be delivered now, or those that could not.
 
-    def count_by_lock(self, comparison: str) -> int:
-        """Count rows by a comparison of their ``lock`` with the time."""
-        now, moment = self.table.sql_time()
-        lock, key = f"{self.table.quote('lock')} {comparison} {now}", self.table.key
+        A task that waits for the end of another one is none that could, whenever it is looked at.
+        """
+        rows = self.all_rows.filter(unique_digest__gte=LETTERS[0]).values_list("key", "lock")
+        locks = [lock for key, lock in rows if key == self.table.key]
+        if not locks:
+            return self.count_by_lock(is_due, *self.table.sql_time())
+        # At one moment: a row that is due a moment later must not be counted twice, or not at all.
+        moment = database_now(self.table.alias)
+        count = self.count_by_lock(is_due, *moment_sql(self.connection, None, moment.timestamp()))
+        blocked = sum(lock is not None and lock <= database_time(moment) for lock in locks)
+        return count - blocked if is_due else count + blocked
+
+    def count_by_lock(self, is_due: bool, now: str, moment: list) -> int:
+        """Count the rows whose ``lock`` is until ``now``, in SQL with its parameters, or later."""
+        lock, key = f"{self.table.quote('lock')} {'<=' if is_due else '>'} {now}", self.table.key
         counted = f"SELECT COUNT(*) FROM {self.table.table} WHERE {self.table.quote('key')} = %s"
         if not isinstance(self.table, ReturningTable):
             return self.table.fetch(f"{counted} AND {lock}", [key, *moment])[0][0]

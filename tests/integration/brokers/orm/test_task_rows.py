@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 
 import pytest
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
+from django_q.brokers.orm import task_rows
 from django_q.brokers.terms import DELAYED, LEASED, WAITING, QueueCounts
 from django_q.models import OrmQ
+from django_q.servers.database_clock import database_now
 from tests.integration.brokers.orm.databases import on_each
 from tests.integration.brokers.orm.term_tasks import KEY, add, all_rows, take
 
@@ -51,6 +54,17 @@ def test_a_successor_waits_before_and_after_it_was_put_back(filled):
         all_rows(filled).filter(payload__in=["waiting", "plain"]).update(rank=100)
         add_one = filled.table.take(1, 30).successors
         assert filled.terms.put_back(add_one) == set(add_one)
+
+
+@on_each
+@pytest.mark.parametrize("later", [0, 5])
+def test_a_successor_that_was_put_back_is_counted_once_at_any_moment(filled, monkeypatch, later):
+    all_rows(filled).filter(payload__in=["waiting", "plain"]).update(rank=100)
+    assert filled.terms.put_back(filled.table.take(1, 30).successors)
+    moment = database_now(filled.alias) + timedelta(seconds=later)  # before and after it is due
+    monkeypatch.setattr(task_rows, "database_now", lambda alias: moment)
+
+    assert (filled.queue_size(), filled.lock_size()) == (2, 3)
 
 
 @on_each
