@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from functools import cached_property
 from hashlib import sha256
+from operator import itemgetter
 from struct import Struct
 from typing import Any
 
@@ -18,6 +19,8 @@ from django_q.servers.statement_retry import report_in_doubt, retry_on_conflict
 NOTIFY_TRIGGER_NAME = "django_q_ormq_notify"
 #: The binary format of a float8 parameter.
 FLOAT8 = Struct("!d")
+#: The order of rows that are taken.
+RANK_AND_ID = itemgetter(6, 0)
 #: The time at which the server received the statement.
 NOW = "STATEMENT_TIMESTAMP()"
 #: Seconds for which it is taken as known whether rows have several ranks.
@@ -60,16 +63,18 @@ class PostgresTable(ReturningTable):
         )
         UPDATE {table} SET "lock" = {lock}, "delivery" = {delivery}, "attempts" = "attempts" + 1
         WHERE ctid = ANY(ARRAY(SELECT ctid FROM due))
-        RETURNING "rank", "id", "payload", "delivery", "attempts",
-            EXTRACT(EPOCH FROM "expires" - {now})::float8, "unique_digest"
+        RETURNING "id", "payload", "delivery", "attempts",
+            EXTRACT(EPOCH FROM "expires" - {now})::float8, "unique_digest", "rank"
     """
     # Where rows have several ranks, each of them is looked at in turn, so that no delayed row is.
     # The server plans that for 0.2 ms longer, so it is asked once a second whether it is so, and
     # before a wait. Until it is known, ranks below 0 come first all the same, at a higher cost.
+    # The server may read the table from its beginning for EXISTS, but not for MIN or LIMIT 1.
     RANKS_CHECK_SQL = """
-        SELECT EXISTS(SELECT FROM {table} WHERE "key" = %s AND "rank" < 0)
-            OR EXISTS(SELECT FROM {table} WHERE "key" = %s AND "rank" > 0),
-            EXISTS(SELECT FROM {table} WHERE "key" = %s AND "rank" IS NULL)
+        SELECT COALESCE((SELECT MIN("rank") FROM {table} WHERE "key" = %s), 0) < 0
+            OR COALESCE((SELECT MAX("rank") FROM {table} WHERE "key" = %s), 0) > 0,
+            (SELECT "id" FROM {table} WHERE "key" = %s AND "rank" IS NULL
+            ORDER BY "key", "rank", "lock" LIMIT 1) IS NOT NULL
     """
     DUE_IN_SQL = """
         EXTRACT(EPOCH FROM MIN("lock") - {now})::float8
@@ -95,7 +100,7 @@ class PostgresTable(ReturningTable):
             UPDATE {table} SET "lock" = {lock}, "delivery" = {delivery}, "attempts" = "attempts" + 1
             WHERE ctid = ANY(ARRAY(SELECT ctid FROM due))
         )
-        SELECT "rank", "id", "payload", {delivery}, "attempts" + 1,
+        SELECT "id", "payload", {delivery}, "attempts" + 1,
             EXTRACT(EPOCH FROM "expires" - {now})::float8, "unique_digest"
         FROM due ORDER BY "rank", "lock", "id"
     """
@@ -111,6 +116,11 @@ class PostgresTable(ReturningTable):
         """The prepared statements that add a row and notify of it."""
         insert = self.INSERT_SQL.format(table=self.table, lock=self.sql_time()[0])
         return prepared_statements(insert, self.NOTIFY_SQL)
+
+    @cached_property
+    def take_sql(self) -> str:
+        """The statement that leases rows where all ranks are 0."""
+        return self.sql(self.TAKE_SQL)
 
     @cached_property
     def channel(self) -> str:
@@ -171,9 +181,10 @@ class PostgresTable(ReturningTable):
                 rows += self.fetch(sql, [*keys, *keys, left, left, seconds])
         else:
             # They are returned in no order. Ids are in that of the queue, but for delayed rows.
-            rows = sorted(self.fetch(self.sql(self.TAKE_SQL), [*keys, limit, seconds]))
+            rows = self.fetch(self.take_sql, [*keys, limit, seconds])
+            rows.sort(key=RANK_AND_ID)
         self.take_count += bool(rows)
-        return taken(row[1:] for row in rows)
+        return taken(rows)
 
     def take_oldest(self, seconds: float) -> list[tuple]:
         """Lease the row added first, of the first due ones of each rank, in one of many takes."""

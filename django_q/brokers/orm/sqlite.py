@@ -141,8 +141,10 @@ class SqliteTable(ReturningTable):
         pks = [row[0] for row in rows]
         execute(f"{self.lease_sql} ({', '.join('?' * len(pks))})", [end, *pks])
         return taken(
-            (pk, payload, fence, attempt, expires and self.seconds_until(expires), digest)
-            for pk, payload, fence, attempt, expires, digest, _, _ in rows
+            [
+                row if row[4] is None else (*row[:4], self.seconds_until(row[4]), *row[5:])
+                for row in rows
+            ]
         )
 
     def run(self, sql: str, parameters: list) -> Any:

@@ -24,7 +24,7 @@ from django_q.servers.statement_retry import report_in_doubt, retry_on_conflict
 #: Ids in one statement at most; some SQLite allow no more than 999 values.
 MAX_IDS_PER_STATEMENT = 900
 #: The digest of a task that waits for another of its unique key begins with this or a later letter.
-SUCCESSOR_DIGEST_START = "g"
+FIRST_LETTER = "g"
 
 
 class Taken(NamedTuple):
@@ -322,15 +322,12 @@ def fetch_rows(connection: Any, sql: str, parameters: list) -> list[tuple]:
         return cursor.fetchall()
 
 
-def taken(rows: Iterable[tuple]) -> Taken:
-    """Make deliveries of rows: id, payload, delivery, attempts, seconds to expiry, digest."""
-    deliveries, successors = [], {}
-    for pk, payload, fence, attempt, left, digest in rows:
-        ack_id = receipt(pk, fence)
-        deliveries.append(Delivery(ack_id, payload, attempt, left))
-        if digest and digest >= SUCCESSOR_DIGEST_START:
-            successors[ack_id] = digest
-    return Taken(deliveries, successors)
+def taken(rows: list[tuple]) -> Taken:
+    """Make deliveries of rows: id, payload, delivery, attempts, seconds to expiry, digest, ..."""
+    return Taken(
+        [Delivery(f"{row[0]}.{row[2]}", row[1], row[3], row[4]) for row in rows],
+        {receipt(row[0], row[2]): row[5] for row in rows if (row[5] or "") >= FIRST_LETTER},
+    )
 
 
 def receipt(pk: int, fence: int) -> str:
