@@ -39,8 +39,8 @@ def queue_rows(queues: Sequence[dict[str, Any]]) -> list[Row]:
 
 
 def is_unserved(queue: dict[str, Any]) -> bool:
-    """Whether there are tasks in a queue, and no cluster takes them."""
-    return not queue["served"] and any(queue[name] for name in COUNT_NAMES)
+    """Whether there are tasks of this project in a queue, and no cluster takes them."""
+    return queue["served"] is False and any(queue[name] for name in COUNT_NAMES)
 
 
 def texts(queue: dict[str, Any]) -> tuple[str, ...]:

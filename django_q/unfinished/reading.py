@@ -14,7 +14,7 @@ from uuid import UUID
 
 from django_q.brokers import Broker, adapt_broker
 from django_q.brokers.broker_cache import shared_broker
-from django_q.brokers.other_queues import queue_label, queue_of
+from django_q.brokers.other_queues import ask_other_queues, queue_label
 from django_q.brokers.terms import DELAYED, LEASED, WAITING, QueueCounts, QueuedTask
 from django_q.conf import logger
 from django_q.exceptions import PackageError, contain_error
@@ -179,11 +179,8 @@ def find_queued(task_id: str, broker: Broker) -> tuple[str, QueuedTask] | None:
 
 def find_anywhere(task_id: str, broker: Broker) -> tuple[str, QueuedTask] | None:
     """Find a task in the other queues of a broker's server, with the name of its queue."""
-    for list_key in set(broker.queue_names()) - {broker.list_key}:
-        with queue_of(broker, list_key) as other:
-            if found := find_queued(task_id, other):
-                return found
-    return None
+    answers = ask_other_queues(broker, lambda other: find_queued(task_id, other))
+    return next(filter(None, answers), None)
 
 
 def running_tasks(broker: Broker) -> dict[str, dict[str, Any]]:

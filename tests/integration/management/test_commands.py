@@ -22,7 +22,9 @@ from django_q.brokers.memory import Memory
 from django_q.conf import Conf
 from django_q.exceptions import BrokerUnavailable
 from django_q.models import Task
+from django_q.signing import SignedPackage
 from django_q.terminal import queue_figures
+from django_q.wire.package import new_package
 from tests.heartbeats import CLUSTER_ID, make_stat
 
 pytestmark = pytest.mark.django_db
@@ -190,7 +192,8 @@ def test_qinfo_tells_all_as_json(broker):
 @pytest.mark.parametrize("broker", ["memory"], indirect=True)
 def test_qinfo_tells_of_all_queues_and_which_nobody_serves(broker):
     make_stat().save(broker)
-    Memory("mail").enqueue("payload", delay=60)
+    package = new_package("shop.send", (), {}, {})
+    Memory("mail").enqueue(SignedPackage.dumps(package), delay=60)
 
     *_summary, titles, mail, own, warning = run("qinfo").strip().splitlines()
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import pytest
 
 from django_q.brokers import adapt_broker, get_broker
-from django_q.brokers.other_queues import queue_label, queue_of
-from django_q.brokers.redis_broker import Redis
 from django_q.conf import Conf
 from django_q.status import Stat
+from django_q.tasks import fetch_unfinished
 from django_q.unfinished.queues import queue_states
 from tests.heartbeats import make_stat
 from tests.integration.unfinished.queued import beat, payload_of, put
-from tests.subclassed_brokers import PlainRedis
+from tests.servers import RedisServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -60,33 +59,33 @@ def test_a_broker_that_knows_one_queue_tells_of_that(broker):
     assert (name, counts) == ("test", (1, 0, 0, None))
 
 
-@pytest.mark.parametrize(
-    ("list_key", "label"),
-    [("django_q:mail:q", "mail"), ("mail", "mail"), ("django_q:a:b:q", "a:b"),
-     ("own:list", "own:list")],
-)  # fmt: skip
-def test_a_queue_has_the_name_that_the_option_cluster_takes(list_key, label):
-    assert queue_label(list_key) == label
+def test_a_queue_of_another_project_on_the_same_server_is_not_called_unserved(queue):
+    get_broker("mail").enqueue("signed by somebody else")
+
+    mail, _own = states(queue)
+
+    assert (mail.counts.waiting, mail.is_served) == (1, None)
 
 
-def test_another_queue_is_asked_by_the_same_connection(broker):
-    Redis("mail").enqueue(payload_of(ONE))
+def test_the_own_queue_is_called_unserved_whatever_is_in_it(queue):
+    queue.enqueue("signed by somebody else")
 
-    with queue_of(broker, Redis("mail").list_key) as other:
-        assert other.queue_size() == 1
-        assert other.connection is broker.connection
-
-    assert (broker.queue_size(), broker.list_key) == (0, "django_q:test:q")
-    assert broker.ping()
-    Redis("mail").delete_queue()
+    assert [state.is_served for state in states(queue)] == [False]
 
 
-def test_another_queue_of_an_adapted_broker_is_asked(broker):
-    adapted = adapt_broker(PlainRedis())
-    Redis("mail").enqueue(payload_of(ONE))
+def test_queues_that_the_server_keeps_from_this_user_are_left_out(conf):
+    server = RedisServer().start()
+    try:
+        with server.client() as root:
+            rules = ("on", ">pw", "resetkeys", "~django_q:test:*", "&*", "+@all")
+            root.execute_command("ACL", "SETUSER", "limited", *rules)
+        conf(redis=server.url)
+        put(get_broker("mail"), ONE)
+        put(get_broker("test"), TWO)
+        conf(redis=server.url.replace("//", "//limited:pw@"))
 
-    with queue_of(adapted, Redis("mail").list_key) as other:
-        assert other.queue_size() == 1
-
-    assert adapted.queue_size() == 0
-    Redis("mail").delete_queue()
+        assert [state.name for state in states(get_broker())] == ["test"]
+        assert fetch_unfinished(ONE) is None
+        assert fetch_unfinished(TWO).state == "waiting"
+    finally:
+        server.stop()

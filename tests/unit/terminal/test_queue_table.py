@@ -40,6 +40,12 @@ def test_of_an_empty_queue_that_nobody_serves_nobody_is_warned():
     assert texts(queue)[0] == "shop"
 
 
+def test_nobody_is_warned_of_a_queue_of_another_project():
+    *_table, queue = rows(("shop", QueueCounts(5), None))
+
+    assert texts(queue)[0] == "shop"
+
+
 def test_on_80_columns_a_name_has_19_and_a_number_14():
     _blank, _titles, queue = rows(("n" * 19, QueueCounts(10**13), True))
 
