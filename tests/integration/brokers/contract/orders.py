@@ -12,7 +12,7 @@ def is_lost(message):
 
 def is_moved(message):
     """Return True for what was delayed, released or replaced."""
-    return message.due != message.since
+    return message.due != message.since or message.fence > 0
 
 
 def must_precede(one, other):

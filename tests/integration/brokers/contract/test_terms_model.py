@@ -26,10 +26,11 @@ from hypothesis.stateful import (
 )
 
 from django_q.brokers.memory import Memory, clear_queues
+from django_q.brokers.orm.broker import ORM
 from django_q.brokers.terms import OLDEST_FIRST_INTERVAL, Terms
 from tests.conftest import clear
 from tests.integration.brokers.contract import orders
-from tests.integration.brokers.contract.kinds import SERVING, digest, payload_texts, str_of
+from tests.integration.brokers.contract.kinds import digest, of_serving, payload_texts, str_of
 from tests.integration.brokers.contract.passing_time import let_pass
 
 pytestmark = pytest.mark.once
@@ -160,9 +161,11 @@ class TermsComparison(RuleBasedStateMachine):
         options = {**options, "unique": message.unique} if message else options
         real, model = self.terms(options, one.payload)
         name = next(self.names)
-        assert self.real.replace_task(one.real, name, real) is self.model.replace_task(
-            one.model, name, model
-        )
+        is_replaced = self.real.replace_task(one.real, name, real)
+        # A database puts a successor back that it has looked at, which then has another version.
+        is_refusable = isinstance(self.real, ORM) and message and message.terms.is_successor
+        if is_replaced or not is_refusable:
+            assert self.model.replace_task(one.model, name, model) is is_replaced
 
     @rule(target=taken)
     def take_all(self):
@@ -170,21 +173,34 @@ class TermsComparison(RuleBasedStateMachine):
 
     @rule(limit=st.integers(1, 4), target=taken)
     def take(self, limit):
+        count = min(limit, len(self.due()))
+        taken = []
+        # One take may leave something behind where it is not known what priorities there are.
+        while len(taken) < count and (more := self.take_once(limit - len(taken))):
+            taken += more
+        assert len(taken) == count
+        assert count == limit or self.take_once(limit) == []
+        return multiple(*taken)
+
+    def due(self):
+        """List what the model would deliver."""
         with self.model.queue() as queue:
             queue.takes = 0  # or it would begin with the oldest
-            due = queue.due()
+            return queue.due()
+
+    def take_once(self, limit):
+        """Take from the broker, and lease the same in the model."""
+        due = {each.payload: each for each in self.due()}
         real = self.real.dequeue(limit, wait=0)
-        by_payload = {each.payload: each for each in due}
-        messages = [by_payload[name] for name in payload_texts(real)]
-        assert len(messages) == min(limit, len(due))
-        self.check_order(messages, due)
+        messages = [due[name] for name in payload_texts(real)]
+        self.check_order(messages, list(due.values()))
         with self.model.queue() as queue:
             queue.lease(messages, LEASE)
-        for delivery, message in zip(real, messages, strict=True):
+        pairs = list(zip(real, messages, strict=True))
+        for delivery, message in pairs:
             assert delivery.attempt == message.attempts
             assert near(delivery.expires_in, message.expires - self.time)
-        pairs = zip(real, messages, strict=True)
-        return multiple(*(Taken(m.payload, d.ack_id, m.receipt) for d, m in pairs))
+        return [Taken(m.payload, d.ack_id, m.receipt) for d, m in pairs]
 
     def check_order(self, messages, due):
         """Check the order; of so many takes one may begin with the oldest."""
@@ -253,9 +269,14 @@ class TermsComparison(RuleBasedStateMachine):
         assert (real.state, real.priority, real.attempts) == model[1:2] + model[3:5]
         assert near(real.due, model.due and model.due - self.time + time.time())
         assert near(real.expires, model.expires and model.expires - self.time + time.time())
-        if model.task_id:
-            found = self.real.find(model.task_id)
-            assert (real.task_id, str_of(found.payload)) == (model.task_id, model.payload)
+        assert model.task_id in (real.task_id, "")
+
+    @invariant()
+    def a_task_is_found_in_both(self):
+        for each in list(self.messages().values())[-1:]:
+            if each.terms:
+                found = self.real.find(each.terms.task_id)
+                assert str_of(found.payload) == each.payload
 
 
 def without_due(options):
@@ -277,11 +298,15 @@ def sizes(broker):
     )
 
 
-@pytest.mark.parametrize("broker", SERVING, indirect=True)
-def test_a_broker_does_with_terms_what_the_model_does(broker, conf):
+#: How many sequences are tried on each broker; together they take about a minute.
+SEQUENCES = {"redis": 200, "redis62": 120, "orm": 70, "postgres": 70, "other database": 20}
+
+
+@of_serving
+def test_a_broker_does_with_terms_what_the_model_does(request, broker, conf):
     conf(retry=LEASE)
     many = settings(
-        max_examples=200,
+        max_examples=SEQUENCES.get(request.node.callspec.params["broker"], 20),
         stateful_step_count=25,
         deadline=None,
         phases=[Phase.generate],  # to shrink a sequence takes longer than a test may
