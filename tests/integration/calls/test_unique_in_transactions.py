@@ -204,3 +204,19 @@ def test_a_second_chain_of_a_transaction_gets_the_group_of_the_first(broker):
 
     (task,) = broker.list_tasks()
     assert {SignedPackage.loads(task.payload)["group"]} == groups
+
+
+def test_where_the_queue_is_in_the_database_a_task_is_enqueued_in_the_transaction(
+    broker, monkeypatch
+):
+    monkeypatch.setattr(type(broker), "alias", "default", raising=False)
+    with transaction.atomic():
+        first = unique(1)
+        assert waiting(broker) == {first: (1,)}
+        assert unique(2) == first
+        assert unique(3, on_duplicate="replace") == first
+        with pytest.raises(DjangoQError, match="pushed when the transaction commits"):
+            result(first, wait=10)
+
+    assert waiting(broker) == {first: (3,)}
+    assert Task.objects.count() == 0
