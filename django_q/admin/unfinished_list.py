@@ -139,7 +139,7 @@ def number(value: int) -> str:
 
 def is_unserved(queue: QueueState) -> bool:
     """Return True if a queue has tasks, and no cluster takes them."""
-    return not queue.is_served and any(queue.counts[:3])
+    return queue.is_served is False and any(queue.counts[:3])
 
 
 def facts(queue: QueueState, *, is_listed: bool) -> Iterator[str]:

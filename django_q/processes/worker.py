@@ -72,6 +72,8 @@ class WorkerLoop:
         self.pid, self.started_at = os.getpid(), time.monotonic()
         self.name = current_process().name
         self.alarm = Alarm(self.return_waiting, SLOW_BATCH_SECONDS)
+        # A limit that tasks have unless they say otherwise, where it is not that of the settings.
+        self.own_limit = self.timeout if self.timeout != Conf.TIMEOUT else None
         self.limit = self.timeout if self.timeout and self.timeout > 0 else time_limit({})
         self.pending: deque[Any] = deque()  # of the batch, not started yet
         self.results: list[Any] = []  # of the batch, not sent yet
@@ -149,8 +151,8 @@ class WorkerLoop:
             if package:
                 self.results.append(package)
             return
-        if self.timeout and self.timeout > 0 and "timeout" not in package:
-            package["timeout"] = self.timeout
+        if self.own_limit and self.own_limit > 0:
+            package.setdefault("timeout", self.own_limit)
         self.slot.start_task(self.position, now, time_limit(package))
         self.package = package
         connections.close_old()

@@ -12,7 +12,7 @@ from tests.waiting import wait_until
 pytestmark = [pytest.mark.switch, pytest.mark.timeout(300)]
 
 #: Tasks of each kind.
-COUNT = 30
+COUNT = 20
 KEYS = [f"{number:032}" for number in range(COUNT)]
 
 
@@ -21,14 +21,14 @@ def send_mixed(pair):
     ids = []
     for number, key in enumerate(KEYS):
         for console, first in ((pair.old, 0), (pair.new, 100)):
-            ids.append(console.ask("async_task", "shop.tasks.sell", first + number, 0.02))
+            ids.append(console.ask("async_task", "shop.tasks.sell", first + number, 0.1))
         for first, terms in (
             (200, {"priority": 1 + number}),
             (300, {"priority": -1, "expires_in": 600}),
             (400, {"delay": number / 10}),
             (500, {"unique": key}),
         ):
-            ids.append(pair.new.ask("shop.calls.sell_with_terms", first + number, 0.02, **terms))
+            ids.append(pair.new.ask("shop.calls.sell_with_terms", first + number, 0.1, **terms))
     return ids
 
 

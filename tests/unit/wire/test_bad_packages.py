@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from django_q.conf import Conf
 from django_q.exceptions import PackageError
 from django_q.execution.execution import UndecodablePayload, decode, execute
+from django_q.execution.invalid_packages import IDENTIFYING_KEYS, InvalidPackage
 from django_q.signing import BadSignature, PackageTooLarge, PickleSerializer, SignedPackage
 from django_q.wire.package import REQUIRED_KEYS, checked_package
 
@@ -99,8 +100,15 @@ def test_a_payload_cut_short_is_refused(length):
 @pytest.mark.once
 @MANY
 @given(VALUES)
+@example({"id": None})
+@example({"stopped": 1, "id": "a"})
 def test_a_signed_value_is_a_package_or_refused(value):
-    assert isinstance(read(SignedPackage.dumps(value)), UndecodablePayload)
+    is_named = isinstance(value, dict) and bool(IDENTIFYING_KEYS & value.keys())
+    is_named = is_named and "stopped" not in value  # a result from a cache
+
+    found = read(SignedPackage.dumps(value))
+
+    assert isinstance(found, InvalidPackage if is_named else UndecodablePayload)
 
 
 @pytest.mark.once
