@@ -9,6 +9,7 @@ from botocore.exceptions import EndpointConnectionError
 from django.utils import timezone
 
 from django_q.brokers import get_broker
+from django_q.brokers.base import Delivery
 from django_q.brokers.sqs import broker as aws_sqs
 from django_q.exceptions import BrokerUnavailable
 from django_q.models import Success
@@ -94,7 +95,7 @@ def test_each_message_of_a_reply_is_judged_alone(broker, message, monkeypatch):
 
     taken = broker.dequeue(10, wait=0)
 
-    assert taken == [("receipt", "", 1), ("receipt", "body", 1)]
+    assert taken == [Delivery("receipt", "", 1), Delivery("receipt", "body", 1)]
 
 
 def test_an_empty_message_is_buried_though_the_service_keeps_none(broker):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from django_q.brokers.base import Delivery
 from django_q.brokers.sqs import broker as aws_sqs
 from tests.integration.brokers.deliveries import payloads
 
@@ -62,4 +63,4 @@ def test_attributes_that_can_not_be_read_count_as_none(message, changes):
     strange = message() | changes
 
     assert aws_sqs.seconds_until_due(strange, 900) == 0
-    assert aws_sqs.delivery_from_message(strange) == ("receipt", "body", 1)
+    assert aws_sqs.delivery_from_message(strange) == Delivery("receipt", "body", 1)
