@@ -100,6 +100,11 @@ def test_the_pages_of_the_admin_are_timed():
     assert "search, none found" in run("benchmarks.admin_pages", "400")
 
 
+@pytest.mark.benchmarks
+def test_tables_are_migrated_while_somebody_writes():
+    assert "the slowest write" in run("benchmarks.migrating", "400")
+
+
 def test_the_chart_is_well_formed_and_names_other_sides():
     bars = [Bar("redis-none", "project", 2.0), Bar("redis-none", "<other>", 0.0)]
 

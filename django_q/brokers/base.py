@@ -224,6 +224,10 @@ class Broker:
     def release_once_keys(self, keys: Iterable[str]) -> None:
         """Delete keys of ``enqueue_once`` within the hour: no call will use them again."""
 
+    def clear_expired_keys(self, limit: int = 1000) -> int:
+        """Delete kept keys that have expired, where the server does not. Returns how many."""
+        return 0
+
     def dequeue(self, limit: int = 1, wait: float | None = None) -> list[Delivery]:
         """Take up to ``limit`` deliveries, waiting ``wait`` seconds for the first.
 

@@ -6,10 +6,12 @@ process of django-q2 may go on writing to these tables.
 
 from django.db import migrations, models
 
+from django_q.migrations._columns import AddColumn
+
 
 def add(model, **fields):
     """Add fields to a model."""
-    return [migrations.AddField(model, name, field) for name, field in fields.items()]
+    return [AddColumn(model, name, field) for name, field in fields.items()]
 
 
 class Migration(migrations.Migration):
@@ -23,6 +25,20 @@ class Migration(migrations.Migration):
                 ("task_id", models.CharField(max_length=32)),
                 ("expires", models.DateTimeField(db_index=True)),
             ],
+        ),
+        # A name for a page of the admin, without a table and permissions of its own.
+        migrations.CreateModel(
+            name="Unfinished",
+            fields=[],
+            options={
+                "verbose_name": "unfinished task",
+                "verbose_name_plural": "unfinished tasks",
+                "proxy": True,
+                "default_permissions": (),
+                "indexes": [],
+                "constraints": [],
+            },
+            bases=("django_q.ormq",),
         ),
         *add(
             "ormq",

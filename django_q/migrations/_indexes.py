@@ -1,10 +1,17 @@
 """Indexes that can be made and dropped while the tables are in use."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import ProjectState
+
+#: A step that takes longer than so many seconds is followed by a pause of so many: who waits for a
+#: lock of SQLite asks for it every tenth of a second.
+MAX_UNNOTICED_SECONDS, WRITERS_SECONDS = 0.05, 0.3
 
 
 class AddIndex(migrations.AddIndex):
@@ -96,8 +103,8 @@ class AddUniqueIndex(migrations.AddConstraint):
             return
         if index_exists(schema_editor, model._meta.db_table, self.constraint.name):
             self.drop(schema_editor, model)
-        sql = self.create_sql(schema_editor, model)
-        schema_editor.execute(sql)
+        with writers_let_in(schema_editor):
+            schema_editor.execute(self.create_sql(schema_editor, model))
 
     def database_backwards(
         self,
@@ -126,7 +133,7 @@ class AddUniqueIndex(migrations.AddConstraint):
     def drop(self, schema_editor: BaseDatabaseSchemaEditor, model: type[models.Model]) -> None:
         """Drop the index."""
         index = models.Index(fields=self.constraint.fields, name=self.constraint.name)
-        schema_editor.remove_index(model, index, **concurrently(schema_editor))
+        drop(schema_editor, model, index)
 
 
 def model_in(
@@ -147,14 +154,26 @@ def make(
     """Make an index, in place of one of its name."""
     if index_exists(schema_editor, model._meta.db_table, index.name):
         drop(schema_editor, model, index)
-    schema_editor.add_index(model, index, **concurrently(schema_editor))
+    with writers_let_in(schema_editor):
+        schema_editor.add_index(model, index, **concurrently(schema_editor))
 
 
 def drop(
     schema_editor: BaseDatabaseSchemaEditor, model: type[models.Model], index: models.Index
 ) -> None:
     """Drop an index."""
-    schema_editor.remove_index(model, index, **concurrently(schema_editor))
+    with writers_let_in(schema_editor):
+        schema_editor.remove_index(model, index, **concurrently(schema_editor))
+
+
+@contextmanager
+def writers_let_in(schema_editor: BaseDatabaseSchemaEditor) -> Iterator[None]:
+    """Let those who write have their turn on SQLite, after a step that they had to wait for."""
+    begin = time.monotonic()
+    yield
+    took = time.monotonic() - begin
+    if schema_editor.connection.vendor == "sqlite" and took > MAX_UNNOTICED_SECONDS:
+        time.sleep(WRITERS_SECONDS)
 
 
 def concurrently(schema_editor: BaseDatabaseSchemaEditor) -> dict[str, Any]:

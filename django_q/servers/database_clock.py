@@ -61,3 +61,28 @@ SQL_TIME_BY_VENDOR: dict[str, Callable[[Any, float], tuple[str, list]]] = {
     "postgresql": postgresql_sql_time,
     "mysql": mysql_sql_time,
 }
+
+
+def moment_sql(connection: Any, seconds: float | None, at: float | None) -> tuple[str, list]:
+    """Return SQL for a moment, and its parameters; the SQL is the same for each moment.
+
+    It is ``at``, in seconds since the epoch, or else so many ``seconds`` from now, or else NULL.
+    """
+    if connection.vendor == "postgresql":
+        relative = "STATEMENT_TIMESTAMP() + %s::float8 * INTERVAL '1 second'"
+        return f"COALESCE(TO_TIMESTAMP(%s::float8), {relative})", [at, seconds]
+    moment = None if at is None else datetime.fromtimestamp(at, timezone.utc)
+    if connection.vendor == "mysql":
+        relative, parameters = mysql_sql_time(connection, seconds or 0)
+        sql = f"COALESCE(CAST(%s AS DATETIME(6)), {relative})"
+        return sql, [stored(connection, moment), *(parameters if seconds is not None else [None])]
+    if moment is None and seconds is not None:
+        moment = now() + timedelta(seconds=seconds)
+    return "%s", [stored(connection, moment)]
+
+
+def stored(connection: Any, moment: datetime | None) -> Any:
+    """Return the parameter by which a moment is stored."""
+    if moment is not None and is_naive(now()) and not is_naive(moment):
+        moment = moment.astimezone(get_default_timezone()).replace(tzinfo=None)
+    return connection.ops.adapt_datetimefield_value(moment)

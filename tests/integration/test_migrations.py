@@ -11,7 +11,9 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
+from django.test.utils import CaptureQueriesContext
 
+from benchmarks import migrating
 from django_q.migrations import _indexes
 from django_q.models import Heartbeat, OrmQ, Schedule, Task
 
@@ -26,6 +28,7 @@ TABLES = (
     "django_q_taskkey",
 )
 INDEXES = "0025_terms_indexes"
+BEFORE_TERMS = "0023"
 #: The last migration of Django Q 1.3.9, and that of django-q2 1.11.
 DJANGO_Q = "0014_schedule_cluster"
 DJANGO_Q2 = "0019_alter_task_options_alter_ormq_key_alter_ormq_lock_and_more"
@@ -245,3 +248,25 @@ def test_an_index_that_was_left_by_an_interrupted_attempt_is_made_anew(empty_dat
     assert schema() == new
     with connection.schema_editor() as editor:
         assert _indexes.index_exists(editor, "django_q_ormq", "django_q_ormq_key_rank_lock")
+
+
+def test_no_column_of_a_full_table_is_added_by_a_copy_of_it(empty_database):
+    call_command("migrate", "django_q", BEFORE_TERMS, verbosity=0)
+    insert("django_q_ormq", key="default", payload="x", lock=NOW)
+    with CaptureQueriesContext(connection) as queries:
+        call_command("migrate", "django_q", "0024", verbosity=0)
+
+    statements = [query["sql"] for query in queries if "django_q_ormq" in query["sql"]]
+    assert statements
+    assert all(sql.startswith("ALTER TABLE") and "ADD COLUMN" in sql for sql in statements)
+    call_command("migrate", "django_q", verbosity=0)
+    assert (OrmQ.objects.get().rank, OrmQ.objects.get().tracked_id) == (0, None)
+
+
+def test_no_write_waits_for_the_migrations(empty_database):
+    migrating.fill(3000)
+
+    took = migrating.migrate()
+
+    assert took.keys() == set(migrating.MEASURED)
+    assert max(write for _, write in took.values()) < migrating.MAX_WRITE_SECONDS

@@ -26,6 +26,8 @@ from django_q.brokers.orm.postgres import PostgresTable
 from django_q.brokers.orm.queue_wait import PollingQueueWait, PostgresQueueWait, SqliteQueueWait
 from django_q.brokers.orm.sqlite import SqliteTable
 from django_q.brokers.orm.table import QueueTable
+from django_q.brokers.orm.terms import TermRows
+from django_q.brokers.terms import TERM_OPTIONS, Enqueued, QueueCounts, QueuedTask, Terms
 from django_q.conf import Conf
 from django_q.models import OrmQ
 from django_q.models.schedule_fields.due_times import database_time
@@ -49,6 +51,7 @@ class ORM(Broker):
     """A queue in the ``OrmQ`` table: a row's ``lock`` is the end of its lease."""
 
     has_exact_sizes, has_uncounted_release, receipt_pattern = True, True, r"\d+\.\d+"
+    serves = TERM_OPTIONS
 
     @property
     def alias(self) -> str:
@@ -61,6 +64,11 @@ class ORM(Broker):
         return DATABASE_CLASSES.get(self.database_kind, DEFAULT_DATABASE_CLASSES)[0](
             self.alias, self.list_key
         )
+
+    @cached_property
+    def terms(self) -> TermRows:
+        """The statements for rows that have terms."""
+        return TermRows(self.table)
 
     @cached_property
     def queue_wait(self) -> PollingQueueWait:
@@ -94,15 +102,50 @@ class ORM(Broker):
         payloads = [payload_text(payload) for payload in payloads]
         return self.table.insert_many(payloads) if payloads else []
 
-    def enqueue_once(self, payload: str | bytes, key: str) -> bool:
+    def enqueue_tasks(self, tasks: Iterable[tuple[str | bytes, Terms]]) -> list[Enqueued]:
+        """Add rows with terms in one transaction."""
+        tasks = [(payload_text(payload), terms) for payload, terms in tasks]
+        return self.terms.enqueue(tasks) if tasks else []
+
+    def replace_task(self, version: str, payload: str | bytes, terms: Terms) -> bool:
+        """Replace payload and terms of a row that waits, unless it was changed since."""
+        return self.terms.replace(version, payload_text(payload), terms)
+
+    def find_duplicate(self, terms: Terms) -> Enqueued | None:
+        """Find the task that has the unique or idempotency key of these terms."""
+        return self.terms.find_duplicate(terms)
+
+    def find(self, task_id: str) -> QueuedTask | None:
+        """Find an unfinished task by its id, where it has terms."""
+        return self.terms.find(task_id)
+
+    def list_tasks(
+        self, state: str | None = None, after: str = "", limit: int = 100
+    ) -> list[QueuedTask]:
+        """List a page of the unfinished tasks of one state, or of all."""
+        return self.terms.page(state, after, limit)
+
+    def count_tasks(self) -> QueueCounts:
+        """Count the unfinished tasks by state."""
+        return self.terms.count()
+
+    def queue_names(self) -> list[str]:
+        """List all queues of this database that have tasks."""
+        return self.terms.queue_names()
+
+    def clear_expired_keys(self, limit: int = 1000) -> int:
+        """Delete kept keys of any queue that have expired. Returns how many."""
+        return self.terms.clear_expired_keys(limit)
+
+    def enqueue_once(self, payload: str | bytes, key: str, terms: Terms | None = None) -> bool:
         """Add a row and a mark for ``key``. Returns False when the mark exists already."""
+        mark, payload = self.mark(key), payload_text(payload)
         try:
-            self.table.insert_once(payload_text(payload), self.mark(key), ONCE_KEY_SECONDS)
+            return self.terms.add_once(payload, terms, mark, ONCE_KEY_SECONDS)
         except IntegrityError:
-            if self.heartbeats.rows(key=self.mark(key)).exists():
+            if self.heartbeats.rows(key=mark).exists():
                 return False
             raise  # the row itself was refused
-        return True
 
     def release_once_keys(self, keys: Iterable[str]) -> None:
         """Let the marks of keys of ``enqueue_once`` expire within the hour."""
@@ -118,10 +161,14 @@ class ORM(Broker):
         end = self.wait_deadline(wait)
         if end > time.monotonic() and not self.queue_wait.is_empty:
             self.clock_watch.check_if_due()
+        has_waited = False
         while True:
             if end > time.monotonic():
                 self.queue_wait.prepare_wait()
             deliveries = self.take(limit)
+            if not (deliveries or has_waited) and end <= time.monotonic():
+                deliveries = self.take(limit) if self.table.has_other_ranks() else []
+            has_waited = True
             if deliveries:
                 self.queue_wait.reset_interval()
             left = end - time.monotonic()
@@ -134,7 +181,11 @@ class ORM(Broker):
         """Take rows that are due; ``query_started_at`` shows meanwhile that a query runs."""
         self.query_started_at = time.monotonic()
         try:
-            return self.table.take(limit, Conf.RETRY)
+            deliveries, successors = self.table.take(limit, Conf.RETRY)
+            while successors and (put_back := self.terms.put_back(successors)):
+                more, successors = self.table.take(len(put_back), Conf.RETRY)
+                deliveries = [each for each in deliveries if each.ack_id not in put_back] + more
+            return deliveries
         finally:
             self.query_started_at = math.inf
 
@@ -150,7 +201,8 @@ class ORM(Broker):
 
     def acknowledge_many(self, ack_ids: Iterable[str]) -> set[str]:
         """End deliveries for good. Returns those that were stale."""
-        return self.table.delete(ack_ids)
+        others = self.table.delete(ack_ids)
+        return others and self.terms.end(others, f"DELETE FROM {self.table.table}")
 
     def extend(self, ack_ids: Iterable[str], seconds: float) -> set[str]:
         """Let leases end ``seconds`` from now. Returns those that were stale."""
@@ -176,7 +228,7 @@ class ORM(Broker):
 
     def move_to_dead_letters(self, ack_id: str, payload: str | bytes) -> None:
         """End a delivery, and move its row to the dead-letter queue."""
-        self.table.move_to_queue(ack_id, self.dead_key)
+        self.terms.move_to_queue(ack_id, self.dead_key)
 
     @property
     def dead_key(self) -> str:
@@ -189,11 +241,11 @@ class ORM(Broker):
 
     def queue_size(self) -> int:
         """Count the payloads that could be delivered now."""
-        return self.table.rows.filter(lock__lte=self.table.time_expression()).count()
+        return self.terms.size(is_due=True)
 
     def lock_size(self) -> int:
         """Count the payloads that are leased, or delayed."""
-        return self.table.rows.filter(lock__gt=self.table.time_expression()).count()
+        return self.terms.size(is_due=False)
 
     def delete_queue(self) -> int:
         """Delete the queue with all that is in it, but not its dead letters."""
@@ -206,7 +258,7 @@ class ORM(Broker):
 
     def delete(self, ack_id: Any) -> bool:
         """Delete one payload, by its receipt or the id of its row."""
-        return bool(self.table.rows.filter(pk=self.id_of(ack_id)).delete()[0])
+        return self.terms.delete(self.id_of(ack_id))
 
     def id_of(self, ack_id: Any) -> int:
         """Return the id of the row that a receipt is for."""
@@ -242,6 +294,7 @@ class ORM(Broker):
             if name in vars(self):
                 getattr(self, name).close()
                 del vars(self)[name]
+        vars(self).pop("terms", None)
         super().close()
 
     @staticmethod

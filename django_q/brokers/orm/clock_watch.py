@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from django.db import models, transaction
 
 from django_q.brokers.heartbeats import Heartbeats
-from django_q.brokers.orm.table import QueueTable, retry_on_conflict
+from django_q.brokers.orm.table import QueueTable
 from django_q.conf import Conf, logger
+from django_q.servers.statement_retry import retry_on_conflict
 
 #: How far a clock may go back before it counts as set back.
 CLOCK_TOLERANCE = timedelta(seconds=1)

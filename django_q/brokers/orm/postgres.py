@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Iterable
 from functools import cached_property
 from hashlib import sha256
 from struct import Struct
 from typing import Any
 
 from django_q.brokers.orm.prepared_statements import PreparedStatements, prepared_statements
-from django_q.brokers.orm.table import ReturningTable, report_in_doubt, retry_on_conflict
+from django_q.brokers.orm.table import ReturningTable, Taken, taken
+from django_q.servers.statement_retry import report_in_doubt, retry_on_conflict
 
 #: The trigger that notifies of added rows; a migration makes it.
 NOTIFY_TRIGGER_NAME = "django_q_ormq_notify"
 #: The binary format of a float8 parameter.
 FLOAT8 = Struct("!d")
+#: The time at which the server received the statement.
+NOW = "STATEMENT_TIMESTAMP()"
+#: Seconds for which it is taken as known whether rows have several ranks.
+RANKS_CHECK_INTERVAL = 1
 
 
 class PostgresTable(ReturningTable):
@@ -24,14 +32,14 @@ class PostgresTable(ReturningTable):
 
     INSERT_SQL = """
         INSERT INTO {table} ("key", "payload", "lock", "delivery")
-        VALUES (%s::text, %s::text, {lock}, 1)
+        VALUES (%s::text, %s::text, {lock}, 2)
         RETURNING "id"
     """
     NOTIFY_SQL = "SELECT PG_NOTIFY(%s::text, '')"
     INSERT_MANY_SQL = """
         WITH added AS (
             INSERT INTO {table} ("key", "payload", "lock", "delivery")
-            SELECT %s, payload, {lock}, 1 FROM UNNEST(%s::text[]) AS payload RETURNING "id"
+            SELECT %s, payload, {lock}, 2 FROM UNNEST(%s::text[]) AS payload RETURNING "id"
         )
         SELECT ARRAY_AGG("id") FROM added
     """
@@ -46,15 +54,57 @@ class PostgresTable(ReturningTable):
     TAKE_SQL = """
         WITH due AS MATERIALIZED (
             SELECT ctid FROM {table}
-            WHERE ("key", "lock") >= (%s, '-infinity') AND ("key", "lock") <= (%s, {now})
-            ORDER BY "key", "lock" LIMIT %s FOR UPDATE SKIP LOCKED
+            WHERE ("key", "rank", "lock") >= (%s, -32768, '-infinity')
+                AND ("key", "rank", "lock") <= (%s, 0, {now}) AND "lock" <= {now}
+            ORDER BY "key", "rank", "lock" LIMIT %s FOR UPDATE SKIP LOCKED
         )
-        UPDATE {table} SET "lock" = {lock}, "delivery" = "delivery" + 1, "attempts" = "attempts" + 1
+        UPDATE {table} SET "lock" = {lock}, "delivery" = {delivery}, "attempts" = "attempts" + 1
         WHERE ctid = ANY(ARRAY(SELECT ctid FROM due))
-        RETURNING "id", "payload", "delivery", "attempts"
+        RETURNING "rank", "id", "payload", "delivery", "attempts",
+            EXTRACT(EPOCH FROM "expires" - {now})::float8, "unique_digest"
     """
-    TAKE_KEY_COUNT = 2
+    # Where rows have several ranks, each of them is looked at in turn, so that no delayed row is.
+    # The server plans that for 0.2 ms longer, so it is asked once a second whether it is so, and
+    # before a wait. Until it is known, ranks below 0 come first all the same, at a higher cost.
+    # The server may read the table from its beginning for EXISTS, but not for MIN or LIMIT 1.
+    RANKS_CHECK_SQL = """
+        SELECT COALESCE((SELECT MIN("rank") FROM {table} WHERE "key" = %s), 0) < 0
+            OR COALESCE((SELECT MAX("rank") FROM {table} WHERE "key" = %s), 0) > 0,
+            (SELECT "id" FROM {table} WHERE "key" = %s AND "rank" IS NULL
+            ORDER BY "key", "rank", "lock" LIMIT 1) IS NOT NULL
+    """
+    DUE_IN_SQL = """
+        EXTRACT(EPOCH FROM MIN("lock") - {now})::float8
+        FROM {table} WHERE "key" = %s AND "rank" = 0
+    """
+    DUE_OF_RANK_SQL = """
+        SELECT queued.ctid, queued.* FROM {table} AS queued
+        WHERE (queued."key", queued."rank", queued."lock") >= (%s, ranks."rank", '-infinity')
+            AND (queued."key", queued."rank", queued."lock") <= (%s, ranks."rank", {now})
+        ORDER BY queued."key", queued."rank", queued."lock" LIMIT %s
+    """
+    DUE_SQL = """
+        SELECT of_rank.* FROM ranks, LATERAL ({due_of_rank} FOR UPDATE SKIP LOCKED) AS of_rank
+        LIMIT %s
+    """
+    OLDEST_SQL = """
+        SELECT ctid, * FROM {table} WHERE "lock" <= {now} AND "id" = (
+            SELECT MIN(of_rank."id") FROM ranks, LATERAL ({due_of_rank}) AS of_rank
+        ) FOR UPDATE SKIP LOCKED
+    """
+    TAKE_RANKED_SQL = """
+        {ranks}, due AS MATERIALIZED ({due}), leased AS (
+            UPDATE {table} SET "lock" = {lock}, "delivery" = {delivery}, "attempts" = "attempts" + 1
+            WHERE ctid = ANY(ARRAY(SELECT ctid FROM due))
+        )
+        SELECT "rank", "id", "payload", {delivery}, "attempts" + 1,
+            EXTRACT(EPOCH FROM "expires" - {now})::float8, "unique_digest"
+        FROM due ORDER BY "rank", "lock", "id"
+    """
+    FIRST_DELIVERY = 2
 
+    #: Whether rows had several ranks, and when that was asked; monotonic.
+    has_ranks, ranks_checked_at = False, -math.inf
     #: The list of on-commit callbacks of the transaction that will notify when it commits.
     notifying_transaction: Any = None
 
@@ -114,13 +164,68 @@ class PostgresTable(ReturningTable):
         return sorted(pks)
 
     @retry_on_conflict
+    def take(self, limit: int, seconds: float) -> Taken:
+        """Lease rows that are due for some seconds."""
+        keys = [self.key] * 2
+        if self.is_ranked():
+            rows, sql = self.take_oldest(seconds), self.sql(self.TAKE_RANKED_SQL, due=self.DUE_SQL)
+            if left := limit - len(rows):
+                rows += self.fetch(sql, [*keys, *keys, left, left, seconds])
+        else:
+            # They are returned in no order. Ids are in that of the queue, but for delayed rows.
+            rows = sorted(self.fetch(self.sql(self.TAKE_SQL), [*keys, limit, seconds]))
+        self.take_count += bool(rows)
+        return taken(row[1:] for row in rows)
+
+    def take_oldest(self, seconds: float) -> list[tuple]:
+        """Lease the row added first, of the first due ones of each rank, in one of many takes."""
+        if not self.begins_with_oldest():
+            return []
+        sql = self.sql(self.TAKE_RANKED_SQL, due=self.OLDEST_SQL)
+        return self.fetch(sql, [*[self.key] * 4, 1, seconds])
+
+    def is_ranked(self) -> bool:
+        """Return True if rows have another rank than 0, or had a moment ago."""
+        if time.monotonic() - self.ranks_checked_at >= RANKS_CHECK_INTERVAL:
+            self.check_ranks(self.RANKS_CHECK_SQL)
+        return self.has_ranks
+
+    def has_other_ranks(self) -> bool:
+        """Return True if rows have ranks that the last take did not look for."""
+        if self.has_ranks:
+            return False
+        self.check_ranks(self.RANKS_CHECK_SQL)
+        return self.has_ranks
+
+    def check_ranks(self, sql: str, parameters: Iterable = ()) -> tuple:
+        """Ask whether rows have another rank than 0. Returns what the statement selects besides."""
+        self.ranks_checked_at = time.monotonic()
+        asked = self.fetch(self.sql(sql), [*[self.key] * 3, *parameters])
+        self.has_ranks, is_rank_missing, *others = asked[0]
+        if is_rank_missing:
+            self.fill_ranks()
+        return tuple(others)
+
+    def sql(self, template: str, due: str = "") -> str:
+        """Fill in a statement; ``due`` is one that selects the rows to lease."""
+        due_of_rank = self.DUE_OF_RANK_SQL.format(table=self.table, now=NOW)
+        return template.format(
+            table=self.table,
+            now=NOW,
+            lock=self.sql_time()[0],
+            delivery=self.NEXT_DELIVERY_SQL,
+            ranks=self.RANKS_SQL.format(table=self.table),
+            due=due.format(table=self.table, now=NOW, due_of_rank=due_of_rank),
+        )
+
+    @retry_on_conflict
     def due_in(self) -> float | None:
         """Return the seconds until the next row is due; None when there is none."""
-        sql = (
-            "SELECT EXTRACT(EPOCH FROM MIN(lock) - STATEMENT_TIMESTAMP())::float8 "
-            f"FROM {self.table} WHERE key = %s"
-        )
-        return self.fetch(sql, [self.key])[0][0]
+        (due,) = self.check_ranks(f"{self.RANKS_CHECK_SQL}, {self.DUE_IN_SQL}", [self.key])
+        if not self.has_ranks:
+            return due
+        sql = f"{{ranks}} SELECT EXTRACT(EPOCH FROM ({self.NEXT_DUE_SQL}) - {NOW})::float8"
+        return self.fetch(self.sql(sql), [self.key] * 3)[0][0]
 
     @retry_on_conflict
     def notify(self) -> None:

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
-from django.db import OperationalError
+from django.db import OperationalError, transaction
+from django.utils import timezone
 
-from django_q.brokers.orm.table import ReturningTable, retry_on_conflict
+from django_q.brokers.orm.table import ReturningTable, Taken, taken
 from django_q.servers.connections import allows_raw_statements
 from django_q.servers.database_clock import sql_time
+from django_q.servers.statement_retry import retry_on_conflict
 
 #: Value of ``PRAGMA synchronous``. A lower one in the settings is kept.
 SYNCHRONOUS_NORMAL = 1
+#: What is read of a row that is taken, as it is then: what ``taken`` expects, rank and lock.
+LEASED_COLUMNS = (
+    f"queued.id, queued.payload, {ReturningTable.NEXT_DELIVERY_SQL}, queued.attempts + 1, "
+    # As text: the driver would make objects of columns with a time.
+    "queued.expires || '', queued.unique_digest, queued.rank, queued.lock || ''"
+)
+#: The order of those rows: by rank, lock and id.
+ORDER = itemgetter(6, 7, 0)
 
 
 class SqliteTable(ReturningTable):
@@ -46,6 +59,36 @@ class SqliteTable(ReturningTable):
             if connection.connection is raw:  # it was not closed after an error
                 raw.execute(f"PRAGMA synchronous={before}")
 
+    @contextlib.contextmanager
+    def quick_commits(self) -> Iterator[None]:
+        """Let transactions that add rows commit without waiting for the disk, as ``insert``."""
+        connection = self.connection
+        raw = self.driver_connection(connection)
+        before = SYNCHRONOUS_NORMAL
+        if not connection.in_atomic_block:
+            before = self.synchronous_mode(connection, raw)
+        if before <= SYNCHRONOUS_NORMAL:
+            yield
+            return
+        raw.execute(f"PRAGMA synchronous={SYNCHRONOUS_NORMAL}")
+        try:
+            yield
+        finally:
+            if connection.connection is raw:  # it was not closed after an error
+                raw.execute(f"PRAGMA synchronous={before}")
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Open a transaction that writes, so that it can not fail because it has read before."""
+        connection = self.connection
+        before = connection.transaction_mode
+        connection.transaction_mode = before or "IMMEDIATE"
+        try:
+            with transaction.atomic(self.alias):
+                yield
+        finally:
+            connection.transaction_mode = before
+
     @retry_on_conflict
     def add(self, connection: Any, payload: str, delay: float) -> int:
         """Add a row, without a cursor where possible: a cursor takes a quarter of the time."""
@@ -55,6 +98,107 @@ class SqliteTable(ReturningTable):
         sql = f'INSERT INTO {self.table} ("key", "payload", "lock") VALUES (?, ?, ?)'
         with connection.wrap_database_errors:
             return connection.connection.execute(sql, [self.key, payload, *parameters]).lastrowid
+
+    @retry_on_conflict
+    def take(self, limit: int, seconds: float) -> Taken:
+        """Lease rows that are due for some seconds, in two steps that nobody comes between.
+
+        One statement with RETURNING would take as long, and return the rows in no order.
+        """
+        connection = self.connection
+        raw = self.driver_connection(connection)
+        if connection.in_atomic_block or not allows_raw_statements(connection):
+            with self.transaction():
+                return self.lease(self.run, limit, seconds)
+        with connection.wrap_database_errors:
+            raw.execute("BEGIN IMMEDIATE")
+            try:
+                found = self.lease(raw.execute, limit, seconds)
+                raw.execute("COMMIT")
+            except BaseException:
+                raw.execute("ROLLBACK")
+                raise
+        return found
+
+    def lease(self, execute: Callable, limit: int, seconds: float) -> Taken:
+        """Lease rows, by a function that runs a statement with the driver's parameters."""
+        (_, (now,)), (_, (end,)) = self.sql_time(), self.sql_time(seconds)
+        due = [self.key, self.key, self.key, now]
+        rows, is_oldest_first = (
+            execute(self.due_sql, [*due, limit]).fetchall(),
+            self.begins_with_oldest(),
+        )
+        if (is_oldest_first or len(rows) < limit) and self.has_missing_rank(execute):
+            self.fill_ranks()
+            rows = execute(self.due_sql, [*due, limit]).fetchall()
+        if not rows:
+            return taken([])
+        rows.sort(key=ORDER)
+        if is_oldest_first:
+            (oldest,) = execute(self.oldest_sql, due)
+            rows = [oldest, *(row for row in rows if row[0] != oldest[0])][:limit]
+        self.take_count += 1
+        pks = [row[0] for row in rows]
+        execute(f"{self.lease_sql} ({', '.join('?' * len(pks))})", [end, *pks])
+        return taken(
+            (pk, payload, fence, attempt, expires and self.seconds_until(expires), digest)
+            for pk, payload, fence, attempt, expires, digest, _, _ in rows
+        )
+
+    def run(self, sql: str, parameters: list) -> Any:
+        """Run a statement with the driver's parameters by Django's cursor. Returns the cursor."""
+        cursor = self.connection.cursor()
+        cursor.execute(sql.replace("%", "%%").replace("?", "%s"), parameters)
+        return cursor
+
+    def has_missing_rank(self, execute: Callable) -> bool:
+        """Return True if a row has no rank."""
+        sql = f'SELECT 1 FROM {self.table} WHERE "key" = ? AND "rank" IS NULL LIMIT 1'
+        return bool(execute(sql, [self.key]).fetchone())
+
+    @cached_property
+    def due_sql(self) -> str:
+        """The statement that reads what is due, rank by rank: the join keeps its order."""
+        return self.with_ranks(
+            f"SELECT {LEASED_COLUMNS} FROM ranks CROSS JOIN {self.table} AS queued "
+            'WHERE queued."key" = ? AND queued."rank" = ranks."rank" AND queued."lock" <= ? LIMIT ?'
+        )
+
+    @cached_property
+    def oldest_sql(self) -> str:
+        """The statement that reads the row added first, of the first due ones of each rank."""
+        return self.with_ranks(
+            f"SELECT {LEASED_COLUMNS} FROM {self.table} AS queued WHERE queued.id = (SELECT "
+            f'MIN((SELECT first.id FROM {self.table} AS first WHERE first."key" = ? AND '
+            'first."rank" = ranks."rank" AND first."lock" <= ? ORDER BY first."lock", first.id '
+            "LIMIT 1)) FROM ranks)"
+        )
+
+    @cached_property
+    def lease_sql(self) -> str:
+        """The statement that leases rows, up to the list of their ids."""
+        return (
+            f'UPDATE {self.table} SET "lock" = ?, "delivery" = {self.NEXT_DELIVERY_SQL}, '
+            '"attempts" = "attempts" + 1 WHERE id IN'
+        )
+
+    def with_ranks(self, sql: str) -> str:
+        """Put the ranks of the queue before a statement."""
+        return self.RANKS_SQL.format(table=self.table).replace("%s", "?") + sql
+
+    @retry_on_conflict
+    def due_in(self) -> float | None:
+        """Return the seconds until the next row is due; None when there is none."""
+        sql = (self.RANKS_SQL + self.NEXT_DUE_SQL).format(table=self.table)
+        due = self.fetch(sql, [self.key] * 3)[0][0]
+        return due and self.seconds_until(due)
+
+    def seconds_until(self, text: str) -> float:
+        """Return the seconds until a time in a column."""
+        then, now = datetime.fromisoformat(text), timezone.now()
+        if timezone.is_aware(now):
+            then = then.replace(tzinfo=self.connection.timezone)
+        return (then - now).total_seconds()
 
     def synchronous_mode(self, connection: Any, raw: Any) -> int:
         """Return a connection's ``PRAGMA synchronous``; NORMAL where it must not be changed.

@@ -3,74 +3,50 @@
 from __future__ import annotations
 
 import functools
-import random
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
 
-from django.db import InterfaceError, OperationalError, connections, models, transaction
+from django.db import connections, models, transaction
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from django_q.brokers.base import Delivery
-from django_q.models import Heartbeat, OrmQ
+from django_q.brokers.terms import OLDEST_FIRST_INTERVAL
+from django_q.models import OrmQ
+from django_q.models.schedule_fields.due_times import database_time
 from django_q.servers.connections import takes_writes
-from django_q.servers.database_clock import sql_time, time_expression
-from django_q.servers.database_errors import in_doubt_text, is_conflict, is_disconnect
+from django_q.servers.database_clock import database_now, sql_time, time_expression
+from django_q.servers.database_errors import is_conflict
+from django_q.servers.statement_retry import report_in_doubt, retry_on_conflict
 
-#: Seconds for which a statement is repeated while other transactions lock the database.
-LOCK_RETRY_SECONDS = 20
 #: Ids in one statement at most; some SQLite allow no more than 999 values.
 MAX_IDS_PER_STATEMENT = 900
+#: The digest of a task that waits for another of its unique key begins with this or a later letter.
+SUCCESSOR_DIGEST_START = "g"
 
 
-def retry_on_conflict(method: Callable) -> Callable:
-    """Repeat a method that conflicts with other transactions; close a connection that failed."""
+class Taken(NamedTuple):
+    """What a take has leased."""
 
-    @functools.wraps(method)
-    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
-        end = None
-        while True:
-            try:
-                return method(self, *args, **kwargs)
-            except (OperationalError, InterfaceError) as error:
-                end = end or time.monotonic() + LOCK_RETRY_SECONDS
-                if not self.may_repeat(error) or time.monotonic() > end:
-                    raise
-            time.sleep(random.uniform(0.005, 0.05))
-
-    return wrapper
-
-
-def report_in_doubt(method: Callable) -> Callable:
-    """Make an error say so when nobody knows whether the row was added before it."""
-
-    @functools.wraps(method)
-    def wrapper(self: Any, *args: Any, **kwargs: Any) -> Any:
-        connection = self.connection
-        may_be_in_doubt = connection.connection is not None and not connection.in_atomic_block
-        try:
-            return method(self, *args, **kwargs)
-        except (OperationalError, InterfaceError) as error:
-            if may_be_in_doubt and is_disconnect(error) and not is_connected(connection):
-                raise OperationalError(in_doubt_text(error)) from error.__cause__
-            raise
-
-    return wrapper
-
-
-def is_connected(connection: Any) -> bool:
-    """Return True if a connection can still be used after an error."""
-    return connection.connection is not None and connection.is_usable()
+    deliveries: list[Delivery]
+    #: By their receipts, the digests of tasks that should wait for another of their unique key.
+    successors: dict[str, str]
 
 
 class QueueTable:
-    """The rows of one queue, on any database."""
+    """The rows of one queue, on any database.
+
+    ``delivery`` of a row is odd while it is leased, and even when it was added or released.
+    """
+
+    #: The ``delivery`` of a row that is added.
+    FIRST_DELIVERY = 0
 
     def __init__(self, alias: str, key: str) -> None:
-        self.alias = alias
-        self.key = key
+        self.alias, self.key = alias, key
+        self.take_count = 0  # of takes that have found something
 
     @property
     def connection(self) -> Any:
@@ -109,14 +85,6 @@ class QueueTable:
         return self.rows.create(key=self.key, payload=payload, lock=self.time_expression(delay)).pk
 
     @retry_on_conflict
-    def insert_once(self, payload: str, mark: str, seconds: float) -> None:
-        """Add a row, and a mark that expires. Raises ``IntegrityError`` where the mark exists."""
-        with transaction.atomic(self.alias):
-            row = Heartbeat(key=mark, expires=self.time_expression(seconds))
-            row.save(using=self.alias, force_insert=True)
-            self.insert(payload)
-
-    @retry_on_conflict
     @report_in_doubt
     def insert_many(self, payloads: list[str]) -> list[int]:
         """Add rows, all of them or none."""
@@ -126,36 +94,86 @@ class QueueTable:
         return [row.pk for row in self.rows.bulk_create(rows)]
 
     @retry_on_conflict
-    def take(self, limit: int, seconds: float) -> list[Delivery]:
+    def take(self, limit: int, seconds: float) -> Taken:
         """Lease rows that are due for some seconds."""
+        ranks = self.ranks()  # before the transaction, which would see no later row
         with transaction.atomic(self.alias):
-            rows = list(
-                self.lock_due_rows(limit).values_list("pk", "payload", "delivery", "attempts")
-            )
+            rows = self.lock_due_rows(limit, ranks)
             OrmQ.objects.using(self.alias).filter(pk__in=[row[0] for row in rows]).update(
                 lock=self.time_expression(seconds),
-                delivery=models.F("delivery") + 1,
+                delivery=models.F("delivery")
+                + 1
+                + models.F("delivery") % 2,  # as NEXT_DELIVERY_SQL
                 attempts=models.F("attempts") + 1,
             )
-        return [
-            Delivery(receipt(pk, delivery + 1), payload, attempts + 1)
-            for pk, payload, delivery, attempts in rows
-        ]
+        now = any(row[4] for row in rows) and database_time(database_now(self.alias))
+        self.take_count += bool(rows)
+        return taken(
+            [
+                (
+                    pk,
+                    payload,
+                    (fence + 1) | 1,
+                    attempts + 1,
+                    expires and (expires - now).total_seconds(),
+                    digest,
+                )
+                for pk, payload, fence, attempts, expires, digest in rows
+            ]
+        )
 
-    def lock_due_rows(self, limit: int) -> models.QuerySet:
-        """Lock rows that are due, the oldest first; skip those that others have locked."""
-        features = self.connection.features
+    def lock_due_rows(self, limit: int, ranks: list[int]) -> list[tuple]:
+        """Lock rows that are due, by rank and age; skip those that others have locked."""
+        parts = [(rank, limit) for rank in ranks]
+        if len(ranks) > 1 and self.begins_with_oldest():
+            parts.insert(0, (self.rank_of_oldest(ranks), 1))
+        columns = ("pk", "payload", "delivery", "attempts", "expires", "unique_digest")
+        features, found = self.connection.features, {}
+        for rank, count in parts:
+            due = self.rows.filter(rank=rank, lock__lte=self.time_expression())
+            due = due.exclude(pk__in=list(found)).order_by("lock", "pk")
+            count = min(count, limit - len(found))
+            if features.supports_select_for_update_with_limit:
+                due = due[:count]
+            else:
+                due = due.filter(pk__in=list(due.values_list("pk", flat=True)[:count]))
+            due = due.select_for_update(skip_locked=features.has_select_for_update_skip_locked)
+            found |= {row[0]: row for row in due.values_list(*columns)}
+            if len(found) >= limit:
+                break
+        return list(found.values())
+
+    def begins_with_oldest(self) -> bool:
+        """Return True if the next take begins with the oldest row, whatever its priority."""
+        return self.take_count % OLDEST_FIRST_INTERVAL == OLDEST_FIRST_INTERVAL - 1
+
+    def rank_of_oldest(self, ranks: list[int]) -> int:
+        """Return the rank of the row that was added first, of the first due ones of each rank."""
         due = self.rows.filter(lock__lte=self.time_expression()).order_by("lock", "pk")
-        if features.supports_select_for_update_with_limit:
-            due = due[:limit]
-        else:
-            due = due.filter(pk__in=list(due.values_list("pk", flat=True)[:limit]))
-        return due.select_for_update(skip_locked=features.has_select_for_update_skip_locked)
+        firsts = {
+            due.filter(rank=rank).values_list("pk", flat=True).first(): rank for rank in ranks
+        }
+        return firsts[min(filter(None, firsts), default=None)]
+
+    def has_other_ranks(self) -> bool:
+        """Return True if rows have ranks that the last take did not look for."""
+        return False
+
+    def ranks(self) -> list[int]:
+        """List the ranks of the rows, which are few; see to it that each row has one."""
+        ranks = set(self.rows.order_by().values_list("rank", flat=True).distinct())
+        if None in ranks:
+            self.fill_ranks()
+        return sorted({rank or 0 for rank in ranks})
+
+    def fill_ranks(self) -> None:
+        """Let rows that others have added without a rank count as 0."""
+        self.rows.filter(rank=None).update(rank=0)
 
     @retry_on_conflict
     def delete(self, receipts: Iterable[str]) -> set[str]:
-        """Delete rows that are held. Returns the receipts that were stale."""
-        return self.change(receipts, f"DELETE FROM {self.table}", [])
+        """Delete rows that are held and have no unique key. Returns the other receipts."""
+        return self.change(receipts, f"DELETE FROM {self.table}", [], is_unique=False)
 
     @retry_on_conflict
     def update(self, receipts: Iterable[str], seconds: float, **columns: str) -> set[str]:
@@ -168,25 +186,27 @@ class QueueTable:
         changes = ", ".join(f"{self.quote(name)} = {sql}" for name, sql in columns.items())
         return self.change(receipts, f"UPDATE {self.table} SET {changes}", parameters)
 
-    @retry_on_conflict
-    def move_to_queue(self, receipt: str, key: str) -> set[str]:
-        """Move a row that is held to another queue. Returns the receipt when it was stale."""
-        name, until = self.quote("key"), self.quote("lock")
-        change = f"UPDATE {self.table} SET {name} = %s, {until} = NULL, delivery = delivery + 1"
-        return self.change([receipt], change, [key])
+    def change(
+        self, receipts: Iterable[str], statement: str, parameters: list, is_unique: bool = True
+    ) -> set[str]:
+        """Run a statement on the rows whose receipt is valid. Returns the other receipts.
 
-    def change(self, receipts: Iterable[str], statement: str, parameters: list) -> set[str]:
-        """Run a statement on the rows whose receipt is valid. Returns the stale receipts."""
+        Without ``is_unique``, rows with a unique key are left out.
+        """
         stale: set[str] = set()
         for fence, pks in by_fence(receipts):
-            done = set(self.change_rows(statement, parameters, fence, pks))
+            done = set(self.change_rows(statement, parameters, fence, pks, is_unique))
             stale.update(receipt(pk, fence) for pk in pks if pk not in done)
         return stale
 
-    def change_rows(self, statement: str, parameters: list, fence: int, pks: list[int]) -> Iterable:
+    def change_rows(
+        self, statement: str, parameters: list, fence: int, pks: list[int], is_unique: bool
+    ) -> Iterable:
         """Run a statement on the rows of one fence. Returns the ids of those that it found."""
         with transaction.atomic(self.alias):
             held = self.rows.filter(pk__in=pks, delivery=fence).select_for_update()
+            if not is_unique:
+                held = held.filter(unique_digest=None)
             found = list(held.values_list("pk", flat=True))
             if found:
                 self.execute(f"{statement} WHERE {self.pk_in(found)}", [*parameters, *found])
@@ -194,8 +214,9 @@ class QueueTable:
 
     def due_in(self) -> float | None:
         """Return the seconds until the next row is due; None when there is none."""
-        rows = self.rows.order_by("lock").values_list("lock", flat=True)
-        lock = rows.filter(lock__isnull=False).first()
+        rows = self.rows.filter(lock__isnull=False).order_by("lock").values_list("lock", flat=True)
+        locks = [rows.filter(rank=rank).first() for rank in self.ranks()]
+        lock = min(filter(None, locks), default=None)
         return lock and (lock - timezone.now()).total_seconds()
 
     def is_writable(self) -> bool:
@@ -210,6 +231,16 @@ class QueueTable:
 
     def notify(self) -> None:
         """Notify waiting clusters that there may be something to take; here they poll."""
+
+    def notify_after_commit(self) -> None:
+        """Notify waiting clusters as soon as they can see what was changed."""
+
+    def transaction(self) -> AbstractContextManager:
+        """Open a transaction that writes."""
+        return transaction.atomic(self.alias)
+
+    #: Gives a context in which transactions commit as quickly as those of ``insert``.
+    quick_commits: Callable[[], AbstractContextManager] = nullcontext
 
     def close(self) -> None:
         """Close this thread's connection, unless it has an open transaction."""
@@ -245,20 +276,26 @@ class ReturningTable(QueueTable):
     INSERT_SQL = (
         'INSERT INTO {table} ("key", "payload", "lock") VALUES (%s, %s, {lock}) RETURNING "id"'
     )
-    TAKE_SQL = """
-        WITH due AS (
-            SELECT "id" FROM {table} WHERE "key" = %s AND "lock" <= {now}
-            ORDER BY "lock", "id" LIMIT %s
+    #: The ranks of a queue's rows, one look into the index for each; the last row is NULL.
+    RANKS_SQL = """
+        WITH RECURSIVE ranks ("rank") AS (
+            SELECT MIN("rank") FROM {table} WHERE "key" = %s
+            UNION ALL
+            SELECT (
+                SELECT MIN(more."rank") FROM {table} AS more
+                WHERE more."key" = %s AND more."rank" > ranks."rank"
+            ) FROM ranks WHERE ranks."rank" IS NOT NULL
         )
-        UPDATE {table}
-        SET "lock" = {lock}, "delivery" = "delivery" + 1, "attempts" = "attempts" + 1
-        WHERE "id" IN (SELECT "id" FROM due)
-        RETURNING "id", "payload", "delivery", "attempts"
     """
-
-    #: Number of parameters of ``TAKE_SQL`` that are the queue's name.
-    TAKE_KEY_COUNT = 1
-    ANY_ROW_SQL = 'SELECT 1 FROM {table} WHERE "key" = %s AND "lock" IS NOT NULL LIMIT 1'
+    #: The time at which the next row is due, as a single row.
+    NEXT_DUE_SQL = """
+        SELECT MIN(next_due) FROM (
+            SELECT (
+                SELECT MIN("lock") FROM {table} WHERE "key" = %s AND "rank" = ranks."rank"
+            ) AS next_due FROM ranks
+        ) AS due_times
+    """
+    NEXT_DELIVERY_SQL = '("delivery" + 1) | 1'
 
     @retry_on_conflict
     @report_in_doubt
@@ -269,31 +306,13 @@ class ReturningTable(QueueTable):
         sql = self.INSERT_SQL.format(table=self.table, lock=lock)
         return fetch_rows(connection, sql, [self.key, payload, *parameters])[0][0]
 
-    @retry_on_conflict
-    def take(self, limit: int, seconds: float) -> list[Delivery]:
-        """Lease rows that are due for some seconds."""
-        (lock, end), (now, start) = self.sql_time(seconds), self.sql_time()
-        sql = self.TAKE_SQL.format(table=self.table, lock=lock, now=now)
-        keys = [self.key] * self.TAKE_KEY_COUNT
-        rows = self.fetch(sql, [*keys, *start, limit, *end])
-        # They are returned in no order. Ids are in the order of the queue, but for delayed rows.
-        return [
-            Delivery(receipt(pk, fence), payload, attempt)
-            for pk, payload, fence, attempt in sorted(rows)
-        ]
-
-    def change_rows(self, statement: str, parameters: list, fence: int, pks: list[int]) -> Iterable:
+    def change_rows(
+        self, statement: str, parameters: list, fence: int, pks: list[int], is_unique: bool
+    ) -> Iterable:
         """Run a statement on the rows of one fence. Returns the ids of those that it found."""
-        sql = f'{statement} WHERE {self.pk_in(pks)} AND "delivery" = %s RETURNING "id"'
+        condition = "" if is_unique else ' AND "unique_digest" IS NULL'
+        sql = f'{statement} WHERE {self.pk_in(pks)} AND "delivery" = %s{condition} RETURNING "id"'
         return [row[0] for row in self.fetch(sql, [*parameters, *pks, fence])]
-
-    def due_in(self) -> float | None:
-        """Return the seconds until the next row is due; None when there is none.
-
-        This is asked most often of an empty queue, which is found out without a queryset.
-        """
-        is_there = self.fetch(self.ANY_ROW_SQL.format(table=self.table), [self.key])
-        return super().due_in() if is_there else None
 
 
 def fetch_rows(connection: Any, sql: str, parameters: list) -> list[tuple]:
@@ -301,6 +320,17 @@ def fetch_rows(connection: Any, sql: str, parameters: list) -> list[tuple]:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return cursor.fetchall()
+
+
+def taken(rows: Iterable[tuple]) -> Taken:
+    """Make deliveries of rows: id, payload, delivery, attempts, seconds to expiry, digest."""
+    deliveries, successors = [], {}
+    for pk, payload, fence, attempt, left, digest in rows:
+        ack_id = receipt(pk, fence)
+        deliveries.append(Delivery(ack_id, payload, attempt, left))
+        if digest and digest >= SUCCESSOR_DIGEST_START:
+            successors[ack_id] = digest
+    return Taken(deliveries, successors)
 
 
 def receipt(pk: int, fence: int) -> str:
@@ -311,8 +341,7 @@ def receipt(pk: int, fence: int) -> str:
 def by_fence(receipts: Iterable[str]) -> Iterator[tuple[int, list[int]]]:
     """Group receipts by fence, in parts that fit in one statement."""
     found: dict[int, list[int]] = defaultdict(list)
-    for each in receipts:
-        pk, _, fence = each.partition(".")
+    for pk, _, fence in (each.partition(".") for each in receipts):
         found[int(fence)].append(int(pk))
     for fence, pks in found.items():
         # Always in the same order, so that no two statements deadlock.

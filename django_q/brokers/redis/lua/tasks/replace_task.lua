@@ -14,7 +14,7 @@ if asked.idempotency_key then redis.call('GET', asked.idempotency_key) end
 check_task_removal()
 check_task_addition()
 if asked.idempotency_key and asked.idempotency_for ~= '' then
-  redis.call('SET', asked.idempotency_key, asked.task_id, 'PX', asked.idempotency_for)
+  redis.call('SET', asked.idempotency_key, asked.task_id, 'PX', asked.idempotency_for, 'NX')
 end
 local fence = parse_state(known ~= '' and known or '0-0')
 save_task_state(number, string.format('%d-0', fence + 1))
