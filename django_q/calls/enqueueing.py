@@ -69,7 +69,10 @@ def with_terms(
 
 def enqueue(tasks: Sequence[TermedTask], broker: Broker) -> list[Outcome]:
     """Enqueue tasks in one round trip; with "replace" they take the place of those that wait."""
-    found = broker.enqueue_tasks([(task.payload, task.terms) for task in tasks])
+    if len(tasks) == 1:
+        found = [broker.enqueue_task(tasks[0].payload, tasks[0].terms)]
+    else:
+        found = broker.enqueue_tasks([(task.payload, task.terms) for task in tasks])
     return [replace_waiting(task, each, broker) for task, each in zip(tasks, found, strict=True)]
 
 
