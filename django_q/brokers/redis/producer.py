@@ -39,7 +39,6 @@ TASK_KEY_SUFFIXES = (
     ":delayed",
     ":held",
     ":task_tries",
-    ":names",
     ":takes",
 )
 
@@ -69,7 +68,7 @@ class RedisProducer(Broker):
     @cached_property
     def single_task_keys(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The keys of enqueue_task.lua: for a task that is ready, and for one that is due later."""
-        names = (":sequence", ":task_leases", ":tasks", ":terms", ":names")
+        names = (":sequence", ":task_leases", ":tasks", ":terms")
         shared = (self.list_key, *(self.list_key + name for name in names))
         return (*shared, self.list_key + ":ready"), (*shared, self.list_key + ":delayed")
 

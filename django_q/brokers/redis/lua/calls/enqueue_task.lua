@@ -5,9 +5,9 @@
 -- milliseconds for which its idempotency key is kept or none.
 -- Returns 1; 0 where it has changed nothing, and enqueue_tasks.lua must tell which task has the key.
 local queue, sequence, task_leases = KEYS[1], KEYS[2], KEYS[3]
-local tasks, terms, names = KEYS[4], KEYS[5], KEYS[6] -- see task_prelude.lua
-local place = KEYS[7] -- what is ready, or delayed where a time is given
-local kept = KEYS[8]  -- of its unique or idempotency key, if any
+local tasks, terms = KEYS[4], KEYS[5] -- see task_prelude.lua
+local place = KEYS[6] -- what is ready, or delayed where a time is given
+local kept = KEYS[7]  -- of its unique or idempotency key, if any
 
 local payload, task_id, text, score, due, max_wait, expires_in, unique, kept_for = unpack(ARGV)
 local time = redis.call('TIME')
@@ -17,7 +17,7 @@ if kept and redis.call('GET', kept) then return 0 end
 local has_key = unique and unique ~= ''
 if has_key then
   for _, name in ipairs({'next:' .. unique, 'unique:' .. unique}) do
-    if redis.call('HGET', names, name) then return 0 end
+    if redis.call('HGET', terms, name) then return 0 end
   end
 end
 if expires_in and expires_in ~= '' then
@@ -42,21 +42,20 @@ end
 local member = '-----------------------------------------------------------------'
 local is_first = redis.call('ZADD', task_leases, 'LT', 'CH', string.format('%.0f', alarm), member)
 
--- Then what means nothing while its number has no payload, and no name.
+-- Then what means nothing while its number has no terms.
 local done, refusal = pcall(function()
-  redis.call('HSET', terms, number, text)
   redis.call('ZADD', place, score, number)
   redis.call('HSET', tasks, number, payload)
   if has_key then
-    redis.call('HSET', names, 'task:' .. task_id, number, 'unique:' .. unique, number)
+    local key = 'unique:' .. unique
+    redis.call('HSET', terms, number, text, 'task:' .. task_id, number, key, number)
   else
-    redis.call('HSET', names, 'task:' .. task_id, number)
+    redis.call('HSET', terms, number, text, 'task:' .. task_id, number)
   end
 end)
 if not done then -- a key is of another type, as nothing but that is left to be refused
   redis.pcall('HDEL', tasks, number)
   redis.pcall('ZREM', place, number)
-  redis.pcall('HDEL', terms, number)
   error(refusal, 0)
 end
 if kept_for then redis.call('SET', kept, task_id, 'PX', kept_for) end
