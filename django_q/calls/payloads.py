@@ -20,7 +20,7 @@ from django_q.wire.call_digest import IDEMPOTENCY_KEY, UNIQUE_KEY, call_digest, 
 from django_q.wire.callables import importable_name
 from django_q.wire.option_types import EXISTING, REPLACE, expires
 from django_q.wire.options import normalize_option, normalize_package
-from django_q.wire.package import TaskPackage, checked_package, link_parts
+from django_q.wire.package import REQUIRED_KEYS, TaskPackage, checked_package, link_parts
 from django_q.wire.queue_options import timestamp_of
 
 
@@ -56,7 +56,8 @@ def later(moment: float | str | None, seconds: float) -> float | str | None:
 def want_terms(packages: Iterable[TaskPackage]) -> bool:
     """Return True if a broker needs terms for one of some packages."""
     for package in packages:  # a generator takes longer
-        if not TERM_OPTIONS.isdisjoint(package) and wanted_terms(package):
+        is_plain = len(package) == len(REQUIRED_KEYS) or TERM_OPTIONS.isdisjoint(package)
+        if not is_plain and wanted_terms(package):
             return True
     return False
 
