@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 #: Priorities, as Django has them: higher ones come first, a task without one counts as 0.
@@ -17,8 +16,7 @@ WAITING, DELAYED, LEASED = "waiting", "delayed", "leased"
 TASK_STATES = (WAITING, DELAYED, LEASED)
 
 
-@dataclass(frozen=True)
-class Terms:
+class Terms(NamedTuple):
     """What a broker has to know of a task. All times are by the clock of the broker's server."""
 
     #: By which it can be found while it is unfinished: 1 to 32 characters.

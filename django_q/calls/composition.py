@@ -64,8 +64,9 @@ def own_options(kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, An
     options, rest = take_options(kwargs)
     if not options:
         return options, rest
-    for name in options.keys() - KNOWN_OPTIONS:
-        warn_unknown(str(name))
+    if not KNOWN_OPTIONS.issuperset(options):
+        for name in options.keys() - KNOWN_OPTIONS:
+            warn_unknown(str(name))
     return normalize_options(options), rest
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from django.db import router
 
 from django_q.brokers.base import Broker
-from django_q.brokers.terms import Enqueued, Terms
+from django_q.brokers.terms import TERM_OPTIONS, Enqueued, Terms
 from django_q.calls.payloads import signed_again, terms_of, wanted_terms, when_duplicate
 from django_q.conf import logger
 from django_q.exceptions import AlreadyEnqueued, UnsupportedOption
@@ -54,8 +53,9 @@ def with_terms(
     packages: Sequence[TaskPackage], payloads: Iterable[str], broker: Any
 ) -> list[TermedTask]:
     """Make the terms of packages. Raises ``UnsupportedOption`` if the broker does not serve one."""
-    for package in packages:
-        if missing := sorted(wanted_terms(package) - served_options(broker)):
+    served = served_options(broker)
+    for package in () if served >= TERM_OPTIONS else packages:
+        if missing := sorted(wanted_terms(package) - served):
             raise UnsupportedOption(
                 f"The broker {type(broker).__name__} does not serve the option '{missing[0]}', "
                 f"with which '{dotted_name(package['func'])}' is called. Leave it out, or use "
@@ -69,7 +69,10 @@ def with_terms(
 
 def enqueue(tasks: Sequence[TermedTask], broker: Broker) -> list[Outcome]:
     """Enqueue tasks in one round trip; with "replace" they take the place of those that wait."""
-    found = broker.enqueue_tasks([(task.payload, task.terms) for task in tasks])
+    if len(tasks) == 1:
+        found = [broker.enqueue_task(tasks[0].payload, tasks[0].terms)]
+    else:
+        found = broker.enqueue_tasks([(task.payload, task.terms) for task in tasks])
     return [replace_waiting(task, each, broker) for task, each in zip(tasks, found, strict=True)]
 
 
@@ -78,11 +81,13 @@ def replace_waiting(task: TermedTask, found: Enqueued, broker: Broker) -> Outcom
 
     Raises ``AlreadyEnqueued`` where others were faster each time.
     """
+    if found.is_new:
+        return Outcome(found.task_id, True)
     for _ in range(MAX_REPLACE_ATTEMPTS):
         if found.is_new or found.version is None or not task.terms.is_successor:
             return Outcome(found.task_id, found.is_new)
         payload = signed_again(with_id(task.package, found.task_id))
-        terms = replace(task.terms, task_id=found.task_id)
+        terms = task.terms._replace(task_id=found.task_id)
         if broker.replace_task(found.version, payload, terms):
             return Outcome(found.task_id, True)
         found = broker.enqueue_task(task.payload, task.terms)

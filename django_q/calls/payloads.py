@@ -20,7 +20,7 @@ from django_q.wire.call_digest import IDEMPOTENCY_KEY, UNIQUE_KEY, call_digest, 
 from django_q.wire.callables import importable_name
 from django_q.wire.option_types import EXISTING, REPLACE, expires
 from django_q.wire.options import normalize_option, normalize_package
-from django_q.wire.package import TaskPackage, checked_package, link_parts
+from django_q.wire.package import REQUIRED_KEYS, TaskPackage, checked_package, link_parts
 from django_q.wire.queue_options import timestamp_of
 
 
@@ -56,7 +56,8 @@ def later(moment: float | str | None, seconds: float) -> float | str | None:
 def want_terms(packages: Iterable[TaskPackage]) -> bool:
     """Return True if a broker needs terms for one of some packages."""
     for package in packages:  # a generator takes longer
-        if not TERM_OPTIONS.isdisjoint(package) and wanted_terms(package):
+        is_plain = len(package) == len(REQUIRED_KEYS) or TERM_OPTIONS.isdisjoint(package)
+        if not is_plain and wanted_terms(package):
             return True
     return False
 
@@ -66,7 +67,8 @@ def wanted_terms(package: TaskPackage) -> set[str]:
 
     A value that is what a task without the option has, as ``priority=0``, needs none.
     """
-    return {name for name in TERM_OPTIONS & package.keys() if package[name]}  # type: ignore[literal-required]
+    # A frozenset & keys would walk through all of the frozenset, whatever the package has.
+    return {name for name in TERM_OPTIONS.intersection(package) if package[name]}  # type: ignore[literal-required]
 
 
 def terms_of(package: TaskPackage) -> Terms:
@@ -74,28 +76,32 @@ def terms_of(package: TaskPackage) -> Terms:
 
     Raises ``PackageError`` where ``unique=True`` stands with arguments that have no stable form.
     """
-    due, end, key = (package.get(name) for name in ("run_after", "expires", "idempotency_key"))
-    return Terms(
-        package["id"],
-        priority=package.get("priority") or 0,
-        delay=0 if isinstance(due, str) else due or 0,
-        due_at=timestamp_of(due) if isinstance(due, str) else None,
-        expires_in=None if isinstance(end, str) else end,
-        expires_at=timestamp_of(end) if isinstance(end, str) else None,
-        unique=unique_digest(package),
-        unique_for=package.get("unique_for") or 0,
-        is_successor=when_duplicate(package) == REPLACE,
-        idempotency=digest(IDEMPOTENCY_KEY, key) if key else "",
-        idempotency_for=(package.get("idempotency_for") or Conf.IDEMPOTENCY_FOR) if key else 0,
-    )
+    get = package.get
+    due, end = get("run_after"), get("expires")
+    given: dict[str, Any] = {"priority": get("priority") or 0}
+    if due is not None:
+        given |= {"due_at": timestamp_of(due)} if isinstance(due, str) else {"delay": due}
+    if end is not None:
+        given |= {"expires_at": timestamp_of(end)} if isinstance(end, str) else {"expires_in": end}
+    if unique := get("unique"):
+        given |= {
+            "unique": unique_digest(package, unique),
+            "unique_for": get("unique_for") or 0,
+            "is_successor": when_duplicate(package) == REPLACE,
+        }
+    if key := get("idempotency_key"):
+        given |= {
+            "idempotency": digest(IDEMPOTENCY_KEY, key),
+            "idempotency_for": get("idempotency_for") or Conf.IDEMPOTENCY_FOR,
+        }
+    return Terms(package["id"], **given)
 
 
-def unique_digest(package: TaskPackage) -> str:
-    """Return the digest of the option ``unique``; empty where a package has none."""
-    unique = package.get("unique")
+def unique_digest(package: TaskPackage, unique: bool | str) -> str:
+    """Return the digest of the option ``unique`` of a package."""
     if unique is True:
         return call_digest(package["func"], package["args"], package["kwargs"])
-    return digest(UNIQUE_KEY, unique) if unique else ""
+    return digest(UNIQUE_KEY, unique)
 
 
 def when_duplicate(package: TaskPackage) -> str:

@@ -29,7 +29,7 @@ from django_q.calls.payloads import (
     when_duplicate,
 )
 from django_q.completion.completion import complete_here
-from django_q.conf import logger
+from django_q.conf import Conf, logger
 from django_q.exceptions import EnqueueRefused
 from django_q.servers.transactions import open_transaction, pending_task, run_on_commit
 from django_q.wire.option_types import REJECT, REPLACE
@@ -93,18 +93,19 @@ def submit_when_committed(
     if not packages:
         return []
     broker = broker or shared_broker(packages[0].get("cluster"))
-    add_default_options(packages, served_options(broker))
+    if Conf.PRIORITY or Conf.TRACK or Conf.EXPIRES:  # saves most calls two calls of functions
+        add_default_options(packages, served_options(broker))
     payloads = [signed_payload(package) for package in packages]
     alias = open_transaction() if on_commit else None
     if want_terms(packages):
         return submit_with_terms(with_terms(packages, payloads, broker), broker, alias)
-    push = partial(send, payloads, broker, packages)
     if alias is None:
-        push()
+        send(payloads, broker, packages)
     elif queue_database(broker) == alias:
-        push()
+        send(payloads, broker, packages)
         run_on_commit(None, ids_and_groups(packages), alias)
     else:
+        push = partial(send, payloads, broker, packages)
         run_on_commit(push, ids_and_groups(packages), alias)
     return [package["id"] for package in packages]
 

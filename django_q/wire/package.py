@@ -150,7 +150,8 @@ def take_options(kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
     if not kwargs:
         return {}, {}
     rest = dict(kwargs)
-    options = {key: rest.pop(key) for key in KEYWORD_OPTIONS & rest.keys()}
+    # A frozenset & keys would walk through all of the frozenset, however few arguments there are.
+    options = {key: rest.pop(key) for key in KEYWORD_OPTIONS.intersection(rest)}
     options.update(options_in(rest.pop("q_options", None)))
     return options, rest
 

@@ -20,7 +20,7 @@ from django_q.brokers.redis import scripts
 from django_q.brokers.redis.refusals import refusal_of
 from django_q.brokers.redis.scripts import microseconds
 from django_q.brokers.redis.sender import Sender
-from django_q.brokers.redis.terms import CallTexts, enqueued
+from django_q.brokers.redis.terms import CallTexts, enqueued, single_task_texts
 from django_q.brokers.terms import Enqueued, Terms
 from django_q.conf import Conf
 
@@ -39,7 +39,6 @@ TASK_KEY_SUFFIXES = (
     ":delayed",
     ":held",
     ":task_tries",
-    ":names",
     ":takes",
 )
 
@@ -65,6 +64,13 @@ class RedisProducer(Broker):
     def task_keys(self) -> tuple[str, ...]:
         """The keys of the queue, with those of tasks with terms behind."""
         return (*self.keys, *(self.list_key + part for part in TASK_KEY_SUFFIXES))
+
+    @cached_property
+    def single_task_keys(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The keys of enqueue_task.lua: for a task that is ready, and for one that is due later."""
+        names = (":sequence", ":task_leases", ":tasks", ":terms")
+        shared = (self.list_key, *(self.list_key + name for name in names))
+        return (*shared, self.list_key + ":ready"), (*shared, self.list_key + ":delayed")
 
     def _run(self, script: scripts.Script, *args: Any) -> Any:
         """Run a script for plain tasks. Returns its reply."""
@@ -125,10 +131,24 @@ class RedisProducer(Broker):
         found = self._send_tasks([[(payload, terms)]], key)
         return bool(found and found[0].is_new)
 
+    def enqueue_task(self, payload: str | bytes, terms: Terms) -> Enqueued:
+        """Add a payload with terms, unless another task has its unique or idempotency key."""
+        key = terms.unique or terms.idempotency
+        if not (terms.unique and terms.idempotency):
+            keys = self.single_task_keys[terms.due_at is not None or terms.delay > 0]
+            if key:
+                keys = (*keys, f"{self.list_key}:kept:{key}")
+            texts = single_task_texts(terms, microseconds(max_wait_seconds()))
+            if self._send_script(scripts.enqueue_task, [(keys, payload, *texts)])[0]:
+                return Enqueued(terms.task_id)
+        return self._send_tasks([[(payload, terms)]])[0]
+
     def enqueue_tasks(self, tasks: Iterable[tuple[str | bytes, Terms]]) -> list[Enqueued]:
         """Add payloads with terms in one script, or many of them in one transaction."""
         remaining = iter(tasks)
         chunks = list(iter(lambda: list(islice(remaining, MAX_VALUES_PER_PUSH)), []))
+        if len(chunks) == 1 == len(chunks[0]):
+            return [self.enqueue_task(*chunks[0][0])]
         return self._send_tasks(chunks) if chunks else []
 
     def _send_tasks(self, chunks: list, once_key: str | None = None) -> list[Enqueued]:

@@ -28,7 +28,7 @@ class CallTexts:
         return len(self.keys)
 
     def text(self, terms: Terms) -> str:
-        """Write terms as lua/tasks/task_calls.lua reads them."""
+        """Write terms as lua/calls/task_calls.lua reads them."""
         kept = [
             self.add_key(f"{self.list_key}:kept:{digest}") if digest else ""
             for digest in (terms.idempotency, terms.unique)
@@ -47,6 +47,31 @@ class CallTexts:
             terms.task_id,
         )
         return "|".join(map(str, values))
+
+
+def single_task_texts(terms: Terms, max_wait: int) -> list[int | str]:
+    """Write terms, with one key at most, as lua/calls/enqueue_task.lua reads them.
+
+    ``max_wait`` is in microseconds.
+    """
+    priority, unique, task_id = terms.priority, terms.unique, terms.task_id
+    unique_for = int(terms.unique_for * 1000) or ""
+    due: int | str = ""
+    if terms.due_at is not None:
+        due = microseconds(terms.due_at)
+    elif terms.delay > 0:
+        due = f"+{microseconds(terms.delay)}"
+    text = f"{priority}|{time_text(terms.expires_at)}|{unique}|{unique_for}|{task_id}"
+    texts = [task_id, text, -priority, due, max_wait]
+    if terms.expires_at is None and terms.expires_in is not None:
+        texts.append(microseconds(terms.expires_in))
+    elif unique or terms.idempotency:
+        texts.append("")
+    if unique or terms.idempotency:
+        texts.append(unique)
+    if kept_for := int(terms.idempotency_for * 1000) if terms.idempotency else 0:
+        texts.append(kept_for)
+    return texts
 
 
 def time_text(seconds: float | None) -> int | str:

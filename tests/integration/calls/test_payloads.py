@@ -30,7 +30,7 @@ def package_with(*args: Any, **options: Any) -> TaskPackage:
 
 def terms_with(**options: Any) -> dict[str, Any]:
     """Tell in what the terms of a call with options differ from those of one without."""
-    found, plain = (vars(terms_of(each)) for each in (package_with(**options), package_with()))
+    found, plain = (terms_of(each)._asdict() for each in (package_with(**options), package_with()))
     return {name: value for name, value in found.items() if value != plain[name]}
 
 

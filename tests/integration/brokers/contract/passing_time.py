@@ -46,8 +46,8 @@ def let_pass_in_redis(broker, seconds):
             if end < math.inf:
                 client.zincrby(key, -seconds * 1_000_000, member)
     for number, text in client.hgetall(f"{queue}:terms").items():
-        priority, expires, rest = text.split(b"|", 2)
-        if expires:
+        priority, expires, rest = (*text.split(b"|", 2), b"", b"")[:3]
+        if expires:  # none, where it is a name
             ends = int(expires) - seconds * 1_000_000
             client.hset(f"{queue}:terms", number, b"%b|%d|%b" % (priority, ends, rest))
     for key in client.scan_iter(f"{queue}:kept:*", count=1000):

@@ -20,10 +20,10 @@ ENDED = Terms("leased", unique="ended", unique_for=60)
 #: What a key is without which a script finds nothing.
 EMPTY = {"q": [], "running": {}, "leases": {}, "tries": {}, "dead": [], "key": None, "x": set()}
 EMPTY |= {"task_leases": {}, "ready": {}, "delayed": {}, "held": {}, "tasks": {}, "terms": {}}
-EMPTY |= {"task_tries": {}, "names": {}, "takes": None, "first": None, "ended": None}
+EMPTY |= {"task_tries": {}, "takes": None, "first": None, "ended": None}
 
 KEYS = ["q", "running", "leases", "tries", "sequence", "dead", "clock", "mark", "index"]
-KEYS += ["task_leases", "tasks", "terms", "ready", "delayed", "held", "task_tries", "names"]
+KEYS += ["task_leases", "tasks", "terms", "ready", "delayed", "held", "task_tries"]
 KEYS += ["takes", "kept:first", "kept:ended"]
 
 
@@ -82,7 +82,7 @@ def prepared_tasks(broker, root):
             ("later", Terms("later", delay=60, expires_in=600)),
         ]
     )
-    root.zadd(key_of("delayed"), {root.hget(key_of("names"), "task:due"): 1})
+    root.zadd(key_of("delayed"), {root.hget(key_of("terms"), "task:due"): 1})
     root.zadd(key_of("task_leases"), {PLACEHOLDER: 0})
     return held
 
@@ -144,7 +144,7 @@ def outcome(root, server, conf):
         found += Counter(delivery.payload for delivery in deliveries)
         assert broker.acknowledge_many(receipts(deliveries)) == set()
     assert (broker.queue_size(), broker.lock_size()) == (0, 0)
-    for key in ("running", "tasks", "terms", "ready", "delayed", "held", "names"):
+    for key in ("running", "tasks", "terms", "ready", "delayed", "held"):
         assert content(root, key_of(key)) == {}, key
     found += Counter(f"dead {payload}" for payload in root.lrange(key_of("dead"), 0, -1))
     broker.close()

@@ -95,7 +95,7 @@ def test_who_may_use_the_keys_of_plain_tasks_alone_takes_those(root, limited, ca
 
 
 def test_a_key_of_another_type_is_named_by_who_enqueues(root, limited):
-    root.set(key_of("names"), "text")
+    root.set(key_of("terms"), "text")
 
-    with pytest.raises(errors.ResponseError, match="the key 'django_q:test:q:names' holds"):
+    with pytest.raises(errors.ResponseError, match="the key 'django_q:test:q:terms' holds"):
         limited.enqueue_task("a", Terms("a"))

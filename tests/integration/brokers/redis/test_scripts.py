@@ -28,6 +28,11 @@ from tests.integration.brokers.redis.keys import key_of
 pytestmark = pytest.mark.once
 
 
+#: Terms of tasks that are new.
+LATER = Terms("new", delay=60, expires_in=600)
+UNIQUE = Terms("new", unique="new", unique_for=60)
+IDEMPOTENT = Terms("new", idempotency="second", idempotency_for=60)
+
 #: What each script is called for, with the deliveries of ``prepared``.
 CALLS = {
     "take": lambda broker, held: broker.dequeue(99, wait=0),
@@ -50,6 +55,10 @@ CALLS = {
     "acknowledge_tasks": lambda broker, held: broker.acknowledge_many(receipts(held.tasks)),
     "extend_tasks": lambda broker, held: broker.extend(receipts(held.tasks), 5),
     "release_tasks": lambda broker, held: broker.release(receipts(held.tasks), delay=5),
+    "enqueue_task": lambda broker, held: broker.enqueue_task("new", Terms("new", priority=2)),
+    "enqueue_task later": lambda broker, held: broker.enqueue_task("new", LATER),
+    "enqueue_task unique": lambda broker, held: broker.enqueue_task("new", UNIQUE),
+    "enqueue_task idempotent": lambda broker, held: broker.enqueue_task("new", IDEMPOTENT),
     "enqueue_tasks": lambda broker, held: broker.enqueue_tasks(new_tasks()),
     "enqueue_tasks once": lambda broker, held: broker.enqueue_once("t", "key", Terms("once")),
     "replace_task": lambda broker, held: broker.replace_task(held.version, "newer", REPLACED),
@@ -66,6 +75,7 @@ CALLS = {
 
 #: Refused at a server that is out of memory: what enqueues.
 ADDING = {"enqueue_delayed", "enqueue_once", "enqueue_tasks", "enqueue_tasks once"}
+ADDING |= {call for call in CALLS if call.startswith("enqueue_task ")} | {"enqueue_task"}
 
 
 #: Commands whose refusal harms nothing, so that a script goes on: they wake, and tidy up.

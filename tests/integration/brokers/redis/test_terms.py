@@ -181,7 +181,7 @@ def test_who_waits_takes_what_becomes_due(broker, change):
 
 def test_terms_that_can_not_be_read_are_told_once_and_the_task_runs(broker, caplog):
     add(broker, "damaged", priority=5, unique=KEY)
-    number = broker.connection.hget(key_of("names"), "task:damaged")
+    number = broker.connection.hget(key_of("terms"), "task:damaged")
     broker.connection.hset(key_of("terms"), number, "what is this")
 
     (found,) = broker.dequeue(9, wait=0)
@@ -211,7 +211,7 @@ def test_a_task_does_not_wait_for_ever_behind_one_whose_terms_are_damaged(broker
 def test_a_task_whose_payload_is_no_more_is_dropped(broker):
     add(broker, "gone", "here", unique=KEY)
     add(broker, "there")
-    broker.connection.hdel(key_of("tasks"), broker.connection.hget(key_of("names"), "task:gone"))
+    broker.connection.hdel(key_of("tasks"), broker.connection.hget(key_of("terms"), "task:gone"))
 
     assert take(broker, 1) + take(broker, 1) + take(broker, 1) == ["there"]
     assert add(broker, "new", unique=KEY)[0].is_new
@@ -228,7 +228,7 @@ def test_no_name_is_left_behind(broker):
 
     left = {key.rpartition(b":")[2]: broker.connection.type(key) for key in keys(broker)}
 
-    hashes = {b"tasks", b"terms", b"names", b"ready", b"delayed", b"held"}
+    hashes = {b"tasks", b"terms", b"ready", b"delayed", b"held"}
     assert hashes.isdisjoint(left)
     assert KEY.encode() in left  # for a minute
     assert 0 < broker.connection.pttl(f"{broker.list_key}:kept:{KEY}") <= 60_000
@@ -293,6 +293,6 @@ def test_receipts_of_both_kinds_are_told_apart_in_one_call(broker):
 
 
 def test_names_of_queues_are_found_among_keys():
-    keys = [b"django_q:a:q", "django_q:a:q:tasks", b"django_q:b:q:running", b"django_q:c:q:names"]
+    keys = [b"django_q:a:q", "django_q:a:q:tasks", b"django_q:b:q:running", b"django_q:c:q:terms"]
 
     assert queue_names_in(keys) == {"django_q:a:q", "django_q:b:q"}

@@ -2,14 +2,14 @@
 -- the list beside this one, and never look at these keys of a queue:
 local task_leases = KEYS[8]  -- sorted set: number -> end of the lease; and see set_alarm()
 local tasks = KEYS[9]        -- hash: number -> payload, of each unfinished task with terms
-local terms = KEYS[10]       -- hash: number -> terms, see read_terms()
+local terms = KEYS[10]       -- hash: number -> terms, see read_terms(), and these names:
+local names = terms          -- "task:ID", "unique:KEY", "next:KEY" -> number. It holds while the
+                             -- number is in `tasks`; "next" is the one that is held.
 local ready = KEYS[11]       -- sorted set: number -> minus the priority, of what may be taken
 local delayed = KEYS[12]     -- sorted set: number -> when it becomes ready
 local held = KEYS[13]        -- sorted set: the same, of what waits for the end of another task
 local task_tries = KEYS[14]  -- hash: number -> "fence-attempt", for all but first deliveries
-local names = KEYS[15]       -- hash: "task:ID", "unique:KEY", "next:KEY" -> number. It holds while
-                             -- the number is in `tasks`; "next" is the one that is held.
-local takes = KEYS[16]       -- how many takes have found something
+local takes = KEYS[15]       -- how many takes have found something
 
 -- Numbers have 16 digits and grow, so members of one score sort by age. A receipt is "t" and the
 -- number of a first delivery, and "tNUMBER.fence-attempt" of any other.
@@ -42,11 +42,11 @@ end
 -- Remove nothing from each key, and read as remove_tasks() does: see error_wrapper.lua.
 local function check_task_removal()
   redis.call('HLEN', task_tries)
-  redis.call('HGET', names, '')
+  redis.call('HGET', terms, '')
   redis.call('ZMSCORE', held, '')
   redis.call('ZRANGE', held, 0, 0)
   for _, set in ipairs({task_leases, ready, delayed, held}) do redis.call('ZREM', set, '') end
-  for _, hash in ipairs({tasks, terms, task_tries, names}) do redis.call('HDEL', hash, '') end
+  for _, hash in ipairs({tasks, terms, task_tries}) do redis.call('HDEL', hash, '') end
 end
 
 -- Add placeholders, which may be there already: see error_wrapper.lua.
@@ -170,8 +170,8 @@ local function remove_tasks(numbers, all, sets)
   end
   call_in_chunks('HDEL', tasks, numbers)
   if is_damaged then unhold_orphans() end
-  call_in_chunks('HDEL', terms, numbers)
   if redis.call('HLEN', task_tries) > 1 then call_in_chunks('HDEL', task_tries, numbers) end
-  call_in_chunks('HDEL', names, own_fields)
+  for _, number in ipairs(numbers) do own_fields[#own_fields + 1] = number end
+  call_in_chunks('HDEL', terms, own_fields)
   for _, set in ipairs(sets) do call_in_chunks('ZREM', set, numbers) end
 end

@@ -25,12 +25,12 @@ for set, is_needed in pairs(is_used) do
   if is_needed then redis.call('ZRANGE', set, 0, 0) end
 end
 redis.call('HGET', tasks, '')
-redis.call('HGET', names, '')
+redis.call('HGET', terms, '')
 if has_keys then
   redis.call('HGET', task_tries, '')
   redis.call('ZMSCORE', held, '')
 end
-for i = 17, #KEYS do redis.call('GET', KEYS[i]) end
+for i = 16, #KEYS do redis.call('GET', KEYS[i]) end
 
 local number
 
@@ -41,12 +41,11 @@ local function add(asked, must_wait)
   end
   local name = string.format('%016.0f', number)
   number = number + 1
-  redis.call('HSET', terms, name, asked.text)
   if asked.unique == '' then
-    redis.call('HSET', names, 'task:' .. asked.task_id, name)
+    redis.call('HSET', terms, name, asked.text, 'task:' .. asked.task_id, name)
   else
     local key = (must_wait and 'next:' or 'unique:') .. asked.unique
-    redis.call('HSET', names, 'task:' .. asked.task_id, name, key, name)
+    redis.call('HSET', terms, name, asked.text, 'task:' .. asked.task_id, name, key, name)
   end
   if must_wait then
     redis.call('ZADD', held, string.format('%.0f', asked.due), name)
