@@ -15,7 +15,8 @@ _NAMES = {
     "django_q.models": ("Failure", "Schedule", "Success", "Task"),
     "django_q.status": ("Stat", "Status"),
     "django_q.tasks": (
-        *("AsyncTask", "Chain", "Iter", "schedule", "queue_size"),
+        *("AsyncTask", "Chain", "Iter", "schedule", "queue_names", "queue_size"),
+        *("UnfinishedTask", "count_unfinished", "fetch_unfinished", "list_unfinished"),
         *("async_batch", "async_chain", "async_iter", "async_task"),
         *("count_group", "count_group_cached", "delete_cached", "delete_group"),
         *("delete_group_cached", "fetch", "fetch_cached", "fetch_group", "fetch_group_cached"),

@@ -108,6 +108,17 @@ class Settings:
     #: The most deliveries of a task that fails or kills its worker. With 0, failures that are not
     #: acknowledged have no limit, and a task that has killed three workers is ended.
     MAX_ATTEMPTS: int = 0
+    #: Priority of tasks that set none, from -100 to 100: higher ones come first.
+    PRIORITY: int = 0
+    #: How long after it is due a task may be begun at most; None sets no limit.
+    EXPIRES: float | None = None
+    #: Whether each task can be found by its id while it waits.
+    TRACK: bool = False
+    #: How long an ``idempotency_key`` stands for the first task that had it.
+    IDEMPOTENCY_FOR: float = 86400
+    #: What a call does while a task of its ``unique`` key has not ended: "existing" returns the id
+    #: of that task, "replace" replaces one that waits, "reject" raises ``AlreadyEnqueued``.
+    ON_DUPLICATE: str = "existing"
     #: Deliveries that are taken from Amazon SQS or a custom broker at a time.
     BULK: int = 1
     #: Name of the app in the admin.

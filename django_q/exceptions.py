@@ -57,6 +57,14 @@ class Expired(DjangoQError):
     """The exception of a task that was not begun before its option ``expires`` ended."""
 
 
+class WorkerDied(DjangoQError):
+    """The exception of a task whose worker process died while it ran."""
+
+
+class ItemFailed(DjangoQError):
+    """The exception of an iterable of which at least one item failed."""
+
+
 class FunctionRefused(PackageError):
     """Raised when ``Q_CLUSTER['functions']`` does not allow a function."""
 

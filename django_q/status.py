@@ -68,6 +68,9 @@ class Status:
     done_q_size: int = 0  #: results that are not saved yet
     #: What workers run: (pid, name of the task, function, seconds it has run).
     current: list[tuple[int, str, str, float]] = field(default_factory=list)
+    #: The same with more of each task: pid, id, name, func, group, attempt, since (when it was
+    #: enqueued, in seconds since the epoch), seconds. Empty in heartbeats of earlier releases.
+    running: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.cluster_id is None:
@@ -111,6 +114,7 @@ class Stat(Status):
                 "tob": self.tob and self.tob.isoformat(),
                 "timestamp": self.timestamp.isoformat(),
                 "current": [list(each) for each in self.current],
+                "running": [dict(each) for each in self.running],
             }
 
     def uptime(self) -> float:

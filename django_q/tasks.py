@@ -33,6 +33,13 @@ from django_q.results.reading import (
 )
 from django_q.scheduling.due_runs import run_now
 from django_q.scheduling.schedules_in_code import make_schedule
+from django_q.unfinished.reading import (
+    count_unfinished,
+    fetch_unfinished,
+    list_unfinished,
+    queue_names,
+)
+from django_q.unfinished.task import UnfinishedTask
 
 __all__ = [
     "AsyncTask",
@@ -40,12 +47,14 @@ __all__ = [
     "Iter",
     "Schedule",
     "Task",
+    "UnfinishedTask",
     "async_batch",
     "async_chain",
     "async_iter",
     "async_task",
     "count_group",
     "count_group_cached",
+    "count_unfinished",
     "delete_cached",
     "delete_group",
     "delete_group_cached",
@@ -53,7 +62,10 @@ __all__ = [
     "fetch_cached",
     "fetch_group",
     "fetch_group_cached",
+    "fetch_unfinished",
     "get_broker",
+    "list_unfinished",
+    "queue_names",
     "queue_size",
     "result",
     "result_cached",
@@ -87,6 +99,19 @@ def async_task(func: str | Callable, *args: Any, **kwargs: Any) -> str:
     - ``cluster``: name of the cluster that runs it
     - ``broker``: the broker that takes it
     - ``redis``, ``list_key``: a Redis client to push with, and the list to push to
+
+    These stand in ``q_options`` alone, as a function may have arguments of their names:
+
+    - ``priority``: from -100 to 100; higher ones come first
+    - ``run_after``, ``expires``: when it may be begun, and after when it is not begun any more; a
+      datetime with a time zone, a timedelta, or seconds
+    - ``unique``: True, or a key; no second task of the same call, or of that key, is enqueued while
+      one has not ended, nor for the seconds ``unique_for`` after that. ``on_duplicate`` says what a
+      second call does: "existing" returns the id of the first, "replace" takes the place of one
+      that waits, "reject" raises ``AlreadyEnqueued``
+    - ``idempotency_key``: for ``idempotency_for`` seconds, a call with that key returns the id of
+      the first that had it, which is not enqueued again
+    - ``track``: whether it can be found by its id while it waits
     """
     return send_call(func, args, kwargs)
 

@@ -31,6 +31,8 @@ class RunningCluster:
     program: Sequence[str] = (sys.executable, "-m", "django", "qcluster")
     #: What its process does before it is one of Python.
     prepare: Callable[[], Any] | None = None
+    #: Where it runs; None for where the tests do.
+    directory: Path | None = None
 
     def __init__(self, *arguments: str, **options: Any) -> None:
         options.setdefault("workers", 2)
@@ -50,6 +52,7 @@ class RunningCluster:
             self.process = subprocess.Popen(
                 [*self.program, *arguments],
                 env={**os.environ, **environment},
+                cwd=self.directory,
                 stdout=self.output(log),
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,

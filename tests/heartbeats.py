@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 from uuid import UUID
 
+from django_q.brokers.terms import QueueCounts
 from django_q.conf import Conf
 from django_q.status import Stat
 
@@ -15,6 +16,8 @@ CLUSTER_ID = UUID("8d44ebe1-8493-42e6-a7cc-c56054d638f6")
 
 class MemoryBroker:
     """Has heartbeats, and sizes that a test sets."""
+
+    list_key = "test"
 
     def __init__(self, *stats: Stat, queued: int = 0, locked: int = 0, dead: int = 0) -> None:
         self.stats: dict[str, str] = {}
@@ -35,6 +38,15 @@ class MemoryBroker:
 
     def dequeue(self, limit: int = 1, wait: float | None = None) -> list:
         return []
+
+    def queue_names(self) -> list[str]:
+        return [self.list_key]
+
+    def list_tasks(self, *args: Any, **kwargs: Any) -> list:
+        return []
+
+    def count_tasks(self) -> QueueCounts:
+        return QueueCounts(self.queued, 0, self.locked)
 
     def queue_size(self) -> int:
         return self.queued

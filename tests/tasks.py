@@ -14,6 +14,7 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone, translation
 
+import django_q
 from django_q.servers import connections
 
 
@@ -137,10 +138,25 @@ def trace(path: str, number: int, seconds: float) -> int:
     return number
 
 
+def trace_package(path: str, name: str, seconds: float) -> str:
+    """Leave a name and the directory of the package that runs it in a file, then take a while."""
+    directory = Path(django_q.__file__).parent.parent
+    with open(path, "a") as file:
+        file.write(f"{name} {directory}\n")
+    time.sleep(seconds)
+    return name
+
+
 def trace_at_length(path: str, number: int, length: int) -> str:
     """Leave a number in a file, and return a long text."""
     trace(path, number, 0)
     return "x" * length
+
+
+def sleep_until_there(path: str) -> None:
+    """Return when a file is there."""
+    while not os.path.exists(path):
+        time.sleep(0.01)
 
 
 def touch_and_sleep(path: str, seconds: float) -> None:

@@ -18,6 +18,7 @@ from django.db import transaction
 from django.utils.module_loading import import_string
 
 from django_q.brokers.redis_broker import Redis
+from django_q.brokers.terms import Terms
 from django_q.checks import examine
 from django_q.conf import Conf, Settings, attribute_name
 from django_q.descriptor_wait import wait_until_readable
@@ -204,6 +205,9 @@ def test_the_redis_user_that_only_enqueues_can_do_so(acl_server, conf, name):
     producer.notify_schedulers()
     if name == "web":
         producer.enqueue("late", delay=60)
+        waiting = Terms("waits", delay=60, unique="key", idempotency="call", idempotency_for=60)
+        assert producer.enqueue_task("waits", waiting).is_new
+        assert not producer.enqueue_task("again", Terms("again", unique="key")).is_new
 
     refused = [
         lambda: producer.dequeue(wait=0),
@@ -225,6 +229,23 @@ def test_the_redis_user_that_only_enqueues_can_do_so(acl_server, conf, name):
     producer.close()
 
 
+def do_its_work_with_terms(cluster):
+    """Do what a cluster does for tasks with terms."""
+    terms = [Terms(f"{n}", unique=f"{n}", unique_for=9, priority=1) for n in range(4)]
+    cluster.enqueue_tasks(("task", each) for each in terms)
+    found = cluster.find_duplicate(terms[3])
+    assert cluster.replace_task(found.version, "new", terms[3])
+    first, *others = (each.ack_id for each in cluster.dequeue(99, wait=0))  # released before
+    assert len(cluster.list_tasks()) == sum(cluster.count_tasks()[:3])
+    assert cluster.find("0").priority == 1
+    tasks = [ack_id for ack_id in others if ack_id.startswith("t")]
+    assert cluster.read(tasks[0]) == b"task"
+    assert cluster.extend(tasks, 9) == cluster.release(tasks[:1]) == set()
+    cluster.move_to_dead_letters(tasks[1], "task")
+    assert cluster.acknowledge_many([first, *others]) == set(tasks[:2])
+    assert cluster.queue_names() == [cluster.list_key]  # it may not search the server
+
+
 def test_the_redis_user_of_a_cluster_can_do_its_work(acl_server, conf):
     cluster = user_of(acl_server, conf, "shop")
     cluster.prepare()
@@ -242,13 +263,14 @@ def test_the_redis_user_of_a_cluster_can_do_its_work(acl_server, conf):
     assert cluster.enqueue_once("link", "key") is True
     cluster.release_once_keys(["key"])
     assert cluster.queue_size() == 4
+    do_its_work_with_terms(cluster)
     cluster.purge_queue()
     cluster.delete_queue()
     assert cluster.dequeue(wait=0.2) == []  # waits on a connection of its own
     assert vars(cluster)["_wait_connection"] is not None
     assert cluster.get_stat(f"{Conf.Q_STAT}:1") == b"here"
     assert cluster.get_stats(f"{Conf.Q_STAT}:*") == [b"here"]
-    assert (cluster.dead_size(), cluster.lock_size()) == (1, 0)
+    assert (cluster.dead_size(), cluster.lock_size()) == (2, 0)
     assert cluster.info() != "Redis"
     cluster.connection.client_unblock(0)
     wakeup_source = cluster.scheduler_wakeup()

@@ -16,19 +16,20 @@ __init__ exceptions text.printable text.representation text.error_text text.type
     descriptor_wait queues servers.redis_sentinel servers.connections servers
 conf recurrence
 wire.heartbeat_format wire.pickles signing wire.callables wire.package wire.allowed_functions \
-    wire.option_types wire.options wire
+    wire.option_types wire.call_digest wire.queue_options wire.options wire
 hooks signals
 models migrations
 brokers.terms brokers.dependent_methods brokers.heartbeats brokers.scheduler_wakeup brokers.base \
-    brokers.adapter brokers.memory brokers.redis brokers.orm brokers.sqs brokers.redis_broker \
-    brokers.aws_sqs brokers.__init__ brokers.broker_cache
+    brokers.adapter brokers.other_queues brokers.memory brokers.redis brokers.orm brokers.sqs \
+    brokers.redis_broker brokers.aws_sqs brokers.__init__ brokers.broker_cache
 status
-results.polling results.rows results.pruning results.saving results.queries \
+results.polling results.run_columns results.rows results.pruning results.saving results.queries \
     results.cached_format results.cache results
+unfinished.task unfinished.reading unfinished.queues unfinished
 execution
 completion.finished_task completion.steps completion.deliveries completion.recording \
     completion.collation completion.resumption completion.follow_ups completion
-calls.producer calls.inline calls.composition calls
+calls.payloads calls.enqueueing calls.producer calls.inline calls.composition calls
 scheduling.readable_schedules scheduling
 processes.logs processes.shared_state processes.server_calls \
     processes.supervision.exit_timeout processes.supervision.unix_signals \
@@ -48,6 +49,8 @@ MUST_NOT_KNOW = {
     "models": "django.core.cache multiprocessing",
     "brokers": "django_q.signing django_q.wire.package multiprocessing",
     "results": "django_q.signals multiprocessing",
+    # What waits is previewed: nothing in it is unpickled.
+    "unfinished": "django_q.signing pickle multiprocessing",
     "execution.execution": "django_q.queues django_q.brokers django_q.models "
     "django_q.servers.connections django.db multiprocessing",
     "completion.completion": "django_q.queues multiprocessing",

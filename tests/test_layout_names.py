@@ -20,7 +20,9 @@ PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 SAME_MEANING = {
     "KILLED_EXIT_SECONDS": "the kernel's second after SIGKILL; two processes that supervise",
     "MAX_COUNTED_ROWS": "rows that a screen and the admin count at most; neither knows the other",
+    "MAX_PRIORITY": "Django's range, for brokers and of an option; brokers know no wire",
     "MAX_QUEUE_NAME_LENGTH": "the column, and what is asked of an option; brokers know no wire",
+    "MIN_PRIORITY": "as MAX_PRIORITY",
     "PROCESS_POLL_INTERVAL": "between two looks for an exit; two processes that supervise",
     "UTC": "datetime.UTC, which Python 3.10 does not have",
 }

@@ -1,4 +1,4 @@
-"""The Django admin of tasks, schedules and the ORM broker's queue."""
+"""The Django admin of tasks, schedules and queues."""
 
 from django.contrib import admin
 
@@ -6,14 +6,16 @@ from django_q.admin.actions import resubmit_task, retry_failed
 from django_q.admin.queue import QueueAdmin
 from django_q.admin.schedules import ScheduleAdmin
 from django_q.admin.tasks import FailAdmin, TaskAdmin
+from django_q.admin.unfinished import UnfinishedAdmin
 from django_q.conf import Conf
-from django_q.models import Failure, OrmQ, Schedule, Success
+from django_q.models import Failure, OrmQ, Schedule, Success, Unfinished
 
 __all__ = [
     "FailAdmin",
     "QueueAdmin",
     "ScheduleAdmin",
     "TaskAdmin",
+    "UnfinishedAdmin",
     "resubmit_task",
     "retry_failed",
 ]
@@ -21,6 +23,7 @@ __all__ = [
 admin.site.register(Schedule, ScheduleAdmin)
 admin.site.register(Success, TaskAdmin)
 admin.site.register(Failure, FailAdmin)
+admin.site.register(Unfinished, UnfinishedAdmin)
 
 if Conf.ORM or Conf.TESTING:
     admin.site.register(OrmQ, QueueAdmin)

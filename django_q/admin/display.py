@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,9 @@ from django.utils import formats, timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
+from django_q.brokers.terms import DELAYED, LEASED, WAITING
 from django_q.text.representation import (
     LiteralRepr,
     cut_end,
@@ -18,6 +21,15 @@ from django_q.text.representation import (
     represent,
     represent_lines,
 )
+from django_q.unfinished.task import RUNNING
+
+#: The states of unfinished tasks, for people.
+STATE_TEXTS = {
+    WAITING: gettext_lazy("Waiting"),
+    DELAYED: pgettext_lazy("state of a task", "Delayed"),
+    LEASED: gettext_lazy("Leased"),
+    RUNNING: pgettext_lazy("state of a task", "Running"),
+}
 
 
 def value_block(value: Any) -> SafeString:
@@ -44,8 +56,25 @@ def single_line(value: Any, length: int = 200) -> str:
 
 def wrapping_path(dotted: Any) -> SafeString:
     """Show a dotted path so that it may wrap behind a dot or an underscore."""
-    parts = re.findall(r"[^._]*[._]*", single_line(dotted, 1000) or "-")
+    return wrapping(re.findall(r"[^._]*[._]*", single_line(dotted, 1000) or "-"))
+
+
+def wrapping_class(path: str) -> SafeString:
+    """Show the path or name of a class so that it may wrap behind a dot and before a capital."""
+    return wrapping(re.split(r"(?<=[.])|(?<=[a-z])(?=[A-Z])", path))
+
+
+def wrapping(parts: Iterable[str]) -> SafeString:
+    """Show parts of a text that may wrap between them."""
     return format_html_join(mark_safe("<wbr>"), "{}", ((part,) for part in parts if part))
+
+
+def class_name(path: str | None) -> SafeString | str:
+    """Show the bare name of a class whose dotted path is given, with the path as a hint."""
+    if not path:
+        return "-"
+    name = wrapping_class(path.rpartition(".")[2])
+    return format_html('<span title="{}">{}</span>', path, name)
 
 
 def time_element(time: datetime | None) -> SafeString | str:
@@ -60,6 +89,17 @@ def time_element(time: datetime | None) -> SafeString | str:
         date,
         clock,
     )
+
+
+def near_time(time: datetime) -> str:
+    """Write a time to the second, in the current time zone; the date unless it is today."""
+    local = timezone.template_localtime(time)
+    clock = local.strftime("%H:%M:%S")
+    is_today = local.date() == timezone.template_localtime(timezone.now()).date()
+    if is_today:
+        return clock
+    date = formats.date_format(local, "DATE_FORMAT").replace(" ", "\N{NO-BREAK SPACE}")
+    return f"{date} {clock}"
 
 
 def duration(seconds: float) -> str:
@@ -78,3 +118,14 @@ def badge(kind: str, text: Any, hint: str = "") -> SafeString:
     return format_html(
         '<span class="django-q-badge django-q-{}" title="{}">{}</span>', kind, hint, text
     )
+
+
+def state_cell(state: str, until: datetime | None, expires: datetime | None) -> SafeString:
+    """Show the state of an unfinished task, until when it is in it, and when it expires."""
+    kind = "quiet" if state in (WAITING, DELAYED) else "busy"
+    lines = [badge(kind, STATE_TEXTS[state])]
+    if until is not None and state != WAITING:
+        lines.append(_("until %(time)s") % {"time": near_time(until)})
+    if expires is not None:
+        lines.append(_("expires %(time)s") % {"time": near_time(expires)})
+    return format_html_join("", "<div>{}</div>", ((line,) for line in lines))

@@ -17,7 +17,7 @@ from django.utils.functional import cached_property
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from django_q.admin.display import time_element, wrapping_path
+from django_q.admin.display import time_element, wrapping_class, wrapping_path
 from django_q.models import pickle_preview
 
 #: Rows up to which a list shows the exact number.
@@ -84,6 +84,7 @@ class WrappingListMixin:
     shown_as = {
         "func": "shown_func",
         "started": "shown_started",
+        "begun": "shown_begun",
         "stopped": "shown_stopped",
         "next_run": "shown_next_run",
         "lock": "shown_lock",
@@ -102,6 +103,11 @@ class WrappingListMixin:
     def shown_started(self, row: Any) -> str:
         """Show when it was enqueued."""
         return time_element(row.started)
+
+    @admin.display(description=_("last attempt began"), ordering="begun")
+    def shown_begun(self, row: Any) -> str:
+        """Show when its last attempt began."""
+        return time_element(row.begun)
 
     @admin.display(description=_("stopped"), ordering="stopped")
     def shown_stopped(self, row: Any) -> str:
@@ -178,3 +184,26 @@ class ClusterFilter(RecentValuesFilter):
 
     title = _("cluster")
     parameter_name = "cluster"
+
+
+class ExceptionFilter(RecentValuesFilter):
+    """Filters failures by the class of their exception."""
+
+    title = _("exception")
+    parameter_name = "exception"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> Sequence[tuple]:
+        """Let the paths of classes wrap."""
+        found = super().lookups(request, model_admin)
+        return [(path, wrapping_class(path)) for path, _path in found]
+
+
+class FingerprintFilter(RecentValuesFilter):
+    """Filters failures by their kind; offers the kind that is chosen, and no other."""
+
+    title = _("fingerprint")
+    parameter_name = "fingerprint"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> Sequence[tuple]:
+        """List the fingerprint that is chosen, as far as there is room."""
+        return [(self.value(), self.value()[:12])] if self.value() else []

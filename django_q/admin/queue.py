@@ -10,8 +10,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_q.admin.display import badge, single_line, value_block, wrapping_path
+from django_q.admin.display import single_line, state_cell, value_block, wrapping_path
 from django_q.admin.listing import LargeTableMixin, with_small_column
+from django_q.brokers.terms import DELAYED, LEASED, WAITING
 from django_q.conf import Conf
 from django_q.models import OrmQ, pickle_preview
 
@@ -19,12 +20,13 @@ from django_q.models import OrmQ, pickle_preview
 class QueueAdmin(LargeTableMixin, admin.ModelAdmin):
     """Tasks in the queue: to view, to unlock, to delete."""
 
-    list_display = ("id", "key", "name", "group", "func", "state", "lock", "attempts", "task_id")
+    list_display = ("id", "key", "name", "group", "func", "state", "attempts", "priority",
+                    "task_id")  # fmt: skip
     list_filter = ("key",)
     search_fields = ("key",)
     ordering = ("id",)
-    fields = ("key", "lock", "attempts", "task_id", "name", "group", "func", "call_args",
-              "call_kwargs", "call_options")  # fmt: skip
+    fields = ("key", "lock", "state", "priority", "attempts", "task_id", "name",
+              "group", "func", "call_args", "call_kwargs", "call_options")  # fmt: skip
     readonly_fields = fields[2:]
     shown_as = {"lock": "shown_lock"}
 
@@ -77,12 +79,19 @@ class QueueAdmin(LargeTableMixin, admin.ModelAdmin):
         """Show the id of the task."""
         return single_line(self.package(queued).get("id"))
 
-    @admin.display(description=_("state"))
+    @admin.display(description=_("state"), ordering="lock")
     def state(self, queued: OrmQ) -> str:
-        """Show whether it waits, is leased, or is locked until it is due."""
+        """Show whether it waits, is leased or delayed, until when, and when it expires."""
         if queued.lock is None or queued.lock <= timezone.now():
-            return badge("quiet", _("Waiting"))
-        return badge("busy", _("Leased") if queued.attempts else _("Locked"))
+            state = WAITING
+        else:  # the number of the delivery is odd while the row is leased
+            state = LEASED if queued.attempts and queued.delivery % 2 else DELAYED
+        return state_cell(state, queued.lock, queued.expires)
+
+    @admin.display(description=_("priority"), ordering="-rank")
+    def priority(self, queued: OrmQ) -> int:
+        """Show the priority: higher ones come first."""
+        return -(queued.rank or 0)
 
     @admin.display(description=_("arguments"))
     def call_args(self, queued: OrmQ) -> str:

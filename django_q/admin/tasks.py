@@ -9,12 +9,22 @@ from django.contrib import admin, messages
 from django.db import IntegrityError, router, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, pgettext_lazy
 
-from django_q.admin.display import duration, single_line, value_block
-from django_q.admin.listing import ClusterFilter, GroupFilter, LargeTableMixin, with_small_column
+from django_q.admin.display import class_name, duration, single_line, value_block, wrapping_class
+from django_q.admin.listing import (
+    ClusterFilter,
+    ExceptionFilter,
+    FingerprintFilter,
+    GroupFilter,
+    LargeTableMixin,
+    with_small_column,
+)
 from django_q.calls.resubmission import resubmit
 from django_q.conf import logger
 from django_q.models import Task, pickle_preview
@@ -35,21 +45,26 @@ class EndedTaskAdmin(LargeTableMixin, admin.ModelAdmin):
     change_form_template = "admin/django_q/task_change_form.html"
     fieldsets = (
         (None, {"fields": ("name", "id", "func", "call_args", "call_kwargs")}),
-        (_("Outcome"), {"fields": ("outcome",)}),
+        (_("Outcome"), {"fields": ("error_class", "outcome", "kind")}),
         (
             # Django's admin has a button "Run", and applications share their translations.
             pgettext_lazy("one execution of a task", "Run"),
-            {"fields": ("started", "stopped", "time_taken", "attempt_count", "cluster", "group",
-                        "hook")},
+            {"fields": ("shown_started", "shown_begun", "shown_stopped", "time_taken",
+                        "attempt_count", "attempt_ends", "cluster", "worker", "group", "hook",
+                        "call_options")},
         ),
     )  # fmt: skip
+    #: Fields that are left out where their columns are empty, as in rows of earlier releases.
+    optional_fields = {"error_class": "exception", "kind": "fingerprint", "shown_begun": "begun",
+                       "attempt_ends": "attempts", "worker": "worker",
+                       "call_options": "options"}  # fmt: skip
 
     class Media:
         css = {"all": ["django_q/admin.css"]}
 
     def without_heavy_columns(self, rows: QuerySet) -> QuerySet:
-        """Leave the pickled columns out of the list."""
-        return rows.defer("args", "kwargs", "result")
+        """Leave the pickled columns, and those of JSON, out of the list."""
+        return rows.defer("args", "kwargs", "result", "options", "attempts")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet, search_term: str
@@ -58,6 +73,15 @@ class EndedTaskAdmin(LargeTableMixin, admin.ModelAdmin):
         if TASK_ID_PATTERN.fullmatch(search_term.strip()):
             return queryset.filter(pk=search_term.strip()), False
         return super().get_search_results(request, queryset, search_term)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Task | None = None) -> Any:
+        """Leave out what the row does not tell."""
+        optional = self.optional_fields.items()
+        empty = [name for name, column in optional if not getattr(obj, column, None)]
+        return [
+            (title, {**options, "fields": [f for f in options["fields"] if f not in empty]})
+            for title, options in self.fieldsets
+        ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Task | None = None) -> list[str]:
         """Make all fields read-only: a finished task can not be changed."""
@@ -118,6 +142,30 @@ class EndedTaskAdmin(LargeTableMixin, admin.ModelAdmin):
         """Show the keyword arguments."""
         return value_block(task.kwargs)
 
+    @admin.display(description=_("exception"))
+    def error_class(self, task: Task) -> str:
+        """Show the path of the exception's class."""
+        return wrapping_class(task.exception)
+
+    @admin.display(description=_("fingerprint"))
+    def kind(self, task: Task) -> str:
+        """Link to the failures that have the same fingerprint."""
+        page = f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"
+        address = reverse(page, current_app=self.admin_site.name)
+        query = urlencode({"fingerprint": task.fingerprint})
+        text = _("All failures of this kind")
+        return format_html('{} <a href="{}?{}">{}</a>', task.fingerprint, address, query, text)
+
+    @admin.display(description=_("attempts one by one"))
+    def attempt_ends(self, task: Task) -> str:
+        """Show how each attempt ended."""
+        return value_block(task.attempts)
+
+    @admin.display(description=_("options"))
+    def call_options(self, task: Task) -> str:
+        """Show the options of the call."""
+        return value_block(task.options)
+
     @admin.display(description=_("result"))
     def outcome(self, task: Task) -> str:
         """Show the result."""
@@ -133,7 +181,11 @@ class TaskAdmin(EndedTaskAdmin):
 class FailAdmin(EndedTaskAdmin):
     """Tasks that failed."""
 
-    list_display = (*EndedTaskAdmin.list_display, "short_result")
+    list_display = (*EndedTaskAdmin.list_display, "exception", "short_result")
+    list_filter = (*EndedTaskAdmin.list_filter, ExceptionFilter, FingerprintFilter)
+    shown_as = {**EndedTaskAdmin.shown_as, "exception": "shown_exception"}
+    search_fields = (*EndedTaskAdmin.search_fields, "exception")
+    search_help_text = _("Name, function, group, exception or id")
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Accept the action by its name in Django Q, ``retry_failed``, as well."""
@@ -145,6 +197,11 @@ class FailAdmin(EndedTaskAdmin):
     def without_heavy_columns(self, rows: QuerySet) -> QuerySet:
         """Select the stored text of the exception where it is small."""
         return with_small_column(super().without_heavy_columns(rows), "result")
+
+    @admin.display(description=_("exception"), ordering="exception")
+    def shown_exception(self, task: Task) -> str:
+        """Show the name of the exception's class."""
+        return class_name(task.exception)
 
     @admin.display(description=_("result"))
     def short_result(self, task: Task) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from django_q.brokers.base import Broker, Delivery
+from django_q.brokers.terms import Enqueued, Terms
 from django_q.conf import Conf, logger
 from django_q.descriptor_wait import wait_until_readable
 from django_q.text.error_text import short_repr
@@ -17,7 +18,11 @@ from django_q.text.error_text import short_repr
 DELEGATED_METHODS = """
     enqueue_many enqueue_once release_once_keys delete delete_queue purge_queue fail queue_size
     lock_size dead_size ping set_stat get_stat get_stats scheduler_wakeup refusal
-    clear_expired_keys
+""".split()
+#: Methods of tasks with terms, and lists of tasks, which no broker of the predecessors has: one of
+#: the same name does something else there.
+DELEGATED_METHODS_WITH_TERMS = """
+    replace_task find_duplicate find list_tasks count_tasks queue_names clear_expired_keys
 """.split()
 #: Errors that mean a driver can not use a receipt: those of Python, and others by class name.
 INVALID_RECEIPT_ERRORS = (TypeError, ValueError, AttributeError, LookupError)
@@ -57,6 +62,11 @@ class BrokerAdapter(Broker):
         return getattr(self.broker, "has_exact_sizes", False)
 
     @property
+    def serves(self) -> frozenset[str]:
+        """The options that the adapted broker knows; none where it does not say so."""
+        return frozenset(getattr(self.broker, "serves", None) or ())
+
+    @property
     def errors(self) -> tuple[type[Exception], ...]:
         """The exceptions raised when the server does not answer."""
         return getattr(self.broker, "errors", None) or super().errors
@@ -76,6 +86,15 @@ class BrokerAdapter(Broker):
                 f"{type(self.broker).__name__} has none. See django_q.brokers.Broker."
             )
         return self.broker.enqueue(payload, delay)
+
+    def enqueue_tasks(self, tasks: Iterable[tuple[str | bytes, Terms]]) -> list[Enqueued]:
+        """Enqueue payloads with terms, which needs a broker that serves their options."""
+        if not self.serves:
+            raise NotImplementedError(
+                f"A task with terms needs a broker that serves their options, and "
+                f"{type(self.broker).__name__} serves none. See django_q.brokers.Broker."
+            )
+        return self.broker.enqueue_tasks(tasks)
 
     def dequeue(self, limit: int = 1, wait: float | None = None) -> list[Delivery]:
         """Call the adapted ``dequeue`` until it returns something, or the wait ends."""
@@ -210,12 +229,13 @@ def delegated_method(name: str) -> Callable:
     default = getattr(Broker, name)
 
     def method(self: BrokerAdapter, *args: Any, **kwargs: Any) -> Any:
-        inner = getattr(self.broker, name, None)
+        is_known = name in DELEGATED_METHODS or hasattr(self.broker, "serves")
+        inner = getattr(self.broker, name, None) if is_known else None
         return inner(*args, **kwargs) if inner else default(self, *args, **kwargs)
 
     method.__name__, method.__doc__ = name, default.__doc__
     return method
 
 
-for _name in DELEGATED_METHODS:
+for _name in (*DELEGATED_METHODS, *DELEGATED_METHODS_WITH_TERMS):
     setattr(BrokerAdapter, _name, delegated_method(_name))

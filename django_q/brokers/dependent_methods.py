@@ -3,6 +3,9 @@
 A subclass written for a predecessor overrides ``enqueue`` or ``acknowledge`` for one payload.
 Methods that do the same for many payloads, or as one of their steps, must call the override: so
 ``install_dependent_methods`` replaces those that the subclass inherits by the ones in here.
+
+A subclass that enqueues or dequeues in a way of its own does not know tasks with terms. So
+``Broker.serves`` is empty for it, unless it defines that itself.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ def enqueue_many(self: Any, payloads: Iterable[str | bytes]) -> list:
         return [self.enqueue(payload) for payload in payloads]
 
 
-def enqueue_once(self: Any, payload: str | bytes, key: str) -> bool:
+def enqueue_once(self: Any, payload: str | bytes, key: str, terms: Any = None) -> bool:
     """Enqueue by the subclass's method unless the key has a mark. Returns False when it has.
 
     In Redis the mark is set last: a process that dies before may enqueue twice, but loses nothing.
@@ -36,13 +39,20 @@ def enqueue_once(self: Any, payload: str | bytes, key: str) -> bool:
         with queue_transaction(self):
             if not self.heartbeats.insert(mark, "", ONCE_KEY_SECONDS):
                 return False
-            self.enqueue(payload)
-        return True
+            return enqueue_one(self, payload, terms)
     if mark and self.connection.exists(mark):
         return False
-    self.enqueue(payload)
+    is_new = enqueue_one(self, payload, terms)
     if mark:
         self.connection.set(mark, "", ex=ONCE_KEY_SECONDS)
+    return is_new
+
+
+def enqueue_one(self: Any, payload: str | bytes, terms: Any) -> bool:
+    """Enqueue by the subclass's method; False where another task has a key of the terms."""
+    if terms is not None:
+        return self.enqueue_task(payload, terms).is_new
+    self.enqueue(payload)
     return True
 
 
@@ -82,12 +92,18 @@ DEPENDENT_METHODS: dict[str, tuple[tuple[str, Callable], ...]] = {
 }
 
 
+#: Methods of the predecessors that know nothing of terms, where a subclass overrides them.
+METHODS_WITHOUT_TERMS = ("enqueue", "dequeue")
+
+
 def install_dependent_methods(cls: type) -> None:
-    """Replace the methods of a subclass that depend on a method it overrides."""
+    """Replace what a subclass inherits that depends on a method it overrides."""
     for name, callers in DEPENDENT_METHODS.items():
         for caller, method in callers:
             if mro_position(cls, name) < mro_position(cls, caller):
                 setattr(cls, caller, method)
+    if min(mro_position(cls, n) for n in METHODS_WITHOUT_TERMS) < mro_position(cls, "serves"):
+        cls.serves = frozenset()
 
 
 def mro_position(cls: type, name: str) -> int:

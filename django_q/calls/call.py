@@ -53,6 +53,15 @@ class Call:
     cluster = Option()
     redis = Option()
     list_key = Option()
+    priority = Option()
+    run_after = Option()
+    expires = Option()
+    unique = Option()
+    unique_for = Option()
+    on_duplicate = Option()
+    idempotency_key = Option()
+    idempotency_for = Option()
+    track = Option()
 
     def options_dict(self) -> dict[str, Any]:
         """Return the dictionary that holds the options."""

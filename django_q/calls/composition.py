@@ -15,22 +15,26 @@ from django_q.brokers import redis_broker_for_client
 from django_q.brokers.base import Broker
 from django_q.brokers.broker_cache import shared_broker
 from django_q.calls.inline import run_inline
+from django_q.calls.payloads import when_duplicate
 from django_q.calls.producer import submit, submit_when_committed
 from django_q.completion.completion import complete_here
 from django_q.conf import Conf, logger
 from django_q.exceptions import PackageError
 from django_q.results.cache import UNSHARED_CACHE_BACKENDS
-from django_q.wire.option_types import closest_name_hint, items, shown
+from django_q.wire.option_types import REPLACE, closest_name_hint, items, shown
 from django_q.wire.options import FLAG_TYPE, normalize_option, normalize_options, normalize_package
 from django_q.wire.package import (
     KNOWN_OPTIONS,
     ROUTING_OPTIONS,
     TaskPackage,
+    derived_id,
     link_parts,
+    new_id,
     new_package,
     options_in,
     take_options,
 )
+from django_q.wire.queue_options import check_queue_options
 
 #: Options of a batch that one of its calls can not have: all are enqueued in one round trip.
 BATCH_OPTIONS = ROUTING_OPTIONS | {"cluster", "sync"}
@@ -102,16 +106,17 @@ def log_unshared_cache(alias: str, backend: str) -> None:
     )
 
 
-def dispatch(packages: Sequence[TaskPackage], options: Mapping[str, Any]) -> None:
-    """Run packages here if ``sync`` is set; put them on the queue of their options otherwise."""
+def dispatch(packages: Sequence[TaskPackage], options: Mapping[str, Any]) -> list[str]:
+    """Run packages here if ``sync`` is set; put them on the queue of their options otherwise.
+
+    Returns the ids of the tasks that stand for them.
+    """
     sync = options.get("sync")
     if Conf.SYNC if sync is None else sync:
-        for package in packages:
-            run_inline(package, options.get("broker"))
-        return
+        return [run_inline(package, options.get("broker")) for package in packages]
     on_commit = options.get("on_commit")
     on_commit = Conf.ON_COMMIT if on_commit is None else on_commit
-    submit_when_committed(packages, chosen_broker(options), on_commit)
+    return submit_when_committed(packages, chosen_broker(options), on_commit)
 
 
 def chosen_broker(options: Mapping[str, Any]) -> Broker:
@@ -126,20 +131,17 @@ def chosen_broker(options: Mapping[str, Any]) -> Broker:
 
 
 def send_call(func: str | Callable, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
-    """Submit one call, and return the id of its task."""
+    """Submit one call, and return the id of the task that stands for it."""
     options, kwargs = options_of(kwargs)
-    package = new_package(func, args, kwargs, options)
-    dispatch([package], options)
-    return package["id"]
+    return dispatch([new_package(func, args, kwargs, options)], options)[0]
 
 
 def send_batch(calls: Iterable[Any], options: Mapping[str, Any]) -> list[str]:
-    """Submit many calls together, and return the ids of their tasks."""
+    """Submit many calls together, and return the ids of the tasks that stand for them."""
     options = options_only(options)
     now = timezone.now()
     packages = [batch_package(call, options, now) for call in items(calls, "The calls of a batch")]
-    dispatch(packages, options)
-    return [package["id"] for package in packages]
+    return dispatch(packages, options)
 
 
 def batch_package(call: Any, options: Mapping[str, Any], now: datetime) -> TaskPackage:
@@ -155,7 +157,10 @@ def batch_package(call: Any, options: Mapping[str, Any], now: datetime) -> TaskP
 
 
 def send_chain(chain: Iterable[Any], options: Mapping[str, Any]) -> str:
-    """Submit the first link of a chain, whose package holds the others, and return their group."""
+    """Submit the first link of a chain, whose package holds the others, and return their group.
+
+    Where another chain stands for this one, as for its unique key, that is the group of the other.
+    """
     given = dict(options)
     asked = {key: normalize_option(key, given.pop(key, None), FLAG_TYPE) for key in CHAIN_SETTINGS}
     settings = {key: True for key, value in asked.items() if value}
@@ -166,17 +171,27 @@ def send_chain(chain: Iterable[Any], options: Mapping[str, Any]) -> str:
     if not links:
         raise PackageError("A chain must have a link, got none.")
     options["chain_options"] = settings or options.get("chain_options")
-    options["group"] = group = options.get("group") or uuid4().hex
+    own_id, given_group = new_id(), options.get("group")
+    options["group"] = group = given_group or chain_group(own_id)
     func, args, kwargs = link_parts(links[0])
     own, kwargs = own_options(kwargs)
     options = {**options, **own, "chain": links[1:] or None}
-    dispatch([new_package(func, args, kwargs, options)], options)
-    return group
+    package = new_package(func, args, kwargs, options, own_id)
+    (task_id,) = dispatch([package], options)
+    if given_group or task_id == package["id"] or when_duplicate(package) == REPLACE:
+        return group
+    return chain_group(task_id)
+
+
+def chain_group(task_id: str) -> str:
+    """Return the group of a chain that got none, by the id of the task of its first link."""
+    return derived_id(task_id, "group")
 
 
 def send_iterable(func: str | Callable, values: Iterable[Any], kwargs: Mapping[str, Any]) -> str:
     """Submit a call for each item, and return the id of the task that collates their results."""
     options, kwargs = options_of(kwargs)
+    check_iterable_options(options)
     each = items(values, "The arguments of the calls")
     arguments = [item if isinstance(item, tuple) else (item,) for item in each]
     iterable = uuid4().hex
@@ -191,6 +206,18 @@ def send_iterable(func: str | Callable, values: Iterable[Any], kwargs: Mapping[s
     else:
         complete_empty_iterable(new_package(func, (), kwargs, options, iterable), options)
     return iterable
+
+
+def check_iterable_options(options: Mapping[str, Any]) -> None:
+    """Raise ``PackageError`` for options that an iterable can not have."""
+    for name in ("unique", "idempotency_key"):
+        if options.get(name) is not None:
+            raise PackageError(
+                f"The option '{name}' is for one task, and an iterable is as many as it has items, "
+                f"each with all options; got {shown(options[name])}. Give it to a task that calls "
+                "async_iter, or leave it out."
+            )
+    check_queue_options(options)
 
 
 def item_options(options: Mapping[str, Any], iterable: str, count: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ there. Database connections are not closed: one may hold the transaction of a te
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -13,13 +14,15 @@ from functools import partial
 from django.db import DatabaseError, connections, transaction
 
 from django_q.brokers.base import Broker
-from django_q.calls.producer import signed_payload
+from django_q.calls.payloads import signed_payload, terms_of, wanted_terms
 from django_q.completion.completion import complete_here
-from django_q.conf import Conf
+from django_q.conf import Conf, logger
 from django_q.exceptions import TimeoutException, inline_interrupts
 from django_q.execution.execution import execute
+from django_q.execution.run_details import note_run
 from django_q.foreign_code.task_context import in_own_context
 from django_q.signing import SignedPackage
+from django_q.text.function_names import dotted_name
 from django_q.wire.package import TaskPackage, checked_package
 
 
@@ -31,15 +34,33 @@ def run_inline(package: TaskPackage, broker: Broker | None = None) -> str:
     that makes this call, ends the inner task as a failure and is raised once that is saved.
     """
     package = checked_package(SignedPackage.loads(signed_payload(package)))
+    check_ignored_options(package)
     with collected_interrupts() as interrupted:
+        began = time.monotonic()
         with savepoints():
             error = in_own_context(execute, package)
+        note_run(package, time.monotonic() - began)
         complete_here([package], broker, partial(run_inline, broker=broker))
     if is_raised_in_caller(error) or (error is not None and Conf.SYNC_RAISES):
         raise error
     if interrupted:
         raise interrupted[0]
     return package["id"]
+
+
+def check_ignored_options(package: TaskPackage) -> None:
+    """Log which options of how a task waits have no effect, as it does not wait.
+
+    Raises ``PackageError`` for what could not be enqueued with them.
+    """
+    if ignored := sorted(wanted_terms(package)):
+        terms_of(package)
+        logger.info(
+            "'%s' (%s) runs at once, without its %s",
+            dotted_name(package["func"]),
+            package["name"],
+            ", ".join(ignored),
+        )
 
 
 @contextmanager

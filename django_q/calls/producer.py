@@ -3,46 +3,63 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
 
 from django_q.brokers import adapt_broker
 from django_q.brokers.base import Broker
 from django_q.brokers.broker_cache import shared_broker
-from django_q.conf import Conf, logger
-from django_q.exceptions import EnqueueRefused, PackageError, contain_error
-from django_q.foreign_code.guards import CurrentForeignCall, send_signal_raising
-from django_q.servers.transactions import open_transaction, run_on_commit
-from django_q.signals import SENDER, pre_enqueue
-from django_q.signing import PackageTooLarge, SignedPackage
-from django_q.text.error_text import safe_repr, safe_str
-from django_q.text.function_names import dotted_name
-from django_q.wire.callables import importable_name
-from django_q.wire.options import normalize_package
-from django_q.wire.package import TaskPackage, checked_package, link_parts
+from django_q.brokers.terms import Enqueued
+from django_q.calls.enqueueing import (
+    TermedTask,
+    already_enqueued,
+    enqueue,
+    enqueue_once,
+    enqueue_or_refuse,
+    served_options,
+    with_terms,
+)
+from django_q.calls.payloads import (
+    add_default_options,
+    signed_payload,
+    signed_payload_in_cluster,
+    want_terms,
+    when_duplicate,
+)
+from django_q.completion.completion import complete_here
+from django_q.conf import logger
+from django_q.exceptions import EnqueueRefused
+from django_q.servers.transactions import open_transaction, pending_task, run_on_commit
+from django_q.wire.option_types import REJECT, REPLACE
+from django_q.wire.package import TaskPackage
 
 
-def submit(package: TaskPackage, broker: Broker | None = None, delay: float = 0) -> str:
-    """Put a package on the queue now, and return its id.
+def submit(package: TaskPackage, broker: Broker | None = None) -> str:
+    """Put a package on the queue now, and return the id of the task that stands for it.
 
-    Raises ``PackageError`` for what can not be serialized, and the driver's error when the broker
-    does not answer. ``delay`` is in seconds.
+    Raises as ``submit_when_committed`` does.
     """
-    send(signed_payload(package), broker or shared_broker(package.get("cluster")), [package], delay)
-    return package["id"]
+    return submit_when_committed([package], broker, on_commit=False)[0]
 
 
 def submit_once(package: TaskPackage, broker: Broker | None = None) -> str:
-    """Put a package on the queue now, unless its id was enqueued before, and return its id.
+    """Put a package on the queue now, unless its id was enqueued before.
 
-    Call ``forget_ids`` when nobody will submit it again. Raises as ``signed_payload_in_cluster``
-    does.
+    Returns the id of the task that stands for it. Call ``forget_ids`` when nobody will submit it
+    again. Raises as ``signed_payload_in_cluster`` does, and ``EnqueueRefused`` where another task
+    has its unique or idempotency key.
     """
+    broker = broker_of_cluster(broker, package.get("cluster"))
+    add_default_options([package], served_options(broker))
     payload = signed_payload_in_cluster(package)
-    if not broker_of_cluster(broker, package.get("cluster")).enqueue_once(payload, package["id"]):
+    if want_terms([package]):
+        outcome = enqueue_once(*with_terms([package], [payload], broker), broker)
+        if not outcome.makes_call:
+            raise EnqueueRefused(duplicate_text(outcome.task_id))
+        return outcome.task_id
+    if not broker.enqueue_once(payload, package["id"]):
         logger.debug("task %s was enqueued before", package["id"])
     return package["id"]
 
@@ -63,17 +80,24 @@ def broker_of_cluster(broker: Broker | None, cluster: str | None) -> Broker:
 
 def submit_when_committed(
     packages: Sequence[TaskPackage], broker: Broker | None = None, on_commit: bool = True
-) -> None:
+) -> list[str]:
     """Put packages on the queue when the open transaction commits; now if none is open.
 
     They are signed at once: they carry the arguments as they are now. None of them is
     enqueued unless all can be. With ``on_commit`` False they are enqueued now in any case.
+    Returns the ids of the tasks that stand for the calls.
+
+    Raises ``PackageError`` for what can not be serialized, ``UnsupportedOption``,
+    ``AlreadyEnqueued``, and the driver's error when the broker does not answer.
     """
     if not packages:
-        return
+        return []
     broker = broker or shared_broker(packages[0].get("cluster"))
+    add_default_options(packages, served_options(broker))
     payloads = [signed_payload(package) for package in packages]
     alias = open_transaction() if on_commit else None
+    if want_terms(packages):
+        return submit_with_terms(with_terms(packages, payloads, broker), broker, alias)
     push = partial(send, payloads, broker, packages)
     if alias is None:
         push()
@@ -82,6 +106,75 @@ def submit_when_committed(
         run_on_commit(None, ids_and_groups(packages), alias)
     else:
         run_on_commit(push, ids_and_groups(packages), alias)
+    return [package["id"] for package in packages]
+
+
+def submit_with_terms(tasks: Sequence[TermedTask], broker: Broker, alias: str | None) -> list[str]:
+    """Put tasks on the queue when the transaction on ``alias`` commits; now if that is None."""
+    if alias is not None and queue_database(broker) != alias:
+        return enqueue_on_commit(tasks, broker, alias)
+    ids = enqueue_or_refuse(tasks, broker)
+    if alias is not None:
+        run_on_commit(None, ids_and_groups([task.package for task in tasks]), alias)
+    return ids
+
+
+def enqueue_on_commit(tasks: Sequence[TermedTask], broker: Broker, alias: str) -> list[str]:
+    """Have tasks enqueued when a transaction commits, unless one of their key is there already.
+
+    The broker is asked now, and once more when they are enqueued. One of that key may have been
+    enqueued in between: then the id that was returned here gets a row that says so. Returns the
+    ids of the tasks that stand for the calls.
+    """
+    waiting: list[TermedTask] = []
+    ids: list[str] = []
+    keys: dict[str, str] = {}  # of the tasks that wait for the commit: the ids to be returned
+    for task in tasks:
+        key = task.key and f"{type(broker).__name__} {broker.list_key} {task.key}"
+        pending = key and (keys.get(key) or pending_task(key, alias))
+        found = None if pending or not key else broker.find_duplicate(task.terms)
+        other = pending or (found.task_id if found else None)
+        if other and when_duplicate(task.package) == REJECT:
+            raise already_enqueued(task.package, other)
+        ids.append(other or task.terms.task_id)
+        if not other or is_replaceable(task, found):
+            waiting.append(task)
+            if key:
+                keys[key] = ids[-1]
+    promised = dict(zip((task.terms.task_id for task in tasks), ids, strict=True))
+    names = (*promised.values(), *ids_and_groups([task.package for task in waiting]))
+    run_on_commit(partial(push_with_terms, waiting, broker, promised), names, alias, keys)
+    return ids
+
+
+def is_replaceable(task: TermedTask, found: Enqueued | None) -> bool:
+    """Return True if a task may take the place of the one that was found, or of a pending one."""
+    is_waiting = found is None or found.version is not None
+    return is_waiting and when_duplicate(task.package) == REPLACE
+
+
+def push_with_terms(
+    tasks: Sequence[TermedTask], broker: Broker, promised: Mapping[str, str]
+) -> None:
+    """Enqueue tasks after a commit. ``promised`` has the id that a caller got for each of them."""
+    for task, outcome in zip(tasks, enqueue(tasks, broker) if tasks else (), strict=True):
+        if outcome.task_id != task.terms.task_id == promised[task.terms.task_id]:
+            record_duplicate(task.package, outcome.task_id, broker)
+
+
+def record_duplicate(package: TaskPackage, other_id: str, broker: Broker) -> None:
+    """Complete a task that was not enqueued as a failure: somebody may wait for its id."""
+    try:
+        result = duplicate_text(other_id)
+        ended = {**package, "success": False, "result": result, "stopped": timezone.now()}
+        complete_here([ended], broker, submit)  # type: ignore[list-item]
+    except Exception:  # the transaction has been committed, and the caller can not undo it
+        logger.exception("a duplicate of task %s could not be recorded", other_id)
+
+
+def duplicate_text(other_id: str) -> str:
+    """Say which task stands for one that was not enqueued."""
+    return f"It is not enqueued, as a duplicate of task {other_id}, which has its key."
 
 
 def queue_database(broker: Broker) -> str | None:
@@ -97,102 +190,12 @@ def ids_and_groups(packages: Sequence[TaskPackage]) -> Iterator[str]:
             yield package["group"]
 
 
-def send(
-    payloads: Sequence[str] | str,
-    broker: Broker,
-    packages: Sequence[TaskPackage],
-    delay: float = 0,
-) -> None:
+def send(payloads: Sequence[str], broker: Broker, packages: Sequence[TaskPackage]) -> None:
     """Enqueue payloads in one round trip."""
-    if isinstance(payloads, str) or len(payloads) == 1:
-        payload = payloads if isinstance(payloads, str) else payloads[0]
-        receipt = adapt_broker(broker).enqueue(payload, delay) if delay else broker.enqueue(payload)
-        receipts = [receipt]
+    if len(payloads) == 1:
+        receipts = [broker.enqueue(payloads[0])]
     else:
         receipts = adapt_broker(broker).enqueue_many(payloads)
     if logger.isEnabledFor(10):
         for package, receipt in zip(packages, receipts, strict=False):
             logger.debug("Pushed ('%s', '%s') as %s", package["name"], package["id"], receipt)
-
-
-def signed_payload(package: TaskPackage) -> str:
-    """Send ``pre_enqueue``, check what its receivers leave of a package, and make the payload."""
-    if pre_enqueue.receivers:
-        send_signal_raising(
-            *(pre_enqueue, "pre_enqueue", package["name"], package["id"]),
-            sender=SENDER,
-            task=package,
-        )
-        checked_package(package)  # receivers may have changed anything in it
-    normalize_package(package)
-    if Conf.SERIALIZER == "json":
-        package = with_named_callables(package)
-    try:
-        return SignedPackage.dumps(package)
-    except (PackageTooLarge, ImproperlyConfigured):  # no value of the call is at fault
-        raise
-    except Exception as error:
-        raise PackageError(explain_unsendable(package, error)) from error
-
-
-def signed_payload_in_cluster(package: TaskPackage) -> str:
-    """Make the payload of a task that a cluster enqueues itself: no caller learns of an error.
-
-    Raises ``PackageError`` for what can not be serialized, and ``EnqueueRefused`` for whatever a
-    receiver raises, as that may look like the error of a server that does not answer.
-    """
-    if killer := CurrentForeignCall.crash_causes.get(package["id"]):
-        raise EnqueueRefused(f"{killer} has ended the process that called it")
-    try:
-        return signed_payload(package)
-    except PackageError:
-        raise
-    except BaseException as error:
-        contain_error(error)
-        raise EnqueueRefused(f"a receiver of pre_enqueue failed: {safe_repr(error)}") from error
-
-
-def with_named_callables(package: TaskPackage) -> TaskPackage:
-    """Replace the callables of a package by dotted paths, for a serializer without functions."""
-    named = {**package, "func": importable_name(package["func"], "The function")}
-    if package.get("hook"):
-        named["hook"] = importable_name(package["hook"], "The hook")
-    if package.get("chain"):
-        named["chain"] = [
-            link_with_named_callables(*each) for each in enumerate(package["chain"], 1)
-        ]
-    return named  # type: ignore[return-value]
-
-
-def link_with_named_callables(number: int, link: Any) -> tuple[str, tuple, dict]:
-    """Replace the callables of a link by their dotted paths."""
-    func, args, kwargs = link_parts(link)
-    if kwargs.get("hook"):
-        kwargs["hook"] = importable_name(kwargs["hook"], f"The hook of link {number}")
-    return importable_name(func, f"The function of link {number}"), args, kwargs
-
-
-def explain_unsendable(package: TaskPackage, error: Exception) -> str:
-    """Say which part of a call can not be serialized, and why."""
-    name = dotted_name(package["func"])
-    for part, value in labelled_values(package):
-        try:
-            SignedPackage.dumps(value)
-        except Exception as cause:
-            reason = safe_str(cause)
-            return (
-                f"{part} of '{name}' can not be sent to a worker as {Conf.SERIALIZER}: {reason}. "
-                "Pass something it can be made from there, such as a name or a primary key."
-            )
-    return f"The call of '{name}' can not be sent to a worker: {safe_str(error)}."
-
-
-def labelled_values(package: TaskPackage) -> Iterator[tuple[str, Any]]:
-    """Yield each value of a package with what an error message calls it."""
-    yield "The function", package["func"]
-    for number, value in enumerate(package["args"], 1):
-        yield f"Argument {number} ({type(value).__name__})", value
-    for key, value in package["kwargs"].items():
-        yield f"Argument '{key}' ({type(value).__name__})", value
-    for key, value in package.items():
-        yield f"Option '{key}' ({type(value).__name__})", value

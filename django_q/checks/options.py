@@ -31,6 +31,12 @@ from django_q.servers.connections import connect_redis
 from django_q.signing import SERIALIZERS
 from django_q.wire.allowed_functions import PACKAGE_WILDCARD
 from django_q.wire.callables import resolve
+from django_q.wire.option_types import (
+    DUPLICATE_CHOICES,
+    MAX_PRIORITY,
+    MAX_SECONDS,
+    MIN_PRIORITY,
+)
 
 #: Types by attribute of Conf.
 OPTION_TYPES = get_type_hints(Settings)
@@ -63,6 +69,9 @@ OPTION_RANGES = {
     "TIMEOUT": (MIN_POSITIVE, None),
     "RETRY": (MIN_POSITIVE, None),
     "MAX_ATTEMPTS": (0, None),
+    "PRIORITY": (MIN_PRIORITY, MAX_PRIORITY),
+    "EXPIRES": (MIN_POSITIVE, MAX_SECONDS),
+    "IDEMPOTENCY_FOR": (MIN_POSITIVE, MAX_SECONDS),
     "BULK": (1, None),
     "CPU_AFFINITY": (0, None),
     "CACHED": (0, None),
@@ -72,6 +81,7 @@ OPTION_CHOICES: dict[str, tuple] = {
     "SAVE_LIMIT_PER": ("group", "name", "func", None),
     "LOG_LEVEL": ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET"),
     "SERIALIZER": tuple(SERIALIZERS),
+    "ON_DUPLICATE": DUPLICATE_CHOICES,
     "CATCH_UP": (
         recurrence.CATCH_UP_ALL,
         recurrence.CATCH_UP_LATEST,

@@ -21,7 +21,8 @@ from django.utils import timezone
 from django_q.brokers.base import Broker
 from django_q.completion.finished_task import FinishedTask
 from django_q.conf import logger
-from django_q.exceptions import StoreUnavailable, contain_error
+from django_q.exceptions import ItemFailed, StoreUnavailable, contain_error
+from django_q.execution.run_details import describe_failure
 from django_q.foreign_code.guards import ForeignCall
 from django_q.humanhash import humanize
 from django_q.models import Part, Task
@@ -122,6 +123,7 @@ def iterable_package_or_failure(iterable: str, items: Sequence[TaskPackage]) -> 
         failed = {**iterable_package_base(iterable, items[0]), "success": False, "args": ()}
         failed["result"] = f"The results can not be put together: {error_summary(error)}"
         failed |= {key: items[0][key] for key in ("started", "stopped")}
+        failed |= describe_failure(error, failed["func"])
         return failed  # type: ignore[return-value]
 
 
@@ -136,6 +138,8 @@ def iterable_package(iterable: str, items: Sequence[TaskPackage]) -> TaskPackage
         started=min(part.started for part in found),
         stopped=max(part.stopped for part in found),
     )
+    if not package["success"]:
+        package |= describe_failure(ItemFailed(), package["func"])
     if resumed := max(item.get("resumed", 0) for item in items):
         package["resumed"] = resumed
     return package  # type: ignore[return-value]

@@ -16,6 +16,7 @@ from django_q.completion.steps import CompletionSteps
 from django_q.conf import logger
 from django_q.exceptions import EnqueueRefused, PackageError, StoreUnavailable
 from django_q.execution.execution import failure_text
+from django_q.execution.run_details import describe_failure
 from django_q.hooks import call_hook_lazily
 from django_q.models import Schedule
 from django_q.results.rows import UnreadableValue, unpickled
@@ -92,6 +93,7 @@ def submit_link(
         submit(link)
     except (PackageError, EnqueueRefused) as error:
         outcome = {"success": False, "result": failure_text(error), "stopped": timezone.now()}
+        outcome |= describe_failure(error, link["func"])
         if isinstance(error, PackageError):  # the arguments can be what does not travel
             outcome |= {"args": None, "kwargs": None}  # they were lost, and are not none
         failed = FinishedTask({**link, **outcome})  # type: ignore[typeddict-item]

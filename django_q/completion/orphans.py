@@ -10,8 +10,10 @@ from django.utils import timezone
 from django_q.brokers.base import Broker
 from django_q.completion.finished_task import max_attempts
 from django_q.conf import Conf
+from django_q.exceptions import TimeoutException, WorkerDied
 from django_q.execution.execution import UndecodablePayload, decode
 from django_q.execution.plain_options import make_options_plain
+from django_q.execution.run_details import describe_failure
 from django_q.wire.package import TaskPackage
 
 #: How often a task that kills its worker is run where ``max_attempts`` sets no limit.
@@ -30,6 +32,8 @@ class OrphanedDeliveries:
     was_decoding: bool = False  # it had not started: its worker was reading its package
     had_succeeded: bool = False  # the task had succeeded, and its result was being seen to
     foreign_code: str = ""  # whose code its process was in then, where it was that of others
+    worker: str = ""  # the process, as rows name it
+    begun: float | None = None  # when the running task began, in seconds since the epoch
 
 
 def recover(
@@ -90,6 +94,11 @@ def record_worker_death(
         success=bool(lost),
         stopped=timezone.now(),
         result=f"{lost}{orphaned.cause} : attempt {attempt}",
+        begun=orphaned.begun,
+        worker=orphaned.worker,
+        **describe_failure(
+            TimeoutException() if orphaned.timed_out else WorkerDied(), package["func"]
+        ),
     )
     if again:
         package["handed_back"] = True

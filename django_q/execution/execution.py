@@ -14,6 +14,7 @@ from django.utils import timezone
 from django_q.conf import Conf, error_reporter, logger
 from django_q.exceptions import DjangoQError, PackageError, contain_error
 from django_q.execution.invalid_packages import InvalidPackage, make_invalid_package
+from django_q.execution.run_details import describe_failure
 from django_q.execution.time_limit import Alarm
 from django_q.foreign_code.guards import (
     RaisingForeignCall,
@@ -62,7 +63,7 @@ def decode(ack_id: Any, payload: str | bytes) -> TaskPackage | UndecodablePayloa
         contain_error(error)
         return UndecodablePayload(ack_id, payload, f"It is no signed package: {safe_repr(error)}.")
     try:
-        return normalize_package(checked_package(value))
+        return normalize_package(checked_package(value), is_read=True)
     except BaseException as error:
         contain_error(error)
         reason = str(error) if isinstance(error, DjangoQError) else safe_repr(error)
@@ -73,7 +74,7 @@ def decode(ack_id: Any, payload: str | bytes) -> TaskPackage | UndecodablePayloa
 def execute(
     package: TaskPackage, alarm: Alarm | None = None, on_success: Callable[[], None] | None = None
 ) -> BaseException | None:
-    """Run a task and write ``result``, ``success`` and ``stopped`` into its package.
+    """Run a task and write into its package when and how it ended.
 
     Returns the exception that ended the task, or None. Raises nothing, so that a task can not
     end the process that runs it by raising. ``alarm`` sets the time limit; ``on_success`` is
@@ -100,6 +101,7 @@ def execute(
         if alarm:
             alarm.end_task()
         error, result = raised, failure_text(raised)
+        package.update(describe_failure(raised, func))
         task = package  # noqa: F841 - by this name the plug-in for Sentry looks for it in frames
         error_reporter.report(package["name"])
     package["success"] = error is None

@@ -22,6 +22,7 @@ UNCHANGED_KEYS = frozenset(
         *REQUIRED_KEYS,
         *("hook", "chain", "chain_options"),
         *("ack_id", "attempt", "leased_until", "result", "success", "stopped"),
+        *("begun", "worker", "expired", "exception", "fingerprint"),
     }
 )
 #: Keys that a package may have which was enqueued without options.

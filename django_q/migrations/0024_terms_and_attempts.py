@@ -26,6 +26,20 @@ class Migration(migrations.Migration):
                 ("expires", models.DateTimeField(db_index=True)),
             ],
         ),
+        # A name for a page of the admin, without a table and permissions of its own.
+        migrations.CreateModel(
+            name="Unfinished",
+            fields=[],
+            options={
+                "verbose_name": "unfinished task",
+                "verbose_name_plural": "unfinished tasks",
+                "proxy": True,
+                "default_permissions": (),
+                "indexes": [],
+                "constraints": [],
+            },
+            bases=("django_q.ormq",),
+        ),
         *add(
             "ormq",
             tracked_id=models.CharField(

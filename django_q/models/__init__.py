@@ -5,7 +5,7 @@ from django_q.foreign_code import installed_files  # noqa: F401 - checks them wh
 # isort: split
 from django_q.hooks import receive as call_hook
 from django_q.models.part import Part
-from django_q.models.queue import Heartbeat, OrmQ, TaskKey
+from django_q.models.queue import Heartbeat, OrmQ, TaskKey, Unfinished
 from django_q.models.schedule import Schedule
 from django_q.models.schedule_fields.validators import validate_cron, validate_kwarg
 from django_q.models.task import Failure, FailureManager, Success, SuccessManager, Task
@@ -21,6 +21,7 @@ __all__ = [
     "SuccessManager",
     "Task",
     "TaskKey",
+    "Unfinished",
     "call_hook",
     "validate_cron",
     "validate_kwarg",

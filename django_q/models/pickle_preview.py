@@ -7,11 +7,17 @@ take the time and memory that unpickling its arguments takes.
 from __future__ import annotations
 
 import io
+import json
 import pickle
 from base64 import b64decode
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from django.utils.dateparse import parse_datetime
+from django.utils.timezone import get_default_timezone
+
 from django_q.models.stored_values import JSON_MARK, from_json
+from django_q.signing import as_bytes, unsigned
 from django_q.text.representation import represent
 
 #: Characters of stored data above which it is not read for a preview.
@@ -64,6 +70,45 @@ def read(data: bytes) -> Any:
         return PreviewUnpickler(io.BytesIO(data)).load()
     except Exception:  # a broken pickle can raise anything
         return None
+
+
+def read_payload(payload: str | bytes | None) -> dict[str, Any]:
+    """Read the package of a payload for a preview, once its signature is verified.
+
+    ``{"id": "*ErrorName"}`` when it can not be read.
+    """
+    try:
+        data = unsigned(as_bytes(payload or ""))
+        package = json.loads(data) if data.startswith(b"{") else read(data)
+    except Exception as error:  # a queue may hold anything
+        return {"id": f"*{type(error).__name__}"}
+    return package if isinstance(package, dict) else {"id": "*PackageError"}
+
+
+def time_of(value: Any) -> datetime | None:
+    """Return the time in a preview, such as when a task was enqueued; None where it is none.
+
+    It is in UTC. Of zones that are objects of other classes nothing is known: packages of the
+    predecessors have those of UTC.
+    """
+    try:
+        if isinstance(value, str):
+            moment = parse_datetime(value)
+        else:
+            state, *zone = value.arguments
+            moment = datetime(state, *map(zone_of, zone))
+        if moment and moment.tzinfo is None:
+            moment = moment.replace(tzinfo=get_default_timezone())
+        return moment and moment.astimezone(timezone.utc)
+    except Exception:  # it may be anything
+        return None
+
+
+def zone_of(value: ObjectStub) -> timezone:
+    """Return a zone with a fixed offset; UTC in place of any other."""
+    if type(value).__name__ != "timezone":
+        return timezone.utc
+    return timezone(timedelta(*value.arguments[0].arguments))
 
 
 def read_column(text: str | None) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_q.exceptions import contain_error
 from django_q.models import pickle_preview
-from django_q.signing import SignedPackage, as_bytes, unsigned
+from django_q.signing import SignedPackage
 
 
 class CallablePackage(dict):
@@ -88,12 +87,7 @@ class OrmQ(models.Model):
 
         ``{"id": "*ErrorName"}`` when it can not be read.
         """
-        try:
-            data = unsigned(as_bytes(payload or ""))
-            package = json.loads(data) if data.startswith(b"{") else pickle_preview.read(data)
-        except Exception as error:  # the table may hold anything
-            return {"id": f"*{type(error).__name__}"}
-        return package if isinstance(package, dict) else {"id": "*PackageError"}
+        return pickle_preview.read_payload(payload)
 
     def task_id(self) -> str:
         """Return the id of the task."""
@@ -123,6 +117,20 @@ class OrmQ(models.Model):
         """Return the other keys: the options of the task, and when it was enqueued."""
         own = {"id", "name", "func", "args", "kwargs", "group"}
         return {key: value for key, value in self.task.items() if key not in own}
+
+
+class Unfinished(OrmQ):
+    """The unfinished tasks of any broker, as the admin lists them: a name, and no rows of its own.
+
+    Who may view queued tasks may view them, so it has no permissions of its own either.
+    """
+
+    class Meta:
+        app_label = "django_q"
+        proxy = True
+        default_permissions = ()
+        verbose_name = _("unfinished task")
+        verbose_name_plural = _("unfinished tasks")
 
 
 class TaskKey(models.Model):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 from django.db import models
@@ -14,10 +13,9 @@ from django_q.wire.option_types import group_id as named_group
 from django_q.wire.option_types import task_id as named_task
 
 
-@lru_cache(maxsize=1024)
 def clipped(text: str, column: str) -> str:
     """Cut a text to what its column holds: a long name is no reason to lose a result."""
-    return str(text)[: Task._meta.get_field(column).max_length]
+    return str(text)[: MAX_LENGTHS[column]]
 
 
 def in_group(group_id: Any) -> models.QuerySet:
@@ -176,6 +174,10 @@ class Task(models.Model):
         """The first hundred characters of the result."""
         is_text = isinstance(self.result, str)
         return self.result[:100] if is_text else represent(self.result, 100)
+
+
+#: The characters that the columns of texts hold.
+MAX_LENGTHS = {field.name: field.max_length for field in Task._meta.local_fields}
 
 
 def with_outcome(tasks: models.QuerySet, *, success: bool) -> models.QuerySet:

@@ -77,7 +77,10 @@ class MonitorLoop:
         self.outage_log = OutageLog("results are saved again")
         self.refusal_log = OutageLog("")  # of refused steps that are not repeated
         self.lease_error_log = ThrottledLog("leases are extended again")
-        self.leases_at_risk = False  # whether an extension of leases has failed or is pending
+        # Why the pusher takes no tasks: a store is unavailable, and an extension of leases has
+        # failed or is pending. The main thread notes the first, the other thread the second.
+        self.has_outage = self.leases_at_risk = False
+        self.stuck_lock = threading.Lock()
         # Held by the thread that extends leases while it reads the queue; the main thread reads
         # on only after it has taken this lock.
         self.lease_thread_lock = threading.Lock()
@@ -191,14 +194,21 @@ class MonitorLoop:
             self.warn_if_slow()
 
     def set_leases_at_risk(self, at_risk: bool) -> None:
-        """Note whether leases may end unextended: the pusher takes no tasks meanwhile.
-
-        It also takes none while a store is unavailable, so that does not end here.
-        """
+        """Note whether leases may end unextended: the pusher takes no tasks meanwhile."""
         if at_risk != self.leases_at_risk:
             self.leases_at_risk = at_risk
-            is_unavailable = bool(self.outage_log) and self.busy_since < math.inf
-            set_stuck(self.result_queue, at_risk or is_unavailable)
+            self.tell_pusher()
+
+    def set_outage(self, has_outage: bool) -> None:
+        """Note whether a store is unavailable: the pusher takes no tasks meanwhile."""
+        if has_outage != self.has_outage:
+            self.has_outage = has_outage
+            self.tell_pusher()
+
+    def tell_pusher(self) -> None:
+        """Tell the pusher whether it may take tasks."""
+        with self.stuck_lock:
+            set_stuck(self.result_queue, self.has_outage or self.leases_at_risk)
 
     def warn_if_slow(self) -> None:
         """Log which call keeps results waiting; again whenever its time has doubled."""
@@ -241,7 +251,7 @@ class MonitorLoop:
                 if is_brief_conflict(error, failing_since):
                     time.sleep(random.uniform(*CONFLICT_RETRY_INTERVAL))
                     continue
-                set_stuck(self.result_queue, True)
+                self.set_outage(True)
                 if isinstance(error, StoreCommandRefused) and not is_repeated:
                     return self.give_up_refused(error)
                 self.outage_log.log_outage(error, pause)
@@ -263,7 +273,7 @@ class MonitorLoop:
         """Give up a step that the broker refuses, and return False: the delivery comes again."""
         self.refusal_log.log_outage(refusal, COMPLETION_BACKOFF_SECONDS[1])
         self.wait_extending_leases(COMPLETION_BACKOFF_SECONDS[1])
-        set_stuck(self.result_queue, False)
+        self.set_outage(False)
         return False
 
     def note_recovery(self) -> None:
@@ -271,7 +281,7 @@ class MonitorLoop:
         if self.outage_log:
             self.extend()  # first: the pusher could take what is leased to this cluster
             self.outage_log.log_recovery()
-            set_stuck(self.result_queue, False)
+            self.set_outage(False)
 
     def wait_extending_leases(self, seconds: float) -> None:
         """Extend the leases of all results that wait here, and wait."""

@@ -285,7 +285,14 @@ def fill_task_queue(
 
     ``leased_until`` is the monotonic time until which they are leased at least.
     """
-    jobs = [(*delivery[:3], leased_until) for delivery in deliveries]
+    now = time.monotonic()
+    jobs = [
+        (
+            *(each.ack_id, each.payload, each.attempt, leased_until),
+            None if each.expires_in is None else now + each.expires_in,
+        )
+        for each in deliveries
+    ]
     if not isinstance(task_queue, Queue):
         for job in jobs:
             task_queue.put(job)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import pickle
 import queue
 import sys
 import time
@@ -17,24 +16,26 @@ from typing import Any
 from django_q.completion.finished_task import DoneReceipts, needs_only_acknowledging
 from django_q.completion.resumption import has_succeeded_before
 from django_q.conf import Conf, logger
-from django_q.exceptions import TimeoutException, contain_error
-from django_q.execution.execution import UndecodablePayload, decode, execute, safe_repr, time_limit
+from django_q.exceptions import TimeoutException
+from django_q.execution.execution import UndecodablePayload, decode, execute, time_limit
+from django_q.execution.expiry import end_as_expired
+from django_q.execution.pickled_results import with_pickled_values
 from django_q.execution.plain_options import make_options_plain
+from django_q.execution.run_details import note_run
 from django_q.execution.time_limit import Alarm
 from django_q.foreign_code.guards import send_signal_safely
 from django_q.foreign_code.optional_packages import psutil, resource
 from django_q.foreign_code.task_context import in_own_context
 from django_q.processes.server_calls.worker_leases import MIN_START_LEASE_SHARE
 from django_q.processes.shared_state.slot import Slot, TimerSlotAdapter, WorkerState
+from django_q.processes.shared_state.task_label import task_label
 from django_q.processes.supervision.exit_timeout import EXIT_TIMEOUT
 from django_q.processes.supervision.process_start import log_ready, parent_flags, set_process_title
 from django_q.queues import STOP, ExclusiveWait, Queue
-from django_q.results.rows import PICKLED_COLUMNS, PickledValue, json_value
 from django_q.servers import connections
 from django_q.signals import SENDER, post_spawn
 from django_q.text.function_names import dotted_name
 from django_q.text.printable import printable
-from django_q.wire.callables import recorded_name
 from django_q.wire.package import TaskPackage
 
 #: Seconds that a batch may take before its waiting tasks are put back for other workers.
@@ -71,6 +72,8 @@ class WorkerLoop:
         self.pid, self.started_at = os.getpid(), time.monotonic()
         self.name = current_process().name
         self.alarm = Alarm(self.return_waiting, SLOW_BATCH_SECONDS)
+        # A limit that tasks have unless they say otherwise, where it is not that of the settings.
+        self.own_limit = self.timeout if self.timeout != Conf.TIMEOUT else None
         self.limit = self.timeout if self.timeout and self.timeout > 0 else time_limit({})
         self.pending: deque[Any] = deque()  # of the batch, not started yet
         self.results: list[Any] = []  # of the batch, not sent yet
@@ -148,27 +151,35 @@ class WorkerLoop:
             if package:
                 self.results.append(package)
             return
-        if self.timeout and self.timeout > 0 and "timeout" not in package:
-            package["timeout"] = self.timeout
+        if self.own_limit and self.own_limit > 0:
+            package.setdefault("timeout", self.own_limit)
         self.slot.start_task(self.position, now, time_limit(package))
         self.package = package
         connections.close_old()
-        error = None
-        if package.get("attempt", 1) == 1 or not has_succeeded_before(package):
+        error, began = None, None
+        if package.get("attempt", 1) > 1 and has_succeeded_before(package):
+            pass  # also if it has expired since
+        elif "expired" in package:
+            end_as_expired(package)
+        else:
+            began = now
             error = in_own_context(execute, package, self.alarm, self.note_success)
         if os.getpid() != self.pid:
             os._exit(0)  # the task forked, and this is its child: only the parent goes on
         self.package = None
         self.tasks_done += 1
-        self.keep_result(package)
+        self.keep_result(package, began)
         if isinstance(error, TimeoutException):
             # The task was interrupted anywhere: what it holds, as locks, ends with this process.
             self.end_state = WorkerState.TIMED_OUT
         elif self.is_due_for_recycling() or self.has_exhausted_descriptors(error, now):
             self.end_state = WorkerState.RECYCLED
 
-    def keep_result(self, package: TaskPackage) -> None:
-        """Keep the result of a finished task to be sent, or only its receipt if that is enough."""
+    def keep_result(self, package: TaskPackage, began: float | None) -> None:
+        """Keep the result of a finished task to be sent, or only its receipt if that is enough.
+
+        ``began`` is the monotonic time when its run began; None where it has not run.
+        """
         if not self.is_own_queue:
             self.results.append(package)
             return
@@ -176,8 +187,10 @@ class WorkerLoop:
         make_options_plain(package)
         if needs_only_acknowledging(package):
             self.receipts.append(package["ack_id"])
-        else:
-            self.results.append(with_pickled_values(package))
+            return
+        if began is not None:
+            note_run(package, time.monotonic() - began)
+        self.results.append(with_pickled_values(package))
 
     def note_success(self) -> None:
         """Record in the slot that the task has succeeded, before its result is prepared."""
@@ -200,7 +213,7 @@ class WorkerLoop:
         if self.package is not None:
             name = printable(self.package["name"])
             func = printable(dotted_name(self.package["func"]))
-            self.slot.set_label(f"{name}\t{func}")
+            self.slot.set_label(task_label(self.package, name, func))
             set_process_title(f"processing {name} '{func}'")
             self.has_task_title = True
 
@@ -249,13 +262,15 @@ class WorkerLoop:
 
 
 def read_job(job: Any, now: float) -> TaskPackage | UndecodablePayload | None:
-    """Decode a job, ``(ack_id, payload, attempt, leased_until)``; a package is returned as it is.
+    """Decode a job, ``(ack_id, payload, attempt, leased_until, expires_at)``.
 
+    The last is the monotonic time from which its task is not begun any more; None, or missing, for
+    never. A package is returned as it is.
     Returns None if too little of its lease is left: it could end before it is extended.
     """
     if isinstance(job, dict):
         return job  # type: ignore[return-value]
-    ack_id, payload, attempt, leased_until = job
+    ack_id, payload, attempt, leased_until, expires_at = job if len(job) > 4 else (*job, None)
     if now > leased_until - MIN_START_LEASE_SHARE * Conf.RETRY:
         logger.warning(
             "a delivery has waited for too long and comes again: half of its lease of %s s is over",
@@ -268,36 +283,9 @@ def read_job(job: Any, now: float) -> TaskPackage | UndecodablePayload | None:
         package["attempt"] = attempt
         package["leased_until"] = leased_until
         package.setdefault("cluster", Conf.CLUSTER_NAME)
+        if expires_at is not None and now >= expires_at:
+            package["expired"] = now - expires_at
     return package
-
-
-def with_pickled_values(result: TaskPackage) -> TaskPackage:
-    """Pickle the values of a package on their own, so that the monitor need not read them.
-
-    What can not be pickled, such as arguments that the task changed, is sent as its ``repr``.
-    """
-    result = {**result}  # a receiver may have kept the package
-    result["func"] = recorded_name(result["func"])
-    for key in PICKLED_COLUMNS:
-        result[key] = pickled(result[key])
-    for key in ("hook", "chain"):
-        value = result.get(key)
-        if value is not None and not isinstance(value, str):
-            result[key] = pickled(value)
-    return result
-
-
-def pickled(value: Any) -> PickledValue:
-    """Pickle a value, or its ``repr``; as JSON if the serializer is ``json``."""
-    if isinstance(value, PickledValue):
-        return value
-    if Conf.SERIALIZER == "json":
-        return json_value(value)
-    try:
-        return PickledValue(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))
-    except BaseException as error:
-        contain_error(error)
-        return PickledValue(pickle.dumps(safe_repr(value), pickle.HIGHEST_PROTOCOL))
 
 
 def can_open_files() -> bool:

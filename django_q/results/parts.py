@@ -18,7 +18,7 @@ from django_q.models import Part, Task
 from django_q.models.stored_values import JSON_MARK, UnopenedPickle, as_json, from_json
 from django_q.results import saving
 from django_q.results.rows import PickledValue, UnreadableValue, unpickled
-from django_q.results.saving import stored_time
+from django_q.results.run_columns import stored_time
 from django_q.servers.connections import takes_writes
 from django_q.servers.database_errors import is_busy
 from django_q.text.error_text import error_summary, safe_repr

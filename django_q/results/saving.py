@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -20,6 +19,7 @@ from django_q.models import Task
 from django_q.models.task import clipped, hook_with_undone
 from django_q.results import pruning
 from django_q.results.rows import PICKLED_COLUMNS, insert, unpickled
+from django_q.results.run_columns import begun_column, begun_time, options_column, stored_time
 from django_q.servers.connections import takes_writes
 from django_q.servers.database_errors import is_busy
 from django_q.text.error_text import error_summary, safe_repr, safe_str
@@ -27,7 +27,7 @@ from django_q.wire.callables import recorded_name
 from django_q.wire.package import TaskPackage
 
 #: The columns of a row that are text as they are.
-TEXT_COLUMNS = ("name", "func", "hook", "group", "cluster")
+TEXT_COLUMNS = ("name", "func", "hook", "group", "cluster", "worker", "exception")
 #: What some database has no place for: NUL, halves of characters, and those of four bytes.
 UNSTORABLE_CHARACTERS = re.compile("[\x00\ud800-\udfff\U00010000-\U0010ffff]")
 #: How a row is saved of which a receiver of pre_save or post_save has made an error.
@@ -65,7 +65,8 @@ def save_wanted(packages: Sequence[TaskPackage]) -> None:
     database takes no rows; of a package that it refuses less is saved. What receivers of the
     signals of ``Task`` raise is theirs and is logged, and so is what comes of pruning.
     """
-    rows = [as_row(package) for package in packages]
+    is_aware = bool(settings.USE_TZ)
+    rows = [as_row(package, is_aware) for package in packages]
     if not rows:
         return
     alias = router.db_for_write(Task)
@@ -165,8 +166,8 @@ def reduced_rows(row: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "with other characters in its names, as the database refuses these", row
     else:
         yield "", row  # once more, before it loses a value
-    row = {**row, "args": None, "kwargs": None}
-    yield "without its arguments, as the database refuses them", row
+    row = {**row, "args": None, "kwargs": None, "options": None}
+    yield "without its arguments and options, as the database refuses them", row
     names = {key: clipped(ascii(row[key])[1:-1], key) for key in ("id", *TEXT_COLUMNS) if row[key]}
     row = {**row, **names, "result": result_text(row["result"])}
     yield "with its result as text, as the database refuses it", row
@@ -208,8 +209,9 @@ def takes_rows(alias: str) -> bool:
     return takes_writes(alias, lambda: insert([as_row({**PROBE_PACKAGE_FIELDS, **probe})], alias))
 
 
-def as_row(package: TaskPackage) -> dict[str, Any]:
-    """Map a finished package to the columns of its row."""
+def as_row(package: TaskPackage, is_aware: bool | None = None) -> dict[str, Any]:
+    """Map a finished package to the columns of its row; ``is_aware`` as in ``stored_time``."""
+    failure = None if package["success"] else package
     return {
         "id": package["id"],
         "name": clipped(to_text(package["name"]), "name"),
@@ -220,10 +222,16 @@ def as_row(package: TaskPackage) -> dict[str, Any]:
         "result": package["result"],
         "group": label_column(package, "group"),
         "cluster": label_column(package, "cluster"),
-        "started": stored_time(package["started"]),
-        "stopped": stored_time(package["stopped"]),
+        "started": stored_time(package["started"], is_aware),
+        "stopped": stored_time(package["stopped"], is_aware),
         "success": package["success"],
-        "attempt_count": package.get("attempt", 1),
+        # An attempt that was not begun does not count.
+        "attempt_count": package.get("attempt", 1) - ("expired" in package),
+        "options": options_column(package),
+        "begun": begun_column(package),
+        "worker": label_column(package, "worker"),
+        "exception": failure and label_column(failure, "exception"),
+        "fingerprint": failure and label_column(failure, "fingerprint"),
     }
 
 
@@ -254,28 +262,15 @@ def to_text(value: Any) -> str:
     return value if isinstance(value, str) else safe_str(value)
 
 
-def stored_time(moment: datetime) -> datetime:
-    """Make a time one that the project's database columns can hold.
-
-    One that is too near to the end of the calendar for that is taken for now.
-    """
-    if (moment.tzinfo is not None) is bool(settings.USE_TZ):
-        return moment
-    try:
-        return aware_or_naive(moment)
-    except (OverflowError, ValueError):
-        return timezone.now()
-
-
-def aware_or_naive(moment: datetime) -> datetime:
-    """Make an aware time naive or a naive one aware, whichever the database columns are."""
-    return timezone.make_aware(moment) if settings.USE_TZ else timezone.make_naive(moment)
-
-
 def as_task(package: TaskPackage) -> Task:
     """Make the Task of a finished package, unsaved."""
-    row = as_row(package)
-    return Task(**{**row, **{key: unpickled(row[key]) for key in PICKLED_COLUMNS}})
+    return Task(**field_values(as_row(package)))
+
+
+def field_values(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of a row as the fields of the model have them."""
+    values = {key: unpickled(row[key]) for key in PICKLED_COLUMNS}
+    return {**row, **values, "begun": begun_time(row["begun"])}
 
 
 def save_with_signals(row: dict[str, Any], alias: str) -> None:
@@ -298,9 +293,11 @@ def save_with_signals(row: dict[str, Any], alias: str) -> None:
 
 def save_instance(row: dict[str, Any], alias: str) -> None:
     """Save through the model, for those who listen to its signals."""
-    values = {**row, **{key: unpickled(row[key]) for key in PICKLED_COLUMNS}}
+    values = field_values(row)
     existing = Task.objects.using(alias).filter(id=row["id"]).first()
     if existing is None:
         Task(**values).save(using=alias, force_insert=True)
     elif not existing.success:
-        Task(**values).save(using=alias, force_update=True)
+        for name, value in values.items():
+            setattr(existing, name, value)
+        existing.save(using=alias, force_update=True)

@@ -10,7 +10,14 @@ from django.db import router
 
 from django_q.brokers.base import Broker
 from django_q.calls.composition import dispatch, options_of
-from django_q.calls.producer import signed_payload_in_cluster
+from django_q.calls.enqueueing import (
+    Outcome,
+    TermedTask,
+    enqueue_once,
+    served_options,
+    with_terms,
+)
+from django_q.calls.payloads import add_default_options, signed_payload_in_cluster, want_terms
 from django_q.conf import Conf, logger
 from django_q.exceptions import DjangoQError, EnqueueRefused, PackageError
 from django_q.models import Schedule
@@ -42,11 +49,25 @@ class DueRuns:
     plan: Plan
     #: One for each due time to run now; empty where the run is skipped.
     packages: list[TaskPackage] = field(default_factory=list)
+    #: The ids of tasks that were enqueued; a run that met a task of its unique key has none.
+    enqueued: list[str] = field(default_factory=list)
 
     @property
     def ids(self) -> list[str]:
-        """The ids of the tasks."""
+        """The ids that the tasks have, unless they replace others."""
         return [package["id"] for package in self.packages]
+
+    def note(self, outcome: Outcome) -> None:
+        """Note what became of a run."""
+        if outcome.makes_call:
+            self.enqueued.append(outcome.task_id)
+            return
+        logger.info(
+            "schedule %s [%s] enqueues no task, as task %s has its key",
+            self.schedule.pk,
+            self.schedule.func,
+            outcome.task_id,
+        )
 
 
 def plan_due_runs(schedule: Schedule, now: datetime) -> DueRuns:
@@ -92,18 +113,31 @@ def with_schedule_key(package: TaskPackage, schedule: Schedule) -> TaskPackage:
     return package
 
 
-def payloads_of(packages: Sequence[TaskPackage]) -> list[str]:
-    """Make the payloads of packages.
+def tasks_of(packages: Sequence[TaskPackage], broker: Broker) -> list[str] | list[TermedTask]:
+    """Make the payloads of packages, or tasks with terms if their options need any.
 
-    Raises ``InvalidSchedule`` for what can not be serialized, and ``ScheduleNotReady`` where a
-    receiver of ``pre_enqueue`` fails.
+    Raises ``InvalidSchedule`` for what can not be serialized or is not served by the broker, and
+    ``ScheduleNotReady`` where a receiver of ``pre_enqueue`` fails.
     """
     try:
-        return [signed_payload_in_cluster(package) for package in packages]
+        add_default_options(packages, served_options(broker))
+        payloads = [signed_payload_in_cluster(package) for package in packages]
+        if want_terms(packages):
+            return with_terms(packages, payloads, broker)
+        return payloads
     except PackageError as error:
         raise InvalidSchedule(str(error)) from error
     except EnqueueRefused as error:
         raise ScheduleNotReady(str(error)) from error
+
+
+def enqueue_run(task: str | TermedTask, task_id: str, broker: Broker) -> Outcome:
+    """Enqueue the task of one run unless its id was enqueued before."""
+    if isinstance(task, TermedTask):
+        return enqueue_once(task, broker)
+    if not broker.enqueue_once(task, task_id):
+        logger.debug("task %s of a schedule was enqueued before", task_id)
+    return Outcome(task_id, True)
 
 
 def runs_left(schedule: Schedule, runs: int) -> int:
@@ -125,7 +159,7 @@ def run_now(schedule: Schedule, broker: Broker | None = None) -> str:
     args, kwargs = schedule.call(schedule.now)
     options, kwargs = options_of(kwargs)
     package = with_schedule_key(new_package(schedule.func, args, kwargs, options), schedule)
-    dispatch([package], {**options, "broker": normalize_option("broker", broker)})
+    (task_id,) = dispatch([package], {**options, "broker": normalize_option("broker", broker)})
     rows = Schedule.objects.using(router.db_for_write(Schedule))
-    rows.filter(pk=schedule.pk).update(task=package["id"])
-    return package["id"]
+    rows.filter(pk=schedule.pk).update(task=task_id)
+    return task_id

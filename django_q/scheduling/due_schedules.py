@@ -27,6 +27,7 @@ from django.db.models.expressions import RawSQL
 from django_q.brokers import adapt_broker, get_broker
 from django_q.brokers.base import Broker
 from django_q.brokers.orm.table import fetch_rows
+from django_q.calls.enqueueing import TermedTask, enqueue
 from django_q.calls.inline import run_inline
 from django_q.calls.producer import queue_database
 from django_q.conf import Conf, logger
@@ -35,10 +36,11 @@ from django_q.models.schedule_fields.due_times import aware_utc, database_time
 from django_q.scheduling.due_runs import (
     DueRuns,
     InvalidSchedule,
+    enqueue_run,
     may_skip,
-    payloads_of,
     plan_due_runs,
     runs_left,
+    tasks_of,
 )
 from django_q.scheduling.readable_schedules import read_schedules
 from django_q.servers.connections import takes_writes
@@ -108,7 +110,7 @@ class DueSchedules:
         """
         try:
             due_runs = self.without_overlap(plan_due_runs(schedule, now))
-            return due_runs.ids if self.enqueue_and_advance(due_runs) else None
+            return due_runs.enqueued if self.enqueue_and_advance(due_runs) else None
         except InvalidSchedule as error:
             return [] if self.pause(schedule, error) else None
 
@@ -133,16 +135,34 @@ class DueSchedules:
         if not due_runs.packages:
             return self.advance(rows, due_runs)
         if self.inline and due_runs.packages[0].get("sync", Conf.SYNC):
+            due_runs.enqueued = due_runs.ids
             return self.advance(rows, due_runs) and bool([run_inline(p) for p in due_runs.packages])
-        payloads = payloads_of(due_runs.packages)
         broker = self.broker_for(due_runs.packages[0])
+        tasks = tasks_of(due_runs.packages, broker)
         if queue_database(broker) == self.alias:
             with transaction.atomic(self.alias):
-                return self.advance(rows, due_runs) and bool(broker.enqueue_many(payloads))
-        return self.enqueue_in_steps(due_runs, payloads, broker)
+                return self.enqueue_in_transaction(due_runs, tasks, broker)
+        return self.enqueue_in_steps(due_runs, tasks, broker)
+
+    def enqueue_in_transaction(
+        self, due_runs: DueRuns, tasks: Sequence[str] | Sequence[TermedTask], broker: Broker
+    ) -> bool:
+        """Advance and enqueue in the open transaction; False where the row was changed."""
+        rows, is_plain = self.unclaimed(due_runs.schedule), isinstance(tasks[0], str)
+        due_runs.enqueued = due_runs.ids if is_plain else []
+        if not self.advance(rows, due_runs):
+            return False
+        if is_plain:
+            return bool(broker.enqueue_many(tasks))
+        for outcome in enqueue(tasks, broker):
+            due_runs.note(outcome)
+        if due_runs.enqueued:
+            rows = Schedule.objects.using(self.alias).filter(pk=due_runs.schedule.pk)
+            rows.update(task=due_runs.enqueued[-1])
+        return True
 
     def enqueue_in_steps(
-        self, due_runs: DueRuns, payloads: Sequence[str | bytes], broker: Broker
+        self, due_runs: DueRuns, tasks: Sequence[str] | Sequence[TermedTask], broker: Broker
     ) -> bool:
         """Claim, enqueue and advance; False where the claim failed, or ended too early."""
         until = time.monotonic() + CLAIM_SECONDS
@@ -150,11 +170,10 @@ class DueSchedules:
             return False
         rows = self.unchanged(due_runs.schedule)
         try:
-            for task_id, payload in zip(due_runs.ids, payloads, strict=True):
+            for task_id, task in zip(due_runs.ids, tasks, strict=True):
                 if time.monotonic() > until:
                     return False
-                if not broker.enqueue_once(payload, task_id):
-                    logger.debug("task %s of a schedule was enqueued before", task_id)
+                due_runs.note(enqueue_run(task, task_id, broker))
         except Exception:
             if time.monotonic() < until:
                 with contextlib.suppress(Exception):  # the claim ends by itself
@@ -186,8 +205,8 @@ class DueSchedules:
         """Save the last task and the next due time in the row; False where ``rows`` has none."""
         schedule, next_run = due_runs.schedule, due_runs.plan.next_run
         values = {"claimed": None, "error": None, "repeats": 0}
-        if due_runs.packages:
-            values["task"] = due_runs.ids[-1]
+        if due_runs.enqueued:
+            values["task"] = due_runs.enqueued[-1]
         if next_run is not None:
             values |= {
                 "next_run": database_time(next_run),

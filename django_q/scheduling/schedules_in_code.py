@@ -17,7 +17,7 @@ from django_q.models.schedule_fields.argument_text import MAX_LITERAL_LENGTH, pa
 from django_q.models.schedule_fields.due_times import database_time
 from django_q.models.schedule_fields.next_run_changes import RULE_FIELDS
 from django_q.models.schedule_fields.type_words import schedule_type
-from django_q.results.saving import stored_time
+from django_q.results.run_columns import stored_time
 from django_q.servers.database_clock import database_now
 from django_q.text.error_text import short_repr
 from django_q.wire.callables import importable_name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
@@ -39,20 +39,46 @@ def open_transaction() -> str | None:
 
 
 class CommitAction:
-    """An action to run when a transaction commits, with the tasks and groups it will push."""
+    """An action to run when a transaction commits, with the tasks and groups it will push.
 
-    def __init__(self, action: Callable[[], Any] | None, names: Iterable[str]) -> None:
+    ``keys`` has, by the unique key of a task that it will push, the id that the task will have.
+    """
+
+    def __init__(
+        self,
+        action: Callable[[], Any] | None,
+        names: Iterable[str],
+        keys: Mapping[str, str] | None = None,
+    ) -> None:
         self.action = action
         self.names = frozenset(names)
+        self.keys = keys or {}
 
     def __call__(self) -> None:
         if self.action:
             self.action()
 
 
-def run_on_commit(action: Callable[[], Any] | None, names: Iterable[str], alias: str) -> None:
+def run_on_commit(
+    action: Callable[[], Any] | None,
+    names: Iterable[str],
+    alias: str,
+    keys: Mapping[str, str] | None = None,
+) -> None:
     """Run an action when a transaction commits; until then ``check_wait`` refuses its names."""
-    transaction.on_commit(CommitAction(action, names), using=alias)
+    transaction.on_commit(CommitAction(action, names, keys), using=alias)
+
+
+def pending_task(key: str, alias: str) -> str | None:
+    """Find the id of a task of a unique key that is pushed when a transaction commits.
+
+    It was submitted in a block that is open now, or in one inside that has ended. So no savepoint
+    can be rolled back that takes its push away, and not what is done now.
+    """
+    for _, action, *_ in reversed(connections[alias].run_on_commit):
+        if key in getattr(action, "keys", ()):
+            return action.keys[key]
+    return None
 
 
 def check_wait(name: str) -> None:

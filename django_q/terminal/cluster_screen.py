@@ -141,7 +141,13 @@ def summary_rows(figures: Figures) -> list[Row]:
     )
     summary = (figures.broker, *(f"{label} {number}" for label, number in numbers))
     line: Row = [Cell(text, SUMMARY_STYLE) for text in summary]
-    return [BLANK_ROW, line, *dead_letter_rows(figures.dead)]
+    return [BLANK_ROW, line, *delayed_rows(figures.delayed), *dead_letter_rows(figures.dead)]
+
+
+def delayed_rows(number: int) -> list[Row]:
+    """Make the row that tells of delayed tasks, if there are any."""
+    text = ngettext("%d task is delayed.", "%d tasks are delayed.", number)
+    return [[Cell(text % number, "cyan")]] if number else []
 
 
 def dead_letter_rows(number: int) -> list[Row]:

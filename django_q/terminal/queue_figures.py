@@ -32,7 +32,8 @@ class Figures:
 
     broker: str = ""  #: its kind and version
     queued: int = 0  #: tasks that wait
-    locked: int = 0  #: tasks that are leased
+    locked: int = 0  #: tasks that are leased or delayed
+    delayed: int = 0  #: tasks that wait until they are due
     dead: int = 0  #: packages that could not be decoded
     successes: int | None = 0  #: MAX_COUNTED_ROWS + 1 for any higher number
     failures: int | None = 0
@@ -69,6 +70,8 @@ class FiguresReader:
         self.info = broker.info
         self.queued = ThrottledValue(broker.queue_size, QUEUE_SIZE_INTERVAL)
         self.locked = ThrottledValue(broker.lock_size, QUEUE_SIZE_INTERVAL)
+        # More seldom: a database reads each row for it, where the sizes are counted in an index.
+        self.delayed = ThrottledValue(lambda: broker.count_tasks().delayed, ROW_COUNT_INTERVAL)
         self.dead = ThrottledValue(broker.dead_size, ROW_COUNT_INTERVAL)
         self.successes = ThrottledValue(
             lambda: query_or_none(count_tasks, True), ROW_COUNT_INTERVAL
@@ -83,6 +86,7 @@ class FiguresReader:
             broker=self.info(),
             queued=self.queued(),
             locked=self.locked(),
+            delayed=self.delayed(),
             dead=self.dead(),
             successes=self.successes(),
             failures=self.failures(),

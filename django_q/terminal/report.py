@@ -18,7 +18,9 @@ from django_q.models import Schedule, Task
 from django_q.status import Stat
 from django_q.terminal.cluster_screen import dead_letter_rows
 from django_q.terminal.queue_figures import broker_errors_translated, query_or_none
+from django_q.terminal.queue_table import queue_as_dict, queue_rows
 from django_q.terminal.table import BLANK_ROW, Cell, Row
+from django_q.unfinished.queues import queue_states
 
 #: Units of a rate with their seconds, the longest last.
 RATE_UNITS = (
@@ -36,12 +38,14 @@ def collect(broker: Broker, host: str | None = None) -> dict[str, Any]:
     Figures of a database that does not answer are None. Raises BrokerUnavailable.
     """
     with broker_errors_translated(broker):
+        stats = Stat.get_all(broker)
         return {
             "version": __version__,
             "name": Conf.PREFIX,
             "queue": Conf.CLUSTER_NAME,
             "broker": broker.info(),
-            "clusters": [cluster_as_dict(stat) for stat in on_host(Stat.get_all(broker), host)],
+            "clusters": [cluster_as_dict(stat) for stat in on_host(stats, host)],
+            "queues": [queue_as_dict(queue) for queue in queue_states(broker, stats)],
             "queued": broker.queue_size(),
             "locked": broker.lock_size(),
             "dead": broker.dead_size(),
@@ -101,6 +105,7 @@ def rows(facts: dict[str, Any]) -> list[Row]:
             (_("Avg time"), average),
         ),
         *dead_letter_rows(facts["dead"]),
+        *queue_rows(facts["queues"]),
     ]
 
 

@@ -39,10 +39,15 @@ NUMBER_FIELDS = (
     *("pool_size", "task_q_size", "done_q_size"),
 )
 TEXT_FIELDS = ("name", "queue", "host")
+#: What is told of a task that runs.
+RUNNING_TEXT_KEYS = ("id", "name", "func", "group")
+RUNNING_KEYS = ("pid", *RUNNING_TEXT_KEYS, "attempt", "since", "seconds")
 #: The most characters of a text.
 MAX_TEXT_LENGTH = 1000
 #: All numbers are below this.
 NUMBER_LIMIT = 2**31
+#: Seconds since the epoch, in the year 5138.
+MAX_TIMESTAMP = 10**11
 
 
 class HeartbeatUnpickler(pickle.Unpickler):
@@ -76,16 +81,27 @@ def check_heartbeat(stat: Any, kind: type) -> None:
         stat.cluster_id = printable_text(stat.cluster_id, "cluster_id")
     require(is_list(stat.workers) and all(map(is_count, stat.workers)), "workers")
     require(is_list(stat.current), "current")
-    stat.current = [checked_running_task(task) for task in stat.current]
+    stat.current = [checked_current_task(task) for task in stat.current]
+    require(is_list(stat.running), "running")
+    stat.running = [checked_running_task(task) for task in stat.running]
 
 
-def checked_running_task(task: Any) -> tuple[int, str, str, float]:
+def checked_current_task(task: Any) -> tuple[int, str, str, float]:
     """Check one entry of ``current``, a task that runs."""
     require(is_list(task) and len(task) == 4, "current")
     pid, name, func, seconds = task
-    is_number = isinstance(seconds, (int, float)) and abs(seconds) < NUMBER_LIMIT
-    require(is_count(pid) and is_number, "current")
+    require(is_count(pid) and is_number(seconds), "current")
     return pid, printable_text(name, "current"), printable_text(func, "current"), seconds
+
+
+def checked_running_task(task: Any) -> dict[str, Any]:
+    """Check one entry of ``running``, and leave out what a later release has added."""
+    require(isinstance(task, dict) and task.keys() >= set(RUNNING_KEYS), "running")
+    task = {name: task[name] for name in RUNNING_KEYS}
+    require(is_count(task["pid"]) and is_count(task["attempt"]), "running")
+    require(is_number(task["since"], MAX_TIMESTAMP) and is_number(task["seconds"]), "running")
+    texts = {name: printable_text(task[name], "running") for name in RUNNING_TEXT_KEYS}
+    return {**task, **texts}
 
 
 def require(is_valid: bool, name: str) -> None:
@@ -97,6 +113,11 @@ def require(is_valid: bool, name: str) -> None:
 def is_count(value: Any) -> bool:
     """Return True if a value can be a count or a process id."""
     return type(value) is int and 0 <= value < NUMBER_LIMIT
+
+
+def is_number(value: Any, limit: float = NUMBER_LIMIT) -> bool:
+    """Return True if a value is a number of seconds; NaN is none."""
+    return isinstance(value, (int, float)) and abs(value) < limit
 
 
 def is_list(value: Any) -> bool:

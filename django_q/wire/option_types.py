@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta, timezone
 from difflib import get_close_matches
 from enum import Enum
 from functools import lru_cache
@@ -17,13 +17,23 @@ from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
+from django.utils.dateparse import parse_datetime
 from django.utils.functional import Promise
+from django.utils.timezone import get_default_timezone, is_naive
 
 from django_q.exceptions import PackageError
 from django_q.text.error_text import safe_repr
 
 #: The longest time limit, in seconds: a hundred years. Timers of the system have a maximum.
 MAX_SECONDS = 100 * 366 * 86400
+#: The years in which a task may come due or expire: later ones do not fit each broker's clock.
+MIN_YEAR, MAX_YEAR = 1970, 9998
+#: Priorities, as Django has them.
+MIN_PRIORITY, MAX_PRIORITY = -100, 100
+#: What a call does where its unique key is taken: give the id of the other task, put its own call
+#: in the place of one that waits, or raise ``AlreadyEnqueued``.
+EXISTING, REPLACE, REJECT = DUPLICATE_CHOICES = ("existing", "replace", "reject")
 #: The largest value of an integer column.
 MAX_INTEGER = 2**31 - 1
 #: The most characters of a queue's name, as of its column.
@@ -94,6 +104,80 @@ def non_negative_integer(value: Any) -> int:
     return count
 
 
+def priority(value: Any) -> int:
+    """Convert a priority to an integer."""
+    found = number(value)
+    if not isinstance(found, int) or not MIN_PRIORITY <= found <= MAX_PRIORITY:
+        raise ValueError
+    return found
+
+
+def duration(value: Any) -> int | float:
+    """Convert a time from now on, or a span of time, to seconds."""
+    found = number(value)
+    if not 0 <= found <= MAX_SECONDS:
+        raise ValueError
+    return found
+
+
+def positive_duration(value: Any) -> int | float:
+    """Convert a span of time to seconds, which must be above zero."""
+    if not (found := duration(value)):
+        raise ValueError
+    return found
+
+
+def run_after(value: Any) -> int | float | str:
+    """Convert a time: to seconds from now on, or to text where it is a time of the calendar."""
+    if isinstance(value, datetime):
+        return utc_text(value)
+    if isinstance(value, (str, Promise)):
+        try:
+            value = number(value)
+        except ValueError:
+            return utc_text(parse_datetime(str(value).strip()))
+    return duration(value)
+
+
+def expires(value: Any) -> int | float | str:
+    """Convert a time as above; it must not be over at once."""
+    return run_after(value) or positive_duration(value)
+
+
+def utc_text(value: datetime | None) -> str:
+    """Write a time in UTC as ISO 8601. Without a time zone, it is local where Django says so."""
+    if value is None or (is_naive(value) and settings.USE_TZ):
+        raise ValueError
+    if is_naive(value):
+        value = value.replace(tzinfo=get_default_timezone())
+    value = value.astimezone(timezone.utc)
+    if not MIN_YEAR <= value.year <= MAX_YEAR:
+        raise ValueError
+    return value.isoformat()
+
+
+def key(value: Any) -> str:
+    """Convert a key to text, which must not be empty."""
+    if not (found := text(value)):
+        raise ValueError
+    return found
+
+
+def unique(value: Any) -> bool | str | None:
+    """Convert the option ``unique``: True, or a key. False means None; 1 is a key as any number."""
+    if value is True or value is False:
+        return value or None
+    return key(value)
+
+
+def on_duplicate(value: Any) -> str:
+    """Convert the option ``on_duplicate`` to one of ``DUPLICATE_CHOICES``."""
+    found = text(value)
+    if found not in DUPLICATE_CHOICES:
+        raise ValueError
+    return found
+
+
 def flag(value: Any) -> bool:
     """Convert True, False, 0 or 1 to a truth value."""
     if value is True or value is False:
@@ -107,10 +191,7 @@ def cache_seconds(value: Any) -> bool | int | float:
     """Convert the option ``cached``: a truth value, or the seconds for which a result is kept."""
     if value is True or value is False:
         return value
-    duration = number(value)
-    if not 0 <= duration <= MAX_SECONDS:
-        raise ValueError
-    return duration
+    return duration(value)
 
 
 @lru_cache(maxsize=1024)

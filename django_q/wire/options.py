@@ -2,7 +2,8 @@
 
 There is one table of types. It is applied when a call is made, again after receivers of
 ``pre_enqueue`` have changed the package, and when a package is read. An invalid value raises
-``PackageError``, which says what was expected.
+``PackageError``, which says what was expected. A package that is read only loses what is invalid of
+``QUEUE_OPTIONS``: the task has waited, and can be run without them.
 """
 
 from __future__ import annotations
@@ -10,36 +11,49 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from django_q.conf import Conf
+from django_q.conf import Conf, logger
 from django_q.exceptions import PackageError
 from django_q.wire import allowed_functions
 from django_q.wire.option_types import (
+    DUPLICATE_CHOICES,
     MAX_INTEGER,
+    MAX_PRIORITY,
     MAX_QUEUE_NAME_LENGTH,
+    MIN_PRIORITY,
     broker,
     cache_seconds,
     client,
+    duration,
+    expires,
     flag,
     function,
     hook,
     is_path,
+    key,
     label,
     non_negative_integer,
+    on_duplicate,
+    positive_duration,
+    priority,
     queue_name,
+    run_after,
     seconds,
     shown,
+    unique,
 )
 from django_q.wire.package import (
     CHAIN_DEFAULTS,
     KEYWORD_OPTIONS,
     KNOWN_OPTIONS,
-    PACKAGE_OPTIONS,
+    QUEUE_OPTIONS,
     REQUIRED_KEYS,
     RUNTIME_KEYS,
+    TRAVELLING_OPTIONS,
     TaskPackage,
     link_parts,
     options_in,
 )
+from django_q.wire.queue_options import check_queue_options
 
 
 class OptionType(NamedTuple):
@@ -87,8 +101,24 @@ CACHED_TYPE = OptionType(
 QUEUE_NAME_TYPE = OptionType(
     f"the name of a queue, of {MAX_QUEUE_NAME_LENGTH} printable characters at most", queue_name
 )
+MOMENT_TEXT = "a datetime with a time zone, a timedelta, or a number of seconds"
+KEY_TEXT = "a text that is not empty, or a number or UUID that stands for one"
+POSITIVE_DURATION_TYPE = OptionType(
+    "a number of seconds above 0, or a timedelta", positive_duration
+)
 
 PACKAGE_OPTION_TYPES: dict[str, OptionType] = {
+    "priority": OptionType(f"a whole number from {MIN_PRIORITY} to {MAX_PRIORITY}", priority),
+    "run_after": OptionType(f"{MOMENT_TEXT} from 0 on", run_after),
+    "expires": OptionType(f"{MOMENT_TEXT} above 0", expires),
+    "unique": OptionType(f"True, or {KEY_TEXT}", unique),
+    "unique_for": OptionType("a number of seconds from 0 on, or a timedelta", duration),
+    "on_duplicate": OptionType(
+        f"one of {', '.join(repr(choice) for choice in DUPLICATE_CHOICES)}", on_duplicate
+    ),
+    "idempotency_key": OptionType(KEY_TEXT, key),
+    "idempotency_for": OptionType("a number of seconds above 0, or a timedelta", positive_duration),
+    "track": FLAG_TYPE,
     "hook": OptionType(CALLABLE_TEXT, hook),
     "group": LABEL_TYPE,
     "task_name": LABEL_TYPE,
@@ -155,10 +185,11 @@ def normalize_kwargs(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     own = {name: normalize_option(name, kwargs[name]) for name in KEYWORD_OPTIONS & kwargs.keys()}
     if "q_options" in kwargs:
         own["q_options"] = normalize_options(options_in(kwargs["q_options"]))
+        check_queue_options(own["q_options"])
     return {**kwargs, **own}
 
 
-def normalize_package(package: TaskPackage) -> TaskPackage:
+def normalize_package(package: TaskPackage, is_read: bool = False) -> TaskPackage:
     """Convert the options of a package in place, or raise ``PackageError`` for what can not run.
 
     Each call passes here: when it is made, after the receivers of ``pre_enqueue``, and when its
@@ -169,12 +200,54 @@ def normalize_package(package: TaskPackage) -> TaskPackage:
         package["func"] = checked_function(func)
     if len(package) > len(REQUIRED_KEYS):
         values: dict[str, Any] = package  # type: ignore[assignment]
-        for name in RUNTIME_KEYS & values.keys():
+        for name in RUNTIME_KEYS.intersection(values):
             del values[name]
-        for name in (PACKAGE_OPTIONS | {"schedule"}) & values.keys():
+        if is_read:
+            drop_invalid_queue_options(values)
+        for name in TRAVELLING_OPTIONS.intersection(values):
             values[name] = normalize_option(name, values[name])
             if values[name] is None and name not in CHAIN_DEFAULTS:
                 del values[name]
+        if not is_read and not QUEUE_OPTIONS.isdisjoint(values):
+            check_queue_options(values)
     if Conf.FUNCTIONS is not None:
         allowed_functions.check_package(package)
     return package
+
+
+def drop_invalid_queue_options(package: dict[str, Any]) -> None:
+    """Remove from a package, and from its links, what is invalid of ``QUEUE_OPTIONS``."""
+    reasons = []
+    for name in QUEUE_OPTIONS & package.keys():
+        try:
+            normalize_option(name, package[name])
+        except PackageError as error:
+            del package[name]
+            reasons.append(str(error))
+    if type(package.get("chain")) in (list, tuple):
+        package["chain"] = [readable_link(each, reasons) for each in package["chain"]]
+    if reasons:
+        logger.warning(
+            "task %s has options that can not be read and is run without them: %s",
+            shown(package["id"]),
+            " ".join(reasons),
+        )
+
+
+def readable_link(value: Any, reasons: list[str]) -> Any:
+    """Remove the ``QUEUE_OPTIONS`` of a link if they are invalid, and add the reason."""
+    try:
+        func, args, kwargs = link_parts(value)
+        given = options_in(kwargs.get("q_options"))
+        own = {name: given[name] for name in QUEUE_OPTIONS & given.keys()}
+        if not own:
+            return value
+    except (PackageError, TypeError):  # the link itself is invalid
+        return value
+    try:
+        check_queue_options(normalize_options(own))
+    except PackageError as error:
+        reasons.append(str(error))
+        rest = {name: given[name] for name in given if name not in own}
+        return func, args, {**kwargs, "q_options": rest}
+    return value

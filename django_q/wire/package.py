@@ -46,12 +46,27 @@ class TaskPackage(TypedDict, total=False):
     cluster: str  # name of the queue it was sent to
     timeout: float
     max_attempts: int
+    # How it waits in its queue:
+    priority: int  # -100 to 100; higher ones come first
+    run_after: float | str  # seconds from when it is enqueued, or a time as ISO 8601 in UTC
+    expires: float | str  # as above; it is not begun after that
+    unique: bool | str  # True: by function and arguments
+    unique_for: float  # seconds after its end
+    on_duplicate: str
+    idempotency_key: str
+    idempotency_for: float  # seconds
+    track: bool
     schedule: int  # key of the schedule in which the end of the task is recorded
     # Added while it runs:
     ack_id: Any  # receipt of the delivery
     attempt: int  # counts from 1
     leased_until: float  # monotonic, on the host that took it
     resumed: int  # how often what follows from its success has been tried before
+    begun: float  # when this attempt began, in seconds since the epoch
+    worker: str  # the process that ran it: "host:pid"
+    expired: float  # it was not begun: seconds since its option expires had ended
+    exception: str  # of a failure: the path of the class of its exception
+    fingerprint: str  # of a failure: 32 hexadecimal digits, the same for failures of one kind
     result: Any
     success: bool
     stopped: datetime
@@ -61,8 +76,22 @@ REQUIRED_KEYS = ("id", "name", "func", "args", "kwargs", "started")
 #: Required keys for which there is no default.
 INDISPENSABLE_KEYS = frozenset(REQUIRED_KEYS[:3])
 
+#: Options that say how a task waits in its queue; a cluster runs a task without them.
+QUEUE_OPTIONS = frozenset(
+    {
+        "priority",
+        "run_after",
+        "expires",
+        "unique",
+        "unique_for",
+        "on_duplicate",
+        "idempotency_key",
+        "idempotency_for",
+        "track",
+    }
+)
 #: Options of a call that travel with the package.
-PACKAGE_OPTIONS = frozenset(
+PACKAGE_OPTIONS = QUEUE_OPTIONS | frozenset(
     {
         "hook",
         "group",
@@ -83,23 +112,32 @@ PACKAGE_OPTIONS = frozenset(
         "task_name",
     }
 )
+#: Options that a package may have, and the key that a schedule adds.
+TRAVELLING_OPTIONS = PACKAGE_OPTIONS | {"schedule"}
 #: Options of a call that choose where its package goes, and do not travel with it.
 ROUTING_OPTIONS = frozenset({"broker", "redis", "list_key", "on_commit"})
 KNOWN_OPTIONS = PACKAGE_OPTIONS | ROUTING_OPTIONS
 #: Options that may be keyword arguments of a call, as in a predecessor. Newer options may not: a
 #: function may have an argument of that name.
-KEYWORD_OPTIONS = KNOWN_OPTIONS - {
-    "max_attempts",
-    "iter_position",
-    "iter_group",
-    "iter_name",
-    "chain_options",
-}
+KEYWORD_OPTIONS = (
+    KNOWN_OPTIONS
+    - QUEUE_OPTIONS
+    - {"max_attempts", "iter_position", "iter_group", "iter_name", "chain_options"}
+)
+#: Options of a task that the link behind it has, too, unless it has its own.
+INHERITED_OPTIONS = (
+    *("group", "cached", "sync", "cluster", "save", "chain_options"),
+    *("priority", "track"),
+)
 #: Keys that a cluster of django-q2 requires in the package of a chain.
 CHAIN_DEFAULTS = {"group": None, "cached": False, "sync": False}
 #: Keys that are added while a task runs; they are removed from a package that is read.
 RUNTIME_KEYS = frozenset(
-    {"ack_id", "attempt", "leased_until", "handed_back", "collated", "result", "success", "stopped"}
+    {
+        *("ack_id", "attempt", "leased_until", "handed_back", "collated"),
+        *("begun", "worker", "expired", "exception", "fingerprint"),
+        *("result", "success", "stopped"),
+    }
 )
 
 
@@ -183,8 +221,8 @@ def next_link(package: TaskPackage, result: Any) -> TaskPackage | None:
     first, *rest = package["chain"]
     func, args, kwargs = link_parts(first)
     options, kwargs = take_options(kwargs)
-    inherited = ("group", "cached", "sync", "cluster", "save", "chain_options")
-    options = {key: package.get(key) for key in inherited} | options | {"chain": rest or None}
+    inherited = {key: package.get(key) for key in INHERITED_OPTIONS}
+    options = inherited | options | {"chain": rest or None}
     if settings.get("pass_result"):
         args = (result, *args)
     return new_package(func, args, kwargs, options, derived_id(package["id"], "next"))

@@ -210,9 +210,7 @@ class Run:
         missing = self.await_saved(progress)
         # A link whose first has not ended is not there yet.
         absent = [number for number in missing if number < LINK or number - LINK not in missing]
-        # Hooks that end the monitor are called again with growing pauses, once their task is saved.
-        self.quietly(lambda: not self.in_broker(), 0 if missing else SAVE_TIMEOUT)
-        in_broker = self.in_broker()
+        in_broker = self.in_broker() if missing else self.await_empty()
         left = self.end()
         trace = self.trace()
         failed = self.saved(success=False)
@@ -244,6 +242,16 @@ class Run:
             if not missing or time.monotonic() > until:
                 return missing
             time.sleep(0.05)
+
+    def await_empty(self) -> int:
+        """Wait until the broker is empty, as long as it gets emptier; how many stay in it.
+
+        Hooks that end the monitor are called again with growing pauses, once their task is saved.
+        """
+        while left := self.in_broker():
+            if not self.quietly(lambda left=left: self.in_broker() < left, SAVE_TIMEOUT):
+                break
+        return left
 
     def failed_unduly(self, failed: set[str], trace: Trace) -> list[int]:
         """Find tasks that failed although they were not killed three times, which is the limit."""

@@ -242,7 +242,7 @@ def test_the_titles_of_memory_fit_80_columns(language):
 
 def test_the_figures_below_the_clusters_fit_80_columns(language):
     many = MAX_COUNTED_ROWS + 1
-    figures = Figures(broker="ORM default", queued=9999, successes=many, failures=many)
+    figures = Figures("ORM default", 9999, delayed=many, successes=many, failures=many)
 
     assert cut_off(summary_rows(figures)) == []
 
@@ -252,6 +252,8 @@ def test_the_labels_of_qinfo_fit_80_columns(language, unit):
     numbers = dict.fromkeys(("queued", "locked", "dead", "successes", "failures", "schedules"), 0)
     day = {"tasks": (86400, 1440, 24, 1)[unit], "average_seconds": 1.5}
     facts = {**numbers, "name": "q", "version": "1", "broker": "ORM default", "clusters": []}
+    queue = {"name": "an-urgent-queue", "waiting": 10**9, "delayed": 10**9, "leased": 10**6}
+    facts["queues"] = [{**queue, "oldest_seconds": 10**7, "served": False}]
 
     assert cut_off(rows({**facts, "last_24_hours": day})) == []
 

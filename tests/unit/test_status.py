@@ -36,7 +36,10 @@ pytestmark = pytest.mark.django_db
 @pytest.mark.parametrize("serializer", ["pickle", "json"])
 def test_a_saved_stat_reads_back_as_it_was(memory, conf, serializer):
     conf(serializer=serializer)
-    stat = make_stat(workers=[7, 8], queue="mail", current=[(7, "a-name", "app.tasks.run", 1.5)])
+    run = {"pid": 7, "id": "a" * 32, "name": "a-name", "func": "app.tasks.run", "group": "",
+           "attempt": 1, "since": 1.7e9, "seconds": 1.5}  # fmt: skip
+    current = [(7, "a-name", "app.tasks.run", 1.5)]
+    stat = make_stat(workers=[7, 8], queue="mail", current=current, running=[run])
 
     stat.save(memory)
 
@@ -44,6 +47,7 @@ def test_a_saved_stat_reads_back_as_it_was(memory, conf, serializer):
     assert Stat.get(5, CLUSTER_ID, memory).status == Conf.IDLE
     assert Stat.get(5, CLUSTER_ID, memory).tob == stat.tob
     assert Stat.get(5, CLUSTER_ID, memory).current == stat.current
+    assert Stat.get(5, CLUSTER_ID, memory).running == [run]
     assert memory.timeouts == [HEARTBEAT_TTL]
 
 
@@ -93,6 +97,7 @@ def test_a_stat_of_django_q2_is_read():
     assert isinstance(stat, Stat)
     assert (stat.host, stat.cluster_id, stat.status) == ("vm", CLUSTER_ID, Conf.IDLE)
     assert (stat.queue, stat.scheduler, stat.current, stat.pool_size) == ("", 0, [], 0)
+    assert stat.running == []
 
 
 def test_a_stat_holds_all_that_django_q2_reads():

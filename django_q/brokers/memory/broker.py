@@ -57,9 +57,10 @@ class Memory(Broker):
 
     def enqueue_once(self, payload: str | bytes, key: str, terms: Terms | None = None) -> bool:
         with self.queue() as queue:
-            if queue.once.get(key, -math.inf) > queue.now():
+            now = queue.now()
+            if queue.once.get(key, now):
                 return False
-            queue.once[key] = queue.now() + ONCE_KEY_SECONDS
+            queue.once.set(key, True, now + ONCE_KEY_SECONDS, now)
             if terms:
                 return queue.add_task(payload, terms).is_new
             return bool(queue.add(payload))
@@ -71,22 +72,16 @@ class Memory(Broker):
 
     def replace_task(self, version: str, payload: str | bytes, terms: Terms) -> bool:
         with self.queue() as queue:
-            message = next(iter(queue.held([version])[0]), None)
-            if not message or message.state(queue.now()) == LEASED:
-                return False
-            message.fence += 1
-            message.attempts, message.is_leased = 0, False
-            queue.set_terms(message, payload, terms.delay, terms)
-            queue.wake()
-            return True
+            return queue.replace(version, payload, terms)
 
     def find_duplicate(self, terms: Terms) -> Enqueued | None:
         with self.queue() as queue:
             return queue.find_duplicate(terms)
 
     def find(self, task_id: str) -> QueuedTask | None:
-        with self.queue():
-            return next((each for each in self.list_tasks() if each.task_id == task_id), None)
+        with self.queue() as queue:
+            found = (e for e in queue.messages.values() if e.terms and e.terms.task_id == task_id)
+            return next(map(queue.describe, found), None)
 
     def list_tasks(
         self, state: str | None = None, after: str = "", limit: int = 100
@@ -105,7 +100,7 @@ class Memory(Broker):
             by_state: dict[str, list[QueuedTask]] = {WAITING: [], DELAYED: [], LEASED: []}
             for each in tasks:
                 by_state[each.state].append(each)
-        oldest = max((now - (each.since or now) for each in by_state[WAITING]), default=None)
+        oldest = max((now - each.since for each in by_state[WAITING]), default=None)
         return QueueCounts(*map(len, by_state.values()), oldest)
 
     def queue_names(self) -> list[str]:
@@ -114,8 +109,10 @@ class Memory(Broker):
 
     def release_once_keys(self, keys: Iterable[str]) -> None:
         with self.queue() as queue:
-            end = queue.now() + ONCE_KEY_GRACE_SECONDS
-            queue.once.update({key: end for key in keys if key in queue.once})
+            now = queue.now()
+            for key in keys:
+                if queue.once.get(key, now):
+                    queue.once.set(key, True, now + ONCE_KEY_GRACE_SECONDS, now)
 
     def dequeue(self, limit: int = 1, wait: float | None = None) -> list[Delivery]:
         end = self.wait_deadline(wait)
@@ -129,12 +126,8 @@ class Memory(Broker):
         """Lease what is due."""
         with self.queue() as queue:
             taken, now = queue.due()[:limit], queue.now()
-            queue.takes += bool(taken)
-            for message in taken:
-                message.due = now + Conf.RETRY
-                message.is_leased = True
-                message.fence += 1
-                message.attempts += 1
+            if taken:
+                queue.lease(taken, Conf.RETRY)
             return [
                 Delivery(
                     each.receipt,
@@ -149,6 +142,8 @@ class Memory(Broker):
         """Wait until there may be something to take; False when ``wake_fd`` has ended that."""
         waiter = Flag()
         with self.queue() as queue:
+            if queue.due():  # since the last take
+                return True
             queue.waiters.add(waiter)
             now = queue.now()
             later = (each.due for each in queue.messages.values() if each.due > now)
@@ -215,7 +210,8 @@ class Memory(Broker):
 
     def delete(self, ack_id: Any) -> bool:
         with self.queue() as queue:
-            return queue.messages.pop(number_in(ack_id), None) is not None
+            message = queue.messages.get(number_in(ack_id))
+            return bool(message and queue.remove([message]))
 
     def set_stat(self, key: str, value: str, timeout: float) -> None:
         with self.queue() as queue:

@@ -20,6 +20,9 @@ from django_q.brokers.terms import (
 )
 from django_q.queues import Flag
 
+#: So many keys may be there before those that have ended are looked for.
+MIN_KEYS_TO_CLEAN = 1000
+
 
 @dataclass
 class Message:
@@ -68,6 +71,26 @@ class Message:
 
 
 @dataclass
+class ExpiringKeys:
+    """Values that are kept for a time each, by key."""
+
+    entries: dict[str, tuple[Any, float]] = field(default_factory=dict)  #: value, and its end
+    clean_at: int = MIN_KEYS_TO_CLEAN  #: so many entries are looked through for those that ended
+
+    def set(self, key: str, value: Any, end: float, now: float) -> None:
+        """Keep a value until ``end``; now and then drop those that have ended."""
+        self.entries[key] = (value, end)
+        if len(self.entries) >= self.clean_at:
+            self.entries = {k: entry for k, entry in self.entries.items() if entry[1] > now}
+            self.clean_at = max(MIN_KEYS_TO_CLEAN, 2 * len(self.entries))
+
+    def get(self, key: str, now: float) -> Any:
+        """Return the value of a key; None when there is none, or it has ended."""
+        value, end = self.entries.get(key, (None, -math.inf))
+        return value if end > now else None
+
+
+@dataclass
 class MemoryQueue:
     """What is kept under one name."""
 
@@ -76,36 +99,42 @@ class MemoryQueue:
     takes: int = 0  #: that found something
     messages: dict[int, Message] = field(default_factory=dict)  #: by number
     dead: list[str | bytes] = field(default_factory=list)  #: payloads that could not be read
-    once: dict[str, float] = field(default_factory=dict)  #: until when a key is remembered
-    #: By the key of a task that may have ended: its id, and until when the key is taken.
-    kept: dict[str, tuple[str, float]] = field(default_factory=dict)
+    once: ExpiringKeys = field(default_factory=ExpiringKeys)  #: of ``enqueue_once``
+    #: Ids of tasks that may have ended, by their idempotency or unique key.
+    kept: ExpiringKeys = field(default_factory=ExpiringKeys)
     waiters: set[Flag] = field(default_factory=set)  #: to set one ends a wait
 
     def add(self, payload: str | bytes, delay: float = 0, terms: Terms | None = None) -> int:
         """Put a payload at the end; returns its number."""
         self.last_number += 1
-        message = Message(self.last_number, payload, 0, self.now())
-        self.messages[message.number] = self.set_terms(message, payload, delay, terms)
-        if terms and terms.idempotency:
-            self.kept[terms.idempotency] = (terms.task_id, self.now() + terms.idempotency_for)
+        message = Message(self.last_number, payload, due=0, since=self.now())
+        self.set_terms(message, payload, delay, terms, message.since)
+        self.messages[message.number] = message
         self.wake()
         return message.number
 
     def set_terms(
-        self, message: Message, payload: str | bytes, delay: float, terms: Terms | None
-    ) -> Message:
+        self,
+        message: Message,
+        payload: str | bytes,
+        delay: float,
+        terms: Terms | None,
+        now: float,
+    ) -> None:
         """Set payload and terms of a message that nobody holds."""
         message.payload, message.terms = payload, terms
-        message.due = self.now() + max(delay, 0)
-        message.expires = math.inf
-        if terms:
-            if terms.due_at is not None:
-                message.due = max(self.now(), terms.due_at)
-            if terms.expires_in is not None:
-                message.expires = self.now() + terms.expires_in
-            if terms.expires_at is not None:
-                message.expires = terms.expires_at
-        return message
+        message.due, message.expires = now + max(delay, 0), math.inf
+        if not terms:
+            return
+        if terms.due_at is not None:
+            message.due = max(now, terms.due_at)
+        if terms.expires_in is not None:
+            message.expires = now + terms.expires_in
+        if terms.expires_at is not None:
+            message.expires = terms.expires_at
+        key, end = terms.idempotency, now + terms.idempotency_for
+        if key and end > now and not self.kept.get(key, now):
+            self.kept.set(key, terms.task_id, end, now)
 
     def add_task(self, payload: str | bytes, terms: Terms) -> Enqueued:
         """Put a payload with terms at the end, unless another task has one of its keys."""
@@ -115,20 +144,37 @@ class MemoryQueue:
         return Enqueued(terms.task_id)
 
     def find_duplicate(self, terms: Terms) -> Enqueued | None:
-        """Find what keeps a task with these terms from being enqueued."""
-        for key in filter(None, (terms.idempotency, terms.unique)):
-            task_id, end = self.kept.get(key, ("", -math.inf))
-            if end > self.now():
-                return Enqueued(task_id, is_new=False)
-        holders = [
-            each for each in self.messages.values() if terms.unique and each.unique == terms.unique
-        ]
+        """Find what keeps a task with these terms from being enqueued.
+
+        Where several tasks do, that is the first of: who has the idempotency key, who waits with
+        the unique key, who is leased with it, who has ended with it.
+        """
+        now = self.now()
+        if task_id := self.kept.get(terms.idempotency, now):
+            return Enqueued(task_id, is_new=False)
+        if not terms.unique:
+            return None
+        holders = [each for each in self.messages.values() if each.unique == terms.unique]
         for holder in reversed(holders):
-            if holder.state(self.now()) != LEASED:
+            if holder.state(now) != LEASED:
                 return Enqueued(holder.terms.task_id, is_new=False, version=holder.receipt)
         if holders and not terms.is_successor:
             return Enqueued(holders[0].terms.task_id, is_new=False)
+        if task_id := self.kept.get(terms.unique, now):
+            return Enqueued(task_id, is_new=False)
         return None
+
+    def replace(self, version: str, payload: str | bytes, terms: Terms) -> bool:
+        """Replace payload and terms of a message that waits, if ``version`` is still its own."""
+        now, (found, _stale) = self.now(), self.held([version])
+        if not found or found[0].state(now) == LEASED:
+            return False
+        (message,) = found
+        message.fence += 1
+        message.attempts, message.is_leased = 0, False
+        self.set_terms(message, payload, terms.delay, terms, now)
+        self.wake()
+        return True
 
     def due(self) -> list[Message]:
         """List what may be delivered now, in the order of delivery."""
@@ -147,6 +193,14 @@ class MemoryQueue:
             due.sort(key=lambda each: each is not oldest)
         return due
 
+    def lease(self, messages: Iterable[Message], seconds: float) -> None:
+        """Lease messages that are due, which is one take."""
+        self.takes += 1
+        for message in messages:
+            message.due, message.is_leased = self.now() + seconds, True
+            message.fence += 1
+            message.attempts += 1
+
     def held(self, receipts: Iterable[str]) -> tuple[list[Message], set[str]]:
         """Find what deliveries hold. Returns that, and the receipts that are stale."""
         held, stale = [], set()
@@ -159,18 +213,19 @@ class MemoryQueue:
         return held, stale
 
     def remove(self, messages: Iterable[Message]) -> int:
-        """Take messages out; how many."""
-        return len([self.messages.pop(message.number) for message in list(messages)])
+        """Take messages out; how many. What waited for the end of one may be due now."""
+        count = len([self.messages.pop(message.number) for message in list(messages)])
+        self.wake()
+        return count
 
     def end(self, messages: Iterable[Message]) -> int:
         """Take out messages whose tasks have ended; some keep their unique key for a time."""
-        for message in list(messages):
-            if message.terms and message.terms.unique_for:
-                end = self.now() + message.terms.unique_for
-                self.kept[message.unique] = (message.terms.task_id, end)
-        count = self.remove(messages)
-        self.wake()
-        return count
+        messages, now = list(messages), self.now()
+        for message in messages:
+            if message.unique and message.terms.unique_for > 0:
+                end = now + message.terms.unique_for
+                self.kept.set(message.unique, message.terms.task_id, end, now)
+        return self.remove(messages)
 
     def describe(self, message: Message) -> QueuedTask:
         """Describe an unfinished task."""

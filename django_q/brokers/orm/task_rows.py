@@ -87,8 +87,10 @@ class TaskRows:
 
     def find_duplicate(self, terms: Terms) -> Enqueued | None:
         """Find the task that has a key of these terms."""
-        found = self.find_kept(terms.idempotency) or self.find_kept(terms.unique)
-        return found or (self.find_holder(terms) if terms.unique else None)
+        found = self.find_kept(terms.idempotency)
+        if found or not terms.unique:
+            return found
+        return self.find_holder(terms) or self.find_kept(terms.unique)
 
     def find_kept(self, key: str) -> Enqueued | None:
         """Find the task whose id is kept for a key."""

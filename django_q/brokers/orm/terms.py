@@ -103,7 +103,7 @@ class TermRows(TaskRows):
         for _ in range(MAX_TRIES):
             if self.add_unique(payload, terms, digest):
                 return Enqueued(terms.task_id)
-            if found := self.find_kept(terms.unique) or self.find_holder(terms):
+            if found := self.find_holder(terms) or self.find_kept(terms.unique):
                 return found
             # Nobody has the key any more, or the task that has it may have a successor.
             if terms.is_successor and self.add_unique(payload, terms, successor_of(digest)):
@@ -203,16 +203,19 @@ class TermRows(TaskRows):
         (lock, start), (now, moment) = self.due_sql(terms), self.table.sql_time()
         expires, end = moment_sql(self.connection, terms.expires_in, terms.expires_at)
         quote = self.table.quote
-        replaced = self.change(
-            f"UPDATE {self.table.table} SET payload = %s, {quote('rank')} = %s, unique_for = %s, "
-            f"lane = %s, {quote('lock')} = {lock}, expires = {expires}, attempts = 0, "
-            f"delivery = {RELEASED_SQL} WHERE id = %s AND {quote('key')} = %s AND delivery = %s "
-            f"AND NOT {self.is_leased_sql(now)}",
-            [
-                *(payload, -terms.priority, terms.unique_for, terms.lane or None),
-                *(*start, *end, int(pk), self.table.key, int(fence), *moment),
-            ],
-        )
+        with self.table.transaction():
+            replaced = self.change(
+                f"UPDATE {self.table.table} SET payload = %s, {quote('rank')} = %s, "
+                f"unique_for = %s, lane = %s, {quote('lock')} = {lock}, expires = {expires}, "
+                f"attempts = 0, delivery = {RELEASED_SQL} WHERE id = %s AND {quote('key')} = %s "
+                f"AND delivery = %s AND NOT {self.is_leased_sql(now)}",
+                [
+                    *(payload, -terms.priority, terms.unique_for, terms.lane or None),
+                    *(*start, *end, int(pk), self.table.key, int(fence), *moment),
+                ],
+            )
+            if replaced and terms.idempotency:
+                self.claim(terms)
         if replaced:
             self.table.notify_after_commit()
         return replaced

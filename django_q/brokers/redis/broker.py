@@ -9,23 +9,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from functools import cached_property
-from itertools import islice, repeat
+from itertools import repeat
 from typing import Any
 
-import redis
-from redis.exceptions import NoPermissionError, NoScriptError
+from redis.exceptions import NoPermissionError
 
-from django_q.brokers.base import (
-    DEAD_SUFFIX,
-    ONCE_KEY_GRACE_SECONDS,
-    ONCE_KEY_SECONDS,
-    Broker,
-    Delivery,
-)
+from django_q.brokers.base import DEAD_SUFFIX, Delivery
 from django_q.brokers.heartbeats import matches_pattern
 from django_q.brokers.redis import scripts
 from django_q.brokers.redis.client import configured_client
+from django_q.brokers.redis.listing import RedisListing
+from django_q.brokers.redis.producer import MAX_BLOCK_SECONDS, max_wait_seconds
 from django_q.brokers.redis.queue_wait import (
+    TASKS_DUE,
     QueueWaitConnection,
     missing_wait_permission,
     open_wait_connection,
@@ -34,49 +30,37 @@ from django_q.brokers.redis.queue_wait import (
 from django_q.brokers.redis.refusals import (
     REQUIRED_COMMANDS,
     commands_refusal,
-    refusal_of,
     wrong_type_refusal,
 )
 from django_q.brokers.redis.scheduler_wakeup import RedisSchedulerWakeup, publish_schedule_change
 from django_q.brokers.redis.scripts import microseconds
-from django_q.brokers.redis.sender import Sender
+from django_q.brokers.redis.terms import TASK_MARK, is_task_receipt, task_deliveries
 from django_q.brokers.scheduler_wakeup import SchedulerWakeup
+from django_q.brokers.terms import TERM_OPTIONS
 from django_q.conf import Conf, logger
 from django_q.descriptor_wait import wait_until_readable
 from django_q.exceptions import BrokerCommandRefused
 
-#: The most seconds that one blocking command waits.
-MAX_BLOCK_SECONDS = 30
-#: The most payloads that one command pushes.
-MAX_VALUES_PER_PUSH = 10_000
 #: Payloads that one step of ``restore`` checks.
 RESTORE_PAGE_SIZE = 1000
-#: Added to a queue's name: see lua/prelude.lua.
-KEY_SUFFIXES = ("", ":running", ":leases", ":tries", ":sequence", DEAD_SUFFIX, ":clock")
 
 
-class Redis(Broker):
+class Redis(RedisListing):
     """A queue in Redis. Once it is made, ``list_key`` is the full key of its list."""
 
-    def __init__(self, list_key: str | None = None) -> None:
-        super().__init__(list_key)
-        if not self.list_key.startswith("django_q:"):
-            self.list_key = f"django_q:{self.list_key}:q"
-
-    has_exact_sizes, has_uncounted_release, receipt_pattern = True, True, r"\d[\d.-]*"
+    has_exact_sizes, has_uncounted_release, receipt_pattern = True, True, r"t?\d[\d.-]*"
+    serves = TERM_OPTIONS
     notify_schedulers = staticmethod(publish_schedule_change)
     #: Monotonic. Before that time only a push can bring something to take.
     _next_take_at = 0.0
+    #: Whether the last take has given tasks with terms: then the next one begins with them.
+    _has_tasks = False
     #: The key of the last heartbeat, which is known to be in the index.
     _indexed_key = ""
 
-    def refusal(self, error: BaseException) -> str | None:
-        """Explain what Redis refused: a command without permission, or a key of the wrong type."""
-        return super().refusal(error) or refusal_of(error, self.list_key)
-
     def prepare(self) -> None:
         """Check what the server would refuse, and put back payloads that have lost their lease."""
-        commands, wrong_type_keys = self._run(scripts.check_permissions, *REQUIRED_COMMANDS)
+        commands, wrong_type_keys = self._check_permissions()
         refusals = [wrong_type_refusal(key.decode()) for key in wrong_type_keys]
         if commands:
             refusals.append(commands_refusal(command.decode() for command in commands))
@@ -87,6 +71,25 @@ class Redis(Broker):
             logger.warning(text, self.list_key, self.refusal(error))
         if count := self.restore():
             logger.warning("%s payloads without a lease were put back on %s", count, self.list_key)
+
+    def _check_permissions(self) -> list:
+        """Find refused commands and keys of another type.
+
+        Whoever may use the keys of plain tasks alone takes those.
+        """
+        try:
+            return self._run_tasks(scripts.check_permissions, *REQUIRED_COMMANDS)
+        except NoPermissionError as error:
+            found = self._run(scripts.check_permissions, *REQUIRED_COMMANDS)
+            self.take_keys = self.keys
+            text = "%s: tasks with options that need terms are not taken. %s"
+            logger.warning(text, self.list_key, self.refusal(error))
+            return found
+
+    @cached_property
+    def take_keys(self) -> tuple[str, ...]:
+        """The keys with which the take script also sees whether there are tasks with terms."""
+        return self.task_keys[: len(self.keys) + 1]
 
     def restore(self) -> int:
         """Put payloads back on the list that an earlier release left without a lease; how many."""
@@ -103,66 +106,6 @@ class Redis(Broker):
         """Make the scheduler's wake-up, a subscription."""
         return RedisSchedulerWakeup()
 
-    @cached_property
-    def keys(self) -> tuple[str, ...]:
-        """The keys of the queue, in the order of lua/prelude.lua."""
-        return tuple(self.list_key + part for part in KEY_SUFFIXES)
-
-    def enqueue(self, payload: str | bytes, delay: float = 0) -> Any:
-        """Push a payload. Returns the length of the list, or the id of a delayed payload."""
-        if delay > 0:
-            return self._delay(payload, microseconds(delay), microseconds(max_wait_seconds()))
-        return self._send(("RPUSH", self.list_key, payload))
-
-    @property
-    def _sender(self) -> Sender:
-        """The sender of pushes. It belongs to a client, so another client gets another one."""
-        sender = vars(self).get("sender")
-        if sender is None or sender.client is not self.connection:
-            sender = self.sender = Sender(self.connection)
-        return sender
-
-    def _delay(self, *args: Any) -> bytes:
-        """Add a payload whose lease, held by nobody, ends when it is due."""
-        try:
-            return self._send(scripts.enqueue_delayed.evalsha_command(self.keys, *args))
-        except NoScriptError:
-            return self._send(scripts.enqueue_delayed.eval_command(self.keys, *args))
-
-    def _send(self, *commands: tuple) -> Any:
-        """Send commands that enqueue; the error of a refusal says how to permit them."""
-        try:
-            return self._sender.send(*commands)
-        except redis.ResponseError as error:
-            if refusal := self.refusal(error):
-                raise type(error)(f"{error}. {refusal}") from error
-            raise
-
-    def enqueue_many(self, payloads: Iterable[str | bytes]) -> list:
-        """Push payloads in one command, or many of them in one transaction."""
-        remaining = iter(payloads)
-        chunks = list(iter(lambda: list(islice(remaining, MAX_VALUES_PER_PUSH)), []))
-        if not chunks:
-            return []
-        length = self._send(*(("RPUSH", self.list_key, *chunk) for chunk in chunks))
-        return list(range(length - sum(map(len, chunks)) + 1, length + 1))
-
-    def enqueue_once(self, payload: str | bytes, key: str) -> bool:
-        """Push a payload and set a mark for ``key``. Returns False when the mark exists already."""
-        keys = (self.list_key, self.mark(key))
-        return bool(scripts.enqueue_once.run(self.connection, keys, payload, ONCE_KEY_SECONDS))
-
-    def release_once_keys(self, keys: Iterable[str]) -> None:
-        """Let the marks of keys of ``enqueue_once`` expire within the hour."""
-        with self.connection.pipeline(transaction=False) as pipeline:
-            for key in keys:
-                pipeline.expire(self.mark(key), ONCE_KEY_GRACE_SECONDS)
-            pipeline.execute()
-
-    def mark(self, key: str) -> str:
-        """Return the Redis key of the mark for a key of ``enqueue_once``."""
-        return f"{self.list_key}:once:{key}"
-
     def dequeue(self, limit: int = 1, wait: float | None = None) -> list[Delivery]:
         """Take deliveries; see ``Broker.dequeue``."""
         end = self.wait_deadline(wait)
@@ -176,20 +119,36 @@ class Redis(Broker):
 
     def _take(self, limit: int) -> list[Delivery]:
         """Take up to ``limit`` deliveries without waiting."""
-        return self._deliveries(self._run(scripts.take, limit, microseconds(Conf.RETRY)), limit)
+        if self._has_tasks:
+            return self._take_tasks(limit)
+        args = (limit, microseconds(Conf.RETRY))
+        return self._deliveries(scripts.take.run(self.connection, self.take_keys, *args), limit)
+
+    def _take_tasks(self, limit: int) -> list[Delivery]:
+        """Take tasks with terms, and plain ones."""
+        next_end, taken = self._run_tasks(scripts.take_tasks, limit, microseconds(Conf.RETRY))
+        deliveries = task_deliveries(taken)
+        self._has_tasks = any(each.ack_id[0] == TASK_MARK for each in deliveries)
+        self._note_next_take(next_end, len(deliveries) < limit)
+        return deliveries
 
     def _deliveries(self, taken: list, limit: int) -> list[Delivery]:
         """Read the reply of the take script, and note when there may be more to take."""
         next_end, redelivered, first, new = taken
+        if next_end == TASKS_DUE:
+            return self._take_tasks(limit)
         receipts = map(str, range(first, first + len(new)))
         deliveries = list(map(Delivery, receipts, new, repeat(1)))
         if redelivered:
             old = zip(redelivered[0::3], redelivered[1::3], redelivered[2::3], strict=True)
             deliveries[:0] = [Delivery(ack_id.decode(), *rest) for ack_id, *rest in old]
-        due = next_end / 1e6 if next_end >= 0 else MAX_BLOCK_SECONDS
-        is_all = len(deliveries) < limit
-        self._next_take_at = time.monotonic() + min(due, max_wait_seconds()) if is_all else 0
+        self._note_next_take(next_end, len(deliveries) < limit)
         return deliveries
+
+    def _note_next_take(self, next_end: int, is_all: bool) -> None:
+        """Note when there may be more to take: ``next_end`` is in microseconds, -1 for never."""
+        due = next_end / 1e6 if next_end >= 0 else MAX_BLOCK_SECONDS
+        self._next_take_at = time.monotonic() + min(due, max_wait_seconds()) if is_all else 0
 
     def _wait_and_take(self, limit: int, seconds: float) -> list[Delivery]:
         """Wait until a payload is pushed, or for some seconds; then take deliveries."""
@@ -197,7 +156,7 @@ class Redis(Broker):
         if connection is None:
             wait_shortly(self.connection, self.list_key, seconds, self.wake_fd)
             return self._take(limit)
-        take = scripts.take.evalsha_command(self.keys, limit, microseconds(Conf.RETRY))
+        take = scripts.take.evalsha_command(self.take_keys, limit, microseconds(Conf.RETRY))
         is_done = False
         try:
             taken = connection.take(self.list_key, take, seconds, self.wake_fd)
@@ -225,52 +184,44 @@ class Redis(Broker):
 
     def acknowledge_many(self, ack_ids: Iterable[str]) -> set[str]:
         """End deliveries for good. Returns those that were stale."""
-        return self._change(scripts.acknowledge, ack_ids)
+        return self._change(scripts.acknowledge, scripts.acknowledge_tasks, ack_ids)
 
     def extend(self, ack_ids: Iterable[str], seconds: float) -> set[str]:
         """Let leases end ``seconds`` from now. Returns those that were stale."""
         options = (microseconds(seconds), microseconds(max_wait_seconds()))
-        return self._change(scripts.extend, ack_ids, *options)
+        return self._change(scripts.extend, scripts.extend_tasks, ack_ids, *options)
 
     def release(self, ack_ids: Iterable[str], delay: float = 0, count: bool = True) -> set[str]:
-        """Release deliveries; those that never were an attempt return to the head of the list."""
+        """Release deliveries; those that never were an attempt return to the head of the list.
+
+        Tasks with terms become ready in their priority.
+        """
         options = (microseconds(delay), microseconds(max_wait_seconds()), int(count))
-        return self._change(scripts.release, ack_ids, *options)
+        return self._change(scripts.release, scripts.release_tasks, ack_ids, *options)
 
     def read(self, ack_id: str) -> bytes | None:
         """Return the payload of a delivery; None when it is stale."""
-        return self._run(scripts.read, ack_id)
+        return scripts.read.run(self.connection, self._keys_of(ack_id), ack_id)
 
     def move_to_dead_letters(self, ack_id: str, payload: str | bytes) -> None:
         """End a delivery, and move its payload to the list ``{list_key}:dead``."""
-        self._run(scripts.move_to_dead_letters, payload, ack_id)
+        keys = self._keys_of(ack_id)
+        scripts.move_to_dead_letters.run(self.connection, keys, payload, ack_id)
 
     def dead_size(self) -> int:
         """Count the payloads in the dead-letter queue."""
         return self.connection.llen(self.list_key + DEAD_SUFFIX)
-
-    def queue_size(self) -> int:
-        """Count the payloads that could be delivered now."""
-        return self._run(scripts.sizes)[0]
-
-    def lock_size(self) -> int:
-        """Count the payloads that are leased, or delayed."""
-        return self._run(scripts.sizes)[1]
 
     def delete_queue(self) -> int:
         """Delete the queue with all that is in it, but not its dead letters.
 
         Ids continue where they were, so a receipt from before stays stale.
         """
-        return self.connection.delete(*self.keys[:4])
-
-    def purge_queue(self) -> int:
-        """Delete the payloads that are not leased, delayed ones too."""
-        return self._run(scripts.purge)
+        return self.connection.delete(*self.keys[:4], *self.task_keys[len(self.keys) :])
 
     def delete(self, ack_id: str) -> bool:
         """Delete one payload that is leased or delayed, by its receipt or the id of a delay."""
-        return bool(self._run(scripts.delete, ack_id))
+        return bool(scripts.delete.run(self.connection, self._keys_of(ack_id), ack_id))
 
     def ping(self) -> bool:
         """Return True when the server answers; raise its error otherwise."""
@@ -318,26 +269,29 @@ class Redis(Broker):
             each for key, each in pairs if matches_pattern(key.decode(errors="replace"), pattern)
         ]
 
-    def _run(self, script: scripts.Script, *args: Any) -> Any:
-        """Run a script with the keys of this queue. Returns its reply."""
-        return script.run(self.connection, self.keys, *args)
+    def _keys_of(self, ack_id: str) -> tuple[str, ...]:
+        """Return the keys for a script on one delivery."""
+        return self.task_keys if is_task_receipt(ack_id) else self.keys
 
-    def _change(self, script: scripts.Script, ack_ids: Iterable[str], *options: int) -> set[str]:
+    def _change(
+        self,
+        script: scripts.Script,
+        task_script: scripts.Script,
+        ack_ids: Iterable[str],
+        *options: int,
+    ) -> set[str]:
         """Run a script on some deliveries. Returns the receipts that were stale."""
-        ack_ids = list(ack_ids)
-        if not ack_ids:
-            return set()
-        return {ack_id.decode() for ack_id in self._run(script, *options, *ack_ids)}
+        ack_ids, stale = list(ack_ids), []
+        if TASK_MARK in "".join(ack_ids):  # one look, where all are plain
+            tasks = [ack_id for ack_id in ack_ids if ack_id[:1] == TASK_MARK]
+            ack_ids = [ack_id for ack_id in ack_ids if ack_id[:1] != TASK_MARK]
+            # First, as it needs more: whoever is refused this one has not run the other.
+            stale += self._run_tasks(task_script, *options, *tasks) if tasks else []
+        if ack_ids:
+            stale += self._run(script, *options, *ack_ids)
+        return {ack_id.decode() for ack_id in stale}
 
     @staticmethod
     def get_connection(list_key: str | None = None) -> Any:
         """Make a client that times out when the server does not answer."""
         return configured_client()
-
-
-def max_wait_seconds() -> float:
-    """Return the seconds that a wait may last before the leases are checked.
-
-    A lease that another cluster takes meanwhile does not end before: it lasts ``retry`` seconds.
-    """
-    return min(MAX_BLOCK_SECONDS, Conf.RETRY)

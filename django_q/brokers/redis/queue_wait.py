@@ -13,6 +13,8 @@ from django_q.descriptor_wait import wait_until_readable
 REPLY_GRACE_SECONDS = 5
 #: Seconds of a wait that nothing can end, or that replaces a command that is refused.
 SHORT_WAIT_SECONDS = 1
+#: What the take script replies in place of a time where tasks with terms are to be taken.
+TASKS_DUE = -2
 
 
 class QueueWaitConnection:
@@ -130,6 +132,6 @@ def blocking_command(key: str, seconds: float) -> tuple:
 
 
 def has_deliveries(taken: list) -> bool:
-    """Return True if the reply of the take script contains deliveries."""
-    _, redelivered, _, new = taken
-    return bool(redelivered or new)
+    """Return True if the reply of the take script contains deliveries, or says that there are."""
+    next_end, redelivered, _, new = taken
+    return bool(redelivered or new or next_end == TASKS_DUE)

@@ -15,9 +15,10 @@ LUA_FILES = {path.stem: path for path in (Path(__file__).parent / "lua").rglob("
 class Script:
     """A Lua script, which the server caches by its digest."""
 
-    def __init__(self, name: str, prelude: str = "prelude") -> None:
-        names = (prelude, name) if prelude else (name,)
-        body = "\n".join(map(read_script, names))
+    def __init__(self, name: str, preludes: tuple[str, ...] = ("prelude",)) -> None:
+        #: The files it is made of, inside of the error wrapper.
+        self.files = (*preludes, name)
+        body = "\n".join(map(read_script, self.files))
         self.text = read_script("error_wrapper").replace("-- THE SCRIPT", body)
         self.digest = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
@@ -47,17 +48,30 @@ def read_script(name: str) -> str:
     return LUA_FILES[name].read_text()
 
 
-take = Script("take")
+#: What scripts for tasks with terms begin with, and those that are given terms.
+TASKS = ("prelude", "task_prelude")
+CALLS = (*TASKS, "task_calls")
+
+take = Script("take", ("prelude", "leasing"))
 acknowledge = Script("acknowledge")
 extend = Script("extend")
 release = Script("release")
 enqueue_delayed = Script("enqueue_delayed")
-read = Script("read")
-move_to_dead_letters = Script("move_to_dead_letters")
-delete = Script("delete")
-purge = Script("purge")
-sizes = Script("sizes")
-stats = Script("stats", prelude="")
-enqueue_once = Script("enqueue_once", prelude="")
+read = Script("read", TASKS)
+move_to_dead_letters = Script("move_to_dead_letters", TASKS)
+delete = Script("delete", TASKS)
+purge = Script("purge", TASKS)
+sizes = Script("sizes", TASKS)
+stats = Script("stats", ())
+enqueue_once = Script("enqueue_once", ())
 restore = Script("restore")
 check_permissions = Script("check_permissions")
+enqueue_tasks = Script("enqueue_tasks", CALLS)
+find_duplicate = Script("find_duplicate", CALLS)
+replace_task = Script("replace_task", CALLS)
+take_tasks = Script("take_tasks", (*TASKS, "leasing"))
+acknowledge_tasks = Script("acknowledge_tasks", TASKS)
+extend_tasks = Script("extend_tasks", TASKS)
+release_tasks = Script("release_tasks", TASKS)
+find_task = Script("find_task", TASKS)
+list_tasks = Script("list_tasks", TASKS)

@@ -40,21 +40,20 @@ class Sender:
         self.idle_connections: list[Any] = []  # one at most
         self.pid = os.getpid()
 
-    def send(self, *commands: tuple) -> Any:
-        """Run commands, all of them or none. Returns the reply to the last.
+    def send(self, *commands: tuple) -> list:
+        """Run commands, all of them or none. Returns the reply to each.
 
         When nobody knows whether the commands were run, the error of the client says so.
         """
         if not self.is_single_server:
             return send_by_client(self.client, commands)
         if len(commands) == 1:
-            (reply,) = self.send_all(commands)
-            return last_reply([reply])
+            return without_error(self.send_all(commands))
         begun, *replies, results = self.send_all((("MULTI",), *commands, ("EXEC",)))
         if isinstance(begun, Exception):  # the server has run each command on its own
-            return last_reply(replies)
-        last_reply(replies)
-        return last_reply(results if isinstance(results, list) else [results])
+            return without_error(replies)
+        without_error(replies)
+        return without_error(results if isinstance(results, list) else [results])
 
     def send_all(self, commands: tuple[tuple, ...]) -> list:
         """Send commands on one connection. Returns their replies."""
@@ -107,14 +106,14 @@ def is_single_server(client: Any) -> bool:
     return hasattr(client, "connection_pool") and not hasattr(client, "command_stack")
 
 
-def send_by_client(client: Any, commands: tuple[tuple, ...]) -> Any:
+def send_by_client(client: Any, commands: tuple[tuple, ...]) -> list:
     """Run commands by the methods of any other client, such as one of Redis Cluster."""
     if len(commands) == 1:
-        return client.execute_command(*commands[0])
+        return [client.execute_command(*commands[0])]
     with client.pipeline(transaction=True) as pipeline:
         for command in commands:
             pipeline.execute_command(*command)
-        return pipeline.execute()[-1]
+        return pipeline.execute()
 
 
 def connection_from_pool(pool: Any) -> Any:
@@ -155,12 +154,12 @@ def read_reply(connection: Any) -> Any:
         return error
 
 
-def last_reply(replies: list) -> Any:
-    """Return the last reply, or raise the first error among them."""
+def without_error(replies: list) -> list:
+    """Return replies, or raise the first error among them."""
     for reply in replies:
         if isinstance(reply, Exception):
             raise reply
-    return replies[-1]
+    return replies
 
 
 def is_server_error(error: Exception) -> bool:

@@ -47,6 +47,7 @@ class HeartbeatWriter:
 def snapshot(sentinel: Any) -> Stat:
     """Take a snapshot of the cluster of a sentinel."""
     now = time.monotonic()
+    running = [task for child in sentinel.children if (task := child.running(now))]
     return Stat(
         sentinel.parent_pid,
         sentinel.cluster_id,
@@ -63,7 +64,8 @@ def snapshot(sentinel: Any) -> Stat:
         pool_size=sentinel.pool_size,
         task_q_size=sentinel.task_queue.qsize(),
         done_q_size=sentinel.result_queue.qsize(),
-        current=[running for child in sentinel.children if (running := child.current(now))],
+        current=[(task["pid"], task["name"], task["func"], task["seconds"]) for task in running],
+        running=running,
     )
 
 

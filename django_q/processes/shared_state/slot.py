@@ -14,7 +14,7 @@ from typing import Any
 
 #: Bytes for the list of held deliveries, and for the label of the task.
 SLOT_BATCH_BYTES = 8192
-SLOT_LABEL_BYTES = 512
+SLOT_LABEL_BYTES = 1024
 
 
 class WorkerState(IntEnum):

@@ -14,10 +14,12 @@ from typing import Any
 from django_q.completion.orphans import OrphanedDeliveries
 from django_q.conf import logger
 from django_q.descriptor_wait import wait_until_readable
+from django_q.execution.run_details import process_name
 from django_q.foreign_code.optional_packages import prometheus_multiprocess
 from django_q.processes.shared_state.foreign_call_record import ForeignCallRecord
 from django_q.processes.shared_state.liveness import LivenessTimestamp, StallTimer, stall_limit
 from django_q.processes.shared_state.slot import Slot, WorkerState
+from django_q.processes.shared_state.task_label import read_label
 from django_q.processes.supervision.process_start import open_exit_descriptor
 
 #: A process that ends within so many seconds has failed to start: the next start is delayed.
@@ -196,6 +198,8 @@ class Child:
             was_decoding=not held.is_decoded,
             had_succeeded=held.has_succeeded,
             foreign_code=self.running_code.as_text(),
+            worker=process_name(self.process.pid),
+            begun=time.time() - (time.monotonic() - held.since) if held.since else None,
         )
 
     def kill_stalled(self, now: float, step: float) -> None:
@@ -211,9 +215,9 @@ class Child:
         deadline = self.slot.deadline if self.slot and self.is_running else 0.0
         return deadline + grace if deadline else math.inf
 
-    def current(self, now: float) -> tuple[int, str, str, float] | None:
-        """Return pid, task name, function and running seconds of the current task; None without."""
+    def running(self, now: float) -> dict[str, Any] | None:
+        """Describe the current task as ``Status.running`` does; None without one."""
         if self.slot is None or not (text := self.slot.current_label):
             return None
-        name, _, func = text.partition("\t")
-        return self.process.pid, name, func, now - self.slot.read().since
+        seconds = now - self.slot.read().since
+        return {"pid": self.process.pid, **read_label(text), "seconds": seconds}

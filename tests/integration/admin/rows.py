@@ -11,6 +11,8 @@ from django_q.signing import SignedPackage
 
 NOW = datetime(2025, 5, 5, 9, tzinfo=timezone.utc)
 
+#: Columns of the queue that are not in a package.
+ROW_COLUMNS = {"lock", "delivery", "attempts", "rank", "expires"}
 
 CALLED = []
 
@@ -45,10 +47,11 @@ def make_failure(**overrides: Any) -> Task:
 
 
 def make_queued(**overrides: Any) -> OrmQ:
-    """Queue a task."""
+    """Queue a task; overrides of columns are those of its row, all others of its package."""
+    row = {name: overrides.pop(name) for name in ROW_COLUMNS & overrides.keys()}
     package = {"id": uuid4().hex, "name": "queued-name", "func": "tests.tasks.multiply",
                "args": (2, 3), "kwargs": {}, "started": NOW, "group": "g"}  # fmt: skip
-    return OrmQ.objects.create(key="test", payload=SignedPackage.dumps(package | overrides))
+    return OrmQ.objects.create(key="test", payload=SignedPackage.dumps(package | overrides), **row)
 
 
 def make_schedule(**overrides: Any) -> Schedule:

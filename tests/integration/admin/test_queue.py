@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import timedelta
 
+import pytest
+from django.utils import timezone
+
+from django_q.admin.display import near_time
 from django_q.models import OrmQ, pickle_preview
 from tests.integration.admin.pages import text, url
 from tests.integration.admin.rows import NOW, Loud, make_queued, make_task
@@ -17,8 +21,30 @@ def test_the_queue_shows_its_tasks(admin_client):
 
     page = text(admin_client.get(url(OrmQ)))
 
-    assert f"queued-name g tests.tasks.multiply Waiting - 0 {queued.task_id()}" in page
+    assert f"queued-name g tests.tasks.multiply Waiting 0 0 {queued.task_id()}" in page
     assert "*BadSignature" in page
+
+
+def test_the_queue_shows_state_priority_and_expiry(admin_client):
+    later, tomorrow = timezone.now() + timedelta(days=2), timezone.now() + timedelta(days=3)
+    make_queued(lock=NOW, attempts=3, rank=-40)
+    make_queued(lock=later, expires=tomorrow)
+    make_queued(lock=later, delivery=1, attempts=1, rank=7)
+    make_queued(lock=later, delivery=2, attempts=2)
+    at, end = (near_time(time).replace("\N{NO-BREAK SPACE}", " ") for time in (later, tomorrow))
+
+    page = text(admin_client.get(url(OrmQ)))
+
+    assert " Waiting 3 40 " in page  # its lease has ended
+    assert f" Delayed until {at} expires {end} 0 0 " in page
+    assert f" Leased until {at} 1 -7 " in page
+    assert f" Delayed until {at} 2 0 " in page  # until its next attempt
+
+
+def test_a_row_without_a_rank_has_no_priority(admin_client):
+    make_queued(rank=None)
+
+    assert " Waiting 0 0 " in text(admin_client.get(url(OrmQ)))
 
 
 def test_a_large_task_is_shown_without_reading_it(admin_client):

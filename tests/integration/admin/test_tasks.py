@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -57,6 +58,92 @@ def test_the_page_of_a_task_whose_classes_are_gone_is_shown(admin_client):
         cursor.execute("UPDATE django_q_task SET result = 'Y25vd2hlcmUKTm90aGluZwopUi4='")
 
     assert admin_client.get(url(Success, "change", task.pk)).status_code == 200
+
+
+TOLD = {
+    "exception": "shop.errors.CardDeclined",
+    "fingerprint": "9f2c1d0f63b74b7ea8d3d2c0a2f5b1aa",
+    "begun": NOW + timedelta(seconds=1),
+    "worker": "web-3:4711",
+    "options": {"priority": 7},
+    "attempts": [{"worker": "web-2:99"}],
+}
+
+
+def test_the_page_of_a_task_shows_what_its_row_tells(admin_client):
+    task = make_failure(**TOLD)
+
+    page = text(admin_client.get(url(Failure, "change", task.pk)))
+
+    assert "Exception: shop.errors.CardDeclined" in page
+    assert f"Fingerprint: {TOLD['fingerprint']} All failures of this kind" in page
+    assert "Last attempt began: May 5, 2025 11:00:01" in page
+    assert "Worker: web-3:4711" in page
+    assert "Options: {&#x27;priority&#x27;: 7}" in page
+    assert "Attempts one by one: [{&#x27;worker&#x27;: &#x27;web-2:99&#x27;}]" in page
+
+
+def test_the_page_of_a_task_leaves_out_what_its_row_does_not_tell(admin_client):
+    task = make_failure()
+
+    page = text(admin_client.get(url(Failure, "change", task.pk)))
+
+    titles = (
+        "Exception:",
+        "Fingerprint:",
+        "Last attempt began:",
+        "Worker:",
+        "Options:",
+        "one by one",
+    )
+    assert [title for title in titles if title in page] == []
+
+
+def test_a_list_reads_no_options_and_no_ends_of_attempts(admin_client):
+    make_failure(**TOLD)
+
+    with CaptureQueriesContext(connection) as captured:
+        admin_client.get(url(Failure))
+
+    read = [query["sql"] for query in captured.captured_queries]
+    assert not [sql for sql in read if '"options"' in sql or '"attempts"' in sql]
+
+
+def test_the_list_of_failures_names_the_classes_of_their_exceptions(admin_client):
+    make_failure(**TOLD)
+    make_failure()
+
+    response = admin_client.get(url(Failure))
+
+    assert '<span title="shop.errors.CardDeclined">Card<wbr>Declined</span>' in (
+        response.content.decode()
+    )
+    assert "By exception All shop.errors.CardDeclined" in text(response)
+
+
+@pytest.mark.parametrize(
+    "query", [{"q": "CardDecl"}, {"exception": TOLD["exception"]}, {"q": TOLD["exception"]}]
+)
+def test_failures_are_found_by_their_exception(admin_client, query):
+    task = make_failure(**TOLD)
+    make_failure(exception="builtins.ValueError")
+
+    response = admin_client.get(url(Failure), query)
+
+    assert [row.pk for row in response.context["cl"].result_list] == [task.pk]
+
+
+def test_the_page_of_a_failure_links_to_those_of_its_kind(admin_client):
+    kind = [make_failure(**TOLD).pk, make_failure(**TOLD).pk]
+    make_failure(fingerprint="0" * 32)
+    page = admin_client.get(url(Failure, "change", kind[0])).content.decode()
+
+    link = re.search(r'href="([^"]+)">All failures of this kind', page)[1]
+    response = admin_client.get(link)
+
+    assert {row.pk for row in response.context["cl"].result_list} == set(kind)
+    assert "By fingerprint All 9f2c1d0f63b7" in text(response)
+    assert "By fingerprint" not in text(admin_client.get(url(Failure)))
 
 
 def test_saving_the_page_of_a_task_changes_nothing(admin_client):

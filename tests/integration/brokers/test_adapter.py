@@ -10,6 +10,8 @@ import pytest
 
 from django_q.brokers import Broker, adapt_broker
 from django_q.brokers.adapter import BrokerAdapter
+from django_q.brokers.memory import Memory
+from django_q.brokers.terms import TERM_OPTIONS, Enqueued, Terms
 from django_q.tasks import async_task, result
 from tests.old_broker import OldBroker
 
@@ -49,7 +51,7 @@ def test_an_old_broker_is_wrapped_for_those_who_need_leases(make_broker):
 def test_each_receipt_of_an_old_broker_is_good():
     broker = adapt_broker(Bare(gives=[[("receipt", "payload")]]))
 
-    ((ack_id, payload, attempt),) = broker.dequeue(5, wait=0)
+    ((ack_id, payload, attempt, *_),) = broker.dequeue(5, wait=0)
 
     assert (ack_id, payload, attempt) == ("receipt", "payload", 1)
     assert broker.acknowledge("receipt") is True
@@ -133,3 +135,75 @@ def test_a_broker_has_to_know_three_words():
     for call in (lambda: broker.enqueue("a"), broker.dequeue, lambda: broker.acknowledge("a")):
         with pytest.raises(NotImplementedError):
             call()
+
+
+class Lister(Bare):
+    """Has methods of its own that are called as those of tasks with terms are."""
+
+    def find(self, query):
+        raise AssertionError("asked for something else")
+
+    list_tasks = count_tasks = queue_names = find_duplicate = replace_task = find
+
+
+class PlainMemory(Memory):
+    """Dequeues as django-q2 wants it, and serves what it says."""
+
+    def dequeue(self):
+        return super().dequeue(wait=0)
+
+    serves = ["priority"]
+
+
+@pytest.mark.parametrize("cls", [Bare, Lister, OldBroker])
+def test_an_old_broker_serves_no_options_and_says_so(cls):
+    broker, terms = adapt_broker(cls("unserved")), Terms("id", unique="a" * 32)
+
+    assert broker.serves == frozenset()
+    for call in (
+        lambda: broker.enqueue_task("payload", terms),
+        lambda: broker.enqueue_tasks([("payload", terms)]),
+        lambda: broker.enqueue_once("payload", "key", terms),
+    ):
+        with pytest.raises(NotImplementedError, match=f"{cls.__name__} serves no"):
+            call()
+    assert broker.queue_size() == 0
+
+
+@pytest.mark.parametrize("cls", [Bare, Lister, OldBroker])
+def test_an_old_broker_has_no_lists_of_tasks(cls):
+    broker = adapt_broker(cls("unserved"))
+
+    assert broker.find("id") is None
+    assert broker.find_duplicate(Terms("id", unique="a" * 32)) is None
+    assert broker.replace_task("version", "payload", Terms("id")) is False
+    assert broker.list_tasks() == broker.list_tasks("waiting", after="x", limit=2) == []
+    assert broker.count_tasks() == (0, 0, 0, None)
+    assert broker.queue_names() == [broker.list_key]
+
+
+def test_an_old_broker_counts_what_its_sizes_tell(make_broker):
+    broker = adapt_broker(make_broker("custom"))
+    broker.enqueue("a"), broker.enqueue("b"), broker.dequeue(wait=0)
+
+    assert broker.count_tasks() == (1, 0, 1, None)
+
+
+def test_what_an_adapted_broker_serves_is_asked_of_it(make_broker):
+    make_broker("memory")
+    broker = adapt_broker(PlainMemory())
+    terms = Terms("id", priority=3, unique="a" * 32)
+
+    assert type(broker) is BrokerAdapter
+    assert broker.serves == frozenset({"priority"}) < TERM_OPTIONS
+    assert broker.enqueue_task("payload", terms) == Enqueued("id")
+    version = broker.find_duplicate(terms).version
+    assert broker.replace_task(version, "other", terms)
+    assert broker.find("id").priority == 3
+    assert [each.payload for each in broker.list_tasks()] == ["other"]
+    assert broker.count_tasks()[:3] == (1, 0, 0)
+    assert broker.queue_names() == [broker.list_key]
+    assert broker.enqueue_once("third", "key", Terms("third", expires_in=5))
+    deliveries = broker.dequeue(wait=0) + broker.dequeue(wait=0)
+    assert [each.payload for each in deliveries] == ["other", "third"]
+    assert 0 < deliveries[1].expires_in <= 5

@@ -11,8 +11,11 @@ from django.utils import timezone
 
 from django_q.brokers import Delivery, adapt_broker
 from django_q.brokers.adapter import BrokerAdapter, as_delivery, as_list
+from django_q.brokers.memory import Memory
 from django_q.brokers.orm import ORM
 from django_q.brokers.redis_broker import Redis
+from django_q.brokers.sqs.broker import Sqs
+from django_q.brokers.terms import TERM_OPTIONS, Terms
 from django_q.models import Schedule, Success
 from django_q.scheduler import scheduler
 from django_q.tasks import async_chain, async_iter, async_task
@@ -21,6 +24,7 @@ from tests.subclassed_brokers import calls, noted
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+OURS = [Memory, ORM, Redis, Sqs]
 OWN_DEQUEUE = ["PlainORM", "AnyORM", "PlainRedis", "AnyRedis", "BareORM", "BareRedis", "OddRedis"]
 
 
@@ -175,9 +179,52 @@ def test_a_receipt_that_a_driver_can_not_encode_is_named_and_no_outage(use, capl
     ],
 )
 def test_whatever_a_dequeue_gives_is_understood(given, expected):
-    assert [tuple(as_delivery(each)) for each in as_list(given)] == expected
+    assert [as_delivery(each)[:3] for each in as_list(given)] == expected
 
 
 def test_what_a_dequeue_must_not_give_is_said():
     with pytest.raises(TypeError, match="pairs of a receipt and a payload; got 'payload'"):
         [as_delivery(each) for each in as_list(["payload"])]
+
+
+@pytest.mark.parametrize("base", OURS)
+@pytest.mark.parametrize("name", ["enqueue", "dequeue"])
+def test_a_way_of_its_own_to_enqueue_or_dequeue_serves_no_options(base, name):
+    made = noted(base, name)
+
+    assert made.serves == type("Further", (made,), {}).serves == frozenset()
+    assert type("Own", (made,), {"serves": frozenset({"track"})}).serves == {"track"}
+
+
+@pytest.mark.parametrize("base", OURS)
+def test_what_overrides_other_methods_serves_what_its_base_does(base):
+    made = noted(base, "acknowledge", "fail", "delete", "queue_size")
+
+    assert made.serves == base.serves
+
+
+def test_a_method_of_a_mixin_serves_no_options_unless_the_mixin_says_so():
+    class Mixin:
+        def enqueue(self, payload: str) -> str:
+            return f"mixed {payload}"
+
+    class Serving(Mixin):
+        serves = TERM_OPTIONS
+
+    assert type("Mixed", (Mixin, Memory), {}).serves == frozenset()
+    assert type("Mixed", (Serving, Memory), {}).serves == TERM_OPTIONS
+
+
+def test_a_subclass_that_serves_options_enqueues_once_with_terms(use):
+    class Serving(noted(Memory, "enqueue")):
+        serves = TERM_OPTIONS
+
+    broker, terms = Serving("serving"), Terms("first", unique="a" * 32)
+    calls.clear()
+
+    assert broker.enqueue_once("a", "key", terms) is True
+    assert broker.enqueue_once("b", "other", terms) is False
+    assert broker.enqueue_once("c", "third") is True
+    assert calls == [("enqueue", "c")]
+    assert broker.queue_size() == 2
+    broker.delete_queue()

@@ -8,6 +8,8 @@ from django.db import connection
 from django.test import TestCase
 from django.utils import timezone, translation
 
+from django_q.exceptions import PackageError
+from django_q.execution.run_details import worker_name
 from django_q.models import Failure, Success
 from django_q.signals import post_execute, pre_execute
 from django_q.tasks import (
@@ -42,7 +44,10 @@ def test_a_task_runs_at_once():
     task_id = async_task("math.copysign", 2, -2, sync=True)
 
     assert result(task_id) == -2
-    assert Success.objects.get().func == "math.copysign"
+    task = Success.objects.get()
+    assert task.func == "math.copysign"
+    assert task.worker == worker_name()
+    assert task.started <= task.begun <= task.stopped
 
 
 def test_a_failure_is_saved_and_does_not_raise():
@@ -51,6 +56,7 @@ def test_a_failure_is_saved_and_does_not_raise():
     task = fetch(task_id)
     assert task.success is False
     assert task.result.startswith("ModuleNotFoundError(\"No module named 'my'\")")
+    assert (task.exception, len(task.fingerprint)) == ("ModuleNotFoundError", 32)
     assert Failure.objects.count() == 1
 
 
@@ -142,6 +148,27 @@ def write_and_fail() -> None:
     """Fail after a write."""
     make_user("written")
     raise ValueError
+
+
+@pytest.mark.parametrize("broker", ["memory", "custom"], indirect=True)
+def test_options_of_how_a_task_waits_are_ignored_with_a_line(broker, caplog):
+    caplog.set_level("INFO", "django-q")
+    options = {"run_after": 3600, "unique": "key", "priority": 5, "on_duplicate": "reject"}
+
+    ids = [async_task(multiply, 2, 3, sync=True, q_options=options) for _ in range(2)]
+
+    assert [result(task_id) for task_id in ids] == [6, 6]
+    assert broker.queue_size() == 0
+    lines = [line for line in caplog.messages if "runs at once" in line]
+    assert len(lines) == 2
+    assert lines[0].endswith("runs at once, without its priority, run_after, unique")
+
+
+def test_a_call_that_could_not_be_enqueued_is_refused_here_too():
+    for options in ({"unique": True}, {"unique_for": 5}, {"priority": 101}):
+        with pytest.raises(PackageError):
+            async_task(multiply, object(), 3, sync=True, q_options=options)
+    assert not Success.objects.exists()
 
 
 class InATestCase(TestCase):

@@ -26,6 +26,11 @@ from tests.integration.checks.found_messages import found, ids
             "max_attempts": 3,
             "ack_failures": False,
             "cached": 600,
+            "priority": -100,
+            "expires": 0.5,
+            "track": True,
+            "on_duplicate": "replace",
+            "idempotency_for": 60,
             "ALT_CLUSTERS": {"long": {"timeout": 600, "retry": 900}},
         },
     ],
@@ -90,6 +95,12 @@ def test_an_option_that_resembles_nothing_is_still_named():
         ("error_reporter", "sentry", "of type dict; got a str"),
         ("ALT_CLUSTERS", ["long"], "of type dict; got a list"),
         ("name", 3, "of type str; got 3"),
+        ("priority", 2.5, "of type int; got 2.5"),
+        ("priority", True, "of type int; got True"),
+        ("expires", "60", "of type float or None; got '60'"),
+        ("track", "yes", "of type bool; got 'yes'"),
+        ("idempotency_for", None, "of type float; got None"),
+        ("on_duplicate", 3, "of type str; got 3"),
     ],
 )
 def test_a_value_of_the_wrong_type_is_an_error(option, value, expected):
@@ -105,6 +116,10 @@ def test_a_value_of_the_wrong_type_is_an_error(option, value, expected):
         ("timeout", -1, "above 0; got -1"),
         ("guard_cycle", 61, "above 0, and 60 at most; got 61"),
         ("save_limit", -2, "-1 or more; got -2"),
+        ("priority", 101, "-100 or more, and 100 at most; got 101"),
+        ("expires", 0, "above 0, and 3162240000 at most; got 0"),
+        ("expires", float("inf"), "above 0, and 3162240000 at most; got inf"),
+        ("idempotency_for", 0, "above 0, and 3162240000 at most; got 0"),
     ],
 )
 def test_a_number_out_of_range_is_an_error(option, value, expected):
@@ -118,7 +133,7 @@ def test_amazon_waits_for_twenty_seconds_at_most():
 @pytest.mark.parametrize(
     ("option", "value"),
     [("save_limit_per", "task"), ("serializer", "yaml"), ("catch_up", "some"),
-     ("start_method", "thread"), ("log_level", "LOUD")],
+     ("start_method", "thread"), ("log_level", "LOUD"), ("on_duplicate", "ignore")],
 )  # fmt: skip
 def test_a_value_beside_the_few_that_there_are_is_an_error(option, value):
     ((number, text),) = found({option: value})

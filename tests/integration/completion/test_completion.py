@@ -247,6 +247,7 @@ def test_a_whole_that_can_not_be_put_together_ends_as_a_failure(broker, run_once
 
     assert fetch(iterable).success is False
     assert "can not be put together: ZeroDivisionError" in fetch(iterable).result
+    assert fetch(iterable).exception == "ZeroDivisionError"
     assert len(hooked) == 1
     assert Part.objects.count() == broker.lock_size() == 0
 

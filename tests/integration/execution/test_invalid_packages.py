@@ -68,6 +68,7 @@ def test_it_ends_as_a_failure_with_its_id_and_name_and_the_reason(broker, run_on
 
     task = Task.objects.get()
     assert (task.id, task.name, task.success) == (GOOD["id"], GOOD["name"], False)
+    assert task.exception == "django_q.exceptions.PackageError"
     assert "must be" in task.result
     assert broker.dead_size() == broker.queue_size() == broker.lock_size() == 0
 

@@ -18,10 +18,13 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_q import monitor
+from django_q.brokers.memory import Memory
 from django_q.conf import Conf
 from django_q.exceptions import BrokerUnavailable
 from django_q.models import Task
+from django_q.signing import SignedPackage
 from django_q.terminal import queue_figures
+from django_q.wire.package import new_package
 from tests.heartbeats import CLUSTER_ID, make_stat
 
 pytestmark = pytest.mark.django_db
@@ -164,6 +167,8 @@ def test_qinfo_tells_a_summary(broker):
         *("Clusters", "1", "Workers", "1", "Restarts", "2"),
         *("Queued", "0", "Successes", "1", "Failures", "1"),
         *("Schedules", "0", "Tasks/day", "1.00", "Avg", "time", "2.0000"),
+        *("Queue", "Waiting", "Delayed", "Leased", "Oldest"),
+        *("test", "0", "0", "0", "-"),
     ]
 
 
@@ -182,6 +187,44 @@ def test_qinfo_tells_all_as_json(broker):
     assert cluster["status"] == "Idle"
     assert cluster["current"] == [{"pid": 7, "name": "a-name", "func": "app.run", "seconds": 1.5}]
     assert cluster["uptime"] >= 0
+
+
+@pytest.mark.parametrize("broker", ["memory"], indirect=True)
+def test_qinfo_tells_of_all_queues_and_which_nobody_serves(broker):
+    make_stat().save(broker)
+    package = new_package("shop.send", (), {}, {})
+    Memory("mail").enqueue(SignedPackage.dumps(package), delay=60)
+
+    *_summary, titles, mail, own, warning = run("qinfo").strip().splitlines()
+
+    assert titles.split() == ["Queue", "Waiting", "Delayed", "Leased", "Oldest"]
+    assert (mail.split(), own.split()) == (["mail", *"010-"], ["test", *"000-"])
+    assert warning.strip() == "Nobody serves 'mail'."
+    counts = {"waiting": 0, "delayed": 0, "leased": 0, "oldest_seconds": None}
+    assert json.loads(run("qinfo", "--json", "--host", "nowhere"))["queues"] == [
+        {**counts, "name": "mail", "delayed": 1, "served": False},
+        {**counts, "name": "test", "served": True},
+    ]
+
+
+@pytest.mark.parametrize("broker", ["memory", "redis", "orm"], indirect=True)
+def test_qmonitor_tells_of_delayed_tasks(broker):
+    broker.enqueue("payload", delay=60)
+
+    text = run("qmonitor", "--run-once")
+
+    assert "Queued 0(1)" in text
+    assert "1 task is delayed." in text
+
+
+@pytest.mark.parametrize("broker", ["custom", "sqs"], indirect=True)
+def test_qinfo_tells_what_other_brokers_know(broker):
+    broker.enqueue("payload")
+
+    (queue,) = json.loads(run("qinfo", "--json"))["queues"]
+
+    assert (queue["name"], queue["waiting"], queue["served"]) == ("test", 1, False)
+    assert run("qinfo").strip().endswith("Nobody serves 'test'.")
 
 
 def test_qinfo_tells_ids_for_scripts(broker):

@@ -18,9 +18,9 @@ from django.utils import timezone
 from picklefield import PickledObjectField
 
 from django_q.admin.tasks import resubmit
+from django_q.execution.pickled_results import with_pickled_values
 from django_q.models import Failure, Task, pickle_preview
 from django_q.models.stored_values import JSON_MARK, UnopenedPickle
-from django_q.processes.worker import with_pickled_values
 from django_q.results import saving
 from django_q.results.rows import unpickled
 from django_q.tasks import async_task, fetch, result

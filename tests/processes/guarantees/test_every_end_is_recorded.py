@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from django_q.models import Failure, Success, Task
 from django_q.signing import SignedPackage
+from django_q.status import Stat
 from django_q.tasks import async_task, fetch
 from tests.processes.guarantees.traces import EITHER_BROKER, runs
 from tests.tasks import Deadly, Endless
@@ -25,6 +26,7 @@ def test_a_timed_out_task_is_recorded_as_failed(broker, running_cluster):
 
     assert not task.success
     assert task.result.startswith("TimeoutException('Task exceeded its time limit')")
+    assert task.exception == "django_q.exceptions.TimeoutException"
     cluster.wait_for("after timeout")
 
 
@@ -36,7 +38,28 @@ def test_a_task_that_ignores_its_time_limit_is_killed_and_recorded(broker, runni
 
     assert not task.success
     assert "exceeded its time limit and its worker was killed" in task.result
+    assert task.exception == "django_q.exceptions.TimeoutException"
+    assert task.started < task.begun < task.stopped
     wait_until(lambda: broker.lock_size() == 0)
+
+
+def test_a_row_names_the_process_that_ran_it_as_heartbeats_do(broker, running_cluster):
+    running_cluster(workers=2)
+    started = timezone.now()
+    killed = fetch(async_task("tests.tasks.sleep_deaf", 300, timeout=0.5), wait=60_000)
+
+    done = fetch(async_task("tests.tasks.sleep_for", 0.1), wait=60_000)
+
+    wait_until(lambda: done.worker in workers(Stat.get_all(broker)))
+    assert killed.worker not in workers(Stat.get_all(broker))
+    assert killed.worker.partition(":")[0] == done.worker.partition(":")[0]
+    assert started < done.started < done.begun < done.stopped
+    assert (done.stopped - done.begun).total_seconds() == pytest.approx(0.1, abs=0.09)
+
+
+def workers(stats):
+    """List the workers of clusters, as rows name them."""
+    return [f"{stat.host}:{pid}" for stat in stats for pid in stat.workers]
 
 
 def test_a_task_that_kills_its_worker_ends_after_three_attempts(broker, running_cluster, tmp_path):
@@ -46,6 +69,7 @@ def test_a_task_that_kills_its_worker_ends_after_three_attempts(broker, running_
     wait_until(lambda: (task := fetch(task_id)) and task.attempt_count == 3)
 
     assert "SIGKILL" in fetch(task_id).result
+    assert fetch(task_id).exception == "django_q.exceptions.WorkerDied"
     assert Failure.objects.count() == 1
     wait_until(lambda: broker.queue_size() == broker.lock_size() == 0)
     assert fetch(async_task("tests.tasks.multiply", 2, 3), wait=60_000).result == 6

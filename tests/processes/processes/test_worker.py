@@ -31,6 +31,18 @@ def test_a_worker_is_recycled_after_its_share(broker, running_cluster):
     cluster.wait_for("recycled worker-1", 4)
 
 
+def test_the_time_limit_of_the_settings_is_no_option_of_a_task(broker, running_cluster):
+    running_cluster(workers=1, timeout=20)
+    ids = [
+        async_task("tests.tasks.multiply", 6, 7),
+        async_task("tests.tasks.multiply", 6, 7, timeout=9),
+    ]
+
+    wait_until(lambda: all_saved(ids))
+
+    assert [fetch(each).options for each in ids] == [None, {"timeout": 9}]
+
+
 @pytest.mark.parametrize("task", ["leave_thread", "leave_thread_and_sleep", "leave_process"])
 def test_what_a_task_leaves_running_keeps_no_worker(broker, running_cluster, task):
     cluster = running_cluster(workers=1, recycle=1, timeout=1, daemonize_workers=False)

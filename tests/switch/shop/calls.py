@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from functools import cache
 from typing import Any
+from uuid import uuid4
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from shop import tasks
 
 from django_q.brokers import get_broker
@@ -77,6 +79,32 @@ def options() -> dict:
 def send_function(func: str, *args: Any, hook: str) -> str:
     """Enqueue a task of the shop by its function, with a function as its hook."""
     return async_task(getattr(tasks, func), *args, hook=getattr(tasks, hook))
+
+
+def sell_with_terms(number: int, seconds: float, **terms: Any) -> str:
+    """Enqueue a sale with terms, which the predecessors do not know; the id of the task."""
+    from django_q.brokers.terms import Terms
+    from django_q.signing import SignedPackage
+
+    package = {
+        "id": uuid4().hex,
+        "name": f"sale-{number}",
+        "func": "shop.tasks.sell",
+        "args": (number, seconds),
+        "kwargs": {},
+        "started": timezone.now(),
+    }
+    found = get_broker().enqueue_task(SignedPackage.dumps(package), Terms(package["id"], **terms))
+    return found.task_id
+
+
+def names_left(ids: list[str], keys: list[str]) -> list:
+    """List what the broker still knows of these tasks and unique keys."""
+    from django_q.brokers.terms import Terms
+
+    broker = get_broker()
+    found = [broker.find_duplicate(Terms("new", unique=key)) for key in keys]
+    return [each for each in [*map(broker.find, ids), *found, *broker.list_tasks()] if each]
 
 
 def move_last(key: str) -> None:

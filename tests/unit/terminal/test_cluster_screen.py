@@ -107,9 +107,17 @@ def test_an_idle_cluster_is_one_row_of_a_wide_table():
 
 
 def test_the_bar_tells_the_queue_and_the_results():
-    [_blank, bar] = cluster_screen.summary_rows(Figures("Redis 7", 3, 2, 0, 250, 1))
+    [_blank, bar] = cluster_screen.summary_rows(
+        Figures("Redis 7", queued=3, locked=2, successes=250, failures=1)
+    )
 
     assert texts(bar) == ["Redis 7", "Queued 3(2)", "Success 250", "Failures 1"]
+
+
+def test_delayed_tasks_are_told_below_the_bar():
+    [_blank, _bar, delayed] = cluster_screen.summary_rows(Figures("Redis 7", delayed=12))
+
+    assert texts(delayed) == ["12 tasks are delayed."]
 
 
 def test_packages_that_were_put_aside_are_told():

@@ -17,6 +17,7 @@ def facts(**values: Any) -> dict[str, Any]:
         "name": "shop",
         "broker": "Redis 7",
         "clusters": [{"workers": [1, 2], "reincarnations": 1}] * 2,
+        "queues": [],
         "queued": 3,
         "locked": 2,
         "dead": 0,
@@ -29,7 +30,7 @@ def facts(**values: Any) -> dict[str, Any]:
 
 
 def test_the_summary_tells_clusters_queue_and_results():
-    title, _blank, *rows = report.rows(facts())
+    title, _blank, *rows, _blank, _queues = report.rows(facts())
 
     assert texts(title) == ["-- Shop 2.0.0 on Redis 7 --"]
     assert [texts(row) for row in rows] == [

@@ -29,6 +29,10 @@ def a_package(**values):
 HOUR = timedelta(hours=1)
 
 
+#: A task that runs.
+RUN = {"pid": 7, "id": "a", "name": "n", "func": "f", "group": "g",
+       "attempt": 1, "since": 1.5, "seconds": 2.5}  # fmt: skip
+
 #: What may be put in the place of a heartbeat, signed and all.
 NONE = {
     "a task": a_package,
@@ -62,6 +66,12 @@ NONE = {
     "no running task": lambda: make_stat(current=[5]),
     "a running task with too little": lambda: make_stat(current=[(1, "a")]),
     "a running task for ever": lambda: make_stat(current=[(1, "a", "b", float("inf"))]),
+    "a running task that is none": lambda: make_stat(running=[5]),
+    "no list of running tasks": lambda: make_stat(running={}),
+    "a running task without an id": lambda: make_stat(running=[{**RUN, "id": None}]),
+    "a running task of which little is told": lambda: make_stat(running=[{"id": "a"}]),
+    "a running task since ever": lambda: make_stat(running=[{**RUN, "since": float("nan")}]),
+    "a running task with half an attempt": lambda: make_stat(running=[{**RUN, "attempt": 1.5}]),
 }
 
 
@@ -129,3 +139,11 @@ def test_a_terminal_gets_nothing_but_text_of_a_heartbeat(memory):
     (stat,) = Stat.get_all(memory)
 
     assert (stat.host, stat.current) == ("a?[2J?", [(7, "n?", "f?", 1.5)])
+
+
+def test_of_a_running_task_no_more_is_read_than_is_known_and_texts_are_printable(memory):
+    make_stat(running=[{**RUN, "name": "n\n", "progress": 5}]).save(memory)
+
+    (stat,) = Stat.get_all(memory)
+
+    assert stat.running == [{**RUN, "name": "n?"}]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, count
 
 import pytest
+
+from django_q.brokers.terms import Terms
 
 #: Brokers that know leases. That in memory is of one process: all that is asked here is asked by
 #: threads. What needs several processes, or a server, is not asked of it; those tests stand in
@@ -17,6 +19,10 @@ LEASING = [
     "postgres",
     "other database",
 ]
+
+
+#: Brokers that take tasks with terms.
+SERVING = LEASING
 
 
 #: All brokers.
@@ -37,7 +43,39 @@ LATER = 1
 of_leasing = pytest.mark.parametrize("broker", LEASING, indirect=True)
 
 
+of_serving = pytest.mark.parametrize("broker", SERVING, indirect=True)
+
+
 of_each = pytest.mark.parametrize("broker", EACH, indirect=True)
+
+
+task_numbers = count(1)
+
+
+def make_terms(**options):
+    """Make terms of a task with an id of its own."""
+    return Terms(**{"task_id": f"task-{next(task_numbers)}", **options})
+
+
+def put(broker, payload, **options):
+    """Enqueue a task with terms; its id. It must be new."""
+    terms = make_terms(**options)
+    assert tuple(broker.enqueue_task(payload, terms)) == (terms.task_id, True, None)
+    return terms.task_id
+
+
+def digest(letter):
+    """Make a digest of a key."""
+    return letter * 32
+
+
+#: A unique key.
+KEY = digest("a")
+
+
+def call(broker, payload="again", **options):
+    """Enqueue a task with the key: what became of it."""
+    return broker.enqueue_task(payload, make_terms(**{"unique": KEY, **options}))
 
 
 def take_one(broker, wait=30):

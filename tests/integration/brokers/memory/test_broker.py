@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from django_q.brokers.base import ONCE_KEY_GRACE_SECONDS, ONCE_KEY_SECONDS
 from django_q.brokers.memory import Memory, clear_queues
+from django_q.brokers.memory.queue import MIN_KEYS_TO_CLEAN
+from django_q.brokers.terms import Terms
 from django_q.cluster import Cluster
 from django_q.conf import Conf
 from django_q.tasks import async_task, fetch
@@ -92,3 +96,53 @@ def test_a_task_runs_through_it(broker, run_once):
 
     assert fetch(task_id).result == 42
     assert (broker.queue_size(), broker.lock_size()) == (0, 0)
+
+
+def test_what_came_between_a_take_and_the_wait_is_taken_at_once(broker, monkeypatch):
+    monkeypatch.setattr(broker, "wait_deadline", lambda wait: time.monotonic() + 60)
+    take, takes = broker.take, []
+
+    def take_and_let_another_enqueue(limit):
+        taken = take(limit)
+        takes.append(time.monotonic())
+        if len(takes) == 1:
+            broker.enqueue("a")
+        return taken
+
+    monkeypatch.setattr(broker, "take", take_and_let_another_enqueue)
+
+    assert [each.payload for each in broker.dequeue()] == ["a"]
+    assert takes[-1] - takes[0] < 10
+
+
+def test_keys_that_have_ended_are_dropped_in_the_end(broker, clock):
+    for number in range(5 * MIN_KEYS_TO_CLEAN):
+        key = f"{number:032}"
+        terms = Terms(key, unique=key, unique_for=5, idempotency=f"i{key}", idempotency_for=5)
+        assert broker.enqueue_once("a", key, terms)
+        assert broker.acknowledge(broker.dequeue(wait=0)[0].ack_id)
+        clock.time += ONCE_KEY_SECONDS
+
+    with broker.queue() as queue:
+        assert len(queue.kept.entries) <= MIN_KEYS_TO_CLEAN
+        assert len(queue.once.entries) <= MIN_KEYS_TO_CLEAN
+
+
+def test_keys_that_have_not_ended_are_kept(broker, clock):
+    numbers = range(3 * MIN_KEYS_TO_CLEAN)
+
+    assert all(broker.enqueue_once("a", str(number)) for number in numbers)
+    assert not any(broker.enqueue_once("a", str(number)) for number in numbers)
+
+
+def test_a_task_that_waits_stands_for_its_key_and_not_one_that_has_ended(broker):
+    key = {"unique": "a" * 32, "unique_for": 60}
+    broker.enqueue_task("first", Terms("first", **key))
+    (delivery,) = broker.dequeue(wait=0)
+    broker.enqueue_task("second", Terms("second", **key, is_successor=True))
+    broker.acknowledge(delivery.ack_id)
+
+    found = broker.enqueue_task("third", Terms("third", **key))
+
+    assert found.task_id == "second"
+    assert broker.replace_task(found.version, "third", Terms("second", **key))

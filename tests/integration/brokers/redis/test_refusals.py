@@ -8,7 +8,7 @@ import pytest
 from redis import exceptions as errors
 
 from django_q.brokers import get_broker
-from django_q.brokers.redis.broker import MAX_VALUES_PER_PUSH
+from django_q.brokers.redis.producer import MAX_VALUES_PER_PUSH
 from django_q.brokers.redis_broker import Redis
 from django_q.conf import Conf
 from tests.integration.brokers.redis.keys import key_of

@@ -13,9 +13,10 @@ import pytest
 import redis
 
 from django_q.brokers import get_broker
-from django_q.brokers.redis.broker import MAX_VALUES_PER_PUSH
 from django_q.brokers.redis.client import with_defaults
+from django_q.brokers.redis.producer import MAX_VALUES_PER_PUSH
 from django_q.brokers.redis.sender import Sender
+from django_q.brokers.terms import Terms
 from django_q.servers.connections import connect_redis
 from tests.faults.proxy import Mode, Proxy
 from tests.waiting import DEADLINE
@@ -46,6 +47,11 @@ PUSHES: list[tuple[Callable[[Any], Any], int]] = [
     (lambda producer: producer.enqueue_many("abc"), 3),
     (
         lambda producer: producer.enqueue_many(["a"] * (MAX_VALUES_PER_PUSH + 1)),
+        MAX_VALUES_PER_PUSH + 1,
+    ),
+    (lambda producer: producer.enqueue_task("a", Terms("a")), 1),
+    (
+        lambda producer: producer.enqueue_tasks([("a", Terms("a"))] * (MAX_VALUES_PER_PUSH + 1)),
         MAX_VALUES_PER_PUSH + 1,
     ),
 ]
@@ -130,7 +136,7 @@ def test_what_a_server_refuses_is_sent_again():
         options = {"port": server.getsockname()[1], "protocol": 2}
 
         with connect_redis(with_defaults(options)) as client:
-            assert Sender(client).send(("RPUSH", "list", "a")) == 1
+            assert Sender(client).send(("RPUSH", "list", "a")) == [1]
 
         thread.join(DEADLINE)
 

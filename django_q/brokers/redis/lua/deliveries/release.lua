@@ -16,7 +16,8 @@ for i = #ids, 1, -1 do
     removed_ids[#removed_ids + 1] = ids[i]
     if payloads[i] then requeued[#requeued + 1] = payloads[i] end
   else
-    delayed[#delayed + 1] = {ids[i], string.format('%d-%d', fence + 1, attempt), deadline + i}
+    -- The zero before the attempt tells list_tasks.lua that nobody holds it.
+    delayed[#delayed + 1] = {ids[i], string.format('%d-0%d', fence + 1, attempt), deadline + i}
   end
 end
 

@@ -1,0 +1,183 @@
+"""The side of the Redis broker that enqueues."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+import redis
+from redis.exceptions import NoScriptError
+
+from django_q.brokers.base import (
+    DEAD_SUFFIX,
+    ONCE_KEY_GRACE_SECONDS,
+    ONCE_KEY_SECONDS,
+    Broker,
+)
+from django_q.brokers.redis import scripts
+from django_q.brokers.redis.refusals import refusal_of
+from django_q.brokers.redis.scripts import microseconds
+from django_q.brokers.redis.sender import Sender
+from django_q.brokers.redis.terms import CallTexts, enqueued
+from django_q.brokers.terms import Enqueued, Terms
+from django_q.conf import Conf
+
+#: The most seconds that one blocking command waits.
+MAX_BLOCK_SECONDS = 30
+#: The most payloads that one command pushes, and the most tasks with terms that one adds.
+MAX_VALUES_PER_PUSH = 10_000
+#: Added to a queue's name: see lua/prelude.lua.
+KEY_SUFFIXES = ("", ":running", ":leases", ":tries", ":sequence", DEAD_SUFFIX, ":clock")
+#: Of tasks with terms: see lua/tasks/task_prelude.lua.
+TASK_KEY_SUFFIXES = (
+    ":task_leases",
+    ":tasks",
+    ":terms",
+    ":ready",
+    ":delayed",
+    ":held",
+    ":task_tries",
+    ":names",
+    ":takes",
+)
+
+
+class RedisProducer(Broker):
+    """Enqueues payloads, with or without terms."""
+
+    def __init__(self, list_key: str | None = None) -> None:
+        super().__init__(list_key)
+        if not self.list_key.startswith("django_q:"):
+            self.list_key = f"django_q:{self.list_key}:q"
+
+    def refusal(self, error: BaseException) -> str | None:
+        """Explain what Redis refused: a command without permission, or a key of the wrong type."""
+        return super().refusal(error) or refusal_of(error, self.list_key)
+
+    @cached_property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of the queue, in the order of lua/prelude.lua."""
+        return tuple(self.list_key + part for part in KEY_SUFFIXES)
+
+    @cached_property
+    def task_keys(self) -> tuple[str, ...]:
+        """The keys of the queue, with those of tasks with terms behind."""
+        return (*self.keys, *(self.list_key + part for part in TASK_KEY_SUFFIXES))
+
+    def _run(self, script: scripts.Script, *args: Any) -> Any:
+        """Run a script for plain tasks. Returns its reply."""
+        return script.run(self.connection, self.keys, *args)
+
+    def _run_tasks(self, script: scripts.Script, *args: Any) -> Any:
+        """Run a script for tasks with terms, too. Returns its reply."""
+        return script.run(self.connection, self.task_keys, *args)
+
+    def enqueue(self, payload: str | bytes, delay: float = 0) -> Any:
+        """Push a payload. Returns the length of the list, or the id of a delayed payload."""
+        if delay > 0:
+            return self._delay(payload, microseconds(delay), microseconds(max_wait_seconds()))
+        return self._send(("RPUSH", self.list_key, payload))[0]
+
+    @property
+    def _sender(self) -> Sender:
+        """The sender of pushes. It belongs to a client, so another client gets another one."""
+        sender = vars(self).get("sender")
+        if sender is None or sender.client is not self.connection:
+            sender = self.sender = Sender(self.connection)
+        return sender
+
+    def _delay(self, *args: Any) -> bytes:
+        """Add a payload whose lease, held by nobody, ends when it is due."""
+        return self._send_script(scripts.enqueue_delayed, [(self.keys, *args)])[0]
+
+    def _send_script(self, script: scripts.Script, calls: list[tuple]) -> list:
+        """Run a script that enqueues, with the keys and arguments of each call. Returns replies."""
+        try:
+            return self._send(*(script.evalsha_command(*each) for each in calls))
+        except NoScriptError:
+            return self._send(*(script.eval_command(*each) for each in calls))
+
+    def _send(self, *commands: tuple) -> list:
+        """Send commands that enqueue; the error of a refusal says how to permit them."""
+        try:
+            return self._sender.send(*commands)
+        except redis.ResponseError as error:
+            if refusal := self.refusal(error):
+                raise type(error)(f"{error}. {refusal}") from error
+            raise
+
+    def enqueue_many(self, payloads: Iterable[str | bytes]) -> list:
+        """Push payloads in one command, or many of them in one transaction."""
+        remaining = iter(payloads)
+        chunks = list(iter(lambda: list(islice(remaining, MAX_VALUES_PER_PUSH)), []))
+        if not chunks:
+            return []
+        length = self._send(*(("RPUSH", self.list_key, *chunk) for chunk in chunks))[-1]
+        return list(range(length - sum(map(len, chunks)) + 1, length + 1))
+
+    def enqueue_once(self, payload: str | bytes, key: str, terms: Terms | None = None) -> bool:
+        """Push a payload and set a mark for ``key``. Returns False when the mark exists already."""
+        if terms is None:
+            keys = (self.list_key, self.mark(key))
+            return bool(scripts.enqueue_once.run(self.connection, keys, payload, ONCE_KEY_SECONDS))
+        found = self._send_tasks([[(payload, terms)]], key)
+        return bool(found and found[0].is_new)
+
+    def enqueue_tasks(self, tasks: Iterable[tuple[str | bytes, Terms]]) -> list[Enqueued]:
+        """Add payloads with terms in one script, or many of them in one transaction."""
+        remaining = iter(tasks)
+        chunks = list(iter(lambda: list(islice(remaining, MAX_VALUES_PER_PUSH)), []))
+        return self._send_tasks(chunks) if chunks else []
+
+    def _send_tasks(self, chunks: list, once_key: str | None = None) -> list[Enqueued]:
+        """Add tasks; none of them, and an empty list, where the mark of ``once_key`` exists."""
+        calls = []
+        for chunk in chunks:
+            texts = CallTexts(self.list_key, self.task_keys)
+            place = texts.add_key(self.mark(once_key)) if once_key else 0
+            args = [value for payload, terms in chunk for value in (payload, texts.text(terms))]
+            options = (microseconds(max_wait_seconds()), place, ONCE_KEY_SECONDS)
+            calls.append((texts.keys, *options, *args))
+        replies = self._send_script(scripts.enqueue_tasks, calls)
+        return [
+            enqueued(*reply[start : start + 3])
+            for reply in replies
+            if reply
+            for start in range(0, len(reply), 3)
+        ]
+
+    def replace_task(self, version: str, payload: str | bytes, terms: Terms) -> bool:
+        """Replace a task unless it was taken or changed since."""
+        texts = CallTexts(self.list_key, self.task_keys)
+        text = texts.text(terms)
+        options = (version, microseconds(max_wait_seconds()))
+        keys = tuple(texts.keys)
+        return bool(scripts.replace_task.run(self.connection, keys, *options, payload, text))
+
+    def find_duplicate(self, terms: Terms) -> Enqueued | None:
+        """Find the task that keeps one with these terms from being enqueued."""
+        texts = CallTexts(self.list_key, self.task_keys)
+        text = texts.text(terms)
+        found = scripts.find_duplicate.run(self.connection, tuple(texts.keys), text)
+        return enqueued(found[0], 0, found[1]) if found else None
+
+    def release_once_keys(self, keys: Iterable[str]) -> None:
+        """Let the marks of keys of ``enqueue_once`` expire within the hour."""
+        with self.connection.pipeline(transaction=False) as pipeline:
+            for key in keys:
+                pipeline.expire(self.mark(key), ONCE_KEY_GRACE_SECONDS)
+            pipeline.execute()
+
+    def mark(self, key: str) -> str:
+        """Return the Redis key of the mark for a key of ``enqueue_once``."""
+        return f"{self.list_key}:once:{key}"
+
+
+def max_wait_seconds() -> float:
+    """Return the seconds that a wait may last before the leases are checked.
+
+    A lease that another cluster takes meanwhile does not end before: it lasts ``retry`` seconds.
+    """
+    return min(MAX_BLOCK_SECONDS, Conf.RETRY)

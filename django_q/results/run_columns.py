@@ -1,0 +1,83 @@
+"""Columns of a finished task that tell of its run: its options, and when it began."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from math import isfinite
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone as django_timezone
+
+from django_q.text.error_text import safe_str
+
+#: Options of a call that its row gives back: those that say when, where and how often it runs.
+RECORDED_OPTIONS = frozenset(
+    {
+        *("priority", "run_after", "expires", "queue", "backend", "track"),
+        *("unique", "unique_for", "on_duplicate", "idempotency_key", "idempotency_for"),
+        *("timeout", "max_attempts", "ack_failure"),
+    }
+)
+
+#: The year 9000 in seconds since the epoch: later times are out of range in some time zone.
+LATEST_BEGIN = 221_845_392_000.0
+
+
+def options_column(package: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the options of a call as JSON can carry them; None without any."""
+    if RECORDED_OPTIONS.isdisjoint(package):
+        return None
+    given = {name: package[name] for name in sorted(RECORDED_OPTIONS & package.keys())}
+    return {name: option_value(value) for name, value in given.items() if value is not None} or None
+
+
+def option_value(value: Any) -> Any:
+    """Return the value of an option as JSON can carry it: a time as ISO text, else a text."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, (bool, int)) or (isinstance(value, float) and isfinite(value)):
+        return value
+    # PostgreSQL has no place in JSON for NUL and for halves of characters.
+    return safe_str(value).replace("\x00", "?").encode(errors="replace").decode()
+
+
+def begun_column(package: Mapping[str, Any]) -> float | None:
+    """Return when the last attempt began, in seconds since the epoch; None where it did not."""
+    seconds = package.get("begun")
+    return seconds if type(seconds) is float and 0 < seconds < LATEST_BEGIN else None
+
+
+def begun_time(seconds: float | None) -> datetime | None:
+    """Make the time of ``begun_column`` one that the project's database columns can hold."""
+    if seconds is None:
+        return None
+    return stored_time(datetime.fromtimestamp(seconds, timezone.utc))
+
+
+def stored_time(moment: datetime, is_aware: bool | None = None) -> datetime:
+    """Make a time one that the project's database columns can hold.
+
+    ``is_aware`` is the setting ``USE_TZ`` for who needs it often: to read it takes longer than all
+    else here.
+    """
+    is_aware = bool(settings.USE_TZ) if is_aware is None else is_aware
+    return moment if (moment.tzinfo is not None) is is_aware else converted(moment)
+
+
+def converted(moment: datetime) -> datetime:
+    """Convert a time; one that is too near to the end of the calendar is taken for now."""
+    try:
+        return aware_or_naive(moment)
+    except (OverflowError, ValueError):
+        return django_timezone.now()
+
+
+def aware_or_naive(moment: datetime) -> datetime:
+    """Make an aware time naive or a naive one aware, whichever the database columns are."""
+    if settings.USE_TZ:
+        return django_timezone.make_aware(moment)
+    return django_timezone.make_naive(moment)
