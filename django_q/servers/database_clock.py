@@ -71,6 +71,8 @@ def moment_sql(connection: Any, seconds: float | None, at: float | None) -> tupl
     if connection.vendor == "postgresql":
         relative = "STATEMENT_TIMESTAMP() + %s::float8 * INTERVAL '1 second'"
         return f"COALESCE(TO_TIMESTAMP(%s::float8), {relative})", [at, seconds]
+    if at is None and seconds is None and connection.vendor != "mysql":
+        return "%s", [None]
     moment = None if at is None else datetime.fromtimestamp(at, timezone.utc)
     if connection.vendor == "mysql":
         relative, parameters = mysql_sql_time(connection, seconds or 0)

@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models.functions import Concat
 
 from django_q.brokers.base import DEAD_SUFFIX
-from django_q.brokers.orm.table import QueueTable, ReturningTable, receipt
+from django_q.brokers.orm.table import DIGITS, LETTERS, QueueTable, ReturningTable, receipt
 from django_q.brokers.terms import (
     DELAYED,
     LEASED,
@@ -21,9 +21,6 @@ from django_q.brokers.terms import (
     Terms,
 )
 from django_q.models import OrmQ, TaskKey
-
-#: The digits of a key's digest, and the letters of the digest of a task that waits for another.
-DIGITS, LETTERS = "0123456789abcdef", "ghijklmnopqrstuv"
 
 #: The names of all queues, one look into the index for each; the last row is NULL.
 QUEUE_NAMES_SQL = """
