@@ -21,6 +21,7 @@ from django_q.brokers.terms import (
     Terms,
 )
 from django_q.models import OrmQ, TaskKey
+from django_q.servers.database_clock import epoch_seconds
 
 #: The names of all queues, one look into the index for each; the last row is NULL.
 QUEUE_NAMES_SQL = """
@@ -179,15 +180,16 @@ class TaskRows:
         if is_due or ((row.unique_digest or "") >= LETTERS[0] and is_odd and row.attempts <= 0):
             state = WAITING
         is_new = row.delivery <= self.table.FIRST_DELIVERY and row.lock is not None
+        lock = row.lock and epoch_seconds(self.connection, row.lock)
         return QueuedTask(
             row.payload,
             state,
             row.tracked_id or "",
             -(row.rank or 0),
             row.attempts,
-            row.lock.timestamp() if state == WAITING and is_new else None,
-            None if state == WAITING else row.lock.timestamp(),
-            row.expires and row.expires.timestamp(),
+            lock if state == WAITING and is_new else None,
+            None if state == WAITING else lock,
+            row.expires and epoch_seconds(self.connection, row.expires),
             str(row.pk),
         )
 
