@@ -328,7 +328,7 @@ def taken(rows: list[tuple]) -> Taken:
     """Make deliveries of rows: id, payload, delivery, attempts, seconds to expiry, digest, ..."""
     return Taken(
         [Delivery(f"{row[0]}.{row[2]}", row[1], row[3], row[4]) for row in rows],
-        {receipt(row[0], row[2]): row[5] for row in rows if (row[5] or "") >= LETTERS[0]},
+        {receipt(row[0], row[2]): row[5] for row in rows if row[5] and row[5] >= LETTERS[0]},
     )
 
 
