@@ -25,7 +25,6 @@ from django.dispatch import receiver
 
 from django_q.brokers import broker_class
 from django_q.brokers.base import Broker
-from django_q.brokers.orm.inotify import IN_ATTRIB, Inotify
 from django_q.brokers.orm.queue_wait import PostgresQueueWait
 from django_q.brokers.orm.sqlite import database_path
 from django_q.brokers.scheduler_wakeup import (
@@ -36,6 +35,7 @@ from django_q.brokers.scheduler_wakeup import (
 from django_q.conf import Conf
 from django_q.descriptor_wait import wait_until_readable
 from django_q.models import Schedule
+from django_q.servers.inotify import IN_ATTRIB, Inotify
 
 #: The channel on PostgreSQL.
 SCHEDULES_CHANNEL = "django_q_schedules"

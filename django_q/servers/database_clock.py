@@ -71,6 +71,8 @@ def moment_sql(connection: Any, seconds: float | None, at: float | None) -> tupl
     if connection.vendor == "postgresql":
         relative = "STATEMENT_TIMESTAMP() + %s::float8 * INTERVAL '1 second'"
         return f"COALESCE(TO_TIMESTAMP(%s::float8), {relative})", [at, seconds]
+    if at is None and seconds is None and connection.vendor != "mysql":
+        return "%s", [None]
     moment = None if at is None else datetime.fromtimestamp(at, timezone.utc)
     if connection.vendor == "mysql":
         relative, parameters = mysql_sql_time(connection, seconds or 0)
@@ -84,5 +86,17 @@ def moment_sql(connection: Any, seconds: float | None, at: float | None) -> tupl
 def stored(connection: Any, moment: datetime | None) -> Any:
     """Return the parameter by which a moment is stored."""
     if moment is not None and is_naive(now()) and not is_naive(moment):
-        moment = moment.astimezone(get_default_timezone()).replace(tzinfo=None)
+        zone = get_default_timezone() if connection.vendor in SQL_TIME_BY_VENDOR else None
+        moment = moment.astimezone(zone).replace(tzinfo=None)  # None: that of now()
     return connection.ops.adapt_datetimefield_value(moment)
+
+
+def epoch_seconds(connection: Any, moment: datetime) -> float:
+    """Return a time that was read from a database in seconds since the epoch.
+
+    Without USE_TZ it is in the zone of the database where that gives the time, else in that of
+    this process, which is another one where Django has not set it.
+    """
+    if is_naive(moment) and connection.vendor in SQL_TIME_BY_VENDOR:
+        moment = moment.replace(tzinfo=connection.timezone or get_default_timezone())
+    return moment.timestamp()

@@ -202,6 +202,7 @@ class ORM(Broker):
     def acknowledge_many(self, ack_ids: Iterable[str]) -> set[str]:
         """End deliveries for good. Returns those that were stale."""
         others = self.table.delete(ack_ids)
+        others = others and self.terms.delete_unique(others)
         return others and self.terms.end(others, f"DELETE FROM {self.table.table}")
 
     def extend(self, ack_ids: Iterable[str], seconds: float) -> set[str]:

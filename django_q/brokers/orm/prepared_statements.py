@@ -23,6 +23,10 @@ STATEMENT_UNAVAILABLE_ERRORS = (
 )
 
 
+#: The names of the statements that were prepared on a connection of the driver.
+PREPARED_NAMES: WeakKeyDictionary[Any, set[bytes]] = WeakKeyDictionary()
+
+
 class PreparationState(Enum):
     """How far the statements are prepared on a connection."""
 
@@ -50,10 +54,10 @@ class PreparedStatements:
         """Run the statements on a Django connection, with parameters in the server's binary format.
 
         Text is in UTF-8. Returns the first column of the first row of each statement, as text; None
-        for each that failed, other than the first. Raises Django's error of the first statement or
-        its COMMIT; when the connection fails before their reply, the error says that the outcome is
-        unknown. Returns None in place of the list when nothing was run: then the caller runs the
-        statements in the ordinary way.
+        for each that has no row, and for each but the first that failed. Raises Django's error of
+        the first statement or its COMMIT; when the connection fails before their reply, the error
+        says that the outcome is unknown. Returns None in place of the list when nothing was run:
+        then the caller runs the statements in the ordinary way.
         """
         if not allows_raw_statements(connection):
             return None
@@ -86,9 +90,13 @@ class PreparedStatements:
     def exchange(self, psycopg: Any, raw: Any, parameters: tuple) -> Iterator[Any]:
         """Send the statements and read their replies, in a generator that psycopg waits for."""
         if self.states[raw] is PreparationState.ONCE:
+            known = PREPARED_NAMES.setdefault(raw, set())
             for name, sql in self.statements:
+                if name in known:
+                    continue
                 raw.pgconn.send_prepare(name, sql)
                 raise_for_result(psycopg, raw, *(yield from psycopg.generators.execute(raw.pgconn)))
+                known.add(name)
             self.states[raw] = PreparationState.PREPARED
         raw.pgconn.enter_pipeline_mode()
         for (name, _), arguments in zip(self.statements, parameters, strict=True):
@@ -104,7 +112,7 @@ class PreparedStatements:
             if not replies:
                 raise psycopg.OperationalError(in_doubt_text(error)) from error
         raise_for_result(psycopg, raw, replies[0])
-        values = [each.get_value(0, 0) if is_success(psycopg, each) else None for each in replies]
+        values = [first_value(psycopg, each) for each in replies]
         return values + [None] * (len(parameters) - len(values))
 
 
@@ -164,6 +172,11 @@ def supports_pipeline(psycopg: Any, raw: Any) -> bool:
 def is_success(psycopg: Any, result: Any) -> bool:
     """Return True if a result is that of a statement that succeeded."""
     return result.status in (psycopg.pq.ExecStatus.COMMAND_OK, psycopg.pq.ExecStatus.TUPLES_OK)
+
+
+def first_value(psycopg: Any, result: Any) -> bytes | None:
+    """Return the first column of a result's first row; None for no row, and for an error."""
+    return result.get_value(0, 0) if is_success(psycopg, result) and result.ntuples else None
 
 
 def ends_connection(psycopg: Any, result: Any) -> bool:

@@ -13,12 +13,12 @@ from typing import Any
 
 from django.db import Error
 
-from django_q.brokers.orm.inotify import Inotify
 from django_q.brokers.orm.postgres import PostgresTable
 from django_q.brokers.orm.sqlite import SqliteTable
 from django_q.brokers.orm.table import QueueTable
 from django_q.conf import Conf
 from django_q.descriptor_wait import wait_until_readable
+from django_q.servers.inotify import Inotify
 
 logger = logging.getLogger("django-q")
 

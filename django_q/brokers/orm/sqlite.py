@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import cached_property
@@ -12,7 +13,7 @@ from typing import Any
 from django.db import OperationalError, transaction
 from django.utils import timezone
 
-from django_q.brokers.orm.table import ReturningTable, Taken, taken
+from django_q.brokers.orm.table import DIGITS, LETTERS, ReturningTable, Taken, taken
 from django_q.servers.connections import allows_raw_statements
 from django_q.servers.database_clock import sql_time
 from django_q.servers.statement_retry import retry_on_conflict
@@ -37,6 +38,12 @@ class SqliteTable(ReturningTable):
     survives a crash of any process, but rows of the last moments before a power cut may be lost, as
     on Redis. Other writes keep the mode that is configured.
     """
+
+    SUCCESSOR_SQL = functools.reduce(
+        lambda sql, pair: f"REPLACE({sql}, '{pair[0]}', '{pair[1]}')",
+        zip(DIGITS, LETTERS, strict=True),
+        "{table}.unique_digest",
+    )
 
     #: The driver's connection that uses the write-ahead log, and its ``PRAGMA synchronous``.
     wal_connection: tuple[Any, int] = (None, SYNCHRONOUS_NORMAL)
@@ -98,6 +105,28 @@ class SqliteTable(ReturningTable):
         sql = f'INSERT INTO {self.table} ("key", "payload", "lock") VALUES (?, ?, ?)'
         with connection.wrap_database_errors:
             return connection.connection.execute(sql, [self.key, payload, *parameters]).lastrowid
+
+    def add_row(self, sql: str, parameters: list, claim: tuple[str, list] | None = None) -> bool:
+        """Run a statement that adds a row, without a cursor where possible.
+
+        ``claim`` is a statement that has to change a row before. Returns whether the row was added.
+        """
+        connection = self.connection
+        raw = self.driver_connection(connection)
+        with self.quick_commits():
+            if not allows_raw_statements(connection):
+                with self.transaction() if claim else contextlib.nullcontext():
+                    return self.add_claimed(self.run, sql, parameters, claim)
+            with connection.wrap_database_errors, raw_transaction(raw, bool(claim)):
+                return self.add_claimed(raw.execute, sql, parameters, claim)
+
+    def add_claimed(
+        self, execute: Callable, sql: str, parameters: list, claim: tuple[str, list] | None
+    ) -> bool:
+        """Run a statement that adds a row, if another one changes a row before."""
+        if claim and not execute(claim[0].replace("%s", "?"), claim[1]).rowcount:
+            return False
+        return execute(sql.replace("%s", "?"), parameters).rowcount > 0
 
     @retry_on_conflict
     def take(self, limit: int, seconds: float) -> Taken:
@@ -251,3 +280,18 @@ def database_path(connection: Any) -> str:
 def pragma(raw: Any, name: str) -> Any:
     """Run a PRAGMA, and return its value."""
     return raw.execute(f"PRAGMA {name}").fetchone()[0]
+
+
+@contextlib.contextmanager
+def raw_transaction(raw: Any, is_needed: bool) -> Iterator[None]:
+    """Open a transaction of the driver, if it is needed."""
+    if not is_needed:
+        yield
+        return
+    raw.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        raw.execute("COMMIT")
+    except BaseException:
+        raw.execute("ROLLBACK")
+        raise

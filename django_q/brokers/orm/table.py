@@ -23,8 +23,8 @@ from django_q.servers.statement_retry import report_in_doubt, retry_on_conflict
 
 #: Ids in one statement at most; some SQLite allow no more than 999 values.
 MAX_IDS_PER_STATEMENT = 900
-#: The digest of a task that waits for another of its unique key begins with this or a later letter.
-FIRST_LETTER = "g"
+#: The digits of a key's digest, and the letters of the digest of a task that waits for another.
+DIGITS, LETTERS = "0123456789abcdef", "ghijklmnopqrstuv"
 
 
 class Taken(NamedTuple):
@@ -43,6 +43,8 @@ class QueueTable:
 
     #: The ``delivery`` of a row that is added.
     FIRST_DELIVERY = 0
+    #: SQL of a parameter that is text, and of one that is a number, or either is None.
+    TEXT_PARAMETER = NUMBER_PARAMETER = "%s"
 
     def __init__(self, alias: str, key: str) -> None:
         self.alias, self.key = alias, key
@@ -101,9 +103,8 @@ class QueueTable:
             rows = self.lock_due_rows(limit, ranks)
             OrmQ.objects.using(self.alias).filter(pk__in=[row[0] for row in rows]).update(
                 lock=self.time_expression(seconds),
-                delivery=models.F("delivery")
-                + 1
-                + models.F("delivery") % 2,  # as NEXT_DELIVERY_SQL
+                # As NEXT_DELIVERY_SQL.
+                delivery=models.F("delivery") + 1 + models.F("delivery") % 2,
                 attempts=models.F("attempts") + 1,
             )
         now = any(row[4] for row in rows) and database_time(database_now(self.alias))
@@ -111,10 +112,7 @@ class QueueTable:
         return taken(
             [
                 (
-                    pk,
-                    payload,
-                    (fence + 1) | 1,
-                    attempts + 1,
+                    *(pk, payload, (fence + 1) | 1, attempts + 1),
                     expires and (expires - now).total_seconds(),
                     digest,
                 )
@@ -296,6 +294,10 @@ class ReturningTable(QueueTable):
         ) AS due_times
     """
     NEXT_DELIVERY_SQL = '("delivery" + 1) | 1'
+    #: The digest of a task that waits for the end of a row's one.
+    SUCCESSOR_SQL = ""
+    #: Runs a statement that adds a row, if another has changed one before. Returns whether it did.
+    add_row: Callable[..., bool]
 
     @retry_on_conflict
     @report_in_doubt
@@ -326,7 +328,7 @@ def taken(rows: list[tuple]) -> Taken:
     """Make deliveries of rows: id, payload, delivery, attempts, seconds to expiry, digest, ..."""
     return Taken(
         [Delivery(f"{row[0]}.{row[2]}", row[1], row[3], row[4]) for row in rows],
-        {receipt(row[0], row[2]): row[5] for row in rows if (row[5] or "") >= FIRST_LETTER},
+        {receipt(row[0], row[2]): row[5] for row in rows if row[5] and row[5] >= LETTERS[0]},
     )
 
 

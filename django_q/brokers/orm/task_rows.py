@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models.functions import Concat
 
 from django_q.brokers.base import DEAD_SUFFIX
-from django_q.brokers.orm.table import QueueTable, ReturningTable, receipt
+from django_q.brokers.orm.table import DIGITS, LETTERS, QueueTable, ReturningTable, receipt
 from django_q.brokers.terms import (
     DELAYED,
     LEASED,
@@ -22,10 +22,7 @@ from django_q.brokers.terms import (
 )
 from django_q.models import OrmQ, TaskKey
 from django_q.models.schedule_fields.due_times import database_time
-from django_q.servers.database_clock import database_now, moment_sql
-
-#: The digits of a key's digest, and the letters of the digest of a task that waits for another.
-DIGITS, LETTERS = "0123456789abcdef", "ghijklmnopqrstuv"
+from django_q.servers.database_clock import database_now, epoch_seconds, moment_sql
 
 #: The names of all queues, one look into the index for each; the last row is NULL.
 QUEUE_NAMES_SQL = """
@@ -184,15 +181,16 @@ class TaskRows:
         if is_due or ((row.unique_digest or "") >= LETTERS[0] and is_odd and row.attempts <= 0):
             state = WAITING
         is_new = row.delivery <= self.table.FIRST_DELIVERY and row.lock is not None
+        lock = row.lock and epoch_seconds(self.connection, row.lock)
         return QueuedTask(
             row.payload,
             state,
             row.tracked_id or "",
             -(row.rank or 0),
             row.attempts,
-            row.lock.timestamp() if state == WAITING and is_new else None,
-            None if state == WAITING else row.lock.timestamp(),
-            row.expires and row.expires.timestamp(),
+            lock if state == WAITING and is_new else None,
+            None if state == WAITING else lock,
+            row.expires and epoch_seconds(self.connection, row.expires),
             str(row.pk),
         )
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
 from django.db import connections
 
 from django_q.models import OrmQ, Schedule
+from django_q.servers.database_clock import epoch_seconds, moment_sql
 from tests.faults.clock import SteppedClock
 
 UTC = timezone.utc
@@ -61,3 +63,21 @@ def test_due_times_go_by_the_clock_of_the_database(postgres, tmp_path, host, due
     assert OrmQ.objects.using(postgres).count() == runs
     OrmQ.objects.using(postgres).all().delete()
     Schedule.objects.using(postgres).all().delete()
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "UTC"])
+def test_a_moment_without_a_zone_is_read_as_it_was_stored(settings, monkeypatch, zone):
+    if connections["default"].vendor != "sqlite":
+        pytest.skip("the tests' database has a clock of its own")
+    settings.USE_TZ, settings.TIME_ZONE = False, "Europe/Berlin"
+    monkeypatch.setenv("TZ", zone)  # Django sets it to TIME_ZONE, but not for settings.configure()
+    time.tzset()
+    moment = datetime(2027, 7, 1, 12, tzinfo=UTC).timestamp()
+
+    _, (stored,) = moment_sql(connections["default"], None, moment)
+
+    try:
+        assert epoch_seconds(connections["default"], datetime.fromisoformat(stored)) == moment
+    finally:
+        monkeypatch.undo()
+        time.tzset()

@@ -10,7 +10,7 @@ from django.db import connections
 from django.test.utils import CaptureQueriesContext
 
 from django_q.brokers.orm import task_rows
-from django_q.brokers.terms import DELAYED, LEASED, WAITING, QueueCounts
+from django_q.brokers.terms import DELAYED, LEASED, WAITING, QueueCounts, Terms
 from django_q.models import OrmQ
 from django_q.servers.database_clock import database_now
 from tests.integration.brokers.orm.databases import on_each
@@ -143,3 +143,15 @@ def test_rows_that_others_add_without_a_rank_count_as_zero(broker):
     broker.table.ranks_checked_at = float("-inf")  # as is asked once a second
     assert [each.payload for each in take(broker)] == ["high", "plain", "low"]
     assert not OrmQ.objects.using(broker.alias).filter(rank=None).exists()
+
+
+@on_each
+def test_tasks_of_a_batch_tell_since_when_they_wait(broker):
+    begin = time.time() - 5
+    broker.enqueue_many(["a", "b"])
+    broker.enqueue_tasks([("c", Terms("c")), ("d", Terms("d", unique=KEY))])
+
+    listed = broker.list_tasks()
+
+    assert [task.payload for task in listed] == ["a", "b", "c", "d"]
+    assert all(begin < task.since < begin + 60 for task in listed)
