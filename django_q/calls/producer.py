@@ -30,7 +30,8 @@ from django_q.calls.payloads import (
 )
 from django_q.completion.completion import complete_here
 from django_q.conf import logger
-from django_q.exceptions import EnqueueRefused
+from django_q.exceptions import AlreadyEnqueued, EnqueueRefused
+from django_q.execution.run_details import describe_failure
 from django_q.servers.transactions import open_transaction, pending_task, run_on_commit
 from django_q.wire.option_types import REJECT, REPLACE
 from django_q.wire.package import TaskPackage
@@ -165,8 +166,9 @@ def push_with_terms(
 def record_duplicate(package: TaskPackage, other_id: str, broker: Broker) -> None:
     """Complete a task that was not enqueued as a failure: somebody may wait for its id."""
     try:
-        result = duplicate_text(other_id)
-        ended = {**package, "success": False, "result": result, "stopped": timezone.now()}
+        error = AlreadyEnqueued(duplicate_text(other_id), other_id)
+        outcome = {"success": False, "result": str(error), "stopped": timezone.now()}
+        ended = {**package, **outcome, **describe_failure(error, package["func"])}
         complete_here([ended], broker, submit)  # type: ignore[list-item]
     except Exception:  # the transaction has been committed, and the caller can not undo it
         logger.exception("a duplicate of task %s could not be recorded", other_id)
