@@ -66,7 +66,10 @@ class TermRows(TaskRows):
             row = Heartbeat(key=mark, expires=self.table.time_expression(seconds))
             row.save(using=self.table.alias, force_insert=True)
             if terms:
-                return self.enqueue([(payload, terms)])[0].is_new
+                is_new = self.enqueue([(payload, terms)])[0].is_new
+                if not is_new:
+                    row.delete(using=self.table.alias)
+                return is_new
             return bool(self.table.insert(payload))
 
     def add_alone(self, payload: str, terms: Terms) -> bool:
