@@ -83,6 +83,7 @@ def test_a_link_whose_key_another_task_has_ends_its_chain_with_a_row(broker, run
     assert [task.task_id for task in broker.list_tasks()] == [other]
     (failure,) = Failure.objects.all()
     assert f"duplicate of task {other}" in failure.result
+    assert failure.exception == "django_q.exceptions.AlreadyEnqueued"
     assert len(result_group("g", failures=True)) == 2
 
 
