@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from django.db import router
 
+from django_q.brokers.adapter import BrokerAdapter
 from django_q.brokers.base import Broker
 from django_q.brokers.terms import Enqueued, Terms
 from django_q.calls.payloads import signed_again, terms_of, wanted_terms, when_duplicate
@@ -52,6 +53,11 @@ def served_options(broker: Any) -> frozenset[str]:
     return getattr(broker, "serves", frozenset())
 
 
+def broker_name(broker: Any) -> str:
+    """Return the name of a broker's class; that of the one which an adapter was made for."""
+    return type(broker.broker if isinstance(broker, BrokerAdapter) else broker).__name__
+
+
 def with_terms(
     packages: Sequence[TaskPackage], payloads: Iterable[str], broker: Any
 ) -> list[TermedTask]:
@@ -59,7 +65,7 @@ def with_terms(
     for package in packages:
         if missing := sorted(wanted_terms(package) - served_options(broker)):
             raise UnsupportedOption(
-                f"The broker {type(broker).__name__} does not serve the option '{missing[0]}', "
+                f"The broker {broker_name(broker)} does not serve the option '{missing[0]}', "
                 f"with which '{dotted_name(package['func'])}' is called. Leave it out, or use "
                 "Redis or a database for this queue."
             )

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from django_q.brokers import adapt_broker
 from django_q.brokers.memory import Memory
 from django_q.brokers.terms import Enqueued
 from django_q.calls.producer import submit_once
@@ -52,6 +53,12 @@ def test_an_option_that_the_broker_does_not_serve_is_refused_by_name(broker, opt
             call()
         assert type(broker).__name__ in str(no.value)
     assert broker.queue_size() == 0
+
+
+@pytest.mark.parametrize("broker", ["custom"], indirect=True)
+def test_the_error_names_the_broker_that_an_adapter_was_made_for(broker):
+    with pytest.raises(UnsupportedOption, match="OldBroker does not serve"):
+        async_task(echo, broker=adapt_broker(broker), q_options={"priority": 1})
 
 
 @pytest.mark.parametrize("broker", ["custom"], indirect=True)
