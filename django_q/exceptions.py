@@ -42,7 +42,11 @@ class UnsupportedOption(PackageError):
 
 
 class AlreadyEnqueued(DjangoQError):
-    """Raised when a call with ``on_duplicate="reject"`` meets a task of the same key."""
+    """Raised when a call with ``on_duplicate="reject"`` meets a task of the same key.
+
+    Also the exception of a link of a chain, or of a call in a transaction, that was not enqueued as
+    another task had its key.
+    """
 
     def __init__(self, message: str, task_id: str = "") -> None:
         super().__init__(message, task_id)

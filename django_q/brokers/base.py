@@ -171,8 +171,8 @@ class Broker:
     def enqueue_once(self, payload: str | bytes, key: str, terms: Terms | None = None) -> bool:
         """Enqueue unless a payload was under that key before; False when one was.
 
-        Also False when the terms name a key that another task has. A broker that can not keep keys
-        enqueues each time: a call that is repeated enqueues twice.
+        Also False when the terms name a key that another task has; then nothing is under that key.
+        A broker that can not keep keys enqueues each time: a call that is repeated enqueues twice.
         """
         if terms is not None:
             return self.enqueue_task(payload, terms).is_new

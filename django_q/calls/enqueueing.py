@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from django.db import router
 
+from django_q.brokers.adapter import BrokerAdapter
 from django_q.brokers.base import Broker
 from django_q.brokers.terms import TERM_OPTIONS, Enqueued, Terms
 from django_q.calls.payloads import signed_again, terms_of, wanted_terms, when_duplicate
@@ -16,10 +17,12 @@ from django_q.humanhash import humanize
 from django_q.models import Task
 from django_q.text.function_names import dotted_name
 from django_q.wire.option_types import REJECT, shown
-from django_q.wire.package import TaskPackage
+from django_q.wire.package import TaskPackage, link_id
 
 #: How often a task that waits is tried to be replaced, while others replace or take it.
 MAX_REPLACE_ATTEMPTS = 100
+#: How often an id is tried to be enqueued, while the tasks that have its key come and go.
+MAX_ONCE_ATTEMPTS = 5
 
 
 class Outcome(NamedTuple):
@@ -49,6 +52,11 @@ def served_options(broker: Any) -> frozenset[str]:
     return getattr(broker, "serves", frozenset())
 
 
+def broker_name(broker: Any) -> str:
+    """Return the name of a broker's class; that of the one which an adapter was made for."""
+    return type(broker.broker if isinstance(broker, BrokerAdapter) else broker).__name__
+
+
 def with_terms(
     packages: Sequence[TaskPackage], payloads: Iterable[str], broker: Any
 ) -> list[TermedTask]:
@@ -57,7 +65,7 @@ def with_terms(
     for package in () if served >= TERM_OPTIONS else packages:
         if missing := sorted(wanted_terms(package) - served):
             raise UnsupportedOption(
-                f"The broker {type(broker).__name__} does not serve the option '{missing[0]}', "
+                f"The broker {broker_name(broker)} does not serve the option '{missing[0]}', "
                 f"with which '{dotted_name(package['func'])}' is called. Leave it out, or use "
                 "Redis or a database for this queue."
             )
@@ -143,14 +151,21 @@ def already_enqueued(
 
 def enqueue_once(task: TermedTask, broker: Broker) -> Outcome:
     """Enqueue a task unless its id was enqueued before."""
-    own_id = task.terms.task_id
-    if broker.enqueue_once(task.payload, own_id, task.terms):
-        return Outcome(own_id, True)
-    found = broker.find_duplicate(task.terms) if task.key else None
-    if found is None or found.task_id == own_id or has_row(own_id):
-        logger.debug("task %s was enqueued before", own_id)
-        return Outcome(own_id, True)
-    return replace_waiting(task, found, broker)
+    own_id, terms = task.terms.task_id, task.terms
+    for _ in range(MAX_ONCE_ATTEMPTS if task.key else 1):
+        if broker.enqueue_once(task.payload, own_id, terms):
+            return Outcome(own_id, True)
+        found = broker.find_duplicate(task.terms) if task.key else None
+        if (found and found.task_id == own_id) or has_row(own_id):
+            break
+        if found is None:  # it was enqueued before, or the task that had its key has just ended
+            continue
+        if terms.is_successor or link_id(found.task_id) != own_id:
+            return replace_waiting(task, found, broker)
+        # The link before it has its key, and ends once this one is in the queue.
+        terms = terms._replace(is_successor=True)
+    logger.debug("task %s was enqueued before", own_id)
+    return Outcome(own_id, True)
 
 
 def has_row(task_id: str) -> bool:

@@ -30,7 +30,8 @@ from django_q.calls.payloads import (
 )
 from django_q.completion.completion import complete_here
 from django_q.conf import Conf, logger
-from django_q.exceptions import EnqueueRefused
+from django_q.exceptions import AlreadyEnqueued
+from django_q.execution.run_details import describe_failure
 from django_q.servers.transactions import open_transaction, pending_task, run_on_commit
 from django_q.wire.option_types import REJECT, REPLACE
 from django_q.wire.package import TaskPackage
@@ -48,7 +49,7 @@ def submit_once(package: TaskPackage, broker: Broker | None = None) -> str:
     """Put a package on the queue now, unless its id was enqueued before.
 
     Returns the id of the task that stands for it. Call ``forget_ids`` when nobody will submit it
-    again. Raises as ``signed_payload_in_cluster`` does, and ``EnqueueRefused`` where another task
+    again. Raises as ``signed_payload_in_cluster`` does, and ``AlreadyEnqueued`` where another task
     has its unique or idempotency key.
     """
     broker = broker_of_cluster(broker, package.get("cluster"))
@@ -57,7 +58,7 @@ def submit_once(package: TaskPackage, broker: Broker | None = None) -> str:
     if want_terms([package]):
         outcome = enqueue_once(*with_terms([package], [payload], broker), broker)
         if not outcome.makes_call:
-            raise EnqueueRefused(duplicate_text(outcome.task_id))
+            raise AlreadyEnqueued(duplicate_text(outcome.task_id), outcome.task_id)
         return outcome.task_id
     if not broker.enqueue_once(payload, package["id"]):
         logger.debug("task %s was enqueued before", package["id"])
@@ -166,8 +167,9 @@ def push_with_terms(
 def record_duplicate(package: TaskPackage, other_id: str, broker: Broker) -> None:
     """Complete a task that was not enqueued as a failure: somebody may wait for its id."""
     try:
-        result = duplicate_text(other_id)
-        ended = {**package, "success": False, "result": result, "stopped": timezone.now()}
+        error = AlreadyEnqueued(duplicate_text(other_id), other_id)
+        outcome = {"success": False, "result": str(error), "stopped": timezone.now()}
+        ended = {**package, **outcome, **describe_failure(error, package["func"])}
         complete_here([ended], broker, submit)  # type: ignore[list-item]
     except Exception:  # the transaction has been committed, and the caller can not undo it
         logger.exception("a duplicate of task %s could not be recorded", other_id)

@@ -14,7 +14,12 @@ from django_q.completion.recording import save, send_signals_and_log
 from django_q.completion.resumption import has_suspect_hook
 from django_q.completion.steps import CompletionSteps
 from django_q.conf import logger
-from django_q.exceptions import EnqueueRefused, PackageError, StoreUnavailable
+from django_q.exceptions import (
+    AlreadyEnqueued,
+    EnqueueRefused,
+    PackageError,
+    StoreUnavailable,
+)
 from django_q.execution.execution import failure_text
 from django_q.execution.run_details import describe_failure
 from django_q.hooks import call_hook_lazily
@@ -91,7 +96,7 @@ def submit_link(
     """
     try:
         submit(link)
-    except (PackageError, EnqueueRefused) as error:
+    except (PackageError, EnqueueRefused, AlreadyEnqueued) as error:
         outcome = {"success": False, "result": failure_text(error), "stopped": timezone.now()}
         outcome |= describe_failure(error, link["func"])
         if isinstance(error, PackageError):  # the arguments can be what does not travel

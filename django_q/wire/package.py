@@ -226,7 +226,7 @@ def next_link(package: TaskPackage, result: Any) -> TaskPackage | None:
     options = inherited | options | {"chain": rest or None}
     if settings.get("pass_result"):
         args = (result, *args)
-    return new_package(func, args, kwargs, options, derived_id(package["id"], "next"))
+    return new_package(func, args, kwargs, options, link_id(package["id"]))
 
 
 def is_iterable_item(package: TaskPackage) -> bool:
@@ -262,6 +262,11 @@ def link_parts(link: Any) -> tuple[str | Callable, tuple, dict]:
 def derived_id(*parts: str) -> str:
     """Derive a task id from parts that identify the task: the same parts give the same id."""
     return md5(":".join(parts).encode(), usedforsecurity=False).hexdigest()
+
+
+def link_id(task_id: str) -> str:
+    """Return the id of the link of a chain that follows the one with this id."""
+    return derived_id(task_id, "next")
 
 
 def checked_package(package: Any) -> TaskPackage:

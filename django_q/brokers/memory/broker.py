@@ -60,10 +60,10 @@ class Memory(Broker):
             now = queue.now()
             if queue.once.get(key, now):
                 return False
-            queue.once.set(key, True, now + ONCE_KEY_SECONDS, now)
-            if terms:
-                return queue.add_task(payload, terms).is_new
-            return bool(queue.add(payload))
+            is_new = queue.add_task(payload, terms).is_new if terms else bool(queue.add(payload))
+            if is_new:
+                queue.once.set(key, True, now + ONCE_KEY_SECONDS, now)
+            return is_new
 
     def enqueue_tasks(self, tasks: Iterable[tuple[str | bytes, Terms]]) -> list[Enqueued]:
         tasks = list(tasks)  # as above

@@ -89,11 +89,13 @@ class QueueTable:
     @retry_on_conflict
     @report_in_doubt
     def insert_many(self, payloads: list[str]) -> list[int]:
-        """Add rows, all of them or none."""
-        rows = [
-            OrmQ(key=self.key, payload=payload, lock=self.time_expression()) for payload in payloads
-        ]
-        return [row.pk for row in self.rows.bulk_create(rows)]
+        """Add rows, all of them or none. ``bulk_create`` writes the columns of terms, too."""
+        lock, names = self.time_expression(), ("key", "payload", "lock")
+        rows = [OrmQ(key=self.key, payload=payload, lock=lock) for payload in payloads]
+        with transaction.atomic(self.alias, savepoint=False):
+            fields = [OrmQ._meta.get_field(name) for name in names]
+            added = self.rows._batched_insert(rows, fields, None)
+        return [row[0] for row in added] or [None] * len(rows)
 
     @retry_on_conflict
     def take(self, limit: int, seconds: float) -> Taken:
@@ -103,8 +105,7 @@ class QueueTable:
             rows = self.lock_due_rows(limit, ranks)
             OrmQ.objects.using(self.alias).filter(pk__in=[row[0] for row in rows]).update(
                 lock=self.time_expression(seconds),
-                # As NEXT_DELIVERY_SQL.
-                delivery=models.F("delivery") + 1 + models.F("delivery") % 2,
+                delivery=models.F("delivery") + 1 + models.F("delivery") % 2,  # NEXT_DELIVERY_SQL
                 attempts=models.F("attempts") + 1,
             )
         now = any(row[4] for row in rows) and database_time(database_now(self.alias))

@@ -42,7 +42,10 @@ class TermRows(TermInserts):
             row = Heartbeat(key=mark, expires=self.table.time_expression(seconds))
             row.save(using=self.table.alias, force_insert=True)
             if terms:
-                return self.enqueue([(payload, terms)])[0].is_new
+                is_new = self.enqueue([(payload, terms)])[0].is_new
+                if not is_new:
+                    row.delete(using=self.table.alias)
+                return is_new
             return bool(self.table.insert(payload))
 
     @retry_on_conflict

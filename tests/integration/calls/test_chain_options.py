@@ -83,7 +83,20 @@ def test_a_link_whose_key_another_task_has_ends_its_chain_with_a_row(broker, run
     assert [task.task_id for task in broker.list_tasks()] == [other]
     (failure,) = Failure.objects.all()
     assert f"duplicate of task {other}" in failure.result
+    assert failure.exception == "django_q.exceptions.AlreadyEnqueued"
     assert len(result_group("g", failures=True)) == 2
+
+
+@pytest.mark.parametrize("broker", ["memory", "redis", "orm"], indirect=True)
+@pytest.mark.parametrize("on_duplicate", ["existing", "replace", "reject"])
+def test_links_of_one_key_run_one_after_the_other(broker, run_all, on_duplicate):
+    own = {"q_options": {"unique": "a", "on_duplicate": on_duplicate}}
+    async_chain([(echo, (number,), own) for number in range(3)], group="g")
+
+    run_all(broker)
+
+    assert sorted(args for args, _ in result_group("g")) == [(0,), (1,), (2,)]
+    assert broker.list_tasks() == []
 
 
 @MEMORY

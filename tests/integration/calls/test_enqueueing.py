@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 
+from django_q.brokers import adapt_broker
 from django_q.brokers.memory import Memory
 from django_q.brokers.terms import Enqueued
+from django_q.calls.producer import submit_once
 from django_q.exceptions import AlreadyEnqueued, UnsupportedOption
 from django_q.humanhash import humanize
 from django_q.models import Success
 from django_q.signals import pre_enqueue
 from django_q.signing import SignedPackage
 from django_q.tasks import async_batch, async_chain, async_iter, async_task, fetch
+from django_q.wire.package import new_package
 from tests.tasks import echo, multiply
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,6 +53,12 @@ def test_an_option_that_the_broker_does_not_serve_is_refused_by_name(broker, opt
             call()
         assert type(broker).__name__ in str(no.value)
     assert broker.queue_size() == 0
+
+
+@pytest.mark.parametrize("broker", ["custom"], indirect=True)
+def test_the_error_names_the_broker_that_an_adapter_was_made_for(broker):
+    with pytest.raises(UnsupportedOption, match="OldBroker does not serve"):
+        async_task(echo, broker=adapt_broker(broker), q_options={"priority": 1})
 
 
 @pytest.mark.parametrize("broker", ["custom"], indirect=True)
@@ -201,6 +210,23 @@ def test_pre_enqueue_is_sent_once_for_a_call_that_replaces(broker):
 
     assert sent == [(2,)]
     assert [package["group"] for package in waiting(broker)] == ["seen"]
+
+
+@MEMORY
+def test_a_task_whose_key_becomes_free_while_it_is_looked_for_is_enqueued(broker, monkeypatch):
+    unique()
+    find = Memory.find_duplicate
+
+    def find_late(self, terms):
+        for delivery in self.dequeue(1, 0):
+            self.acknowledge(delivery.ack_id)
+        return find(self, terms)
+
+    monkeypatch.setattr(Memory, "find_duplicate", find_late)
+    link = new_package(echo, (2,), {}, {"unique": "key"})
+
+    assert submit_once(link, broker) == link["id"]
+    assert [package["id"] for package in waiting(broker)] == [link["id"]]
 
 
 @MEMORY

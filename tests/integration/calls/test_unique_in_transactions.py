@@ -145,6 +145,8 @@ def test_a_call_that_loses_its_key_before_the_commit_gets_a_row_that_says_so(bro
 
     row = Failure.objects.get()
     assert (row.id, row.args) == (lost, (1,))
+    assert row.exception == "django_q.exceptions.AlreadyEnqueued"
+    assert row.fingerprint
     assert f"duplicate of task {other}" in result(lost)
     assert waiting(broker) == {other: (1,) if on_duplicate == "replace" else (2,)}
 

@@ -110,4 +110,7 @@ def test_enqueued_once_is_nothing_whose_unique_key_is_taken(broker):
 
     assert broker.enqueue_once("a", "key", make_terms(unique=KEY)) is False
 
-    assert payload_texts(broker.dequeue(9, wait=0)) == ["first"]
+    (first,) = broker.dequeue(9, wait=0)
+    assert payload_texts([first]) == ["first"]
+    broker.acknowledge(first.ack_id)
+    assert broker.enqueue_once("b", "key", make_terms(unique=KEY)) is True

@@ -65,6 +65,18 @@ def test_many_are_enqueued_all_or_none(broker):
 
 
 @on_each
+def test_many_are_enqueued_without_the_columns_of_terms(broker):
+    with CaptureQueriesContext(connections[broker.alias]) as queries:
+        ids = broker.enqueue_many(["a", "b"])
+
+    (insert,) = [query["sql"] for query in queries if "INSERT" in query["sql"]]
+    assert "task_id" not in insert
+    assert "lane" not in insert
+    assert len(set(ids)) == 2
+    assert payloads(broker.dequeue(9, wait=0)) == ["a", "b"]
+
+
+@on_each
 def test_times_are_right_without_time_zones(broker, settings, conf):
     alias = broker.alias
     settings.USE_TZ = False

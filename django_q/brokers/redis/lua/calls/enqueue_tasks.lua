@@ -2,7 +2,8 @@
 -- enqueue_delayed.lua), the place of a mark (0: none), seconds after which it expires; then a
 -- payload and the terms of a call, for each task. Enqueues those whose keys no other task has.
 -- Returns for each call: the id of the task that stands for it, 1 if that is a new one or else 0,
--- the version with which another one may be replaced. Nothing when the mark exists already.
+-- the version with which another one may be replaced. Nothing when the mark exists already. The mark
+-- is set where a task was enqueued.
 local max_wait, mark = tonumber(ARGV[1]), KEYS[tonumber(ARGV[2])]
 if mark and redis.call('EXISTS', mark) == 1 then return false end
 
@@ -68,6 +69,6 @@ for _, asked in ipairs(calls) do
   reply[#reply + 1] = task_id and 0 or 1
   reply[#reply + 1] = task_id and version or ''
 end
-if mark then redis.call('SET', mark, '', 'EX', ARGV[3]) end
+if mark and number then redis.call('SET', mark, '', 'EX', ARGV[3]) end
 if number then wake_for_tasks(earliest, before, max_wait) end
 return reply
