@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -106,9 +107,15 @@ class RedisProducer(Broker):
             return self._send(*(script.eval_command(*each) for each in calls))
 
     def _send(self, *commands: tuple) -> list:
-        """Send commands that enqueue; the error of a refusal says how to permit them."""
-        try:
+        """Send commands that enqueue."""
+        with self._explained_refusals():
             return self._sender.send(*commands)
+
+    @contextmanager
+    def _explained_refusals(self) -> Iterator[None]:
+        """Have the error of a refused command say how to permit it."""
+        try:
+            yield
         except redis.ResponseError as error:
             if refusal := self.refusal(error):
                 raise type(error)(f"{error}. {refusal}") from error
@@ -174,13 +181,15 @@ class RedisProducer(Broker):
         text = texts.text(terms)
         options = (version, microseconds(max_wait_seconds()))
         keys = tuple(texts.keys)
-        return bool(scripts.replace_task.run(self.connection, keys, *options, payload, text))
+        with self._explained_refusals():
+            return bool(scripts.replace_task.run(self.connection, keys, *options, payload, text))
 
     def find_duplicate(self, terms: Terms) -> Enqueued | None:
         """Find the task that keeps one with these terms from being enqueued."""
         texts = CallTexts(self.list_key, self.task_keys)
         text = texts.text(terms)
-        found = scripts.find_duplicate.run(self.connection, tuple(texts.keys), text)
+        with self._explained_refusals():
+            found = scripts.find_duplicate.run(self.connection, tuple(texts.keys), text)
         return enqueued(found[0], 0, found[1]) if found else None
 
     def release_once_keys(self, keys: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ from redis import exceptions as errors
 from django_q.brokers import get_broker
 from django_q.brokers.redis.producer import MAX_VALUES_PER_PUSH
 from django_q.brokers.redis_broker import Redis
+from django_q.brokers.terms import Terms
 from django_q.conf import Conf
 from tests.integration.brokers.redis.keys import key_of
 
@@ -37,12 +38,18 @@ def test_many_payloads_are_pushed_once_whatever_of_a_transaction_is_forbidden(
     assert limited.queue_size() == before + 1
 
 
+KEY = "0123456789abcdef" * 2
+
+
 @pytest.mark.parametrize(
     ("command", "push"),
     [
         ("rpush", lambda broker: broker.enqueue("a")),
         ("evalsha", lambda broker: broker.enqueue("a", delay=5)),
         ("hset", lambda broker: broker.enqueue("a", delay=5)),
+        ("zadd", lambda broker: broker.enqueue_task("a", Terms("a"))),
+        ("get", lambda broker: broker.find_duplicate(Terms("a", unique=KEY))),
+        ("hget", lambda broker: broker.replace_task("t1", "a", Terms("a", unique=KEY))),
     ],
 )
 def test_the_error_of_who_may_not_enqueue_names_the_permission(command, push, root, limited):
