@@ -36,11 +36,12 @@ def sent_to_queue(broker, function):
 @pytest.mark.parametrize("terms", KINDS, ids=lambda terms: next(iter(terms)))
 def test_a_task_with_terms_takes_one_statement_or_two_with_an_idempotency_key(broker, terms):
     add(broker, "first", priority=1)
-    is_sqlite = connections[broker.alias].vendor == "sqlite"
+    claims = "idempotency" in terms
+    limits = {"postgresql": 1, "sqlite": 1 + claims, "mysql": 2 + claims}
 
     sent = sent_to_queue(broker, lambda: add(broker, "a", **terms))
 
-    assert len(sent) == (2 if is_sqlite and "idempotency" in terms else 1)
+    assert len(sent) <= limits[connections[broker.alias].vendor]
     assert broker.find("a").task_id == "a"
 
 
@@ -93,7 +94,7 @@ def test_an_idempotency_key_that_has_expired_is_claimed_again(broker):
 
 
 @on_each
-def test_a_batch_of_unique_tasks_ends_by_two_statements_and_frees_their_keys(broker):
+def test_a_batch_of_unique_tasks_ends_by_few_statements_and_frees_their_keys(broker):
     keys = [f"{number:032x}" for number in range(5)]
     for key in keys:
         add(broker, key[-8:], unique=key)
@@ -101,7 +102,8 @@ def test_a_batch_of_unique_tasks_ends_by_two_statements_and_frees_their_keys(bro
 
     sent = sent_to_queue(broker, lambda: broker.acknowledge_many([d.ack_id for d in deliveries]))
 
-    assert len(sent) == 2
+    # MySQL returns nothing of rows that it deletes.
+    assert len(sent) == (4 if connections[broker.alias].vendor == "mysql" else 2)
     assert all(add(broker, f"b{key[-8:]}", unique=key).is_new for key in keys)
     assert broker.acknowledge_many([d.ack_id for d in deliveries]) == {
         delivery.ack_id for delivery in deliveries
