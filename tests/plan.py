@@ -19,14 +19,14 @@ ROOT = Path(__file__).parent.parent
 #: Seconds that each environment keeps a processor busy, and seconds that it waits for time to
 #: pass, on the machine where they were measured; without the first installation.
 FIGURES = {
-    "py310-dj52": (430, 130),
-    "py311-dj52": (410, 130),
-    "py312-dj60": (245, 70),
-    "py313-dj61": (410, 130),
-    "py314-dj61": (410, 130),
-    "processes": (200, 245),
+    "py310-dj52": (500, 150),
+    "py311-dj52": (480, 150),
+    "py312-dj60": (290, 80),
+    "py313-dj61": (480, 150),
+    "py314-dj61": (480, 150),
+    "processes": (225, 245),
     "disturbances": (200, 260),
-    "package": (190, 60),
+    "package": (260, 70),
 }
 #: Seconds that ``work()`` took there.
 MEASURED = 0.033
