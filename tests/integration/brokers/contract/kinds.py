@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import chain, count
 
 import pytest
@@ -93,3 +94,20 @@ def str_of(payload):
 
 def joined(lists):
     return list(chain.from_iterable(lists))
+
+
+#: Seconds of a lease of tasks with terms, as the fixture sets it.
+LEASE = 30
+
+
+def take_all(broker):
+    """Take what is due: the payloads, in order."""
+    return payload_texts(broker.dequeue(1000, wait=0))
+
+
+def relative(seconds):
+    return {"delay": seconds}
+
+
+def absolute(seconds):
+    return {"due_at": time.time() + seconds}

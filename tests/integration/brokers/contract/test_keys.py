@@ -14,6 +14,7 @@ from tests.integration.brokers.contract.key_ends import (
 )
 from tests.integration.brokers.contract.kinds import (
     KEY,
+    LEASE,
     call,
     digest,
     make_terms,
@@ -24,9 +25,6 @@ from tests.integration.brokers.contract.kinds import (
     take_one,
 )
 from tests.integration.brokers.contract.passing_time import let_pass
-
-#: Seconds of a lease, as the fixture sets it.
-LEASE = 30
 
 
 @of_serving

@@ -9,6 +9,7 @@ import pytest
 from django_q.brokers import get_broker
 from django_q.brokers.terms import DELAYED, LEASED, TASK_STATES, WAITING
 from tests.integration.brokers.contract.kinds import (
+    LEASE,
     digest,
     make_terms,
     of_serving,
@@ -17,9 +18,6 @@ from tests.integration.brokers.contract.kinds import (
     take_one,
 )
 from tests.integration.brokers.contract.passing_time import let_pass
-
-#: Seconds of a lease, as the fixture sets it.
-LEASE = 30
 
 
 def pages(broker, state=None, limit=3):

@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from django_q.brokers.terms import MAX_PRIORITY, MIN_PRIORITY, OLDEST_FIRST_INTERVAL
 from tests.integration.brokers.contract.kinds import (
+    LEASE,
+    absolute,
     of_serving,
     payload_texts,
     put,
+    relative,
     str_of,
+    take_all,
     take_one,
 )
 from tests.integration.brokers.contract.passing_time import let_pass
-
-#: Seconds of a lease, as the fixture sets it.
-LEASE = 30
-
-
-def take_all(broker):
-    """Take what is due: the payloads, in order."""
-    return payload_texts(broker.dequeue(1000, wait=0))
-
-
-def relative(seconds):
-    return {"delay": seconds}
-
-
-def absolute(seconds):
-    return {"due_at": time.time() + seconds}
 
 
 @of_serving

@@ -9,30 +9,18 @@ import pytest
 
 from tests.integration.brokers.contract.kinds import (
     LATER,
+    LEASE,
+    absolute,
     make_terms,
     of_serving,
     payload_texts,
     put,
+    relative,
     str_of,
+    take_all,
     take_one,
 )
 from tests.integration.brokers.contract.passing_time import let_pass
-
-#: Seconds of a lease, as the fixture sets it.
-LEASE = 30
-
-
-def take_all(broker):
-    """Take what is due: the payloads, in order."""
-    return payload_texts(broker.dequeue(1000, wait=0))
-
-
-def relative(seconds):
-    return {"delay": seconds}
-
-
-def absolute(seconds):
-    return {"due_at": time.time() + seconds}
 
 
 @of_serving
