@@ -14,13 +14,11 @@ from django.db.migrations.state import ProjectState
 MAX_UNNOTICED_SECONDS, WRITERS_SECONDS = 0.05, 0.3
 
 
-class AddIndex(migrations.AddIndex):
-    """Adds an index without blocking those who write, where the database can: PostgreSQL.
-
-    For migrations with ``atomic = False``. It may be run again after it was interrupted.
-    """
+class MadeInPlace:
+    """The part of an operation that makes ``self.index``, and drops it on the way back."""
 
     atomic = False
+    index: models.Index
 
     def database_forwards(
         self,
@@ -43,6 +41,13 @@ class AddIndex(migrations.AddIndex):
         """Drop the index."""
         if model := model_in(from_state, app_label, schema_editor, self):
             drop(schema_editor, model, self.index)
+
+
+class AddIndex(MadeInPlace, migrations.AddIndex):
+    """Adds an index without blocking those who write, where the database can: PostgreSQL.
+
+    For migrations with ``atomic = False``. It may be run again after it was interrupted.
+    """
 
 
 class RemoveIndex(migrations.RemoveIndex):
@@ -82,65 +87,45 @@ class RemoveIndex(migrations.RemoveIndex):
         return state.models[app_label, self.model_name_lower].get_index_by_name(self.name)
 
 
-class AddUniqueIndex(migrations.AddConstraint):
-    """Adds a unique index as ``AddIndex`` adds another one.
+class UniqueIndex(models.Index):
+    """A unique index of what is not NULL.
 
     A database that knows no condition gets it without: its columns are empty where there is none.
     """
 
-    atomic = False
-
-    def database_forwards(
+    def create_sql(
         self,
-        app_label: str,
+        model: type[models.Model],
         schema_editor: BaseDatabaseSchemaEditor,
-        from_state: ProjectState,
-        to_state: ProjectState,
-    ) -> None:
-        """Make the index, in place of what an interrupted attempt left of it."""
-        model = model_in(to_state, app_label, schema_editor, self)
-        if not model:
-            return
-        if index_exists(schema_editor, model._meta.db_table, self.constraint.name):
-            self.drop(schema_editor, model)
-        with writers_let_in(schema_editor):
-            schema_editor.execute(self.create_sql(schema_editor, model))
-
-    def database_backwards(
-        self,
-        app_label: str,
-        schema_editor: BaseDatabaseSchemaEditor,
-        from_state: ProjectState,
-        to_state: ProjectState,
-    ) -> None:
-        """Drop the index."""
-        if model := model_in(from_state, app_label, schema_editor, self):
-            self.drop(schema_editor, model)
-
-    def create_sql(self, schema_editor: BaseDatabaseSchemaEditor, model: type[models.Model]) -> str:
+        using: str = "",
+        concurrently: bool = False,
+    ) -> str:
         """Write the statement that makes the index."""
         quote = schema_editor.quote_name
-        columns = [model._meta.get_field(name).column for name in self.constraint.fields]
+        columns = [quote(model._meta.get_field(name).column) for name in self.fields]
         is_partial = schema_editor.connection.features.supports_partial_indexes
-        concurrently = "CONCURRENTLY " if schema_editor.connection.vendor == "postgresql" else ""
-        where = " AND ".join(f"{quote(column)} IS NOT NULL" for column in columns)
+        where = " AND ".join(f"{column} IS NOT NULL" for column in columns)
         return (
-            f"CREATE UNIQUE INDEX {concurrently}{quote(self.constraint.name)} "
-            f"ON {quote(model._meta.db_table)} ({', '.join(map(quote, columns))})"
+            f"CREATE UNIQUE INDEX {'CONCURRENTLY ' if concurrently else ''}{quote(self.name)} "
+            f"ON {quote(model._meta.db_table)} ({', '.join(columns)})"
             + (f" WHERE {where}" if is_partial else "")
         )
 
-    def drop(self, schema_editor: BaseDatabaseSchemaEditor, model: type[models.Model]) -> None:
-        """Drop the index."""
-        index = models.Index(fields=self.constraint.fields, name=self.constraint.name)
-        drop(schema_editor, model, index)
+
+class AddUniqueIndex(MadeInPlace, migrations.AddConstraint):
+    """Adds the index of a unique constraint as ``AddIndex`` adds another one."""
+
+    @property
+    def index(self) -> models.Index:
+        """The index that the constraint is in the database."""
+        return UniqueIndex(fields=self.constraint.fields, name=self.constraint.name)
 
 
 def model_in(
     state: ProjectState,
     app_label: str,
     schema_editor: BaseDatabaseSchemaEditor,
-    operation: migrations.AddIndex | migrations.RemoveIndex | migrations.AddConstraint,
+    operation: MadeInPlace | migrations.RemoveIndex,
 ) -> type[models.Model] | None:
     """Find the model of an index; None where its table is not in this database."""
     model = state.apps.get_model(app_label, operation.model_name)
