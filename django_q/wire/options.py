@@ -117,7 +117,7 @@ PACKAGE_OPTION_TYPES: dict[str, OptionType] = {
         f"one of {', '.join(repr(choice) for choice in DUPLICATE_CHOICES)}", on_duplicate
     ),
     "idempotency_key": OptionType(KEY_TEXT, key),
-    "idempotency_for": OptionType("a number of seconds above 0, or a timedelta", positive_duration),
+    "idempotency_for": POSITIVE_DURATION_TYPE,
     "track": FLAG_TYPE,
     "hook": OptionType(CALLABLE_TEXT, hook),
     "group": LABEL_TYPE,
