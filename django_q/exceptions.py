@@ -1,6 +1,7 @@
 """The errors that django_q raises, and what it suppresses of those that others raise."""
 
 from contextvars import ContextVar
+from typing import Any
 
 #: While a task runs inline: each Ctrl-C of the user, raised again when the task is completed.
 inline_interrupts: ContextVar[list[BaseException] | None] = ContextVar(
@@ -11,10 +12,10 @@ inline_interrupts: ContextVar[list[BaseException] | None] = ContextVar(
 def contain_error(error: BaseException) -> None:
     """Decide in a handler of ``BaseException`` that an error of foreign code is suppressed.
 
-    Raises it again if it is not that code's own: the time limit of the task that runs. A Ctrl-C
-    while a task runs inline is kept, to be raised in the caller.
+    Raises it again if it is not that code's own: what ends the task that runs, such as its time
+    limit. A Ctrl-C while a task runs inline is kept, to be raised in the caller.
     """
-    if isinstance(error, TimeoutException) and error.ends_task:
+    if isinstance(error, TaskInterruption) and error.ends_task:
         raise error
     kept = inline_interrupts.get()
     if kept is not None and isinstance(error, KeyboardInterrupt):
@@ -100,11 +101,60 @@ class StaleDelivery(DjangoQError):
     """Raised when a receipt is used after its payload was delivered again."""
 
 
-class TimeoutException(SystemExit):
-    """Raised inside a task that runs longer than its time limit.
+class NoCurrentTask(DjangoQError):
+    """Raised when ``current_task`` is asked for something where no task runs."""
+
+
+class UnsupportedOrder(DjangoQError):
+    """Raised when a broker does not know an order, as to pause its queue."""
+
+
+class TooManyNotices(DjangoQError):
+    """Raised when so many orders for a queue are not carried out yet that it takes no more."""
+
+
+class SoftTimeout(DjangoQError):
+    """Raised once inside a task that has run for its ``soft_timeout``; it may catch that."""
+
+
+class Retry(DjangoQError):
+    """To be raised by a task that is to be run again.
+
+    ``after`` is a number of seconds, a timedelta, or a datetime; without it the task's own
+    ``retry_delay`` counts. An end like any other: the options ``retries`` and ``max_attempts`` say
+    how often; without ``retries`` that is ten times.
+    """
+
+    def __init__(self, message: str = "", *, after: Any = None) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class TaskInterruption(SystemExit):
+    """What ends a task from outside; the base of these exceptions.
 
     A ``SystemExit``, so that a task's own ``except Exception`` does not swallow it.
     """
 
-    #: True for the limit of the whole task, which the worker sets; False for that of a block.
+    #: Whether it ends the whole task that runs, and not only a block of it.
     ends_task = False
+
+
+class TimeoutException(TaskInterruption):
+    """Raised inside a task that runs longer than its time limit.
+
+    ``ends_task`` is True for the limit of the whole task, which the worker sets; False for that of
+    a block.
+    """
+
+
+class TaskCancelled(TaskInterruption):
+    """Raised inside a task that somebody has cancelled; also the exception of such a failure."""
+
+    ends_task = True
+
+
+class TaskStopped(TaskInterruption):
+    """Raised by ``current_task.iterate`` when the cluster stops: the task goes on elsewhere."""
+
+    ends_task = True

@@ -17,15 +17,16 @@ __init__ exceptions text.printable text.representation text.error_text text.type
 conf recurrence
 wire.heartbeat_format wire.pickles signing wire.callables wire.package wire.allowed_functions \
     wire.option_types wire.call_digest wire.queue_options wire.options wire
-hooks signals
+task_state hooks signals
 models migrations
-brokers.terms brokers.dependent_methods brokers.heartbeats brokers.scheduler_wakeup brokers.base \
+brokers.contract brokers.terms brokers.heartbeats brokers.scheduler_wakeup brokers.base \
     brokers.adapter brokers.other_queues brokers.memory brokers.redis brokers.orm brokers.sqs \
     brokers.redis_broker brokers.aws_sqs brokers.__init__ brokers.broker_cache
 status
 results.polling results.run_columns results.rows results.pruning results.saving results.queries \
     results.cached_format results.cache results
 unfinished.task unfinished.reading unfinished.queues unfinished
+orders
 execution
 completion.finished_task completion.steps completion.deliveries completion.recording \
     completion.collation completion.resumption completion.follow_ups completion

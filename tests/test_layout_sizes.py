@@ -58,6 +58,8 @@ ROOT_MODULES = {
 TESTED_BY = {
     "brokers.__init__": "integration/brokers/test_get_broker.py",
     "brokers.base": "integration/brokers/contract",
+    "brokers.contract.dependent_methods": "integration/brokers/test_dependent_methods.py",
+    "brokers.contract.orders": "integration/brokers/contract",
     "brokers.memory.queue": "integration/brokers/contract",
     "brokers.redis.scheduler_wakeup": "integration/scheduling/test_wakeup.py",
     "brokers.terms": "integration/brokers/contract",

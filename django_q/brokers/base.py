@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import InterfaceError, OperationalError
 
-from django_q.brokers.dependent_methods import (  # noqa: F401 - brokers import them from here
+from django_q.brokers.contract.delivery import Delivery
+from django_q.brokers.contract.dependent_methods import (  # noqa: F401 - brokers import them from here
     ONCE_KEY_GRACE_SECONDS,
     ONCE_KEY_SECONDS,
     install_dependent_methods,
 )
+from django_q.brokers.contract.kept_state import KeptState
+from django_q.brokers.contract.orders import SteeredQueue
 from django_q.brokers.heartbeats import Heartbeats
 from django_q.brokers.scheduler_wakeup import SchedulerWakeup
 from django_q.brokers.terms import Enqueued, QueueCounts, QueuedTask, Terms
@@ -29,22 +32,7 @@ DEQUEUE_WAIT_SECONDS, WAKEABLE_WAIT_SECONDS = 1, 45
 DEAD_SUFFIX = ":dead"
 
 
-class Delivery(NamedTuple):
-    """A payload that is leased to the process that took it."""
-
-    #: The receipt, another for each delivery: a later delivery makes it stale.
-    ack_id: Any
-    #: A signed package, as it was enqueued.
-    payload: str | bytes
-    #: The number of this delivery, from 1.
-    attempt: int
-    #: Seconds after which it must not be begun any more; None for never.
-    expires_in: float | None = None
-    #: What was kept beside the payload by earlier attempts: not used yet.
-    state: str | None = None
-
-
-class Broker:
+class Broker(SteeredQueue):
     """A queue of payloads, each leased to one taker at a time.
 
     A delivery is leased for ``Conf.RETRY`` seconds by the clock of the broker. When nobody has
@@ -56,7 +44,7 @@ class Broker:
 
     A subclass may define no more than ``enqueue``, ``dequeue`` and ``acknowledge``. Where a
     subclass of one of our brokers overrides only a method of the predecessors, the methods that
-    do the same for many call that one: see ``dependent_methods``.
+    do the same for many call that one: see ``contract.dependent_methods``.
     """
 
     #: The most deliveries that one ``dequeue`` returns; None for any number.
@@ -247,10 +235,18 @@ class Broker:
         """Let leases end ``seconds`` from now. Returns those that were stale."""
         return set()
 
-    def release(self, ack_ids: Iterable, delay: float = 0, count: bool = True) -> set:
+    def release(
+        self,
+        ack_ids: Iterable,
+        delay: float = 0,
+        count: bool = True,
+        states: Mapping[Any, KeptState] | None = None,
+    ) -> set:
         """Release deliveries, to be delivered again after ``delay`` seconds.
 
-        Without ``count`` they do not count as attempts. Returns those that were stale.
+        Without ``count`` they do not count as attempts. ``states`` are kept as ``keep_state`` does,
+        in the same step; only a broker that ``keeps_state`` is given any. Returns those that were
+        stale.
         """
         return set()
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from django_q.brokers.contract.kept_state import KeptState
+
 #: Priorities, as Django has them: higher ones come first, a task without one counts as 0.
 MIN_PRIORITY, MAX_PRIORITY = -100, 100
 #: Of so many takes one begins with the oldest task, whatever its priority: nothing starves.
 OLDEST_FIRST_INTERVAL = 16
 #: The options of a call for which a broker needs terms; ``Broker.serves`` names those it knows.
 TERM_OPTIONS = frozenset({"priority", "run_after", "expires", "unique", "idempotency_key", "track"})
+#: Options of a call that need a broker which keeps a state, and no terms.
+STATE_OPTIONS = frozenset({"retries"})
 
 #: States of an unfinished task: to be taken now, to be taken later, or taken by a cluster.
 WAITING, DELAYED, LEASED = "waiting", "delayed", "leased"
@@ -75,6 +79,8 @@ class QueuedTask(NamedTuple):
     expires: float | None = None
     #: Its place, from which the next page of a list goes on.
     cursor: str = ""
+    #: What is kept beside its payload; None where nothing is.
+    state: KeptState | None = None
 
 
 class QueueCounts(NamedTuple):

@@ -56,6 +56,16 @@ class TaskPackage(TypedDict, total=False):
     idempotency_key: str
     idempotency_for: float  # seconds
     track: bool
+    # What becomes of it when it fails:
+    retries: int  # how often it is run again after an end that is recorded
+    retry_delay: float  # seconds before the first time
+    retry_backoff: float  # each delay is so many times the one before
+    retry_max_delay: float  # seconds
+    retry_jitter: float  # share of a delay, from 0 to 1, that is left to chance
+    retry_on: list[str]  # paths of exception classes; None for all
+    no_retry_on: list[str]
+    soft_timeout: float  # seconds after which SoftTimeout is raised in it
+    chain_started: float  # of a link: when its chain was submitted, in seconds since the epoch
     schedule: int  # key of the schedule in which the end of the task is recorded
     # Added while it runs:
     ack_id: Any  # receipt of the delivery
@@ -65,6 +75,13 @@ class TaskPackage(TypedDict, total=False):
     begun: float  # when this attempt began, in seconds since the epoch
     worker: str  # the process that ran it: "host:pid"
     expired: float  # it was not begun: seconds since its option expires had ended
+    ends: list[dict]  # how its attempts have ended, see completion.attempts
+    ended_count: int  # how many ends were recorded, of which `ends` has the last
+    deaths: int  # how many of them were deaths of its worker
+    position: dict  # how far an earlier attempt has got, by the loop's number
+    cancelled: str  # who has cancelled it, and when
+    retry_in: float  # it has failed, and is to be run again after so many seconds
+    stopped_at: dict  # it was interrupted by the stop of its cluster: its position
     exception: str  # of a failure: the path of the class of its exception
     fingerprint: str  # of a failure: 32 hexadecimal digits, the same for failures of one kind
     result: Any
@@ -90,8 +107,23 @@ QUEUE_OPTIONS = frozenset(
         "track",
     }
 )
+#: Options that say what becomes of a task that fails.
+RETRY_OPTIONS = frozenset(
+    {
+        "retries",
+        "retry_delay",
+        "retry_backoff",
+        "retry_max_delay",
+        "retry_jitter",
+        "retry_on",
+        "no_retry_on",
+    }
+)
+#: Options that have no predecessor: they stand in ``q_options`` alone, as a function may have
+#: arguments of these names.
+NEW_OPTIONS = QUEUE_OPTIONS | RETRY_OPTIONS | {"soft_timeout"}
 #: Options of a call that travel with the package.
-PACKAGE_OPTIONS = QUEUE_OPTIONS | frozenset(
+PACKAGE_OPTIONS = NEW_OPTIONS | frozenset(
     {
         "hook",
         "group",
@@ -117,17 +149,18 @@ TRAVELLING_OPTIONS = PACKAGE_OPTIONS | {"schedule"}
 #: Options of a call that choose where its package goes, and do not travel with it.
 ROUTING_OPTIONS = frozenset({"broker", "redis", "list_key", "on_commit"})
 KNOWN_OPTIONS = PACKAGE_OPTIONS | ROUTING_OPTIONS
-#: Options that may be keyword arguments of a call, as in a predecessor. Newer options may not: a
-#: function may have an argument of that name.
+#: Options that may be keyword arguments of a call, as in a predecessor.
 KEYWORD_OPTIONS = (
     KNOWN_OPTIONS
-    - QUEUE_OPTIONS
+    - NEW_OPTIONS
     - {"max_attempts", "iter_position", "iter_group", "iter_name", "chain_options"}
 )
 #: Options of a task that the link behind it has, too, unless it has its own.
 INHERITED_OPTIONS = (
     *("group", "cached", "sync", "cluster", "save", "chain_options"),
     *("priority", "track"),
+    *sorted(RETRY_OPTIONS),
+    "soft_timeout",
 )
 #: Keys that a cluster of django-q2 requires in the package of a chain.
 CHAIN_DEFAULTS = {"group": None, "cached": False, "sync": False}
@@ -136,6 +169,7 @@ RUNTIME_KEYS = frozenset(
     {
         *("ack_id", "attempt", "leased_until", "handed_back", "collated"),
         *("begun", "worker", "expired", "exception", "fingerprint"),
+        *("ends", "ended_count", "deaths", "position", "cancelled", "retry_in", "stopped_at"),
         *("result", "success", "stopped"),
     }
 )

@@ -4,8 +4,9 @@ A subclass written for a predecessor overrides ``enqueue`` or ``acknowledge`` fo
 Methods that do the same for many payloads, or as one of their steps, must call the override: so
 ``install_dependent_methods`` replaces those that the subclass inherits by the ones in here.
 
-A subclass that enqueues or dequeues in a way of its own does not know tasks with terms. So
-``Broker.serves`` is empty for it, unless it defines that itself.
+A subclass that enqueues or dequeues in a way of its own does not know tasks with terms, and one
+that dequeues so does not ask for a pause. So ``Broker.serves`` and ``Broker.obeys`` are empty for
+it, unless it defines them itself.
 """
 
 from __future__ import annotations
@@ -104,6 +105,8 @@ def install_dependent_methods(cls: type) -> None:
                 setattr(cls, caller, method)
     if min(mro_position(cls, n) for n in METHODS_WITHOUT_TERMS) < mro_position(cls, "serves"):
         cls.serves = frozenset()
+    if mro_position(cls, "dequeue") < mro_position(cls, "obeys"):
+        cls.obeys = frozenset()
 
 
 def mro_position(cls: type, name: str) -> int:
