@@ -25,13 +25,16 @@ from django_q.wire.package import derived_id
 from tests.clusters import is_alive
 from tests.faults.driven_cluster import RETRY, DrivenCluster
 from tests.faults.invariants import LINK, Crash, Trace, Verdict, not_explained
-from tests.faults.options import Asked, make_options, taken_keys
+from tests.faults.options import RETRIED, Asked, make_options, taken_keys
 from tests.faults.progress import Progress
 from tests.faults.rigs import ALIAS, Rig
+from tests.faults.steering import Steered
 from tests.waiting import comes, wait_until
 
 #: Tasks of a run, and seconds over which they are enqueued.
 TASKS, SPREAD = 200, 1.2
+#: Share of the tasks that fail at first, or go through items.
+STEERED_SHARE = 0.1
 #: Seconds after which a task that is not saved counts as not saved.
 SAVE_TIMEOUT = 120
 BALLAST = 1024 * 1024
@@ -51,6 +54,7 @@ class Run:
         self.accepted: dict[int, str] = {}  # number: id of the task
         self.hooked: set[int] = set()
         self.asked = Asked()
+        self.steered = Steered(random.Random(-seed))
         self.has_delays = True  # whether tasks may wait for a time of the server's clock
         self.crashes: list[Crash] = []
         self.parts: list[str] = []  # what a mixture is made of
@@ -85,7 +89,13 @@ class Run:
         """Enqueue by the way that the clusters take, for calls to come."""
         self.producing = self.rig.broker(through_proxy=True)
 
-    def call(self, number: int) -> tuple[int, float, bytes, dict]:
+    def call(self, number: int) -> tuple[int, str, tuple, dict]:
+        """Make up a call: its number, function, arguments and options."""
+        if self.random.random() < STEERED_SHARE:
+            return number, *self.steered.make_up(str(self.trace_file), number)
+        return self.plain_call(number)
+
+    def plain_call(self, number: int) -> tuple[int, str, tuple, dict]:
         """Make up a task: most are short, some take a while, carry a megabyte or have a hook."""
         kind = self.random.random()
         seconds = self.random.uniform(0.1, 0.5) if kind < 0.05 else self.random.uniform(0, 0.01)
@@ -99,25 +109,24 @@ class Run:
             seconds *= 10  # so that tasks of one key meet
             if "expires" in options["q_options"]:
                 options["hook"] = "tests.faults.tasks.hook"
-        return number, seconds, ballast, options
+        return number, "work", (str(self.trace_file), number, seconds, ballast), options
 
     def enqueue(self, calls: list, spread: float) -> None:
         """Enqueue half of the tasks at once, the others over a time."""
         try:
-            for index, (number, seconds, ballast, options) in enumerate(calls):
+            for index, (number, func, arguments, options) in enumerate(calls):
                 if index > len(calls) // 2:
                     time.sleep(spread / len(calls) * 2)
-                arguments = (str(self.trace_file), number, seconds, ballast)
-                self.attempt(number, arguments, options)
+                self.attempt(number, arguments, options, func)
         finally:
             connections.close_all()
 
-    def attempt(self, number: int, arguments: tuple, options: dict) -> None:
+    def attempt(self, number: int, arguments: tuple, options: dict, func: str = "work") -> None:
         """Enqueue one task; what raises is not accepted."""
         self.asked.send(number, options.get("q_options", {}))
         try:
             self.accepted[number] = async_task(
-                "tests.faults.tasks.work", *arguments, broker=self.producing, **options
+                f"tests.faults.tasks.{func}", *arguments, broker=self.producing, **options
             )
         except AlreadyEnqueued as error:
             self.accepted[number] = error.task_id
@@ -127,8 +136,15 @@ class Run:
             self.asked.accept(number, options.get("q_options", {}))
             if "hook" in options:
                 self.hooked.add(number)
+            if "q_options" in options and number < RETRIED:
+                self.cancel_some(number)
             if "chain" in options:
                 self.accepted[LINK + number] = derived_id(self.accepted[number], "next")
+
+    def cancel_some(self, number: int) -> None:
+        """Cancel a task that was accepted, now and then; what raises was not heard."""
+        with contextlib.suppress(Exception):
+            self.steered.cancel_some(self.accepted[number], self)
 
     def begin(self) -> None:
         """Wait until the load is on: some tasks have run."""
@@ -204,9 +220,18 @@ class Run:
             tasks=len(self.accepted),
             lost=absent[in_broker:],
             waiting=min(len(absent), in_broker),
-            failed=self.failed_unduly(failed - self.asked.expired(self.accepted, expired), trace),
+            failed=self.failed_unduly(
+                failed
+                - self.asked.expired(self.accepted, expired)
+                - self.steered.ended_as_cancelled(),
+                trace,
+            ),
             expired=len(expired),
-            options=[*self.asked.violations(trace, self, expired), *taken],
+            options=[
+                *self.asked.violations(trace, self, expired),
+                *self.steered.violations(trace, self),
+                *taken,
+            ],
             repeated=trace.repeated.total(),
             not_explained=not_explained(trace, self.crashes),
             crashes=len(self.crashes),

@@ -142,9 +142,9 @@ class PeerCluster(DrivenCluster):
 class PlainRun(Run):
     """A run of our cluster without chains and new options: the load that both have."""
 
-    def call(self, number: int) -> tuple[int, float, bytes, dict]:
+    def call(self, number: int) -> tuple[int, str, tuple, dict]:
         """Make up a task, that is no chain and has only options that both know."""
-        *call, options = super().call(number)
+        *call, options = self.plain_call(number)
         options.pop("chain", None)
         options.pop("q_options", None)
         return *call, options
