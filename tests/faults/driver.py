@@ -109,7 +109,7 @@ class Run:
             seconds *= 10  # so that tasks of one key meet
             if "expires" in options["q_options"]:
                 options["hook"] = "tests.faults.tasks.hook"
-        return number, "work", (str(self.trace_file), number, seconds, ballast), options
+        return number, "tasks.work", (str(self.trace_file), number, seconds, ballast), options
 
     def enqueue(self, calls: list, spread: float) -> None:
         """Enqueue half of the tasks at once, the others over a time."""
@@ -121,12 +121,14 @@ class Run:
         finally:
             connections.close_all()
 
-    def attempt(self, number: int, arguments: tuple, options: dict, func: str = "work") -> None:
+    def attempt(
+        self, number: int, arguments: tuple, options: dict, func: str = "tasks.work"
+    ) -> None:
         """Enqueue one task; what raises is not accepted."""
         self.asked.send(number, options.get("q_options", {}))
         try:
             self.accepted[number] = async_task(
-                f"tests.faults.tasks.{func}", *arguments, broker=self.producing, **options
+                f"tests.faults.{func}", *arguments, broker=self.producing, **options
             )
         except AlreadyEnqueued as error:
             self.accepted[number] = error.task_id

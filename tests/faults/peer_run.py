@@ -179,7 +179,9 @@ class PeerRun(PlainRun):
         self.clusters.append(PeerCluster(self.rig, self.python))
         return self.cluster.wait_ready() if ready else self.cluster
 
-    def attempt(self, number: int, arguments: tuple, options: dict) -> None:
+    def attempt(
+        self, number: int, arguments: tuple, options: dict, func: str = "tasks.work"
+    ) -> None:
         """Enqueue one task; what raises is not accepted."""
         *plain, ballast = arguments
         self.producer.stdin.write(json.dumps([*plain, len(ballast), options]) + "\n")

@@ -14,7 +14,7 @@ from django_q.tasks import cancel
 from django_q.text.function_names import dotted_name
 from tests.faults.invariants import Trace
 from tests.faults.rigs import ALIAS
-from tests.faults.tasks import FAILURES, ITEMS, Failed, item_key, marks_of
+from tests.faults.steered_tasks import FAILURES, ITEMS, Failed, item_key, marks_of
 
 if TYPE_CHECKING:
     from tests.faults.driver import Run
@@ -43,13 +43,17 @@ class Steered:
         choose = self.choose
         if choose.random() < 0.5:
             self.failures[number] = times = choose.randint(1, MAX_FAILURES)
-            return "fail_at_first", (path, number, times), {"q_options": dict(RETRIES)}
+            return (
+                "steered_tasks.fail_at_first",
+                (path, number, times),
+                {"q_options": dict(RETRIES)},
+            )
         self.items[number] = count = choose.randint(1, MAX_ITEMS)
         batch, has_rows = choose.choice([None, 7]), choose.random() < 0.5
         if has_rows:
             self.with_rows.add(number)
         options = {"q_options": choose.choice([{"track": True}, {}])}
-        return "walk", (path, number, count, batch, has_rows), options
+        return "steered_tasks.walk", (path, number, count, batch, has_rows), options
 
     def cancel_some(self, task_id: str, run: Run) -> None:
         """Cancel a task, now and then, and note when it was removed."""
