@@ -27,8 +27,9 @@ from django_q.foreign_code.guards import send_signal_safely
 from django_q.foreign_code.optional_packages import psutil, resource
 from django_q.foreign_code.task_context import in_own_context
 from django_q.processes.server_calls.worker_leases import MIN_START_LEASE_SHARE
-from django_q.processes.shared_state.slot import Slot, TimerSlotAdapter, WorkerState
+from django_q.processes.shared_state.slot import Slot, WorkerState
 from django_q.processes.shared_state.task_label import task_label
+from django_q.processes.shared_state.timer_slot import TimerSlotAdapter
 from django_q.processes.supervision.exit_timeout import EXIT_TIMEOUT
 from django_q.processes.supervision.process_start import log_ready, parent_flags, set_process_title
 from django_q.queues import STOP, ExclusiveWait, Queue
