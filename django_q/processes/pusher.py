@@ -16,6 +16,7 @@ from django_q.conf import Conf, logger
 from django_q.exceptions import BrokerUnavailable, contain_error
 from django_q.processes.logs.slow_calls import watch_slow_dequeues
 from django_q.processes.logs.step_failures import StepFailureLog
+from django_q.processes.shared_state.order_table import OrderTable
 from django_q.processes.shared_state.slot import Slots
 from django_q.processes.supervision.process_start import log_ready, parent_flags
 from django_q.queues import Queue
@@ -304,9 +305,18 @@ def fill_task_queue(
 
 
 def pusher_of_cluster(
-    task_queue: Any, event: Any, slots: Slots, result_queue: Any, broker: Broker
+    task_queue: Any,
+    event: Any,
+    slots: Slots,
+    result_queue: Any,
+    order_table: OrderTable,
+    cluster_id: str,
+    broker: Broker,
 ) -> None:
-    """Run the pusher of a cluster, limited by the measured speed of its workers."""
+    """Run the pusher of a cluster, limited by the measured speed of its workers.
+
+    ``cluster_id`` is that of its heartbeats.
+    """
     prefetch_limit = MeasuredPrefetchLimit(
         workers=len(slots),
         idle=lambda: slots.idle,
