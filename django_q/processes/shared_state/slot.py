@@ -33,6 +33,7 @@ class WorkerState(IntEnum):
     BUSY = 2  # holds deliveries
     RECYCLED = 3  # ended on purpose: after enough tasks, or for its memory or descriptors
     TIMED_OUT = 4  # ended after a task that exceeded its time limit
+    CANCELLED = 5  # ended after a task that was cancelled while it ran
 
 
 class SlotField:
@@ -214,6 +215,10 @@ class Slot:
     def is_cancelled(self, since: float) -> bool:
         """Whether the task is cancelled that began at ``since``."""
         return self.numbers[SlotField.CANCEL_SINCE] == since
+
+    def is_since(self, since: float) -> bool:
+        """Whether the task that was begun last is the one that began at ``since``."""
+        return self.numbers[SlotField.SINCE] == since
 
     def is_of_current(self, what: str) -> bool:
         """Whether the label, the progress, or what else is named so, is of the task that runs."""

@@ -37,10 +37,12 @@ class TextRegion:
     def write(self, data: bytes) -> None:
         """Write a text, which must fit."""
         header = self.header
-        header[0] = header[0] + 1 | 1
+        # A local number: the handler of a Unix signal may write between any two of these lines.
+        sequence = header[0] + 1 | 1
+        header[0] = sequence
         self.data[: len(data)] = data
         header[1] = len(data)
-        header[0] += 1
+        header[0] = sequence + 1
 
     def write_cut(self, text: str) -> None:
         """Write the beginning of a text, as far as there is room."""

@@ -19,6 +19,7 @@ class TimerSlotAdapter:
         WorkerState.IDLE: -1,
         WorkerState.RECYCLED: -2,
         WorkerState.TIMED_OUT: 0,
+        WorkerState.CANCELLED: 0,
     }
 
     def __init__(self, timer: Any) -> None:
