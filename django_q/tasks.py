@@ -15,6 +15,8 @@ from django_q.calls.inline import run_inline
 from django_q.calls.iterable import Iter
 from django_q.calls.task import AsyncTask
 from django_q.models import Schedule, Task
+from django_q.orders.cancelling import ENDED, REMOVED, REQUESTED, UNKNOWN, cancel
+from django_q.orders.steering import queue
 from django_q.results.reading import (
     count_group,
     count_group_cached,
@@ -42,6 +44,10 @@ from django_q.unfinished.reading import (
 from django_q.unfinished.task import UnfinishedTask
 
 __all__ = [
+    "ENDED",
+    "REMOVED",
+    "REQUESTED",
+    "UNKNOWN",
     "AsyncTask",
     "Chain",
     "Iter",
@@ -52,6 +58,7 @@ __all__ = [
     "async_chain",
     "async_iter",
     "async_task",
+    "cancel",
     "count_group",
     "count_group_cached",
     "count_unfinished",
@@ -65,6 +72,7 @@ __all__ = [
     "fetch_unfinished",
     "get_broker",
     "list_unfinished",
+    "queue",
     "queue_names",
     "queue_size",
     "result",

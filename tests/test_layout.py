@@ -26,7 +26,7 @@ status
 results.polling results.run_columns results.rows results.pruning results.saving results.queries \
     results.cached_format results.cache results
 unfinished.task unfinished.reading unfinished.queues unfinished
-orders
+orders.notices orders.cancelling orders.steering orders
 execution
 completion.finished_task completion.steps completion.deliveries completion.recording \
     completion.collation completion.resumption completion.follow_ups completion

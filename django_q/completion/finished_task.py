@@ -127,7 +127,7 @@ def is_retried(package: TaskPackage) -> bool:
 
     ``handed_back`` marks the task of a worker that died, which is run again unasked.
     """
-    if "ack_id" not in package or "expired" in package:
+    if "ack_id" not in package or "expired" in package or "cancelled" in package:
         return False
     if package.get("handed_back"):
         return True

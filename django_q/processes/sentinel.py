@@ -133,7 +133,11 @@ class Sentinel(SentinelCompatibility):
     def spawn(self, child: Child) -> None:
         """Start the process of a child, or note that it can not be started now."""
         body, args, args_after_setup = {
-            process_start.MONITOR: ("monitor.monitor", (self.result_queue,), (self.broker,)),
+            process_start.MONITOR: (
+                "monitor.monitor_of_cluster",
+                (self.result_queue, self.order_table),
+                (self.broker,),
+            ),
             process_start.WORKER: (
                 "worker.worker",
                 (self.task_queue, self.result_queue, child.slot, self.timeout),
