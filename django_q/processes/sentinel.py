@@ -21,6 +21,7 @@ from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
 from django_q.humanhash import humanize
 from django_q.processes.log_writer import LogProcess
+from django_q.processes.process_bodies import body_of
 from django_q.processes.server_calls.heartbeat import HeartbeatWriter
 from django_q.processes.server_calls.loop_positions import LoopPositionSaver
 from django_q.processes.server_calls.worker_leases import WorkerLeases
@@ -35,7 +36,6 @@ from django_q.processes.supervision import process_start
 from django_q.processes.supervision.affinity import bind_to_processors
 from django_q.processes.supervision.child import Child
 from django_q.processes.supervision.overridden_sentinel import SentinelCompatibility
-from django_q.processes.supervision.process_start import ArgumentPlaceholder
 from django_q.processes.task_runs.cancelled_runs import CancelledRuns
 from django_q.queues import STOP, Flag, Queue
 
@@ -79,7 +79,6 @@ class Sentinel(SentinelCompatibility):
         self.pool_size = Conf.WORKERS
         self.slots = Slots(self.pool_size)
         self.task_queue, self.result_queue = Queue(), ResultQueue()
-        self.order_table = OrderTable()
         self.children: list[Child] = []
         self.orphans = OrphanQueue(self.result_queue)
         self.leases = WorkerLeases(self.broker, self.slots)
@@ -141,30 +140,7 @@ class Sentinel(SentinelCompatibility):
 
     def spawn(self, child: Child) -> None:
         """Start the process of a child, or note that it can not be started now."""
-        body, args, args_after_setup = {
-            process_start.MONITOR: ("monitor.monitor", (self.result_queue,), (self.broker,)),
-            process_start.WORKER: (
-                "worker.worker",
-                (
-                    *(self.task_queue, self.result_queue, child.slot, self.timeout),
-                    *(self.order_table, self.bell),
-                ),
-                (),
-            ),
-            process_start.SCHEDULER: (
-                "scheduler.scheduler_of_cluster",
-                (ArgumentPlaceholder.PARENT_FLAG,),
-                (self.broker,),
-            ),
-            process_start.PUSHER: (
-                "pusher.pusher_of_cluster",
-                (
-                    *(self.task_queue, ArgumentPlaceholder.PARENT_FLAG, self.slots),
-                    *(self.result_queue, self.order_table, str(self.cluster_id)),
-                ),
-                (self.broker,),
-            ),
-        }[child.role]
+        body, args, args_after_setup = body_of(child, self)
         daemon = child.role != process_start.WORKER or Conf.DAEMONIZE_WORKERS
         path = f"django_q.processes.{body}"
         try:
@@ -230,9 +206,9 @@ class Sentinel(SentinelCompatibility):
         wait([*sources, *waitable], timeout)
 
     def is_rung(self) -> bool:
-        """Whether a task began that takes longer than most, while heartbeats were those of idleness.
+        """Whether a task takes longer than most that began while the cluster was idle.
 
-        So it is seen at once that it runs.
+        It is to be seen soon, and the next heartbeat is that of an idle cluster.
         """
         if not self.heartbeat.is_idle or not self.bell.is_set():
             return False

@@ -53,6 +53,8 @@ class SteeredQueue:
     obeys: frozenset[str] = frozenset()
     #: Whether it keeps a ``KeptState`` beside a payload: ``keep_state`` and ``release`` take one.
     keeps_state = False
+    #: How many notices it keeps at most.
+    max_notices = MAX_NOTICES
     #: The id of the cluster that takes, where it is one: an order may be for that alone.
     cluster_id = ""
     #: Whether the last ``dequeue`` took nothing while the queue was paused or at its limit, whether
@@ -92,7 +94,7 @@ class SteeredQueue:
     def post_notice(self, key: str, text: str, seconds: float = NOTICE_SECONDS) -> None:
         """Post a notice, or replace the one of that key, with a new time.
 
-        Raises ``TooManyNotices`` where there are ``MAX_NOTICES`` others.
+        Raises ``TooManyNotices`` where there are ``max_notices`` others.
         """
         raise self.unsupported(CANCEL_ORDER)
 

@@ -9,6 +9,7 @@ from django_q.conf import Conf, logger
 from django_q.execution.execution import UndecodablePayload, decode
 from django_q.processes.server_calls.worker_leases import MIN_START_LEASE_SHARE
 from django_q.signing import BadSignature
+from django_q.task_state.attempts import note_attempts
 from django_q.task_state.cancellation import read_cancellation
 from django_q.task_state.position import read_position
 from django_q.wire.package import TaskPackage
