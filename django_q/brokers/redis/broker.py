@@ -17,16 +17,16 @@ from redis.exceptions import NoPermissionError
 from django_q.brokers.base import DEAD_SUFFIX, Delivery
 from django_q.brokers.heartbeats import matches_pattern
 from django_q.brokers.redis import scripts
-from django_q.brokers.redis.client import configured_client
-from django_q.brokers.redis.listing import RedisListing
-from django_q.brokers.redis.producer import MAX_BLOCK_SECONDS, max_wait_seconds
-from django_q.brokers.redis.queue_wait import (
+from django_q.brokers.redis.connections.client import configured_client
+from django_q.brokers.redis.connections.queue_wait import (
     TASKS_DUE,
     QueueWaitConnection,
     missing_wait_permission,
     open_wait_connection,
     wait_shortly,
 )
+from django_q.brokers.redis.listing import RedisListing
+from django_q.brokers.redis.producer import MAX_BLOCK_SECONDS, max_wait_seconds
 from django_q.brokers.redis.refusals import (
     REQUIRED_COMMANDS,
     commands_refusal,

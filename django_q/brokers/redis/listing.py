@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from redis.exceptions import NoPermissionError
 
 from django_q.brokers.redis import scripts
+from django_q.brokers.redis.connections.sender import is_single_server
 from django_q.brokers.redis.producer import RedisProducer
 from django_q.brokers.redis.scripts import microseconds
-from django_q.brokers.redis.sender import is_single_server
 from django_q.brokers.redis.terms import queue_names_in, queued_task
 from django_q.brokers.terms import QueueCounts, QueuedTask
 from django_q.conf import Conf
