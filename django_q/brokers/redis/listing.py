@@ -15,7 +15,7 @@ from django_q.brokers.terms import QueueCounts, QueuedTask
 from django_q.conf import Conf
 
 #: Values that describe a task in the reply of lua/tasks/list_tasks.lua.
-VALUES_PER_TASK = 7
+VALUES_PER_TASK = 8
 #: Keys of one step of a search for queues, and the most steps of one.
 SCAN_PAGE_SIZE, MAX_SCAN_STEPS = 1000, 1000
 
