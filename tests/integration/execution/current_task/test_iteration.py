@@ -181,7 +181,8 @@ def test_a_stop_of_the_cluster_ends_a_loop_between_two_items(begin, order_table)
             if item == "b":
                 order_table.request_stop()
 
-    pytest.raises(TaskStopped, loop)
+    with pytest.raises(TaskStopped):
+        loop()
 
     assert (done, run.confirmed_position, run.is_stopped) == (["a", "b"], {"0": [2]}, True)
 
@@ -195,7 +196,8 @@ def test_a_loop_inside_another_stops_only_with_that(begin, order_table):
             order_table.request_stop()
             done.extend(f"{item}{other}" for other in current_task.iterate("xyz"))
 
-    pytest.raises(TaskStopped, loop)
+    with pytest.raises(TaskStopped):
+        loop()
 
     assert (done, run.confirmed_position) == (["ax", "ay", "az"], {"0": [1]})
 
@@ -224,7 +226,8 @@ def test_a_cancelled_task_ends_between_two_items(begin, order_table, depth):
                 orders = {task_key(run.package["id"]): (0.0, "cancelled by anna")}
                 order_table.write(orders)
 
-    error = pytest.raises(TaskCancelled, loop)
+    with pytest.raises(TaskCancelled) as error:
+        loop()
 
     assert str(error.value) == "cancelled by anna"
     assert done == ["x"]
