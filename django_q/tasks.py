@@ -14,6 +14,7 @@ from django_q.calls.composition import send_batch, send_call, send_chain, send_i
 from django_q.calls.inline import run_inline
 from django_q.calls.iterable import Iter
 from django_q.calls.task import AsyncTask
+from django_q.execution.current_task.proxy import current_task
 from django_q.models import Schedule, Task
 from django_q.orders.cancelling import ENDED, REMOVED, REQUESTED, UNKNOWN, cancel
 from django_q.orders.steering import queue
@@ -62,6 +63,7 @@ __all__ = [
     "count_group",
     "count_group_cached",
     "count_unfinished",
+    "current_task",
     "delete_cached",
     "delete_group",
     "delete_group_cached",

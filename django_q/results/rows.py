@@ -44,10 +44,12 @@ TASK_COLUMNS = (
     "worker",
     "exception",
     "fingerprint",
+    "attempts",
 )
 #: The places of those that no row of most batches has a value for.
 OFTEN_EMPTY = tuple(
-    TASK_COLUMNS.index(name) for name in ("hook", "group", "options", "exception", "fingerprint")
+    TASK_COLUMNS.index(name)
+    for name in ("hook", "group", "options", "exception", "fingerprint", "attempts")
 )
 #: Columns that hold any value.
 PICKLED_COLUMNS = ("args", "kwargs", "result")
@@ -150,6 +152,7 @@ def insert(rows: list[dict[str, Any]], alias: str) -> None:
             row["worker"],
             row["exception"],
             row["fingerprint"],
+            row["attempts"] and json.dumps(row["attempts"]),
         )
         for row in rows
     ]

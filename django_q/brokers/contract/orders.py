@@ -73,6 +73,13 @@ class SteeredQueue:
         """
         return set(states)
 
+    def kept_state(self, ack_id: Any) -> KeptState | None:
+        """Read what is kept beside the payload of a delivery; None if nothing is, or it is stale.
+
+        For the monitor, which records the end of a task whose worker has died.
+        """
+        return None
+
     def cancel_task(self, task_id: str, mark: str) -> str | None:
         """Mark an unfinished task that has terms as cancelled, by its id.
 
