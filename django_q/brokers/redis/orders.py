@@ -9,7 +9,6 @@ from redis.exceptions import NoPermissionError
 
 from django_q.brokers.base import payload_text
 from django_q.brokers.contract.orders import (
-    MAX_NOTICES,
     NOTICE_SECONDS,
     REMOVED,
     REQUESTED,
@@ -47,7 +46,7 @@ class RedisOrders(RedisListing):
     def post_notice(self, key: str, text: str, seconds: float = NOTICE_SECONDS) -> None:
         """Post a notice, or replace the one of that key."""
         kept_for = microseconds(min(seconds, NOTICE_SECONDS))
-        others = self._order(scripts.post_notice, key, text, kept_for, MAX_NOTICES)
+        others = self._order(scripts.post_notice, key, text, kept_for, self.max_notices)
         if others is not None:
             raise too_many_notices(others)
 
