@@ -84,23 +84,16 @@ class OrderRules(RuleBasedStateMachine):
             real, model = self.both("cancel_task", message.terms.task_id, "mark")
             assert real == model
 
-    @rule(order=CONTROL_ORDERS)
-    def change_control(self, order):
+    @rule(order=CONTROL_ORDERS | NOTICE_ORDERS)
+    def order(self, order):
         real, model = self.both(*order)
         assert real == model
-        self.compare_control()
+        self.compare_orders()
 
-    @rule(order=NOTICE_ORDERS)
-    def change_notices(self, order):
-        real, model = self.both(*order)
-        assert real == model
-        self.compare_notices()
-
-    def compare_control(self):
+    def compare_orders(self):
+        """Compare what holds the queue back, and its notices."""
         real, model = self.both("control")
         assert real == model
-
-    def compare_notices(self):
         real, model = (each.values for each in self.both("notices"))
         assert {key: text for key, (_, text) in real.items()} == {
             key: text for key, (_, text) in model.items()

@@ -251,8 +251,7 @@ class TermsComparison(OrderRules):
     def empty(self, method):
         if method:
             self.both(method)
-            self.compare_control()
-            self.compare_notices()
+            self.compare_orders()
 
     @rule(seconds=st.sampled_from([10, LEASE]))
     def let_pass(self, seconds):
