@@ -176,7 +176,7 @@ class Broker(SteeredQueue):
         raise NotImplementedError(f"{type(self).__name__} serves no options that need terms")
 
     def replace_task(self, version: Any, payload: str | bytes, terms: Terms) -> bool:
-        """Replace payload and terms of a task that waits, whose id both name.
+        """Replace payload and terms of a task that waits, whose id both name; its state goes.
 
         ``version`` is what ``enqueue_task`` gave. Returns False, and changes nothing, if the task
         was taken or changed since.

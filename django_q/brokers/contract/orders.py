@@ -49,10 +49,14 @@ class SteeredQueue:
     """The part of ``Broker`` that takes orders. A broker that knows none refuses each."""
 
     #: The orders that it knows, of ``ORDERS``. Empty for a subclass that overrides ``dequeue``,
-    #: unless it says otherwise.
+    #: unless it says otherwise. It has the methods all the same: so ask here before an order.
     obeys: frozenset[str] = frozenset()
     #: Whether it keeps a ``KeptState`` beside a payload: ``keep_state`` and ``release`` take one.
+    #: False for a subclass that overrides ``dequeue``, or ``release`` without ``states``, unless it
+    #: says otherwise.
     keeps_state = False
+    #: How many notices it keeps at most.
+    max_notices = MAX_NOTICES
     #: The id of the cluster that takes, where it is one: an order may be for that alone.
     cluster_id = ""
     #: Whether the last ``dequeue`` took nothing while the queue was paused or at its limit, whether
@@ -92,7 +96,7 @@ class SteeredQueue:
     def post_notice(self, key: str, text: str, seconds: float = NOTICE_SECONDS) -> None:
         """Post a notice, or replace the one of that key, with a new time.
 
-        Raises ``TooManyNotices`` where there are ``MAX_NOTICES`` others.
+        Raises ``TooManyNotices`` where there are ``max_notices`` others.
         """
         raise self.unsupported(CANCEL_ORDER)
 
@@ -129,7 +133,12 @@ class SteeredQueue:
 
     def unsupported(self, order: str) -> UnsupportedOrder:
         """Make the error for an order that this broker does not know."""
-        return UnsupportedOrder(
-            f"The broker {type(self).__name__} can not {order}. Use Redis or a database for this "
-            "queue."
-        )
+        return unsupported_order(self, order)
+
+
+def unsupported_order(broker: Any, order: str) -> UnsupportedOrder:
+    """Make the error for an order that a broker does not know."""
+    return UnsupportedOrder(
+        f"The broker {type(broker).__name__} can not {order}. Use Redis or a database for this "
+        "queue."
+    )

@@ -201,7 +201,7 @@ class Memory(Broker):
 
     def post_notice(self, key: str, text: str, seconds: float = NOTICE_SECONDS) -> None:
         with self.queue() as queue:
-            queue.orders.post(key, text, seconds, queue.now())
+            queue.orders.post(key, text, seconds, queue.now(), self.max_notices)
 
     def withdraw_notices(self, keys: Iterable[str]) -> int:
         with self.queue() as queue:

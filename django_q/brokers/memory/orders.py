@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from django_q.brokers.contract.orders import (
-    MAX_NOTICES,
     NOTICE_SECONDS,
     Notices,
     QueueControl,
@@ -53,10 +52,10 @@ class QueueOrders:
         """Set how many tasks may be leased at a time."""
         self.control = self.control._replace(limit=limit)
 
-    def post(self, key: str, text: str, seconds: float, now: float) -> None:
+    def post(self, key: str, text: str, seconds: float, now: float, most: int) -> None:
         """Post a notice, or replace the one of that key."""
         others = self.current(now).keys() - {key}
-        if len(others) >= MAX_NOTICES:
+        if len(others) >= most:
             raise TooManyNotices(
                 f"The queue has {len(others)} notices that are not carried out yet, and takes no "
                 "more. Cancel the tasks of a group, or all of the queue, by one order."

@@ -190,7 +190,7 @@ class MemoryQueue:
             return False
         (message,) = found
         message.fence += 1
-        message.attempts, message.is_leased = 0, False
+        message.attempts, message.is_leased, message.kept = 0, False, KeptState()
         self.set_terms(message, payload, terms.delay, terms, now)
         self.wake()
         return True
