@@ -19,8 +19,8 @@ from django_q.completion.completion import complete_here
 from django_q.completion.deliveries import end_of
 from django_q.completion.finished_task import is_retried
 from django_q.conf import Conf, logger
-from django_q.exceptions import TimeoutException, inline_interrupts
-from django_q.execution.execution import execute
+from django_q.exceptions import TaskCancelled, TimeoutException, inline_interrupts
+from django_q.execution.current_task.task_run import execute_inline, running_task
 from django_q.execution.run_details import note_run
 from django_q.foreign_code.task_context import in_own_context
 from django_q.signing import SignedPackage
@@ -59,7 +59,7 @@ def execute_here(package: TaskPackage) -> BaseException | None:
     """Execute one attempt. Returns the exception that ended it."""
     began = time.monotonic()
     with savepoints():
-        error = in_own_context(execute, package)
+        error = in_own_context(execute_inline, package)
     note_run(package, time.monotonic() - began)
     return error
 
@@ -103,6 +103,8 @@ def is_raised_in_caller(error: BaseException | None) -> bool:
     """Return True if the error that ended a task must be raised in its caller as well."""
     if isinstance(error, TimeoutException):
         return error.ends_task
+    if isinstance(error, TaskCancelled) and running_task.get():
+        return True  # it is the caller that is cancelled
     return isinstance(error, KeyboardInterrupt)
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django_q.brokers.base import Broker
 from django_q.completion.finished_task import is_retried, max_attempts
 from django_q.conf import Conf, logger
-from django_q.exceptions import TimeoutException, WorkerDied
+from django_q.exceptions import TaskCancelled, TimeoutException, WorkerDied
 from django_q.execution.execution import UndecodablePayload, decode
 from django_q.execution.plain_options import make_options_plain
 from django_q.execution.retry_policy import has_policy, note_retry
@@ -38,6 +38,7 @@ class OrphanedDeliveries:
     worker: str = ""  # the process, as rows name it
     begun: float | None = None  # when the running task began, in seconds since the epoch
     position: dict | None = None  # how far the running task had got, where that is known
+    cancelled: str = ""  # who has cancelled the running task, where it was ended for that
 
 
 def recover(
@@ -107,8 +108,7 @@ def record_worker_death(
     One that had succeeded by then stays a success, and is not run again for what a receiver did.
     """
     note_kept_attempts(package, broker)
-    error = TimeoutException() if orphaned.timed_out else WorkerDied()
-    error.ends_task = True  # type: ignore[union-attr]
+    error = error_of(orphaned)
     package.update(
         success=False,
         stopped=timezone.now(),
@@ -119,7 +119,9 @@ def record_worker_death(
     )
     if orphaned.position is not None:
         package["last_position"] = orphaned.position
-    if orphaned.had_succeeded and orphaned.foreign_code:
+    if orphaned.cancelled:
+        package["cancelled"] = orphaned.cancelled
+    elif orphaned.had_succeeded and orphaned.foreign_code:
         package["retry_in"] = None
     elif has_policy(package, error):
         note_retry(package, error)
@@ -132,6 +134,15 @@ def record_worker_death(
             package.pop(key, None)
     make_options_plain(package)
     return package
+
+
+def error_of(orphaned: OrphanedDeliveries) -> BaseException:
+    """Make the exception that stands for the end of a worker."""
+    if orphaned.cancelled:
+        return TaskCancelled(orphaned.cancelled)
+    error = TimeoutException() if orphaned.timed_out else WorkerDied()
+    error.ends_task = True  # type: ignore[union-attr]
+    return error
 
 
 def note_kept_attempts(package: TaskPackage, broker: Broker) -> None:
