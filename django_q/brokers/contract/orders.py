@@ -49,9 +49,11 @@ class SteeredQueue:
     """The part of ``Broker`` that takes orders. A broker that knows none refuses each."""
 
     #: The orders that it knows, of ``ORDERS``. Empty for a subclass that overrides ``dequeue``,
-    #: unless it says otherwise.
+    #: unless it says otherwise. It has the methods all the same: so ask here before an order.
     obeys: frozenset[str] = frozenset()
     #: Whether it keeps a ``KeptState`` beside a payload: ``keep_state`` and ``release`` take one.
+    #: False for a subclass that overrides ``dequeue``, or ``release`` without ``states``, unless it
+    #: says otherwise.
     keeps_state = False
     #: How many notices it keeps at most.
     max_notices = MAX_NOTICES
@@ -131,10 +133,15 @@ class SteeredQueue:
 
     def unsupported(self, order: str) -> UnsupportedOrder:
         """Make the error for an order that this broker does not know."""
-        return UnsupportedOrder(
-            f"The broker {type(self).__name__} can not {order}. Use Redis or a database for this "
-            "queue."
-        )
+        return unsupported_order(self, order)
+
+
+def unsupported_order(broker: Any, order: str) -> UnsupportedOrder:
+    """Make the error for an order that a broker does not know."""
+    return UnsupportedOrder(
+        f"The broker {type(broker).__name__} can not {order}. Use Redis or a database for this "
+        "queue."
+    )
 
 
 def too_many_notices(count: int) -> TooManyNotices:
