@@ -86,7 +86,7 @@ def test_a_cluster_that_is_killed_repeats_the_items_of_a_second_or_two(
 
 
 @pytest.mark.parametrize("batch", [None, 3])
-def test_rows_of_a_transaction_are_done_exactly_once_across_a_crash(
+def test_rows_whose_transaction_a_crash_has_rolled_back_are_done_again(
     broker, running_cluster, trace, batch
 ):
     for number in range(12):
