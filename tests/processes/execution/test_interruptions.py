@@ -163,10 +163,11 @@ def test_cancels_of_tasks_that_run_hit_no_other(broker, running_cluster):
     assert [task.result for task in others if not task.success] == []
 
 
+@pytest.mark.parametrize("start_method", ["fork", "forkserver", "spawn"])
 def test_a_task_that_runs_is_seen_soon_in_an_idle_cluster_with_its_progress(
-    broker, running_cluster, trace
+    broker, running_cluster, trace, start_method
 ):
-    running_cluster(workers=1, guard_cycle=0.2)
+    running_cluster(workers=1, guard_cycle=0.2, start_method=start_method)
     # The heartbeat of a cluster that is idle, which is followed by none for five seconds.
     wait_until(lambda: any(str(stat.status) == "Idle" for stat in Stat.get_all(broker)))
     task = async_task(f"{TASKS}.tell_progress", trace, group="mail")
@@ -177,6 +178,9 @@ def test_a_task_that_runs_is_seen_soon_in_an_idle_cluster_with_its_progress(
     (entry,) = running(broker)
     assert (entry["id"], entry["group"]) == (task, "mail")
     assert (entry["done"], entry["total"], entry["note"]) == (3, 12, "reading")
+    cancel(task, by="anna")
+    wait_until(lambda: fetch(task))
+    assert "cancelled by anna" in fetch(task).result
 
 
 @pytest.mark.parametrize("kind", ["catch_soft_timeout", "catch_soft_timeout_at_await"])
