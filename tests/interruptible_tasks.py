@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import signal
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -122,20 +120,5 @@ def describe() -> dict[str, Any]:
 
 
 async def describe_async() -> dict[str, Any]:
-    """Return what a task knows of itself in a coroutine, and in a thread of that."""
-    assert await asyncio.to_thread(describe) == describe() | {
-        "seconds": (await asyncio.to_thread(describe))["seconds"]
-    }
-    return describe()
-
-
-def leave_thread_that_tells(path: str) -> None:
-    """Leave a thread that says how far this task is when it is over."""
-    context = contextvars.copy_context()
-
-    def tell() -> None:
-        time.sleep(0.5)
-        current_task.progress(99, 99, "left behind")
-        note(path, "told")
-
-    threading.Thread(target=context.run, args=(tell,), daemon=True).start()
+    """Return what a task knows of itself in a thread that a coroutine has started."""
+    return await asyncio.to_thread(describe)
