@@ -35,8 +35,9 @@ scheduling.readable_schedules scheduling
 processes.logs processes.shared_state processes.server_calls \
     processes.supervision.exit_timeout processes.supervision.unix_signals \
     processes.supervision.process_start processes.supervision \
-    processes.log_writer processes.pusher processes.worker processes.result_receiver \
-    processes.monitor processes.scheduler processes.sentinel processes.sentinel_body
+    processes.log_writer processes.pushing processes.pusher processes.worker \
+    processes.result_receiver processes.monitor processes.scheduler processes.sentinel \
+    processes.sentinel_body
 utils tasks cluster backend checks terminal monitor admin apps legacy management tests
 core_signing pusher worker scheduler timeout monitor_terminal
 """
@@ -57,6 +58,7 @@ MUST_NOT_KNOW = {
     "completion.completion": "django_q.queues multiprocessing",
     "calls.producer": "django_q.results multiprocessing",
     "processes.pusher": "django_q.results django_q.models",
+    "processes.pushing": "django_q.results django_q.models",
     "processes.worker": "django_q.brokers django_q.models django.db django_q.results.queries "
     "django_q.results.cache",
     "processes.monitor": "django_q.processes.worker django_q.processes.shared_state.slot",

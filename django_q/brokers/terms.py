@@ -80,7 +80,7 @@ class QueuedTask(NamedTuple):
     #: Its place, from which the next page of a list goes on.
     cursor: str = ""
     #: What is kept beside its payload; None where nothing is.
-    state: KeptState | None = None
+    kept: KeptState | None = None
 
 
 class QueueCounts(NamedTuple):

@@ -24,6 +24,7 @@ from django_q.processes.log_writer import LogProcess
 from django_q.processes.server_calls.heartbeat import HeartbeatWriter
 from django_q.processes.server_calls.worker_leases import WorkerLeases
 from django_q.processes.shared_state.liveness import LivenessTimestamp, stall_limit
+from django_q.processes.shared_state.order_table import OrderTable
 from django_q.processes.shared_state.orphan_queue import OrphanQueue
 from django_q.processes.shared_state.process_table import ProcessTable
 from django_q.processes.shared_state.result_queue import ResultQueue
@@ -73,6 +74,7 @@ class Sentinel(SentinelCompatibility):
         self.pool_size = Conf.WORKERS
         self.slots = Slots(self.pool_size)
         self.task_queue, self.result_queue = Queue(), ResultQueue()
+        self.order_table = OrderTable()
         self.children: list[Child] = []
         self.orphans = OrphanQueue(self.result_queue)
         self.leases = WorkerLeases(self.broker, self.slots)
@@ -144,7 +146,10 @@ class Sentinel(SentinelCompatibility):
             ),
             process_start.PUSHER: (
                 "pusher.pusher_of_cluster",
-                (self.task_queue, ArgumentPlaceholder.PARENT_FLAG, self.slots, self.result_queue),
+                (
+                    *(self.task_queue, ArgumentPlaceholder.PARENT_FLAG, self.slots),
+                    *(self.result_queue, self.order_table, str(self.cluster_id)),
+                ),
                 (self.broker,),
             ),
         }[child.role]

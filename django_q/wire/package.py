@@ -6,6 +6,7 @@ send one. Its keys are declared here.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -97,15 +98,8 @@ INDISPENSABLE_KEYS = frozenset(REQUIRED_KEYS[:3])
 #: Options that say how a task waits in its queue; a cluster runs a task without them.
 QUEUE_OPTIONS = frozenset(
     {
-        "priority",
-        "run_after",
-        "expires",
-        "unique",
-        "unique_for",
-        "on_duplicate",
-        "idempotency_key",
-        "idempotency_for",
-        "track",
+        *("priority", "run_after", "expires", "unique", "unique_for", "on_duplicate"),
+        *("idempotency_key", "idempotency_for", "track"),
     }
 )
 #: Options that say what becomes of a task that fails.
@@ -261,7 +255,24 @@ def next_link(package: TaskPackage, result: Any) -> TaskPackage | None:
     options = inherited | options | {"chain": rest or None}
     if settings.get("pass_result"):
         args = (result, *args)
-    return new_package(func, args, kwargs, options, link_id(package["id"]))
+    link = new_package(func, args, kwargs, options, link_id(package["id"]))
+    if (start := chain_start(package)) is not None:
+        link["chain_started"] = start
+    return link
+
+
+def chain_start(package: TaskPackage) -> float | None:
+    """Return when a task was submitted, or the chain of which it is a link.
+
+    In seconds since the epoch, by the clock of whoever submitted it; None where that is no time.
+    """
+    start = package.get("chain_started")
+    if type(start) is float and math.isfinite(start):
+        return start
+    try:
+        return package["started"].timestamp()
+    except (KeyError, AttributeError, ValueError, OverflowError, OSError):
+        return None
 
 
 def is_iterable_item(package: TaskPackage) -> bool:

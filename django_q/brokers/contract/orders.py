@@ -53,9 +53,12 @@ class SteeredQueue:
     obeys: frozenset[str] = frozenset()
     #: Whether it keeps a ``KeptState`` beside a payload: ``keep_state`` and ``release`` take one.
     keeps_state = False
+    #: How many notices it keeps at most.
+    max_notices = MAX_NOTICES
     #: The id of the cluster that takes, where it is one: an order may be for that alone.
     cluster_id = ""
-    #: Whether the last ``dequeue`` took nothing because the queue is paused, or at its limit.
+    #: Whether the last ``dequeue`` took nothing while the queue was paused or at its limit, whether
+    #: or not anything waits.
     is_held = False
     #: The version of the notices, as far as the last ``dequeue`` has seen it.
     seen_notices_version = 0
@@ -63,7 +66,8 @@ class SteeredQueue:
     def keep_state(self, states: Mapping[Any, KeptState]) -> set:
         """Keep texts beside the payloads of deliveries, by receipt; empty ones change nothing.
 
-        Returns the receipts that were stale.
+        Nor does ``KeptState.cancelled``: only ``cancel_task`` marks a task. Returns the receipts
+        that were stale.
         """
         return set(states)
 
@@ -72,15 +76,18 @@ class SteeredQueue:
 
         The mark is ``KeptState.cancelled`` of its next delivery. One that is not leased may be
         taken at once, before all others, whatever its time or priority; also while the queue is
-        paused or at its limit. Returns ``REMOVED`` for that one, ``REQUESTED`` for one that is
-        leased, and None where it is not found. A task that is marked already keeps its mark.
+        paused or at its limit, where it counts as any other once it is leased. It has no unique key
+        any more, nor waits for the task that has it. Returns ``REMOVED`` for that one,
+        ``REQUESTED`` for one that is leased or has lost its lease, whose holder may go on, and None
+        where it is not found. A task that is marked already keeps its mark. One that is marked can
+        not be replaced: for a call of its unique key it is as if it was leased until it has ended.
         """
         raise self.unsupported(CANCEL_ORDER)
 
     def post_notice(self, key: str, text: str, seconds: float = NOTICE_SECONDS) -> None:
         """Post a notice, or replace the one of that key, with a new time.
 
-        Raises ``TooManyNotices`` where there are ``MAX_NOTICES`` others.
+        Raises ``TooManyNotices`` where there are ``max_notices`` others.
         """
         raise self.unsupported(CANCEL_ORDER)
 
