@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django.db import router
@@ -11,13 +10,12 @@ from django.utils.translation import gettext as _
 
 from django_q.brokers.base import Broker
 from django_q.models import Task
+from django_q.task_state.attempts import MAX_KEPT_ENDS, make_end, utc_text
 from django_q.unfinished.reading import running_tasks
 
 #: A task that was resubmitted so many seconds ago, and is nowhere, is lost: it was deleted from its
 #: queue. One that is in no heartbeat yet may have been taken just now.
 LOST_RERUN_SECONDS = 60
-#: Ends of attempts that are kept, and characters of the text of each, as those of other tasks.
-MAX_EARLIER_ENDS, MAX_END_TEXT_LENGTH = 10, 4096
 
 
 def why_unfinished(task: Task, broker: Broker) -> str | None:
@@ -53,26 +51,16 @@ def earlier_ends(task: Task) -> list[dict[str, Any]]:
     ends = task.attempts if isinstance(task.attempts, list) else []
     if not task.is_rerun and not (ends and is_end_of(ends[-1], task)):
         ends = [*ends, last_end(task)]
-    return ends[-MAX_EARLIER_ENDS:]
+    return ends[-MAX_KEPT_ENDS:]
 
 
 def is_end_of(end: Any, task: Task) -> bool:
     """Return True if the last end in the history of a task is the one that its row tells."""
-    return isinstance(end, dict) and end.get("time") == end_time(task.stopped)
+    return isinstance(end, dict) and end.get("time") == utc_text(task.stopped)
 
 
 def last_end(task: Task) -> dict[str, Any]:
     """Return the end that the row of a failure tells, in the form of ``Task.attempts``."""
     text = task.result if isinstance(task.result, str) else ""
-    return {
-        "time": end_time(task.stopped),
-        "worker": task.worker or "",
-        "exception": task.exception or "",
-        "text": text[:MAX_END_TEXT_LENGTH],
-        "attempt": task.attempt_count,
-    }
-
-
-def end_time(stopped: datetime) -> float:
-    """Return when an attempt ended in seconds since the epoch."""
-    return stopped.timestamp()
+    told = {"stopped": task.stopped, "worker": task.worker, "attempt": task.attempt_count}
+    return make_end({**told, "success": False, "exception": task.exception}, text)
