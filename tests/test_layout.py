@@ -27,7 +27,7 @@ results.polling results.run_columns results.rows results.pruning results.saving 
     results.cached_format results.cache results
 unfinished.progress unfinished.holds unfinished.task unfinished.reading unfinished.queues \
     unfinished.reruns unfinished.running unfinished
-orders
+orders.notices orders.cancelling orders.steering orders
 execution
 completion.finished_task completion.steps completion.deliveries completion.recording \
     completion.collation completion.resumption completion.follow_ups completion
@@ -35,10 +35,10 @@ calls.payloads calls.enqueueing calls.producer calls.inline calls.composition ca
 scheduling.readable_schedules scheduling
 processes.logs processes.shared_state processes.server_calls \
     processes.supervision.exit_timeout processes.supervision.unix_signals \
-    processes.supervision.process_start processes.supervision \
+    processes.supervision.process_start processes.supervision processes.task_runs \
     processes.log_writer processes.pushing processes.pusher processes.worker \
-    processes.result_receiver processes.monitor processes.scheduler processes.sentinel \
-    processes.sentinel_body
+    processes.result_receiver processes.monitor processes.scheduler processes.process_bodies \
+    processes.sentinel processes.sentinel_body
 utils tasks cluster backend checks terminal monitor admin apps legacy management tests
 core_signing pusher worker scheduler timeout monitor_terminal
 """

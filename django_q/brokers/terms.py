@@ -14,6 +14,8 @@ OLDEST_FIRST_INTERVAL = 16
 TERM_OPTIONS = frozenset({"priority", "run_after", "expires", "unique", "idempotency_key", "track"})
 #: Options of a call that need a broker which keeps a state, and no terms.
 STATE_OPTIONS = frozenset({"retries"})
+#: All that ``Broker.serves`` may name.
+BROKER_OPTIONS = TERM_OPTIONS | STATE_OPTIONS
 
 #: States of an unfinished task: to be taken now, to be taken later, or taken by a cluster.
 WAITING, DELAYED, LEASED = "waiting", "delayed", "leased"

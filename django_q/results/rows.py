@@ -44,12 +44,14 @@ TASK_COLUMNS = (
     "worker",
     "exception",
     "fingerprint",
+    "attempts",
 )
 #: Emptied in a row that is replaced: the end that is saved is that of its last run.
 EMPTIED_COLUMNS = ("rerun_at",)
 #: The places of those that no row of most batches has a value for.
 OFTEN_EMPTY = tuple(
-    TASK_COLUMNS.index(name) for name in ("hook", "group", "options", "exception", "fingerprint")
+    TASK_COLUMNS.index(name)
+    for name in ("hook", "group", "options", "exception", "fingerprint", "attempts")
 )
 #: Columns that hold any value.
 PICKLED_COLUMNS = ("args", "kwargs", "result")
@@ -152,6 +154,7 @@ def insert(rows: list[dict[str, Any]], alias: str) -> None:
             row["worker"],
             row["exception"],
             row["fingerprint"],
+            row["attempts"] and json.dumps(row["attempts"]),
         )
         for row in rows
     ]

@@ -81,6 +81,7 @@ class TaskPackage(TypedDict, total=False):
     ended_count: int  # how many ends were recorded, of which `ends` has the last
     deaths: int  # how many of them were deaths of its worker
     position: dict  # how far an earlier attempt has got, by the loop's number
+    last_position: dict  # how far this one had got when it failed, where that is known
     cancelled: str  # who has cancelled it, and when
     retry_in: float  # it has failed, and is to be run again after so many seconds
     stopped_at: dict  # it was interrupted by the stop of its cluster: its position
@@ -164,7 +165,8 @@ RUNTIME_KEYS = frozenset(
     {
         *("ack_id", "attempt", "leased_until", "handed_back", "collated"),
         *("begun", "worker", "expired", "exception", "fingerprint"),
-        *("ends", "ended_count", "deaths", "position", "cancelled", "retry_in", "stopped_at"),
+        *("ends", "ended_count", "deaths", "position", "last_position"),
+        *("cancelled", "retry_in", "stopped_at"),
         *("result", "success", "stopped"),
     }
 )

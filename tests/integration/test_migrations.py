@@ -26,6 +26,8 @@ TABLES = (
     "django_q_heartbeat",
     "django_q_part",
     "django_q_taskkey",
+    "django_q_queueorder",
+    "django_q_notice",
 )
 INDEXES = ("0025_terms_indexes", "0027_orders_and_reruns")
 BEFORE_TERMS = "0023"

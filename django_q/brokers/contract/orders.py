@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from django_q.brokers.contract.kept_state import KeptState
-from django_q.exceptions import UnsupportedOrder
+from django_q.exceptions import TooManyNotices, UnsupportedOrder
 
 #: Orders that a broker may know; ``Broker.obeys`` names those that it does.
 CANCEL_ORDER, PAUSE_ORDER, LIMIT_ORDER = "cancel", "pause", "limit"
@@ -49,9 +49,11 @@ class SteeredQueue:
     """The part of ``Broker`` that takes orders. A broker that knows none refuses each."""
 
     #: The orders that it knows, of ``ORDERS``. Empty for a subclass that overrides ``dequeue``,
-    #: unless it says otherwise.
+    #: unless it says otherwise. It has the methods all the same: so ask here before an order.
     obeys: frozenset[str] = frozenset()
     #: Whether it keeps a ``KeptState`` beside a payload: ``keep_state`` and ``release`` take one.
+    #: False for a subclass that overrides ``dequeue``, or ``release`` without ``states``, unless it
+    #: says otherwise.
     keeps_state = False
     #: How many notices it keeps at most.
     max_notices = MAX_NOTICES
@@ -70,6 +72,13 @@ class SteeredQueue:
         that were stale.
         """
         return set(states)
+
+    def kept_state(self, ack_id: Any) -> KeptState | None:
+        """Read what is kept beside the payload of a delivery; None if nothing is, or it is stale.
+
+        For the monitor, which records the end of a task whose worker has died.
+        """
+        return None
 
     def cancel_task(self, task_id: str, mark: str) -> str | None:
         """Mark an unfinished task that has terms as cancelled, by its id.
@@ -124,7 +133,20 @@ class SteeredQueue:
 
     def unsupported(self, order: str) -> UnsupportedOrder:
         """Make the error for an order that this broker does not know."""
-        return UnsupportedOrder(
-            f"The broker {type(self).__name__} can not {order}. Use Redis or a database for this "
-            "queue."
-        )
+        return unsupported_order(self, order)
+
+
+def unsupported_order(broker: Any, order: str) -> UnsupportedOrder:
+    """Make the error for an order that a broker does not know."""
+    return UnsupportedOrder(
+        f"The broker {type(broker).__name__} can not {order}. Use Redis or a database for this "
+        "queue."
+    )
+
+
+def too_many_notices(count: int) -> TooManyNotices:
+    """Make the error for a queue that has so many notices that it takes no more."""
+    return TooManyNotices(
+        f"The queue has {count} notices that are not carried out yet, and takes no more. Cancel "
+        "the tasks of a group, or all of the queue, by one order."
+    )

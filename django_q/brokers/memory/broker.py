@@ -14,9 +14,9 @@ from django_q.brokers.contract.orders import NOTICE_SECONDS, ORDERS, Notices, Qu
 from django_q.brokers.heartbeats import matches_pattern
 from django_q.brokers.memory.queue import HEARTBEATS, LOCK, QUEUES, MemoryQueue, number_in
 from django_q.brokers.terms import (
+    BROKER_OPTIONS,
     DELAYED,
     LEASED,
-    TERM_OPTIONS,
     WAITING,
     Enqueued,
     QueueCounts,
@@ -35,7 +35,7 @@ class Memory(Broker):
     """
 
     has_exact_sizes, has_uncounted_release, receipt_pattern = True, True, r"\d+\.\d+"
-    is_process_local, serves = True, TERM_OPTIONS
+    is_process_local, serves = True, BROKER_OPTIONS
     keeps_state, obeys = True, ORDERS
 
     def __init__(self, list_key: str | None = None, now: Callable[[], float] | None = None) -> None:
@@ -189,6 +189,11 @@ class Memory(Broker):
             for message in messages:
                 message.keep(states[message.receipt]._replace(cancelled=""))
             return stale
+
+    def kept_state(self, ack_id: str) -> KeptState | None:
+        with self.queue() as queue:
+            messages, _stale = queue.held([ack_id])
+            return messages[0].kept if messages and any(messages[0].kept) else None
 
     def cancel_task(self, task_id: str, mark: str) -> str | None:
         with self.queue() as queue:

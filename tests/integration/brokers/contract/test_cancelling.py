@@ -346,3 +346,26 @@ def test_a_release_of_a_marked_task_wakes_who_is_held(broker, peer, in_thread, h
     deliveries, end = taken()
     assert [each.state for each in deliveries] == [MARKED]
     assert end - start < 15
+
+
+@of_serving
+def test_a_task_that_is_said_to_be_removed_is_never_delivered_without_its_mark(
+    broker, peer, in_thread
+):
+    ids = {str(n): f"task-to-cancel-{n}" for n in range(150)}
+    broker.enqueue_tasks((name, make_terms(task_id=task_id)) for name, task_id in ids.items())
+
+    def consume():
+        states = {}
+        while len(states) < len(ids) and (taken := peer.dequeue(3, wait=30)):
+            states |= {ids[str_of(each.payload)]: each.state for each in taken}
+        peer.close()
+        return states
+
+    taken = in_thread(consume)
+    answers = {task_id: broker.cancel_task(task_id, MARK) for task_id in reversed(ids.values())}
+
+    states = taken()
+    assert states.keys() == answers.keys()
+    for task_id, answer in answers.items():
+        assert states[task_id] == (MARKED if answer == REMOVED else None)
