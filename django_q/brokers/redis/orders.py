@@ -97,7 +97,7 @@ class RedisOrders(RedisListing):
     def control(self) -> QueueControl:
         """Read what holds the queue back."""
         found = self._command("HGETALL")
-        pairs = zip(found[0::2], found[1::2], strict=True)
+        pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2])
         fields = {payload_text(name): payload_text(value) for name, value in pairs}
         paused = {name for name, value in fields.items() if value == PAUSED_VALUE}
         clusters = {name.partition(":")[2] for name in paused if name.startswith("paused:")}

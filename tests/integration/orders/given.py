@@ -7,7 +7,7 @@ from typing import Any
 from django_q.task_state.cancellation import read_cancellation, read_notice
 
 #: Kinds of brokers that take orders.
-ORDERED_KINDS = ["memory"]
+ORDERED_KINDS = ["memory", "redis", "orm"]
 TASK_ID = "a" * 32
 
 
