@@ -10,6 +10,7 @@ marked in the transaction in which the task is enqueued, and is replaced by the 
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, NamedTuple
 
@@ -159,7 +160,7 @@ def enqueue_again(task: Task, call_options: dict[str, Any], task_id: str | None)
     options, _rest = options_of({"q_options": call_options})
     package = new_package(task.func, *arguments(task), options, task_id)
     if task_id:
-        package["earlier_ends"] = earlier_ends(task)
+        package["earlier_ends"] = json.dumps(earlier_ends(task))
     (task_id,) = dispatch([package], options)
     return task_id
 

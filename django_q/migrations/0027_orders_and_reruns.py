@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     # So that PostgreSQL can make the index while the table is in use.
     atomic = False
 
-    dependencies = [("django_q", "0025_terms_indexes")]
+    dependencies = [("django_q", "0026_kept_states_and_orders")]
 
     operations = [
         migrations.AlterModelOptions(

@@ -155,3 +155,10 @@ def test_a_row_of_an_earlier_release_has_nothing_there():
 
     old = Task.objects.get(id="b" * 32)
     assert old.options is old.begun is old.worker is old.exception is old.fingerprint is None
+
+
+@pytest.mark.parametrize("text", ["[", "{}", "5", 5, [{"time": "x"}], "[" * 100_000, None])
+def test_a_history_of_a_task_that_can_not_be_read_is_left_out(text):
+    saving.save([finished(id="1" * 32, earlier_ends=text)])
+
+    assert len(Task.objects.get(id="1" * 32).attempts or [0]) == 1

@@ -121,6 +121,28 @@ def test_how_it_had_ended_is_kept(failure):
     assert end["text"] == failure.result
 
 
+def test_the_ends_before_stand_before_the_new_one(queue, run_all, failure):
+    resubmit(failure)
+    run_all(queue)
+
+    first, second = Task.objects.get(id=failure.id).attempts
+    assert (first["time"], first["exception"]) == (failure.stopped.isoformat(), failure.exception)
+    assert (second["attempt"], second["exception"], second["text"]) == (1, "", "")
+
+
+def test_a_failure_that_fails_again_and_again_keeps_ten_ends_of_before(queue, run_all):
+    async_task("tests.tasks.raise_error", "always")
+    run_all(queue)
+    for _ in range(12):
+        resubmit(Failure.objects.get())
+        run_all(queue)
+
+    ends = Failure.objects.get().attempts
+    assert len(ends) == 11
+    assert [end["time"] for end in ends] == sorted(end["time"] for end in ends)
+    assert len({end["time"] for end in ends}) == 11
+
+
 def test_a_second_click_is_refused_while_it_waits_and_while_it_runs(queue, failure):
     resubmit(failure)
 
