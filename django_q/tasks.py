@@ -13,6 +13,7 @@ from django_q.calls.chain import Chain
 from django_q.calls.composition import send_batch, send_call, send_chain, send_iterable
 from django_q.calls.inline import run_inline
 from django_q.calls.iterable import Iter
+from django_q.calls.resubmission import resubmit, resubmit_kind
 from django_q.calls.task import AsyncTask
 from django_q.execution.current_task.proxy import current_task
 from django_q.models import Schedule, Task
@@ -77,6 +78,8 @@ __all__ = [
     "queue",
     "queue_names",
     "queue_size",
+    "resubmit",
+    "resubmit_kind",
     "result",
     "result_cached",
     "result_group",

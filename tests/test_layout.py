@@ -25,7 +25,8 @@ brokers.contract brokers.terms brokers.heartbeats brokers.scheduler_wakeup broke
 status
 results.polling results.run_columns results.rows results.pruning results.saving results.queries \
     results.cached_format results.cache results
-unfinished.task unfinished.reading unfinished.queues unfinished
+unfinished.progress unfinished.holds unfinished.task unfinished.reading unfinished.queues \
+    unfinished.reruns unfinished.running unfinished
 orders.notices orders.cancelling orders.steering orders
 execution
 completion.finished_task completion.steps completion.deliveries completion.recording \

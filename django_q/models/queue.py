@@ -127,13 +127,18 @@ class OrmQ(models.Model):
 class Unfinished(OrmQ):
     """The unfinished tasks of any broker, as the admin lists them: a name, and no rows of its own.
 
-    Who may view queued tasks may view them, so it has no permissions of its own either.
+    Who may view queued tasks may view them; its own permissions are those to give orders.
     """
 
     class Meta:
         app_label = "django_q"
         proxy = True
         default_permissions = ()
+        permissions = [
+            ("cancel_tasks", "Can cancel unfinished tasks"),
+            ("pause_queue", "Can pause and resume queues"),
+            ("limit_queue", "Can set the limit of queues"),
+        ]
         verbose_name = _("unfinished task")
         verbose_name_plural = _("unfinished tasks")
 

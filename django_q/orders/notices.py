@@ -12,6 +12,7 @@ from django_q.brokers.base import Broker
 from django_q.conf import logger
 from django_q.exceptions import TooManyNotices, contain_error
 from django_q.models import Task
+from django_q.models.task import HAS_ENDED
 from django_q.task_state.cancellation import TASK_KEY_PREFIX, sign_cancellation, sign_notice
 from django_q.text.error_text import error_summary
 
@@ -54,7 +55,7 @@ def withdraw_ended(broker: Broker) -> int:
     ended: list[str] = []
     for first in range(0, len(ids), MAX_IDS_PER_QUERY):
         some = ids[first : first + MAX_IDS_PER_QUERY]
-        rows = Task.objects.filter(id__in=some, rerun_at__isnull=True)
+        rows = Task.objects.filter(HAS_ENDED, id__in=some)
         ended += rows.order_by().values_list("id", flat=True)
     return broker.withdraw_notices([f"{prefix}{task_id}" for task_id in ended]) if ended else 0
 

@@ -316,4 +316,5 @@ def save_instance(row: dict[str, Any], alias: str) -> None:
     elif not existing.success:
         for name, value in values.items():
             setattr(existing, name, value)
+        existing.rerun_at = None
         existing.save(using=alias, force_update=True)

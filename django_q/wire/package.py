@@ -66,6 +66,7 @@ class TaskPackage(TypedDict, total=False):
     retry_on: list[str]  # paths of exception classes; None for all
     no_retry_on: list[str]
     soft_timeout: float  # seconds after which SoftTimeout is raised in it
+    earlier_ends: str  # of a failure that is run again: how it had ended, in JSON
     chain_started: float  # of a link: when its chain was submitted, in seconds since the epoch
     schedule: int  # key of the schedule in which the end of the task is recorded
     # Added while it runs:

@@ -195,3 +195,10 @@ def test_options_of_retries_are_among_those_of_the_call():
     saving.save([finished(**options)])
 
     assert Task.objects.get().options == options
+
+
+@pytest.mark.parametrize("text", ["[", "{}", "5", 5, [{"time": "x"}], "[" * 100_000, None])
+def test_a_history_of_a_task_that_can_not_be_read_is_left_out(text):
+    saving.save([finished(id="1" * 32, earlier_ends=text)])
+
+    assert len(Task.objects.get(id="1" * 32).attempts or [0]) == 1
