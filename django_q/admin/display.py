@@ -136,13 +136,12 @@ def state_cell(state: str, until: datetime | None, expires: datetime | None) -> 
 def progress_cell(done: float | None, total: float | None, note: str) -> SafeString:
     """Show how far a task is, with a bar where it says of how much, and what it says of that."""
     text, share = progress_text(done, total), progress_share(done, total)
-    parts = []
-    if share is not None:
-        bar = '<progress class="django-q-progress" max="1" value="{}"></progress>'
-        parts.append(format_html(bar, f"{share:.3f}"))
-    if text or note:
-        parts.append(format_html("<div>{}</div>", " ".join(filter(None, (text, note)))))
-    return format_html_join("", "{}", ((part,) for part in parts))
+    lines = [text and _("%(number)s done") % {"number": text} if share is None else text, note]
+    told = format_html_join("", "<div>{}</div>", ((line,) for line in lines if line))
+    if share is None:
+        return told
+    bar = '<progress class="django-q-progress" max="1" value="{}"></progress>{}'
+    return format_html(bar, f"{share:.3f}", told)
 
 
 def attempts_cell(task: UnfinishedTask) -> SafeString | str:

@@ -172,9 +172,10 @@ class EndedTaskAdmin(LargeTableMixin, admin.ModelAdmin):
     def attempt_ends(self, task: Task) -> str:
         """Show how each attempt ended, and of how many."""
         retries = (task.options or {}).get("retries") if isinstance(task.options, dict) else None
-        if type(retries) is not int or not isinstance(task.attempts, list):
+        count = len(task.attempts) if isinstance(task.attempts, list) else 0
+        if type(retries) is not int or count > retries + 1:  # of a task that was run again, too
             return attempt_list(task.attempts)
-        text = attempts_of_all(len(task.attempts), retries)
+        text = attempts_of_all(count, retries)
         return format_html("<div>{}</div>{}", text, attempt_list(task.attempts))
 
     @admin.display(description=_("stopped"), ordering="stopped")

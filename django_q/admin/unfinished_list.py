@@ -71,9 +71,8 @@ class QueueLine:
     name: str
     link: str
     is_chosen: bool
-    #: The numbers of tasks: waiting, delayed, leased, running.
-    numbers: list[str]
-    oldest: str
+    #: Titles and texts: the numbers of tasks, and how long the oldest has waited.
+    figures: list[tuple[Any, str]]
     badges: SafeString
     #: Whether it is paused, for all clusters or for one.
     is_paused: bool
@@ -167,12 +166,13 @@ class UnfinishedList:
     def queue_line(self, queue: QueueState) -> QueueLine:
         """Describe a queue in the table above the list."""
         control, counts = queue.control, queue.counts
+        oldest = "-" if counts.oldest is None else duration(counts.oldest)
+        figures = [*map(number, (*counts[:3], queue.running)), oldest]
         return QueueLine(
             name=queue.name,
             link=self.link(queue=queue.name, after=None),
             is_chosen=queue.name == self.queue,
-            numbers=[number(count) for count in (*counts[:3], queue.running)],
-            oldest="-" if counts.oldest is None else duration(counts.oldest),
+            figures=list(zip(self.queue_columns[1:6], figures, strict=True)),
             badges=format_html_join(" ", "{}", ((each,) for each in queue_badges(queue))),
             is_paused=control.is_paused or bool(control.paused_clusters),
             limit=control.limit,
@@ -243,4 +243,5 @@ def cancelled_cell(text: str) -> SafeString:
     """Show that a task is cancelled, and by whom."""
     if not text:
         return SafeString("")
-    return format_html("<div>{} {}</div>", badge("bad", _("Cancelled")), single_line(text))
+    details = single_line(text).removeprefix("cancelled ")
+    return format_html("<div>{} {}</div>", badge("bad", _("Cancelled")), details)

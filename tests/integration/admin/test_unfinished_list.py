@@ -126,7 +126,7 @@ def test_other_queues_are_offered_and_shown(admin_client, queue):
     assert names(first) == []
     assert "No tasks" in text(first)
     night, own = first.context["cl"].queues
-    assert [(line.name, line.numbers[0], line.is_chosen) for line in (night, own)] == [
+    assert [(line.name, line.figures[0][1], line.is_chosen) for line in (night, own)] == [
         ("night", "1", False),
         ("test", "0", True),
     ]
