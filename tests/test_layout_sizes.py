@@ -69,7 +69,6 @@ TESTED_BY = {
     "checks.__init__": "integration/checks/test_deployment.py",
     "completion.deliveries": "integration/completion/test_completion.py",
     "completion.follow_ups": "integration/completion/test_completion.py",
-    "completion.orphans": "processes/guarantees/test_every_end_is_recorded.py",
     "completion.recording": "integration/completion/test_completion.py",
     "completion.steps": "integration/completion/test_completion.py",
     "exceptions": "unit/text/test_representation.py",

@@ -23,7 +23,7 @@ from django_q.task_state.attempts import (
     sign_attempts,
     with_end,
 )
-from django_q.task_state.signed_text import POSITION, sign_text
+from django_q.task_state.position import sign_position
 from django_q.text.error_text import safe_str
 from django_q.wire.package import TaskPackage
 
@@ -124,7 +124,7 @@ def kept_position(task_id: str, position: Any) -> str:
     if type(position) is not dict:
         return ""
     try:
-        text = sign_text(POSITION, task_id, position)
+        text = sign_position(task_id, position)
     except (TypeError, ValueError, RecursionError):  # a task's own code has made it
         return ""
     return text if len(text) <= MAX_STATE_LENGTH else ""

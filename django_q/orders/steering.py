@@ -65,6 +65,17 @@ class QueueHandle:
         """Read what holds the queue back: (is_paused, paused_clusters, limit)."""
         return self.broker.control()
 
+    def control_text(self) -> str:
+        """Say in a sentence what holds the queue back."""
+        control, paused = self.control(), "for all clusters"
+        if not control.is_paused:
+            names = (cluster_name(each) or each for each in sorted(control.paused_clusters))
+            paused = " and ".join(f"for cluster {name}" for name in names)
+        states = [f"is paused {paused}"] if paused else ["is not paused"]
+        if control.limit is not None:
+            states.append(f"has a limit of {control.limit}")
+        return f"The queue {self.name} {', and '.join(states)}."
+
     def steered(self, order: str) -> Broker:
         """Return the broker, if it knows an order. Raises ``UnsupportedOrder``."""
         broker = self.broker

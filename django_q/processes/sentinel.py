@@ -201,7 +201,7 @@ class Sentinel(SentinelCompatibility):
         timeout = max(0.0, self.next_deadline() - time.monotonic())
         if self.orphans or len(waitable) < len(events):
             timeout = min(timeout, PROCESS_POLL_INTERVAL)
-        if self.has_running_task():
+        if self.slots.has_running_task:
             timeout = min(timeout, CANCEL_CHECK_INTERVAL)
         wait([*sources, *waitable], timeout)
 
@@ -291,11 +291,7 @@ class Sentinel(SentinelCompatibility):
     def is_busy(self) -> bool:
         """Whether any task or result is inside the cluster."""
         queued = self.task_queue.qsize() or self.result_queue.qsize()
-        return bool(queued) or self.has_running_task()
-
-    def has_running_task(self) -> bool:
-        """Whether a worker runs a task."""
-        return any(slot.state is WorkerState.BUSY for slot in self.slots)
+        return bool(queued) or self.slots.has_running_task
 
     def beat(self, now: float) -> None:
         """Save a heartbeat, which counts the cluster as busy while it stops."""

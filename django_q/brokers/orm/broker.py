@@ -24,13 +24,14 @@ from django_q.brokers.contract.kept_state import KeptState
 from django_q.brokers.contract.orders import ORDERS
 from django_q.brokers.heartbeats import Heartbeats
 from django_q.brokers.orm.clock_watch import ClockWatch
+from django_q.brokers.orm.leases.receipts import kept_state
 from django_q.brokers.orm.orders.ordered_queue import OrderedQueue
 from django_q.brokers.orm.postgres import PostgresTable
 from django_q.brokers.orm.queue_wait import PollingQueueWait, PostgresQueueWait, SqliteQueueWait
 from django_q.brokers.orm.sqlite import SqliteTable
 from django_q.brokers.orm.table import QueueTable
 from django_q.brokers.orm.terms import TermRows
-from django_q.brokers.terms import TERM_OPTIONS, Enqueued, QueueCounts, QueuedTask, Terms
+from django_q.brokers.terms import BROKER_OPTIONS, Enqueued, QueueCounts, QueuedTask, Terms
 from django_q.conf import Conf
 from django_q.models import OrmQ
 from django_q.models.schedule_fields.due_times import database_time
@@ -52,7 +53,7 @@ class ORM(OrderedQueue, Broker):
     """A queue in the ``OrmQ`` table: a row's ``lock`` is the end of its lease."""
 
     has_exact_sizes, has_uncounted_release, receipt_pattern = True, True, r"\d+\.\d+"
-    serves, obeys, keeps_state = TERM_OPTIONS, ORDERS, True
+    serves, obeys, keeps_state = BROKER_OPTIONS, ORDERS, True
 
     @property
     def alias(self) -> str:
@@ -232,6 +233,13 @@ class ORM(OrderedQueue, Broker):
         stale = self.table.kept_states.release(ack_ids, delay, count, states)
         self.table.notify()
         return stale
+
+    def kept_state(self, ack_id: str) -> KeptState | None:
+        """Read what is kept beside the payload of a delivery; None if nothing is."""
+        pk, _, fence = ack_id.partition(".")
+        rows = self.table.rows.filter(pk=pk, delivery=fence)
+        texts = rows.values_list("attempt_state", "position", "cancelled").first()
+        return kept_state(*texts) if texts and any(texts) else None
 
     def read(self, ack_id: str) -> str | None:
         """Return the payload of a delivery; None when it is stale."""

@@ -18,7 +18,7 @@ from django_q.brokers.heartbeats import matches_pattern
 from django_q.brokers.redis import scripts
 from django_q.brokers.redis.connections.client import configured_client
 from django_q.brokers.redis.connections.queue_wait import missing_wait_permission
-from django_q.brokers.redis.kept_state import kept_texts
+from django_q.brokers.redis.kept_state import kept_state, kept_texts
 from django_q.brokers.redis.producer import max_wait_seconds
 from django_q.brokers.redis.refusals import (
     REQUIRED_COMMANDS,
@@ -30,7 +30,7 @@ from django_q.brokers.redis.scripts import microseconds
 from django_q.brokers.redis.taking import RedisTaker
 from django_q.brokers.redis.terms import TASK_MARK, is_task_receipt
 from django_q.brokers.scheduler_wakeup import SchedulerWakeup
-from django_q.brokers.terms import TERM_OPTIONS
+from django_q.brokers.terms import BROKER_OPTIONS
 from django_q.conf import Conf, logger
 from django_q.exceptions import BrokerCommandRefused
 
@@ -42,7 +42,7 @@ class Redis(RedisTaker):
     """A queue in Redis. Once it is made, ``list_key`` is the full key of its list."""
 
     has_exact_sizes, has_uncounted_release, receipt_pattern = True, True, r"t?\d[\d.-]*"
-    serves, obeys, keeps_state = TERM_OPTIONS, ORDERS, True
+    serves, obeys, keeps_state = BROKER_OPTIONS, ORDERS, True
     notify_schedulers = staticmethod(publish_schedule_change)
     #: The key of the last heartbeat, which is known to be in the index.
     _indexed_key = ""
@@ -131,6 +131,10 @@ class Redis(RedisTaker):
         """Keep texts beside the payloads of deliveries. Returns the receipts that were stale."""
         script, kept = scripts.keep_state, kept_texts(states, states)
         return self._change(script, script, states, *kept)
+
+    def kept_state(self, ack_id: str) -> KeptState | None:
+        """Read what is kept beside the payload of a delivery; None if nothing is."""
+        return kept_state(scripts.read_kept.run(self.connection, self._keys_of(ack_id), ack_id))
 
     def read(self, ack_id: str) -> bytes | None:
         """Return the payload of a delivery; None when it is stale."""

@@ -9,7 +9,6 @@ from redis.exceptions import NoPermissionError
 
 from django_q.brokers.base import payload_text
 from django_q.brokers.contract.orders import (
-    MAX_NOTICES,
     NOTICE_SECONDS,
     REMOVED,
     REQUESTED,
@@ -47,7 +46,7 @@ class RedisOrders(RedisListing):
     def post_notice(self, key: str, text: str, seconds: float = NOTICE_SECONDS) -> None:
         """Post a notice, or replace the one of that key."""
         kept_for = microseconds(min(seconds, NOTICE_SECONDS))
-        others = self._order(scripts.post_notice, key, text, kept_for, MAX_NOTICES)
+        others = self._order(scripts.post_notice, key, text, kept_for, self.max_notices)
         if others is not None:
             raise too_many_notices(others)
 
@@ -96,8 +95,7 @@ class RedisOrders(RedisListing):
 
     def control(self) -> QueueControl:
         """Read what holds the queue back."""
-        found = self._command("HGETALL")
-        pairs = found.items() if isinstance(found, dict) else zip(found[::2], found[1::2])
+        pairs = self._command("HGETALL").items()
         fields = {payload_text(name): payload_text(value) for name, value in pairs}
         paused = {name for name, value in fields.items() if value == PAUSED_VALUE}
         clusters = {name.partition(":")[2] for name in paused if name.startswith("paused:")}

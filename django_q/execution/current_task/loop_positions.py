@@ -15,6 +15,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_q.task_state.position import LoopPositions, is_loop_position
 
+#: Writes JSON without spaces.
+encoded = json.JSONEncoder(separators=(",", ":")).encode
+
 
 class LoopPositionKeeper:
     """The confirmed positions of the loops of one run; ``write`` is given each, as JSON."""
@@ -48,7 +51,7 @@ class LoopPositionKeeper:
     def set(self, loop: str, position: list[Any]) -> None:
         """Confirm how far a loop has got."""
         self.confirmed[loop] = position
-        self.write(json.dumps(self.confirmed, separators=(",", ":")).encode())
+        self.write(encoded(self.confirmed).encode())
 
     def confirm(self, loop: str, position: list[Any]) -> bool:
         """Confirm how far a loop has got, as soon as the open transactions have committed.

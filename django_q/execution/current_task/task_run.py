@@ -17,15 +17,31 @@ from django_q.execution.current_task.loop_positions import LoopPositionKeeper
 from django_q.execution.execution import execute, time_limit
 from django_q.task_state.position import LoopPositions
 from django_q.text.error_text import safe_str
+from django_q.text.representation import represent
 from django_q.wire.package import TaskPackage
+
+
+class ForkCount:
+    """How many forks lie between this process and the first; asking for the pid takes longer."""
+
+    value = 0
+
+    @classmethod
+    def add(cls) -> None:
+        """Note in a forked process that it is one."""
+        cls.value += 1
+
+
+os.register_at_fork(after_in_child=ForkCount.add)
 
 
 class RunHost(Protocol):
     """The worker that runs a task, as far as the task has to do with it."""
 
-    #: Its pid, and the slot that it writes to; None where it has none.
-    pid: int
+    #: The slot that it writes to; None where it has none.
     slot: Any
+    #: ``ForkCount.value`` of its process.
+    forks: int
     #: Whether its cluster stops, so that a task that can go on elsewhere is to end.
     is_stopping: bool
 
@@ -39,8 +55,8 @@ class RunHost(Protocol):
 class TaskRun:
     """One run of a task. There is one for each task that a worker runs, so making it is cheap."""
 
-    done: float = math.nan
-    total: float = math.nan
+    done: Any = math.nan
+    total: Any = math.nan
     note = ""
     has_told_total = False  # whether the task has said of how much
     has_told_done = False  # whether it has said how far it is, since its loop began
@@ -79,51 +95,65 @@ class TaskRun:
         return dict(self.positions.confirmed) if "positions" in vars(self) else None
 
     @property
-    def may_write(self) -> bool:
-        """Whether it still runs, and this is its process.
+    def writable_slot(self) -> Any:
+        """The slot of its worker; None in a process that it has forked, which writes nothing.
 
-        A process that it has forked writes nothing, nor a thread that it has left behind.
+        Nor does a thread that it has left behind: a slot takes nothing of a task that has ended.
         """
         host = self.host
-        if host is None or host.slot is None:
-            return False
-        return host.slot.is_since(self.since) and os.getpid() == host.pid
+        return host.slot if host is not None and host.forks == ForkCount.value else None
 
     def progress(self, done: Any, total: Any, note: Any) -> None:
         """Write how far it is. A value that means nothing is left out, and raises nothing."""
+        host = self.host
+        if done is not None:
+            self.done, self.has_told_done = done, True
+        if total is not None:
+            self.total, self.has_told_total = total, True
+        if host is None or host.slot is None or host.forks != ForkCount.value:
+            return
         try:
-            if total is not None:
-                self.total, self.has_told_total = float(total), True
-            if done is not None:
-                self.done, self.has_told_done = float(done), True
-        except Exception as error:  # of any class: it is an object of the task
-            self.log_once("progress(%r, %r) is no number: %r", done, total, error)
-        self.write_progress()
-        if note != self.note:
-            self.write_note(note)
+            is_current = host.slot.set_progress(self.since, self.done, self.total)
+            if note != self.note and is_current:
+                host.slot.note.write_cut(note)
+                self.note = note
+        except Exception:  # of any class: they are objects of the task
+            self.write_odd_progress(note)
 
     def write_progress(self) -> None:
         """Write how far it is into the slot."""
-        if self.may_write:
-            self.host.slot.set_progress(self.since, self.done, self.total)  # type: ignore[union-attr]
+        if slot := self.writable_slot:
+            slot.set_progress(self.since, self.done, self.total)
 
-    def write_note(self, note: Any) -> None:
-        """Write its note into the slot."""
-        self.note = note
-        if self.may_write:
-            self.host.slot.note.write_cut(note if type(note) is str else safe_str(note))  # type: ignore[union-attr]
+    def write_odd_progress(self, note: Any) -> None:
+        """Write how far it is, as far as that can be understood."""
+        self.done, self.total = self.as_number(self.done), self.as_number(self.total)
+        if (slot := self.writable_slot) and slot.set_progress(self.since, self.done, self.total):
+            self.note = safe_str(note)
+            slot.note.write_cut(self.note)
+
+    def as_number(self, value: Any) -> float:
+        """Return a value as a number, a text too; NaN where it is none, which is logged once."""
+        try:
+            return float(value)
+        except Exception as error:
+            self.log_once(
+                "'%s' says that it has done %s, which is no number: %s",
+                *(self.package["name"], represent(value, 100), safe_str(error)),
+            )
+            return math.nan
 
     def write_position(self, data: bytes) -> None:
         """Write how far its loops have got into the slot, where the sentinel finds it."""
-        if not self.may_write:
+        slot = self.writable_slot
+        if slot is None or not slot.is_since(self.since):
             return
-        slot = self.host.slot  # type: ignore[union-attr]
         if len(data) <= slot.loops.size:
             slot.set_loop_position(self.since, data)
         else:
             self.log_once(
-                "'%s' goes on from an earlier item if it is interrupted now: how far its loops "
-                "have got takes %s bytes, and there is room for %s",
+                "'%s' goes on from an earlier item if its worker dies now: how far its loops have "
+                "got takes %s bytes, and there is room for %s",
                 *(self.package["name"], len(data), slot.loops.size),
             )
 
@@ -131,7 +161,7 @@ class TaskRun:
         """Log what it has done wrong, the first time alone."""
         if not self.has_logged:
             self.has_logged = True
-            logger.warning(text, *(safe_str(v) if not isinstance(v, int) else v for v in values))
+            logger.warning(text, *values)
 
     @property
     def cancellation(self) -> str | None:

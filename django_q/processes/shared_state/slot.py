@@ -180,14 +180,17 @@ class Slot:
         """The label of the task that runs; empty without one."""
         return self.label.read().decode(errors="replace") if self.is_of_current("LABEL") else ""
 
-    def set_progress(self, since: float, done: float, total: float) -> None:
-        """Set how far the task is that began at ``since``."""
+    def set_progress(self, since: float, done: float, total: float) -> bool:
+        """Set how far the task is that began at ``since``. Returns False once it has ended."""
         numbers = self.numbers
+        if numbers[SlotField.SINCE] != since:
+            return False
         numbers[SlotField.DONE] = done
         numbers[SlotField.TOTAL] = total
         if numbers[SlotField.PROGRESS_SINCE] != since:
             self.note.clear()
             numbers[SlotField.PROGRESS_SINCE] = since
+        return True
 
     @property
     def progress(self) -> tuple[float, float, str] | None:
@@ -272,6 +275,11 @@ class Slots:
     def idle(self) -> int:
         """The number of workers that wait for a task."""
         return sum(slot.numbers[SlotField.STATE] == WorkerState.IDLE for slot in self.slots)
+
+    @property
+    def has_running_task(self) -> bool:
+        """Whether a worker runs a task."""
+        return any(slot.numbers[SlotField.STATE] == WorkerState.BUSY for slot in self.slots)
 
     @property
     def finished(self) -> int:

@@ -46,7 +46,7 @@ class TextRegion:
 
     def write_cut(self, text: str) -> None:
         """Write the beginning of a text, as far as there is room."""
-        data = text.encode(errors="replace")
+        data = text.encode("utf-8", "replace")
         if len(data) > len(self.data):
             data = data[: len(self.data)].decode(errors="ignore").encode()
         self.write(data)

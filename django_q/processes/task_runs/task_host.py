@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 from django_q.execution.cancellation import find_order
-from django_q.execution.current_task.task_run import TaskRun
+from django_q.execution.current_task.task_run import ForkCount, TaskRun
 from django_q.processes.shared_state.order_table import Orders, OrderTable
 from django_q.processes.shared_state.slot import Slot
 from django_q.wire.package import TaskPackage
@@ -21,7 +20,7 @@ class TaskHost:
     def __init__(
         self, slot: Slot | None, table: OrderTable | None, label_task: Callable[[], None]
     ) -> None:
-        self.pid, self.slot, self.table = os.getpid(), slot, table
+        self.forks, self.slot, self.table = ForkCount.value, slot, table
         self.label_task = label_task
         self.version = 0.0  # of the orders that were read
         self.orders: Orders = {}

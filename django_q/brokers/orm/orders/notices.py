@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import models
 
-from django_q.brokers.contract.orders import MAX_NOTICES, NOTICE_SECONDS, Notices
+from django_q.brokers.contract.orders import NOTICE_SECONDS, Notices
 from django_q.brokers.orm.leases.receipts import MAX_IDS_PER_STATEMENT, batched
 from django_q.brokers.orm.orders.holds import NOTICES_PREFIX
 from django_q.exceptions import TooManyNotices
@@ -44,8 +44,8 @@ class QueueNotices:
         return md5(text, usedforsecurity=False).hexdigest()
 
     @retry_on_conflict
-    def post(self, key: str, text: str, seconds: float) -> None:
-        """Post a notice, or replace that of the key."""
+    def post(self, key: str, text: str, seconds: float, most: int) -> None:
+        """Post a notice, or replace that of the key, unless there are ``most`` others."""
         digest = self.digest(key)
         notice = Notice(
             digest=digest,
@@ -58,7 +58,7 @@ class QueueNotices:
         with self.table.transaction():
             self.change_version()
             others = self.unexpired().exclude(digest=digest).count()
-            if others >= MAX_NOTICES:
+            if others >= most:
                 raise TooManyNotices(
                     f"The queue has {others} notices that are not carried out yet, and takes no "
                     "more. Cancel the tasks of a group, or all of the queue, by one order."

@@ -48,7 +48,7 @@ class OrderedQueue(SteeredQueue):
 
     def post_notice(self, key: str, text: str, seconds: float = NOTICE_SECONDS) -> None:
         """Post a notice, or replace the one of that key."""
-        self.notice_rows.post(key, text, seconds)
+        self.notice_rows.post(key, text, seconds, self.max_notices)
 
     def withdraw_notices(self, keys: Iterable[str]) -> int:
         """Withdraw notices. Returns how many there were."""

@@ -326,3 +326,18 @@ def test_plain_tasks_with_a_state_are_taken_beside_those_without(broker):
     assert broker.queue_size() == 4
     assert take_states(broker) == {"a": BOTH, "b": None, "c": None, "d": None}
     assert broker.lock_size() == 4
+
+
+@of_serving
+@of_both_sorts
+def test_what_is_kept_is_read_by_the_receipt_until_that_is_stale(broker, peer, put_one):
+    put_one(broker, "one")
+    receipt = take_one(broker).ack_id
+    assert broker.kept_state(receipt) is None
+
+    broker.keep_state({receipt: BOTH})
+    assert peer.kept_state(receipt) == BOTH
+
+    peer.release([receipt])
+    assert broker.kept_state(receipt) is None
+    assert broker.kept_state(take_one(broker).ack_id) == BOTH

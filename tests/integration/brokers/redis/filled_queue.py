@@ -159,7 +159,7 @@ def outcome(root, server, conf):
         found += Counter(delivery.payload for delivery in deliveries)
         assert broker.acknowledge_many(receipts(deliveries)) == set()
     assert (broker.queue_size(), broker.lock_size()) == (0, 0)
-    for key in ("running", "tasks", "terms", "ready", "delayed", "held"):
+    for key in ("running", "tasks", "terms", "ready", "delayed", "held", "tries", "task_tries"):
         assert content(root, key_of(key)) == {}, key
     found += Counter(f"dead {payload}" for payload in root.lrange(key_of("dead"), 0, -1))
     broker.close()
