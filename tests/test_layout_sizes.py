@@ -72,6 +72,8 @@ TESTED_BY = {
     "completion.recording": "integration/completion/test_completion.py",
     "completion.steps": "integration/completion/test_completion.py",
     "exceptions": "unit/text/test_representation.py",
+    "execution.current_task.loop_positions": "integration/execution/current_task/test_iteration.py",
+    "execution.current_task.task_run": "integration/execution/current_task/test_proxy.py",
     "legacy.lexer": "unit/legacy/test_translation.py",
     "legacy.name_uses": "unit/legacy/test_translation.py",
     "legacy.source": "unit/legacy/test_translation.py test_main.py",
