@@ -56,6 +56,7 @@ ROOT_MODULES = {
 
 #: Longer modules without a file of tests of their own, and the files, below tests, that test them.
 TESTED_BY = {
+    "admin.unfinished": "integration/admin/test_unfinished_list.py test_orders.py",
     "brokers.__init__": "integration/brokers/test_get_broker.py",
     "brokers.base": "integration/brokers/contract",
     "brokers.contract.dependent_methods": "integration/brokers/test_dependent_methods.py",
