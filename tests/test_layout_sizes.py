@@ -56,10 +56,12 @@ ROOT_MODULES = {
 
 #: Longer modules without a file of tests of their own, and the files, below tests, that test them.
 TESTED_BY = {
+    "admin.unfinished": "integration/admin/test_unfinished_list.py test_orders.py",
     "brokers.__init__": "integration/brokers/test_get_broker.py",
     "brokers.base": "integration/brokers/contract",
     "brokers.contract.dependent_methods": "integration/brokers/test_dependent_methods.py",
     "brokers.contract.orders": "integration/brokers/contract",
+    "brokers.memory.orders": "integration/brokers/contract",
     "brokers.memory.queue": "integration/brokers/contract",
     "brokers.redis.scheduler_wakeup": "integration/scheduling/test_wakeup.py",
     "brokers.terms": "integration/brokers/contract",
@@ -67,10 +69,11 @@ TESTED_BY = {
     "checks.__init__": "integration/checks/test_deployment.py",
     "completion.deliveries": "integration/completion/test_completion.py",
     "completion.follow_ups": "integration/completion/test_completion.py",
-    "completion.orphans": "processes/guarantees/test_every_end_is_recorded.py",
     "completion.recording": "integration/completion/test_completion.py",
     "completion.steps": "integration/completion/test_completion.py",
     "exceptions": "unit/text/test_representation.py",
+    "execution.current_task.loop_positions": "integration/execution/current_task/test_iteration.py",
+    "execution.current_task.task_run": "integration/execution/current_task/test_proxy.py",
     "legacy.lexer": "unit/legacy/test_translation.py",
     "legacy.name_uses": "unit/legacy/test_translation.py",
     "legacy.source": "unit/legacy/test_translation.py test_main.py",

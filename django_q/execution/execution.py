@@ -12,8 +12,9 @@ from typing import Any
 from django.utils import timezone
 
 from django_q.conf import Conf, error_reporter, logger
-from django_q.exceptions import DjangoQError, PackageError, contain_error
+from django_q.exceptions import DjangoQError, PackageError, TaskStopped, contain_error
 from django_q.execution.invalid_packages import InvalidPackage, make_invalid_package
+from django_q.execution.retry_policy import note_retry
 from django_q.execution.run_details import describe_failure
 from django_q.execution.time_limit import Alarm
 from django_q.foreign_code.guards import (
@@ -88,7 +89,7 @@ def execute(
         if pre_execute.receivers:
             send_pre_execute(func, package)
         if alarm:
-            alarm.start_task(time_limit(package))
+            alarm.start_task(time_limit(package), soft_time_limit(package))
         result = func(*package["args"], **package["kwargs"])
         if inspect.iscoroutine(result):
             result = run_coroutine(result)
@@ -100,8 +101,11 @@ def execute(
     except BaseException as raised:
         if alarm:
             alarm.end_task()
+        if isinstance(raised, TaskStopped):
+            return end_as_stopped(package, raised)
         error, result = raised, failure_text(raised)
         package.update(describe_failure(raised, func))
+        result = note_retry(package, raised) + result
         task = package  # noqa: F841 - by this name the plug-in for Sentry looks for it in frames
         error_reporter.report(package["name"])
     package["success"] = error is None
@@ -137,6 +141,27 @@ def time_limit(package: TaskPackage) -> float | None:
     """
     limit = package.get("timeout") or Conf.TIMEOUT
     return limit if limit and limit > 0 else None
+
+
+def soft_time_limit(package: TaskPackage) -> float | None:
+    """Return the seconds after which ``SoftTimeout`` is raised in a task; None for never.
+
+    Also where the time limit comes first.
+    """
+    soft = package.get("soft_timeout") or Conf.SOFT_TIMEOUT
+    if not soft or soft <= 0:
+        return None
+    limit = time_limit(package)
+    return soft if limit is None or soft < limit else None
+
+
+def end_as_stopped(package: TaskPackage, error: TaskStopped) -> TaskStopped:
+    """Write into a package that the stop of its cluster has interrupted its task.
+
+    That is neither a success nor a failure, and nobody is told: it goes on elsewhere.
+    """
+    package.update(success=False, result=f"{error!r} : interrupted", stopped=timezone.now())
+    return error
 
 
 def failure_text(error: BaseException) -> str:

@@ -44,10 +44,14 @@ TASK_COLUMNS = (
     "worker",
     "exception",
     "fingerprint",
+    "attempts",
 )
+#: Emptied in a row that is replaced: the end that is saved is that of its last run.
+EMPTIED_COLUMNS = ("rerun_at",)
 #: The places of those that no row of most batches has a value for.
 OFTEN_EMPTY = tuple(
-    TASK_COLUMNS.index(name) for name in ("hook", "group", "options", "exception", "fingerprint")
+    TASK_COLUMNS.index(name)
+    for name in ("hook", "group", "options", "exception", "fingerprint", "attempts")
 )
 #: Columns that hold any value.
 PICKLED_COLUMNS = ("args", "kwargs", "result")
@@ -150,6 +154,7 @@ def insert(rows: list[dict[str, Any]], alias: str) -> None:
             row["worker"],
             row["exception"],
             row["fingerprint"],
+            row["attempts"] and json.dumps(row["attempts"]),
         )
         for row in rows
     ]
@@ -260,7 +265,7 @@ def insert_sql(alias: str, columns: tuple[str, ...]) -> str:
         return f"{sql} ON DUPLICATE KEY UPDATE {mysql_updates(alias)}"
     if not connection.features.supports_update_conflicts:
         return sql
-    fields = [Task._meta.get_field(name) for name in TASK_COLUMNS]
+    fields = [Task._meta.get_field(name) for name in (*TASK_COLUMNS, *EMPTIED_COLUMNS)]
     with_target = connection.features.supports_update_conflicts_with_target
     sql += " " + connection.ops.on_conflict_suffix_sql(
         fields,
@@ -280,5 +285,6 @@ def mysql_updates(alias: str) -> str:
     """
     quote = connections[alias].ops.quote_name
     success = quote("success")
-    columns = [quote(name) for name in TASK_COLUMNS if name not in ("id", "success")]
+    names = (*TASK_COLUMNS, *EMPTIED_COLUMNS)
+    columns = [quote(name) for name in names if name not in ("id", "success")]
     return ", ".join(f"{c} = IF({success}, {c}, VALUES({c}))" for c in (*columns, success))
