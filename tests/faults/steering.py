@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from django_q.brokers.contract.orders import REMOVED
 from django_q.exceptions import TaskCancelled
 from django_q.models import Heartbeat, Task
-from django_q.tasks import cancel
+from django_q.orders.cancelling import cancel_queued, make_order
 from django_q.text.function_names import dotted_name
 from tests.faults.invariants import Trace
 from tests.faults.rigs import ALIAS
@@ -59,7 +60,8 @@ class Steered:
         """Cancel a task, now and then, and note when it was removed."""
         if self.choose.random() < CANCELLED_SHARE:
             self.cancelled.add(task_id)
-            if cancel(task_id, broker=run.producing) == "removed":
+            found = cancel_queued(task_id, run.producing, make_order("the driver", "as asked"))
+            if found and found[0] == REMOVED:
                 self.removed[task_id] = time.monotonic()
 
     def ended_as_cancelled(self) -> set[str]:
