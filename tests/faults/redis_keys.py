@@ -9,6 +9,8 @@ from django_q.brokers.redis_broker import Redis
 
 #: Of a queue: the hashes in which payloads are, beside its list.
 HASHES = ("running", "tasks")
+#: Ends of keys that are no task's: dead letters, and what holds the queue back.
+OF_THE_QUEUE = (b":dead", b":control")
 #: What may be left: the member that only keeps a key, and the element that only wakes who waits.
 PLACEHOLDERS = {b"-" * 65, b""}
 
@@ -24,9 +26,10 @@ def payloads_in(broker: Redis) -> list[bytes]:
 
 def members_left(client: Any, list_key: str) -> list[str]:
     """Say what is kept of tasks by the keys of a queue that is empty, dead letters apart."""
-    keys = [key for key in client.scan_iter(f"{list_key}*") if not key.endswith(b":dead")]
-    found = {key.decode(): members_of(client, key) for key in keys}
-    left = {key: sorted(members - PLACEHOLDERS) for key, members in found.items()}
+    found = client.scan_iter(f"{list_key}*")
+    keys = [key for key in found if not key.endswith(OF_THE_QUEUE)]
+    members_by_key = {key.decode(): members_of(client, key) for key in keys}
+    left = {key: sorted(members - PLACEHOLDERS) for key, members in members_by_key.items()}
     return [f"{key}: {members[:3]}" for key, members in left.items() if members]
 
 
