@@ -149,10 +149,10 @@ def soft_time_limit(package: TaskPackage) -> float | None:
     Also where the time limit comes first.
     """
     soft = package.get("soft_timeout") or Conf.SOFT_TIMEOUT
-    if not soft:  # the usual case
+    if not soft or soft <= 0:
         return None
     limit = time_limit(package)
-    return soft if soft > 0 and (limit is None or soft < limit) else None
+    return soft if limit is None or soft < limit else None
 
 
 def end_as_stopped(package: TaskPackage, error: TaskStopped) -> TaskStopped:

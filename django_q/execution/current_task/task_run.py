@@ -187,5 +187,9 @@ running_task: ContextVar[TaskRun | None] = ContextVar("django_q_running_task", d
 
 def execute_inline(package: TaskPackage) -> BaseException | None:
     """Run a task that no worker runs; to be called in a context of its own."""
-    running_task.set(TaskRun(package, None, 0.0))
-    return execute(package)
+    run = TaskRun(package, None, 0.0)
+    running_task.set(run)
+    error = execute(package)
+    if error is not None and (position := run.confirmed_position):
+        package["last_position"] = position
+    return error
