@@ -62,7 +62,7 @@ def test_delayed_retried_and_recovered_tasks_wait_for_the_end_of_a_pause(
     trace = tmp_path / "runs"
     trace.touch()
     cluster = running_cluster(workers=2, retry=4)
-    options = {"retries": 5, "retry_delay": 0.5}
+    options = {"retries": 2, "retry_delay": 0.5}
     retried = async_task("tests.tasks.raise_error", q_options=options)
     recovered = async_task("tests.tasks.trace", str(trace), 1, 3)
     wait_until(lambda: trace.read_text())
