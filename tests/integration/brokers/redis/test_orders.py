@@ -175,8 +175,9 @@ def test_a_cancelled_task_frees_its_key_and_who_waited_for_it_comes(broker):
 
 
 def test_who_has_seen_a_task_before_it_was_cancelled_can_not_replace_it(broker):
-    terms = Terms("task", unique=KEY, delay=60)
+    terms = Terms("task", unique=KEY)
     broker.enqueue_task("task", terms)
+    broker.release([each.ack_id for each in broker.dequeue(wait=0)], delay=60)
     version = broker.find_duplicate(terms).version
     broker.cancel_task("task", "mark")
 
