@@ -177,6 +177,40 @@ def test_a_full_cluster_hears_of_a_notice(broker, table):
     assert texts(table) == {"task:a": TEXT}
 
 
+@pytest.mark.parametrize(("is_busy", "longest"), [(True, 0.5), (False, None)])
+def test_a_cluster_that_waits_while_a_task_runs_takes_every_half_second(
+    broker, table, is_busy, longest
+):
+    class Half:
+        """The limit of a cluster with an idle worker."""
+
+        workers = 2
+
+        def limit(self, waiting: int) -> int:
+            return 1
+
+        def is_overfull(self, waiting: int) -> bool:
+            return False
+
+        def is_in_use(self, waiting: int) -> bool:
+            return is_busy
+
+    class Waiting(CountingMemory):
+        """A queue that notes how long it may wait."""
+
+        def dequeue(self, limit: int = 1, wait: float | None = None) -> list:
+            waits.append(wait)
+            return super().dequeue(limit, 0)
+
+    waits: list[float | None] = []
+    waiting = Waiting(broker.list_key)
+    waiting.obeys = broker.obeys
+
+    pusher(Queue(), EventThatIsSetBy(lambda: waits), waiting, Half(), table)
+
+    assert waits == [longest]
+
+
 class EventThatIsSetBy:
     """An event that is set as soon as a condition is true; it waits as long as it is told to."""
 
