@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from django_q.brokers.memory import Memory
-from django_q.brokers.terms import Terms
 from django_q.processes.pusher import pusher, pusher_of_cluster
 from django_q.processes.pushing import notice_reader
 from django_q.processes.pushing.notice_reader import NoticeReader
@@ -341,14 +340,3 @@ def test_the_pusher_of_a_cluster_takes_under_the_id_of_its_heartbeats(broker):
         sizes.append(task_queue.qsize())
 
     assert sizes == [0, 1]
-
-
-def test_what_is_kept_beside_a_payload_is_in_its_job(broker, table):
-    broker.enqueue("plain")
-    broker.enqueue_task("marked", Terms("a"))
-    broker.cancel_task("a", "mark")
-
-    first, second = push_once(broker, table).get_many() + push_once(broker, table).get_many()
-
-    assert (first[1], first[5].cancelled) == ("marked", "mark")
-    assert (second[1], len(second)) == ("plain", 5)
