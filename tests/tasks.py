@@ -15,7 +15,7 @@ from django.db import connection
 from django.utils import timezone, translation
 
 import django_q
-from django_q.exceptions import Retry
+from django_q import exceptions  # an earlier release lacks some: its clusters import this module
 from django_q.servers import connections
 
 
@@ -275,5 +275,5 @@ def retry_until(path: str, times: int, after: float | None = None) -> int:
     with open(path) as file:
         runs = len(file.readlines())
     if runs <= times:
-        raise Retry(f"run {runs}", after=after)
+        raise exceptions.Retry(f"run {runs}", after=after)
     return runs

@@ -173,7 +173,7 @@ def attempt_list(ends: Any) -> SafeString:
 def attempt_end(end: Mapping[str, Any]) -> SafeString:
     """Show how one attempt has ended."""
     exception, text = single_line(end.get("exception")), end.get("text")
-    mark = badge("bad", class_name(exception)) if exception else badge("good", _("Success"))
+    mark = badge("bad", class_name(exception)) if exception else badge("good", "OK")
     number = single_line(end.get("attempt"))
     number = number and _("attempt %(number)s") % {"number": number}
     facts = (end_time(end.get("time")), single_line(end.get("worker")), number)

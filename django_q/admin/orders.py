@@ -17,6 +17,7 @@ from django_q.conf import logger
 from django_q.models import Unfinished
 from django_q.orders.cancelling import ENDED, REMOVED, REQUESTED, UNKNOWN, cancel
 from django_q.orders.steering import queue
+from django_q.task_state.cancellation import MAX_REASON_LENGTH
 from django_q.text.error_text import short_error_text
 
 #: The permissions that orders need.
@@ -28,8 +29,6 @@ TASK_ORDERS = {
     "cancel": gettext_lazy("Cancel selected tasks"),
     "cancel_groups": gettext_lazy("Cancel the groups of selected tasks"),
 }
-#: Characters of a reason at most.
-MAX_REASON_LENGTH = 200
 #: Characters of a name in the log of the admin.
 MAX_LOGGED_LENGTH = 200
 
@@ -39,7 +38,7 @@ def give_order(request: HttpRequest) -> bool:
 
     Raises ``PermissionDenied``.
     """
-    permission, give = ORDERS.get(request.POST.get("action", ""), (None, None))
+    permission, give = PAGE_ORDERS.get(request.POST.get("action", ""), (None, None))
     if give is None:
         return False
     if not request.user.has_perm(permission):
@@ -117,7 +116,7 @@ def limit_queue(request: HttpRequest) -> None:
 
 
 #: By the name of the action that the page sends.
-ORDERS: dict[str, tuple[str, Callable[[HttpRequest], None]]] = {
+PAGE_ORDERS: dict[str, tuple[str, Callable[[HttpRequest], None]]] = {
     "cancel": (CANCEL_PERMISSION, cancel_tasks),
     "cancel_groups": (CANCEL_PERMISSION, cancel_groups),
     "pause": (PAUSE_PERMISSION, pause_queue),

@@ -28,7 +28,6 @@ from django_q.admin.display import (
 from django_q.admin.orders import (
     CANCEL_PERMISSION,
     LIMIT_PERMISSION,
-    MAX_REASON_LENGTH,
     PAUSE_PERMISSION,
     TASK_ORDERS,
     selection_value,
@@ -37,15 +36,21 @@ from django_q.brokers import Broker, adapt_broker
 from django_q.brokers.broker_cache import shared_broker
 from django_q.brokers.contract.orders import CANCEL_ORDER, LIMIT_ORDER, PAUSE_ORDER
 from django_q.brokers.other_queues import queue_label
-from django_q.brokers.terms import QueueCounts
+from django_q.brokers.terms import DELAYED, LEASED, WAITING, QueueCounts
 from django_q.conf import logger
 from django_q.exceptions import PackageError
 from django_q.status import Stat
+from django_q.task_state.cancellation import MAX_REASON_LENGTH
 from django_q.text.error_text import error_summary
 from django_q.unfinished.holds import hold_texts
 from django_q.unfinished.queues import QueueState, queue_states
 from django_q.unfinished.reading import list_unfinished, lists_tasks
-from django_q.unfinished.task import UNFINISHED_STATES, UNREADABLE_MARK, UnfinishedTask
+from django_q.unfinished.task import (
+    RUNNING,
+    UNFINISHED_STATES,
+    UNREADABLE_MARK,
+    UnfinishedTask,
+)
 
 #: Tasks on a page.
 PAGE_SIZE = 100
@@ -98,13 +103,10 @@ class UnfinishedList:
     }
     #: Those of the table of queues.
     queue_columns = (
-        gettext_lazy("queue"),
-        gettext_lazy("waiting"),
-        gettext_lazy("delayed"),
-        gettext_lazy("leased"),
-        gettext_lazy("running"),
-        gettext_lazy("longest wait"),
-        gettext_lazy("state"),
+        gettext_lazy("Queue"),
+        *(STATE_TEXTS[state] for state in (WAITING, DELAYED, LEASED, RUNNING)),
+        gettext_lazy("Longest wait"),
+        gettext_lazy("State"),
     )
     task_orders = TASK_ORDERS
     max_reason_length = MAX_REASON_LENGTH

@@ -20,6 +20,9 @@ HAS_SETITIMER = hasattr(signal, "setitimer")
 
 #: Seconds until the next alarm where one came between two tasks.
 ALARM_RETRY_SECONDS = 0.005
+#: Seconds after which an alarm comes again that Python has not handled: one that comes just before
+#: a system call, such as a long sleep, is handled after that call.
+ALARM_REPEAT_SECONDS = 0.05
 #: Seconds until the next alarm at least: a timer that is set to none is off.
 MIN_ALARM_SECONDS = 0.0001
 #: Seconds, at most, until ``on_slow_batch`` is called again where it fails repeatedly.
@@ -98,8 +101,7 @@ class Alarm:
     def handle_due(self) -> BaseException | None:
         """Report the batch if it is slow; return what is to be raised in the task, or None."""
         if not self.running:
-            if not self.is_slow_reported:
-                self._set(ALARM_RETRY_SECONDS)
+            self._set(0 if self.is_slow_reported else ALARM_RETRY_SECONDS)
             return None
         if not self.is_slow_reported:
             self.report_slow_batch()
@@ -107,6 +109,7 @@ class Alarm:
         if end is not None:
             end.ends_task = True
             self.running = False
+            self._set(0)
             return end
         now = time.monotonic()
         error = None
@@ -128,8 +131,7 @@ class Alarm:
         """Set the timer to what is due next."""
         waits = [] if self.is_slow_reported else [self.retry_seconds]
         waits += [each - now for each in (self.deadline, self.soft_deadline) if each is not None]
-        if waits:
-            self._set(max(min(waits), MIN_ALARM_SECONDS))
+        self._set(max(min(waits), MIN_ALARM_SECONDS) if waits else 0)
 
     def report_slow_batch(self) -> None:
         """Call ``on_slow_batch``; where that fails, it is called again later."""
@@ -143,7 +145,7 @@ class Alarm:
     @staticmethod
     def _set(seconds: float) -> None:
         if HAS_SETITIMER:
-            signal.setitimer(signal.ITIMER_REAL, seconds)
+            signal.setitimer(signal.ITIMER_REAL, seconds, ALARM_REPEAT_SECONDS if seconds else 0)
 
 
 def is_raised_in_coroutine(error: BaseException) -> bool:

@@ -113,8 +113,9 @@ def push(
         waiting = task_queue.qsize()
     limit = prefetch_limit.limit(waiting)
     limit = min(limit, broker.max_batch or limit)
+    # A take shows whether there are notices: one for a task that runs must not wait for long.
     max_wait = (
-        MAX_PREFETCH_WAIT_SECONDS
+        min(MAX_PREFETCH_WAIT_SECONDS, notices.poll_interval)
         if broker.has_uncounted_release and prefetch_limit.is_in_use(waiting)
         else None
     )

@@ -235,12 +235,17 @@ def as_row(package: TaskPackage, is_aware: bool | None = None) -> dict[str, Any]
         # An attempt that was not begun does not count.
         "attempt_count": package.get("attempt", 1) - ("expired" in package),
         "options": options_column(package),
-        "attempts": attempts_column(package, lambda: safe_str(unpickled(package["result"]))),
+        "attempts": attempts_column(package, failure_words),
         "begun": begun_column(package),
         "worker": label_column(package, "worker"),
         "exception": failure and label_column(failure, "exception"),
         "fingerprint": failure and label_column(failure, "fingerprint"),
     }
+
+
+def failure_words(package: TaskPackage) -> str:
+    """Return the text that tells of a failure, which is its result."""
+    return safe_str(unpickled(package["result"]))
 
 
 def hook_column(package: TaskPackage) -> str | None:

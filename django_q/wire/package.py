@@ -163,11 +163,9 @@ CHAIN_DEFAULTS = {"group": None, "cached": False, "sync": False}
 #: Keys that are added while a task runs; they are removed from a package that is read.
 RUNTIME_KEYS = frozenset(
     {
-        *("ack_id", "attempt", "leased_until", "handed_back", "collated"),
-        *("begun", "worker", "expired", "exception", "fingerprint"),
-        *("ends", "ended_count", "deaths", "position", "last_position"),
-        *("cancelled", "retry_in", "stopped_at"),
-        *("result", "success", "stopped"),
+        *("ack_id", "attempt", "leased_until", "handed_back", "collated", "expired", "cancelled"),
+        *("begun", "worker", "exception", "fingerprint", "result", "success", "stopped"),
+        *("ends", "ended_count", "deaths", "position", "last_position", "retry_in", "stopped_at"),
     }
 )
 

@@ -22,7 +22,7 @@ from django_q.processes.shared_state.liveness import LivenessTimestamp, StallTim
 from django_q.processes.shared_state.slot import HeldDeliveries, Slot, WorkerState
 from django_q.processes.shared_state.task_label import read_label
 from django_q.processes.supervision.process_start import open_exit_descriptor
-from django_q.wire.heartbeat_format import MAX_PROGRESS
+from django_q.wire.heartbeat_format import MAX_PROGRESS, RUNNING_KEYS
 
 #: What a worker did last that has ended because of a task, or to be recycled.
 ENDED_BY_TASK = (
@@ -294,7 +294,8 @@ class Child:
         if not (found := self.label()):
             return None
         since, label = found
-        task = {"pid": self.process.pid, **label, "seconds": now - since}
+        known = {name: label[name] for name in RUNNING_KEYS if name in label}
+        task = {"pid": self.process.pid, **known, "seconds": now - since}
         if progress := self.slot.progress:  # type: ignore[union-attr]
             done, total, note = progress
             numbers = {"done": shown_number(done), "total": shown_number(total)}

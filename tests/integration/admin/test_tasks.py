@@ -91,7 +91,7 @@ def test_the_page_of_a_task_shows_what_its_row_tells(admin_client):
     assert "Worker: web-3:4711" in page
     assert "Options: {&#x27;priority&#x27;: 7, &#x27;retries&#x27;: 4}" in page
     first = "CardDeclined May 5, 2025 11:00:00 · web-2:99 · attempt 1 &lt;b&gt;declined&lt;/b&gt;"
-    assert f"Attempts one by one: 3 of 5 {first} Success soon · 5 · attempt [1] Cluster" in page
+    assert f"Attempts one by one: 3 of 5 {first} OK soon · 5 · attempt [1] Cluster" in page
 
 
 def test_the_page_of_a_task_leaves_out_what_its_row_does_not_tell(admin_client):

@@ -86,7 +86,8 @@ def test_a_task_that_has_ended_leaves_no_notice(queue):
 
 
 def test_a_task_that_is_run_again_has_not_ended(queue):
-    end(success=False, rerun_at=timezone.now())
+    now = timezone.now()
+    end(success=False, stopped=now, rerun_at=now)
     put(queue, TASK_ID)
 
     assert cancel(TASK_ID) == REMOVED

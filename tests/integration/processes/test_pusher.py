@@ -9,6 +9,7 @@ import pytest
 from django.utils.encoding import force_str
 
 from django_q.brokers.redis_broker import Redis
+from django_q.brokers.terms import Terms
 from django_q.completion.orphans import recover
 from django_q.processes.pusher import FixedPrefetchLimit, fill_task_queue, release_waiting
 from django_q.processes.shared_state.orphan_queue import OrphanQueue
@@ -71,3 +72,18 @@ def test_what_can_not_be_handed_back_goes_on_waiting(broker):
 
     assert task_queue.qsize() == 3
     assert [job[1] for job in task_queue.get_many()] == [b"payload 0", b"payload 1", b"payload 2"]
+
+
+@pytest.mark.parametrize("broker", ["memory", "redis", "orm"], indirect=True)
+def test_what_is_kept_beside_a_payload_is_in_its_job(broker):
+    broker.enqueue("plain")
+    broker.enqueue_task("marked", Terms("a" * 32))
+    broker.cancel_task("a" * 32, "mark")
+    task_queue = Queue()
+
+    for _ in range(2):
+        fill_task_queue(task_queue, broker.dequeue(1, 1), FixedPrefetchLimit(), math.inf)
+    marked, plain = task_queue.get_many() + task_queue.get_many()
+
+    assert (force_str(marked[1]), marked[5].cancelled) == ("marked", "mark")
+    assert (force_str(plain[1]), len(plain)) == ("plain", 5)

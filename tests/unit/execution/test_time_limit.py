@@ -53,6 +53,25 @@ def test_a_slow_task_is_noticed_once(alarm, lags):
     assert len(lags) == 1
 
 
+def test_an_alarm_that_python_has_not_handled_comes_again_until_it_is(alarm, lags):
+    def miss_the_first(signum: int, frame: object) -> None:
+        alarms.append(time.monotonic())
+        if len(alarms) > 1:
+            alarm.handle_alarm(signum, frame)
+
+    alarms: list[float] = []
+    signal.signal(signal.SIGALRM, miss_the_first)
+    alarm.start_batch()
+    alarm.start_task(None)
+    deadline = time.monotonic() + 60
+    while not lags and time.monotonic() < deadline:
+        spin(0.01)
+    spin(0.2)
+
+    assert (len(lags), len(alarms)) == (1, 2)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
 def test_a_fast_batch_is_not(alarm, lags):
     alarm.slow_batch_seconds = 0.5  # in which a machine that has much to do gets to the end of it
     alarm.start_batch()

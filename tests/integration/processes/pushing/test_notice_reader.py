@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from django_q.brokers.memory import Memory
-from django_q.brokers.terms import Terms
 from django_q.processes.pusher import pusher, pusher_of_cluster
 from django_q.processes.pushing import notice_reader
 from django_q.processes.pushing.notice_reader import NoticeReader
@@ -177,6 +176,40 @@ def test_a_full_cluster_hears_of_a_notice(broker, table):
     assert texts(table) == {"task:a": TEXT}
 
 
+@pytest.mark.parametrize(("is_busy", "longest"), [(True, 0.5), (False, None)])
+def test_a_cluster_that_waits_while_a_task_runs_takes_every_half_second(
+    broker, table, is_busy, longest
+):
+    class Half:
+        """The limit of a cluster with an idle worker."""
+
+        workers = 2
+
+        def limit(self, waiting: int) -> int:
+            return 1
+
+        def is_overfull(self, waiting: int) -> bool:
+            return False
+
+        def is_in_use(self, waiting: int) -> bool:
+            return is_busy
+
+    class Waiting(CountingMemory):
+        """A queue that notes how long it may wait."""
+
+        def dequeue(self, limit: int = 1, wait: float | None = None) -> list:
+            waits.append(wait)
+            return super().dequeue(limit, 0)
+
+    waits: list[float | None] = []
+    waiting = Waiting(broker.list_key)
+    waiting.obeys = broker.obeys
+
+    pusher(Queue(), EventThatIsSetBy(lambda: waits), waiting, Half(), table)
+
+    assert waits == [longest]
+
+
 class EventThatIsSetBy:
     """An event that is set as soon as a condition is true; it waits as long as it is told to."""
 
@@ -307,14 +340,3 @@ def test_the_pusher_of_a_cluster_takes_under_the_id_of_its_heartbeats(broker):
         sizes.append(task_queue.qsize())
 
     assert sizes == [0, 1]
-
-
-def test_what_is_kept_beside_a_payload_is_in_its_job(broker, table):
-    broker.enqueue("plain")
-    broker.enqueue_task("marked", Terms("a"))
-    broker.cancel_task("a", "mark")
-
-    first, second = push_once(broker, table).get_many() + push_once(broker, table).get_many()
-
-    assert (first[1], first[5].cancelled) == ("marked", "mark")
-    assert (second[1], len(second)) == ("plain", 5)

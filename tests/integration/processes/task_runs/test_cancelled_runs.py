@@ -133,3 +133,14 @@ def test_a_worker_that_has_ended_by_itself_after_a_cancelled_task_has_not_failed
     assert child.was_cancelled
     assert not child.has_failed
     assert child.cause() == "cancellation"
+
+
+def test_a_heartbeat_tells_of_a_run_what_it_told_before_and_its_progress(child):
+    begin(child, 1.0, group="mail")
+    before = {"pid", "id", "name", "func", "group", "attempt", "since", "seconds"}
+    assert child.running(3.0).keys() == before
+
+    child.slot.set_progress(1.0, 2.0, float("nan"))
+
+    assert child.running(3.0).keys() == before | {"done", "note"}
+    assert (child.running(3.0)["done"], child.running(3.0)["seconds"]) == (2, 2.0)
