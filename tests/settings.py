@@ -134,6 +134,9 @@ CACHES = {
         "LOCATION": str(workspace() / "cache"),
     },
 }
+TASKS = {
+    "default": {"BACKEND": "django_q.backend.DjangoQBackend", "QUEUES": ["default", "mail"]},
+}
 DATABASES = {"default": database(os.environ.get("DJANGO_Q_TEST_DATABASE", "sqlite"))}
 
 Q_CLUSTER = {

@@ -23,6 +23,7 @@ from django_q.execution.run_details import note_run
 from django_q.foreign_code.task_context import in_own_context
 from django_q.signing import SignedPackage
 from django_q.text.function_names import dotted_name
+from django_q.wire.framework_call import with_read_arguments
 from django_q.wire.package import TaskPackage, checked_package
 
 
@@ -33,7 +34,7 @@ def run_inline(package: TaskPackage, broker: Broker | None = None) -> str:
     result is stored with those of the queue of ``broker``. A Ctrl-C, or the time limit of a task
     that makes this call, ends the inner task as a failure and is raised once that is saved.
     """
-    package = checked_package(SignedPackage.loads(signed_payload(package)))
+    package = with_read_arguments(checked_package(SignedPackage.loads(signed_payload(package))))
     check_ignored_options(package)
     with collected_interrupts() as interrupted:
         began = time.monotonic()

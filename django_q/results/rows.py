@@ -44,10 +44,12 @@ TASK_COLUMNS = (
     "worker",
     "exception",
     "fingerprint",
+    "keep_until",
 )
 #: The places of those that no row of most batches has a value for.
 OFTEN_EMPTY = tuple(
-    TASK_COLUMNS.index(name) for name in ("hook", "group", "options", "exception", "fingerprint")
+    TASK_COLUMNS.index(name)
+    for name in ("hook", "group", "options", "exception", "fingerprint", "keep_until")
 )
 #: Columns that hold any value.
 PICKLED_COLUMNS = ("args", "kwargs", "result")
@@ -107,6 +109,11 @@ def json_value(value: Any) -> JSONValue:
     return kind(as_json(value).encode())
 
 
+def as_json_value(value: Any) -> PickledValue:
+    """Encode a value as JSON, unless it is encoded already."""
+    return value if isinstance(value, PickledValue) else json_value(value)
+
+
 def unpickled(value: Any) -> Any:
     """Read a value that came pickled."""
     return value.open() if isinstance(value, PickledValue) else value
@@ -116,8 +123,10 @@ def column_value(value: Any) -> str | None:
     """Encode a value as its column stores it: base64 of a pickle, or JSON."""
     if value is None:
         return None
+    if isinstance(value, JSONValue):
+        return value.decode()
     if Conf.SERIALIZER == "json":
-        return value.decode() if isinstance(value, JSONValue) else as_json(unpickled(value))
+        return as_json(unpickled(value))
     data = (
         value if isinstance(value, PickledValue) else pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     )
@@ -150,6 +159,7 @@ def insert(rows: list[dict[str, Any]], alias: str) -> None:
             row["worker"],
             row["exception"],
             row["fingerprint"],
+            row["keep_until"] and times.moment(row["keep_until"]),
         )
         for row in rows
     ]

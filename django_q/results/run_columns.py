@@ -15,7 +15,7 @@ from django_q.text.error_text import safe_str
 #: Options of a call that its row gives back: those that say when, where and how often it runs.
 RECORDED_OPTIONS = frozenset(
     {
-        *("priority", "run_after", "expires", "queue", "backend", "track"),
+        *("priority", "run_after", "expires", "queue", "backend", "takes_context", "track"),
         *("unique", "unique_for", "on_duplicate", "idempotency_key", "idempotency_for"),
         *("timeout", "max_attempts", "ack_failure"),
     }
@@ -49,6 +49,12 @@ def begun_column(package: Mapping[str, Any]) -> float | None:
     """Return when the last attempt began, in seconds since the epoch; None where it did not."""
     seconds = package.get("begun")
     return seconds if type(seconds) is float and 0 < seconds < LATEST_BEGIN else None
+
+
+def keep_until_column(package: Mapping[str, Any]) -> datetime | None:
+    """Return until when the row of a task is not pruned; None for one that nobody asks for."""
+    seconds = package.get("keep_for")
+    return None if seconds is None else package["stopped"] + timedelta(seconds=seconds)
 
 
 def begun_time(seconds: float | None) -> datetime | None:

@@ -18,8 +18,14 @@ from django_q.foreign_code.guards import CurrentForeignCall, RaisingForeignCall
 from django_q.models import Task
 from django_q.models.task import clipped, hook_with_undone
 from django_q.results import pruning
-from django_q.results.rows import PICKLED_COLUMNS, insert, unpickled
-from django_q.results.run_columns import begun_column, begun_time, options_column, stored_time
+from django_q.results.rows import PICKLED_COLUMNS, as_json_value, insert, unpickled
+from django_q.results.run_columns import (
+    begun_column,
+    begun_time,
+    keep_until_column,
+    options_column,
+    stored_time,
+)
 from django_q.servers.connections import takes_writes
 from django_q.servers.database_errors import is_busy
 from django_q.text.error_text import error_summary, safe_repr, safe_str
@@ -212,7 +218,7 @@ def takes_rows(alias: str) -> bool:
 def as_row(package: TaskPackage, is_aware: bool | None = None) -> dict[str, Any]:
     """Map a finished package to the columns of its row; ``is_aware`` as in ``stored_time``."""
     failure = None if package["success"] else package
-    return {
+    row = {
         "id": package["id"],
         "name": clipped(to_text(package["name"]), "name"),
         "func": clipped(recorded_name(package["func"]), "func"),
@@ -232,7 +238,13 @@ def as_row(package: TaskPackage, is_aware: bool | None = None) -> dict[str, Any]
         "worker": label_column(package, "worker"),
         "exception": failure and label_column(failure, "exception"),
         "fingerprint": failure and label_column(failure, "fingerprint"),
+        "keep_until": None,
     }
+    if "backend" in package:  # its values are JSON, and no pickle is made of them
+        row.update({key: as_json_value(package[key]) for key in PICKLED_COLUMNS})
+    if "keep_for" in package:
+        row["keep_until"] = stored_time(keep_until_column(package), is_aware)
+    return row
 
 
 def hook_column(package: TaskPackage) -> str | None:

@@ -54,8 +54,19 @@ def resolve_callable(func: str | Callable) -> Callable:
     """Return the callable of a name. Raises ``TypeError`` for an object that can not be called."""
     found = resolve(func) if isinstance(func, str) else func
     if not callable(found):
+        found = task_function(found)
+    if not callable(found):
         raise TypeError(f"'{func}' is a {type(found).__name__} and can not be called")
     return found
+
+
+def task_function(value: Any) -> Any:
+    """Return the function of a task of Django's tasks framework; other values as they are.
+
+    It is told by its attributes: not each Django has the framework.
+    """
+    is_task = hasattr(type(value), "module_path") and hasattr(value, "takes_context")
+    return value.func if is_task else value
 
 
 def recorded_name(func: Any) -> str:
@@ -80,9 +91,10 @@ def recorded_name(func: Any) -> str:
 
 
 def resolves_to(path: str, func: Any) -> bool:
-    """Return True if a path leads to this callable."""
+    """Return True if a path leads to this callable, or to a task of Django's with it."""
     try:
-        return bool(resolve(path) == func)
+        found = resolve(path)
+        return bool(found == func) or (not callable(found) and task_function(found) is func)
     except BaseException as error:  # the import or the comparison may raise anything
         contain_error(error)
         return False

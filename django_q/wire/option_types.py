@@ -24,6 +24,8 @@ from django.utils.timezone import get_default_timezone, is_naive
 
 from django_q.exceptions import PackageError
 from django_q.text.error_text import safe_repr
+from django_q.text.function_names import dotted_name
+from django_q.wire.callables import importable_name, task_function
 
 #: The longest time limit, in seconds: a hundred years. Timers of the system have a maximum.
 MAX_SECONDS = 100 * 366 * 86400
@@ -201,15 +203,32 @@ def is_path(name: str) -> bool:
 
 
 def function(value: Any) -> Any:
-    """Check a callable, or convert its dotted path to text."""
+    """Check a callable, or convert its dotted path to text.
+
+    A task of Django's tasks framework is called by the path of its function, which has the task in
+    its place: as any other object it would be pickled.
+    """
     if isinstance(value, (str, Promise)):
         path = text(value)
         if not is_path(path):
             raise ValueError
         return path
     if not callable(value):
-        raise TypeError
+        return called_by_name(value)
     return value
+
+
+def called_by_name(task: Any) -> str:
+    """Return the path of the function of a task of Django's framework. Raises for anything else."""
+    func = task_function(task)
+    if not callable(func):
+        raise TypeError
+    if task.takes_context:
+        raise PackageError(
+            f"'{dotted_name(func)}' takes the context of Django's tasks framework, which a call of "
+            "this project does not have. Call its enqueue(), or a function without a context."
+        )
+    return importable_name(func, "The function of a task of Django's tasks framework")
 
 
 def hook(value: Any) -> Any:

@@ -141,6 +141,11 @@ PACKAGE_OPTION_TYPES: dict[str, OptionType] = {
     "timeout": OptionType("a number of seconds such as 30, or -1 for no limit", seconds),
     "max_attempts": COUNT_TYPE,
     "schedule": COUNT_TYPE,
+    "backend": LABEL_TYPE,
+    "queue": LABEL_TYPE,
+    "takes_context": FLAG_TYPE,
+    "arguments": LABEL_TYPE,
+    "keep_for": OptionType("a number of seconds from 0 on, or a timedelta", duration),
     "on_commit": FLAG_TYPE,
     "list_key": QUEUE_NAME_TYPE,
     "broker": OptionType("a broker such as get_broker() gives", broker),
@@ -166,6 +171,8 @@ def checked_function(func: Any, what: str = "The function of a task") -> Any:
     """Validate a callable or its dotted path. Raises ``PackageError``."""
     try:
         return function(func)
+    except PackageError:
+        raise
     except Exception as error:
         raise PackageError(f"{what} must be {CALLABLE_TEXT}; got {shown(func)}.") from error
 

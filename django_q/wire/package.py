@@ -67,6 +67,12 @@ class TaskPackage(TypedDict, total=False):
     soft_timeout: float  # seconds after which SoftTimeout is raised in it
     chain_started: float  # of a link: when its chain was submitted, in seconds since the epoch
     schedule: int  # key of the schedule in which the end of the task is recorded
+    # Of a call by Django's tasks framework, see wire.framework_call:
+    backend: str  # alias of the backend in the setting TASKS
+    queue: str  # the task's queue_name, which is a label
+    takes_context: bool
+    arguments: str  # args and kwargs as JSON; these are empty on the way to a cluster
+    keep_for: float  # seconds after its end in which its row is not pruned
     # Added while it runs:
     ack_id: Any  # receipt of the delivery
     attempt: int  # counts from 1
@@ -74,6 +80,7 @@ class TaskPackage(TypedDict, total=False):
     resumed: int  # how often what follows from its success has been tried before
     begun: float  # when this attempt began, in seconds since the epoch
     worker: str  # the process that ran it: "host:pid"
+    announced: bool  # its end was told to the receivers of the framework's signals
     expired: float  # it was not begun: seconds since its option expires had ended
     ends: list[dict]  # how its attempts have ended, see completion.attempts
     ended_count: int  # how many ends were recorded, of which `ends` has the last
@@ -144,8 +151,10 @@ PACKAGE_OPTIONS = NEW_OPTIONS | frozenset(
         "task_name",
     }
 )
-#: Options that a package may have, and the key that a schedule adds.
-TRAVELLING_OPTIONS = PACKAGE_OPTIONS | {"schedule"}
+#: Keys of a call by Django's tasks framework.
+FRAMEWORK_KEYS = frozenset({"backend", "queue", "takes_context", "arguments", "keep_for"})
+#: Options that a package may have, and the keys that a schedule and the framework's backend add.
+TRAVELLING_OPTIONS = PACKAGE_OPTIONS | FRAMEWORK_KEYS | {"schedule"}
 #: Options of a call that choose where its package goes, and do not travel with it.
 ROUTING_OPTIONS = frozenset({"broker", "redis", "list_key", "on_commit"})
 KNOWN_OPTIONS = PACKAGE_OPTIONS | ROUTING_OPTIONS
@@ -168,7 +177,7 @@ CHAIN_DEFAULTS = {"group": None, "cached": False, "sync": False}
 RUNTIME_KEYS = frozenset(
     {
         *("ack_id", "attempt", "leased_until", "handed_back", "collated"),
-        *("begun", "worker", "expired", "exception", "fingerprint"),
+        *("begun", "worker", "expired", "exception", "fingerprint", "announced"),
         *("ends", "ended_count", "deaths", "position", "cancelled", "retry_in", "stopped_at"),
         *("result", "success", "stopped"),
     }
