@@ -11,6 +11,7 @@ from uuid import UUID
 from django_q.brokers import Broker, adapt_broker
 from django_q.brokers.broker_cache import shared_broker
 from django_q.brokers.terms import LEASED, QueuedTask
+from django_q.calls.enqueueing import served_options
 from django_q.models import Task as TaskRow
 from django_q.models import pickle_preview
 from django_q.status import Stat
@@ -91,14 +92,19 @@ def unfinished_result(task_id: str, backend: Any) -> TaskResult | None:
     brokers = [adapt_broker(shared_broker(name)) for name in queues_to_search(backend.queues)]
     queued = next(filter(None, (broker.find(task_id) for broker in brokers)), None)
     run = find_run(task_id, brokers[0])
-    if queued is None and run is None:
+    if queued is None:
         if found := from_row(task_id, backend):
             return found
         queued = found_elsewhere(task_id, brokers[0])
-    if queued is None and run is None:
+    if queued is None and (run is None or is_tracked(brokers)):
         return None
     # It may have ended meanwhile.
     return from_row(task_id, backend) or unfinished_of(task_id, queued, run, backend)
+
+
+def is_tracked(brokers: list[Broker]) -> bool:
+    """Return True if brokers find each task that has not ended; else its heartbeat must do."""
+    return all("track" in served_options(broker) for broker in brokers)
 
 
 def found_elsewhere(task_id: str, broker: Broker) -> QueuedTask | None:

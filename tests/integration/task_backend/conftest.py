@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Any
 
 import pytest
@@ -21,7 +22,7 @@ def signals_sent() -> Iterator[list[tuple[str, Any, Any]]]:
     for name in ("task_enqueued", "task_started", "task_finished"):
 
         def receive(sender: Any, task_result: Any, name: str = name, **kwargs: Any) -> None:
-            sent.append((name, sender, task_result))
+            sent.append((name, sender, copy(task_result)))
 
         receivers[name] = receive
         getattr(signals, name).connect(receive, weak=False)
