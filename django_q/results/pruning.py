@@ -1,4 +1,7 @@
-"""Delete successes beyond ``save_limit``.
+"""Delete successes beyond ``save_limit``, and those that nobody asks for any more.
+
+A row with ``keep_until`` is outside ``save_limit`` until then: somebody may ask for it. After that
+a success is deleted, and a failure is a row as any other.
 
 Where nothing refers to ``Task`` they are deleted by one statement, in the transaction that saves
 new results. Where a model of the project refers to it, or a receiver is connected to its deletion
@@ -16,6 +19,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet, Window
 from django.db.models.deletion import DO_NOTHING, PROTECT, RESTRICT
 from django.db.models.functions import RowNumber
 from django.db.models.signals import post_delete, pre_delete
+from django.utils import timezone
 
 from django_q.conf import Conf, logger
 from django_q.models import Success, Task
@@ -147,17 +151,54 @@ def surplus(alias: str, at_most: int) -> Any:
     if Conf.SAVE_LIMIT_PER in ("group", "name", "func"):
         return surplus_of_each(alias, Conf.SAVE_LIMIT_PER)[:at_most]
     # Not filter(success=True): SQLite does not look a bare boolean up in an index.
-    kept = unprotected(Task.objects.using(alias).filter(success__in=[True])).order_by("-stopped")
+    rows = Task.objects.using(alias).filter(success__in=[True], keep_until__isnull=True)
+    kept = unprotected(rows).order_by("-stopped")
     end = Conf.SAVE_LIMIT + at_most
     return kept.values_list("id", flat=True)[Conf.SAVE_LIMIT : end]
 
 
 def surplus_of_each(alias: str, column: str) -> QuerySet:
     """Select the ids of successes beyond ``save_limit`` of each group, name or function."""
-    numbered = unprotected(Success.objects.using(alias)).annotate(
+    rows = Success.objects.using(alias).filter(keep_until__isnull=True)
+    numbered = unprotected(rows).annotate(
         place=Window(RowNumber(), partition_by=[F(column)], order_by=[F("stopped").desc(), F("id")])
     )
     return numbered.filter(place__gt=Conf.SAVE_LIMIT).order_by().values_list("id", flat=True)
+
+
+def delete_outlived(at_most: int) -> int:
+    """Delete successes that were kept until now for who may ask for them, ``at_most`` so many.
+
+    Returns how many rows there were, with failures, which stay. Never raises.
+    """
+    alias = router.db_for_write(Task)
+    if Conf.SAVE_LIMIT == 0 or time.monotonic() < PruningFailures.retry_at:
+        return 0
+    ids: list[str] = []
+    try:
+        outlived = Task.objects.using(alias).filter(keep_until__lte=timezone.now())
+        found = outlived.order_by("keep_until").values_list("id", "success")[:at_most]
+        outcomes = dict(found)
+        failures = [task_id for task_id, success in outcomes.items() if not success]
+        if failures:
+            Task.objects.using(alias).filter(id__in=failures).update(keep_until=None)
+        ids = list(outcomes.keys() - set(failures))
+        delete_successes(ids, alias)
+        return len(outcomes)
+    except Exception as error:  # models and receivers of projects may raise anything
+        PruningFailures.record(ids, error)
+        return 0
+
+
+def delete_successes(ids: list[str], alias: str) -> None:
+    """Delete rows by one statement where that can be, else as Django does."""
+    if can_delete_directly():
+        Task.objects.using(alias).filter(id__in=ids)._raw_delete(alias)
+        return
+    rows = unprotected(Task.objects.using(alias).filter(id__in=ids))
+    for _ in range(0, len(ids), MAX_DJANGO_DELETES):
+        if some := list(rows.values_list("id", flat=True)[:MAX_DJANGO_DELETES]):
+            delete(some, alias)
 
 
 def unprotected(rows: QuerySet) -> QuerySet:

@@ -76,9 +76,9 @@ def save_wanted(packages: Sequence[TaskPackage]) -> None:
     if not rows:
         return
     alias = router.db_for_write(Task)
-    surplus = (
-        len(rows) + PRUNED_ROWS_PER_SAVE // len(rows) if any(row["success"] for row in rows) else 0
-    )
+    # A row that is kept for a time is outside save_limit.
+    has_pruned = any(row["success"] and not row["keep_until"] for row in rows)
+    surplus = len(rows) + PRUNED_ROWS_PER_SAVE // len(rows) if has_pruned else 0
     is_plain = pruning.can_delete_directly()
     try:
         save_rows(rows, alias, pruned=surplus if is_plain else 0)
