@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 try:
@@ -131,3 +133,20 @@ HOOKED: list[Any] = []
 def keep(finished: Any) -> None:
     """Keep what it is called with: a hook."""
     HOOKED.append(finished)
+
+
+@task
+def sleep_until_there(path: str) -> str:
+    """Return when a file is there."""
+    while not Path(path).exists():
+        time.sleep(0.01)
+    return path
+
+
+@task
+def die_unless_there(path: str) -> int:
+    """End the worker; succeed once a file is there."""
+    if not Path(path).exists():
+        Path(path).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.getpid()

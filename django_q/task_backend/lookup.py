@@ -119,10 +119,11 @@ def find_run(task_id: str, broker: Broker) -> dict[str, Any] | None:
 
 
 def runs(broker: Broker) -> Iterator[dict[str, Any]]:
-    """Yield what workers of all clusters run, with the name of the worker as rows have it."""
+    """Yield what workers of all clusters run: with the worker as rows name it, and since when."""
     for stat in Stat.get_all(broker):
         for run in stat.running:
-            yield {**run, "worker": f"{stat.host}:{run['pid']}"}
+            begun = stat.timestamp.timestamp() - run["seconds"]
+            yield {**run, "worker": f"{stat.host}:{run['pid']}", "begun": begun}
 
 
 def unfinished_of(
@@ -139,7 +140,7 @@ def unfinished_of(
     values = earlier_attempts(package.get("ends"))
     if run:
         values["worker_ids"].append(run["worker"])
-        begun = timestamp_time(run["since"])
+        begun = timestamp_time(run["begun"])
         values |= {
             "status": TaskResultStatus.RUNNING,
             "started_at": begun,

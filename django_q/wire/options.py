@@ -83,7 +83,7 @@ def link(value: Any) -> Any:
 
 def is_unchanged_link(value: Any, func: Any) -> bool:
     """Return True if validation has not changed the function of a link."""
-    return func is (value if isinstance(value, str) or callable(value) else value[0])
+    return func is (value[0] if isinstance(value, (tuple, list)) else value)
 
 
 def chain_options(value: Any) -> dict[str, bool]:

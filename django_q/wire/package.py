@@ -18,6 +18,7 @@ from django.utils import timezone
 from django_q.exceptions import PackageError
 from django_q.humanhash import humanize
 from django_q.text.representation import represent
+from django_q.wire.callables import task_function
 
 
 class TaskPackage(TypedDict, total=False):
@@ -288,6 +289,8 @@ def link_parts(link: Any) -> tuple[str | Callable, tuple, dict]:
     if isinstance(link, str) or callable(link):
         return link, (), {}
     if not isinstance(link, (tuple, Sequence)) or not 1 <= len(link) <= 3:
+        if callable(task_function(link)):
+            return link, (), {}
         raise PackageError(
             f"A call must be func, (func, args) or (func, args, kwargs), "
             f"got {represent(link, 200)}."

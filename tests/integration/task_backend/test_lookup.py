@@ -24,15 +24,16 @@ ResultDoesNotExist = error_class(RESULT_DOES_NOT_EXIST)
 BROKERS = pytest.mark.parametrize("broker", ["redis", "orm", "memory"], indirect=True)
 
 
-def heartbeat(broker: Any, task_id: str, since: float = 1_900_000_000.0) -> None:
-    """Save the heartbeat of a cluster of which a worker runs a task."""
+def heartbeat(broker: Any, task_id: str) -> datetime:
+    """Save the heartbeat of a cluster whose worker has run a task for ten seconds; its time."""
     run = {
         **{"pid": 7, "id": task_id, "name": "a name", "func": "f", "group": ""},
-        **{"attempt": 1, "since": since, "seconds": 1.0},
+        **{"attempt": 1, "since": 1.0, "seconds": 10.0},
     }
     stat = Stat(cluster_id=UUID(int=5), host="there", pid=1, running=[run])
     stat.timestamp = datetime.now(timezone.utc)
     stat.save(broker)
+    return stat.timestamp
 
 
 @BROKERS
@@ -54,13 +55,13 @@ def test_a_task_that_runs_is_running(broker):
     (delivery,) = broker.dequeue()
     leased = add.get_result(result.id).status
 
-    heartbeat(broker, result.id)
+    now = heartbeat(broker, result.id)
 
     found = add.get_result(result.id)
     assert (leased, found.status) == ("READY", "RUNNING")
     assert found.worker_ids == ["there:7"]
     assert found.started_at == found.last_attempted_at
-    assert found.started_at == datetime.fromtimestamp(1_900_000_000, timezone.utc)
+    assert abs(found.started_at - (now - timedelta(seconds=10))) < timedelta(milliseconds=1)
     assert (found.args, found.enqueued_at) == ([1], result.enqueued_at)
     broker.acknowledge(delivery.ack_id)
 
