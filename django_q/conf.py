@@ -108,6 +108,20 @@ class Settings:
     #: The most deliveries of a task that fails or kills its worker. With 0, failures that are not
     #: acknowledged have no limit, and a task that has killed three workers is ended.
     MAX_ATTEMPTS: int = 0
+    #: How often a task that fails is run again, where its call sets no ``retries``.
+    RETRIES: int = 0
+    #: How long after its first failure; the delay grows by ``retry_backoff`` each time.
+    RETRY_DELAY: float = 10
+    #: By which a delay is multiplied after each failure; 1 keeps it as it is.
+    RETRY_BACKOFF: float = 2
+    #: How long a task waits for its next attempt at most.
+    RETRY_MAX_DELAY: float = 3600
+    #: Share of each delay that is left to chance, so that tasks which fail together do not return
+    #: together: with 0.2 a delay of 10 s takes from 8 to 10 s.
+    RETRY_JITTER: float = 0.2
+    #: Seconds after which ``SoftTimeout`` is raised in a task, which it may catch; None for never.
+    #: Lower than ``timeout``.
+    SOFT_TIMEOUT: float | None = None
     #: Priority of tasks that set none, from -100 to 100: higher ones come first.
     PRIORITY: int = 0
     #: How long after it is due a task may be begun at most; None sets no limit.

@@ -6,6 +6,7 @@ from django_q.hooks import receive as call_hook
 
 __all__ = [
     "SENDER",
+    "attempt_ended",
     "call_hook",
     "post_execute",
     "post_execute_in_worker",
@@ -26,3 +27,5 @@ pre_execute = Signal()
 post_execute_in_worker = Signal()
 #: ``task``: in the monitor, after the result was saved and acknowledged.
 post_execute = Signal()
+#: ``task, attempt, limit, retry_in, is_final``: in the monitor, for each end of an attempt.
+attempt_ended = Signal()

@@ -13,8 +13,12 @@ from django_q.calls.chain import Chain
 from django_q.calls.composition import send_batch, send_call, send_chain, send_iterable
 from django_q.calls.inline import run_inline
 from django_q.calls.iterable import Iter
+from django_q.calls.resubmission import resubmit, resubmit_kind
 from django_q.calls.task import AsyncTask
+from django_q.execution.current_task.proxy import current_task
 from django_q.models import Schedule, Task
+from django_q.orders.cancelling import ENDED, REMOVED, REQUESTED, UNKNOWN, cancel
+from django_q.orders.steering import queue
 from django_q.results.reading import (
     count_group,
     count_group_cached,
@@ -42,6 +46,10 @@ from django_q.unfinished.reading import (
 from django_q.unfinished.task import UnfinishedTask
 
 __all__ = [
+    "ENDED",
+    "REMOVED",
+    "REQUESTED",
+    "UNKNOWN",
     "AsyncTask",
     "Chain",
     "Iter",
@@ -52,9 +60,11 @@ __all__ = [
     "async_chain",
     "async_iter",
     "async_task",
+    "cancel",
     "count_group",
     "count_group_cached",
     "count_unfinished",
+    "current_task",
     "delete_cached",
     "delete_group",
     "delete_group_cached",
@@ -65,8 +75,11 @@ __all__ = [
     "fetch_unfinished",
     "get_broker",
     "list_unfinished",
+    "queue",
     "queue_names",
     "queue_size",
+    "resubmit",
+    "resubmit_kind",
     "result",
     "result_cached",
     "result_group",

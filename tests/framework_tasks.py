@@ -51,6 +51,14 @@ def tell(context: Any, word: str = "") -> Any:
     }
 
 
+@task(takes_context=True)
+def succeed_later(context: Any, word: str = "") -> Any:
+    """Fail twice."""
+    if context.attempt < 3:
+        raise ValueError(word)
+    return context.attempt
+
+
 @task
 def fail(text: str = "as asked") -> None:
     """Fail."""

@@ -15,6 +15,7 @@ from django.db import connection
 from django.utils import timezone, translation
 
 import django_q
+from django_q.exceptions import Retry
 from django_q.servers import connections
 
 
@@ -266,3 +267,13 @@ def leave_thread_in_hook(task: Any) -> None:
 def sleep_in_hook(task: Any) -> None:
     """As a hook, take longer than leases last in the test that uses it."""
     time.sleep(7)
+
+
+def retry_until(path: str, times: int, after: float | None = None) -> int:
+    """Ask to be run again the first ``times`` runs, counted in a file; then return their number."""
+    touch(path)
+    with open(path) as file:
+        runs = len(file.readlines())
+    if runs <= times:
+        raise Retry(f"run {runs}", after=after)
+    return runs

@@ -25,8 +25,9 @@ brokers.contract brokers.terms brokers.heartbeats brokers.scheduler_wakeup broke
 status
 results.polling results.run_columns results.rows results.pruning results.saving results.queries \
     results.cached_format results.cache results
-unfinished.task unfinished.reading unfinished.queues unfinished
-orders
+unfinished.progress unfinished.holds unfinished.task unfinished.reading unfinished.queues \
+    unfinished.reruns unfinished.running unfinished
+orders.notices orders.cancelling orders.steering orders
 execution
 completion.finished_task completion.steps completion.deliveries completion.recording \
     completion.collation completion.resumption completion.follow_ups completion
@@ -34,9 +35,10 @@ calls.payloads calls.enqueueing calls.producer calls.inline calls.composition ca
 scheduling.readable_schedules scheduling
 processes.logs processes.shared_state processes.server_calls \
     processes.supervision.exit_timeout processes.supervision.unix_signals \
-    processes.supervision.process_start processes.supervision \
-    processes.log_writer processes.pusher processes.worker processes.result_receiver \
-    processes.monitor processes.scheduler processes.sentinel processes.sentinel_body
+    processes.supervision.process_start processes.supervision processes.task_runs \
+    processes.log_writer processes.pushing processes.pusher processes.worker \
+    processes.result_receiver processes.monitor processes.scheduler processes.process_bodies \
+    processes.sentinel processes.sentinel_body
 utils tasks cluster task_backend.framework task_backend.task task_backend.queue_choice \
     task_backend.outcomes task_backend backend checks terminal monitor admin apps legacy \
     management tests
@@ -59,6 +61,7 @@ MUST_NOT_KNOW = {
     "completion.completion": "django_q.queues multiprocessing",
     "calls.producer": "django_q.results multiprocessing",
     "processes.pusher": "django_q.results django_q.models",
+    "processes.pushing": "django_q.results django_q.models",
     "processes.worker": "django_q.brokers django_q.models django.db django_q.results.queries "
     "django_q.results.cache",
     "processes.monitor": "django_q.processes.worker django_q.processes.shared_state.slot",

@@ -22,6 +22,7 @@ from django_q.conf import Conf
 from django_q.foreign_code.optional_packages import croniter
 from django_q.models import Schedule, Task
 from django_q.models.admin_links import task_admin_url
+from django_q.models.task import HAS_ENDED
 from django_q.scheduling.due_runs import run_now
 from django_q.text.error_text import short_error_text
 from django_q.wire import allowed_functions
@@ -123,7 +124,7 @@ class ScheduleAdmin(WrappingListMixin, admin.ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         """Select the outcome of each schedule's last task in the same query."""
-        last = Task.objects.filter(id=OuterRef("task"))
+        last = Task.objects.filter(HAS_ENDED, id=OuterRef("task"))
         return (
             super()
             .get_queryset(request)

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db import IntegrityError, router, transaction
+from django.db import router, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -25,8 +25,7 @@ from django_q.admin.listing import (
     LargeTableMixin,
     with_small_column,
 )
-from django_q.calls.resubmission import resubmit
-from django_q.conf import logger
+from django_q.calls.resubmission import delete_replaced, resubmit
 from django_q.models import Task, pickle_preview
 from django_q.text.error_text import short_error_text
 
@@ -215,10 +214,9 @@ class FailAdmin(EndedTaskAdmin):
         self.resubmit_task(request, queryset)
 
     def after_resubmit(self, request: HttpRequest, task: Task, new_id: str) -> None:
-        """Log the new id, and delete the failure: the new task takes its place."""
+        """Log it; delete the failure where its new task has another id, and so another row."""
+        if new_id == task.pk:
+            self.log_change(request, task, "Resubmitted under its own id.")
+            return
         self.log_change(request, task, f"Resubmitted as {new_id}.")
-        try:
-            with transaction.atomic(using=router.db_for_write(Task)):
-                task.delete()
-        except IntegrityError as error:  # something of the project's refers to it
-            logger.warning("failure %s was resubmitted and is kept: %s", task.pk, error)
+        delete_replaced(task)

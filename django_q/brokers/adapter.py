@@ -5,13 +5,22 @@ from __future__ import annotations
 import inspect
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django_q.brokers.base import Broker, Delivery
+from django_q.brokers.contract.kept_state import KeptState
+from django_q.brokers.contract.orders import (
+    CANCEL_ORDER,
+    LIMIT_ORDER,
+    ORDERS,
+    PAUSE_ORDER,
+    unsupported_order,
+)
 from django_q.brokers.terms import Enqueued, Terms
 from django_q.conf import Conf, logger
 from django_q.descriptor_wait import wait_until_readable
+from django_q.exceptions import UnsupportedOrder
 from django_q.text.error_text import short_repr
 
 #: Methods that call those of the adapted broker, where it has them.
@@ -24,6 +33,18 @@ DELEGATED_METHODS = """
 DELEGATED_METHODS_WITH_TERMS = """
     replace_task find_duplicate find list_tasks count_tasks queue_names clear_expired_keys
 """.split()
+#: Methods that call those of the adapted broker where that obeys one of these orders.
+ORDERS_BY_METHOD = {
+    "cancel_task": {CANCEL_ORDER},
+    "post_notice": {CANCEL_ORDER},
+    "withdraw_notices": {CANCEL_ORDER},
+    "notices": {CANCEL_ORDER},
+    "notices_version": {CANCEL_ORDER},
+    "pause": {PAUSE_ORDER},
+    "resume": {PAUSE_ORDER},
+    "set_limit": {LIMIT_ORDER},
+    "control": ORDERS,
+}
 #: Errors that mean a driver can not use a receipt: those of Python, and others by class name.
 INVALID_RECEIPT_ERRORS = (TypeError, ValueError, AttributeError, LookupError)
 INVALID_RECEIPT_ERROR_NAMES = ("DataError", "ParamValidationError")
@@ -65,6 +86,26 @@ class BrokerAdapter(Broker):
     def serves(self) -> frozenset[str]:
         """The options that the adapted broker knows; none where it does not say so."""
         return frozenset(getattr(self.broker, "serves", None) or ())
+
+    @property
+    def obeys(self) -> frozenset[str]:
+        """The orders that the adapted broker knows; none where it does not say so."""
+        return frozenset(getattr(self.broker, "obeys", None) or ())
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether the adapted broker keeps states; only one that derives from ours can say so."""
+        return isinstance(self.broker, Broker) and self.broker.keeps_state
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the adapted broker took nothing because its queue is held."""
+        return isinstance(self.broker, Broker) and self.broker.is_held
+
+    @property
+    def seen_notices_version(self) -> int:
+        """The version of the notices that the adapted broker has seen."""
+        return self.broker.seen_notices_version if isinstance(self.broker, Broker) else 0
 
     @property
     def errors(self) -> tuple[type[Exception], ...]:
@@ -113,6 +154,7 @@ class BrokerAdapter(Broker):
         options: dict[str, Any] = {}
         if isinstance(self.broker, Broker):
             self.broker.wake_fd = self.wake_fd  # a subclass of one of our brokers may wait on it
+            self.broker.cluster_id = self.cluster_id
             options = {"limit": limit, "wait": max(0.0, end - start)}
         if not accepts_arguments(self.broker.dequeue, **options):
             options = {}
@@ -156,10 +198,24 @@ class BrokerAdapter(Broker):
         own, _others = self._split_receipts(ack_ids)
         return self.broker.extend(own, seconds) if own else set()
 
-    def release(self, ack_ids: Iterable, delay: float = 0, count: bool = True) -> set:
+    def release(
+        self,
+        ack_ids: Iterable,
+        delay: float = 0,
+        count: bool = True,
+        states: Mapping[Any, KeptState] | None = None,
+    ) -> set:
         """Release deliveries that came from one of our brokers."""
         own, _others = self._split_receipts(ack_ids)
-        return self.broker.release(own, delay, count) if own else set()
+        options = {"states": states} if states and self.keeps_state else {}
+        return self.broker.release(own, delay, count, **options) if own else set()
+
+    def keep_state(self, states: Mapping[Any, KeptState]) -> set:
+        """Keep texts beside the payloads of deliveries that came from one of our brokers."""
+        own, _others = self._split_receipts(states)
+        if not own or not self.keeps_state:
+            return set()
+        return self.broker.keep_state({ack_id: states[ack_id] for ack_id in own})
 
     def read(self, ack_id: Any) -> str | bytes | None:
         """Return the payload of a delivery that came from one of our brokers; None of any other."""
@@ -183,6 +239,10 @@ class BrokerAdapter(Broker):
         """Return True if a receipt looks like one of our broker, from which the class derives."""
         pattern = getattr(self.broker, "receipt_pattern", None)
         return bool(pattern) and isinstance(ack_id, str) and bool(re.fullmatch(pattern, ack_id))
+
+    def unsupported(self, order: str) -> UnsupportedOrder:
+        """Make the error for an order that the adapted broker does not know."""
+        return unsupported_order(self.broker, order)
 
     def info(self) -> str:
         """Return the adapted broker's description of itself, or the name of its class."""
@@ -229,7 +289,10 @@ def delegated_method(name: str) -> Callable:
     default = getattr(Broker, name)
 
     def method(self: BrokerAdapter, *args: Any, **kwargs: Any) -> Any:
-        is_known = name in DELEGATED_METHODS or hasattr(self.broker, "serves")
+        if name in ORDERS_BY_METHOD:
+            is_known = bool(ORDERS_BY_METHOD[name] & self.obeys)
+        else:
+            is_known = name in DELEGATED_METHODS or hasattr(self.broker, "serves")
         inner = getattr(self.broker, name, None) if is_known else None
         return inner(*args, **kwargs) if inner else default(self, *args, **kwargs)
 
@@ -237,5 +300,5 @@ def delegated_method(name: str) -> Callable:
     return method
 
 
-for _name in (*DELEGATED_METHODS, *DELEGATED_METHODS_WITH_TERMS):
+for _name in (*DELEGATED_METHODS, *DELEGATED_METHODS_WITH_TERMS, *ORDERS_BY_METHOD):
     setattr(BrokerAdapter, _name, delegated_method(_name))

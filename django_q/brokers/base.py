@@ -176,7 +176,7 @@ class Broker(SteeredQueue):
         raise NotImplementedError(f"{type(self).__name__} serves no options that need terms")
 
     def replace_task(self, version: Any, payload: str | bytes, terms: Terms) -> bool:
-        """Replace payload and terms of a task that waits, whose id both name.
+        """Replace payload and terms of a task that waits, whose id both name; its state goes.
 
         ``version`` is what ``enqueue_task`` gave. Returns False, and changes nothing, if the task
         was taken or changed since.
@@ -244,9 +244,9 @@ class Broker(SteeredQueue):
     ) -> set:
         """Release deliveries, to be delivered again after ``delay`` seconds.
 
-        Without ``count`` they do not count as attempts. ``states`` are kept as ``keep_state`` does,
-        in the same step; only a broker that ``keeps_state`` is given any. Returns those that were
-        stale.
+        Without ``count`` they do not count as attempts. Those of tasks that are cancelled may be
+        taken at once, whatever the delay. ``states`` are kept as ``keep_state`` does, in the same
+        step; only a broker that ``keeps_state`` is given any. Returns those that were stale.
         """
         return set()
 
@@ -275,7 +275,7 @@ class Broker(SteeredQueue):
         return 0
 
     def delete_queue(self) -> Any:
-        """Delete the queue with all that is in it."""
+        """Delete the queue with all that is in it; orders about it stay: notices, pause, limit."""
         raise NotImplementedError
 
     def purge_queue(self) -> Any:

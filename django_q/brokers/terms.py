@@ -14,6 +14,8 @@ OLDEST_FIRST_INTERVAL = 16
 TERM_OPTIONS = frozenset({"priority", "run_after", "expires", "unique", "idempotency_key", "track"})
 #: Options of a call that need a broker which keeps a state, and no terms.
 STATE_OPTIONS = frozenset({"retries"})
+#: All that ``Broker.serves`` may name.
+BROKER_OPTIONS = TERM_OPTIONS | STATE_OPTIONS
 
 #: States of an unfinished task: to be taken now, to be taken later, or taken by a cluster.
 WAITING, DELAYED, LEASED = "waiting", "delayed", "leased"
@@ -80,7 +82,7 @@ class QueuedTask(NamedTuple):
     #: Its place, from which the next page of a list goes on.
     cursor: str = ""
     #: What is kept beside its payload; None where nothing is.
-    state: KeptState | None = None
+    kept: KeptState | None = None
 
 
 class QueueCounts(NamedTuple):

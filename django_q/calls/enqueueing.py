@@ -9,8 +9,13 @@ from django.db import router
 
 from django_q.brokers.adapter import BrokerAdapter
 from django_q.brokers.base import Broker
-from django_q.brokers.terms import TERM_OPTIONS, Enqueued, Terms
-from django_q.calls.payloads import signed_again, terms_of, wanted_terms, when_duplicate
+from django_q.brokers.terms import BROKER_OPTIONS, Enqueued, Terms
+from django_q.calls.payloads import (
+    signed_again,
+    terms_of,
+    wanted_options,
+    when_duplicate,
+)
 from django_q.conf import logger
 from django_q.exceptions import AlreadyEnqueued, UnsupportedOption
 from django_q.humanhash import humanize
@@ -57,18 +62,20 @@ def broker_name(broker: Any) -> str:
     return type(broker.broker if isinstance(broker, BrokerAdapter) else broker).__name__
 
 
-def with_terms(
-    packages: Sequence[TaskPackage], payloads: Iterable[str], broker: Any
-) -> list[TermedTask]:
-    """Make the terms of packages. Raises ``UnsupportedOption`` if the broker does not serve one."""
+def check_served(packages: Iterable[TaskPackage], broker: Any) -> None:
+    """Raise ``UnsupportedOption`` if a broker does not serve an option of some packages."""
     served = served_options(broker)
-    for package in () if served >= TERM_OPTIONS else packages:
-        if missing := sorted(wanted_terms(package) - served):
+    for package in () if served >= BROKER_OPTIONS else packages:
+        if missing := sorted(wanted_options(package) - served):
             raise UnsupportedOption(
                 f"The broker {broker_name(broker)} does not serve the option '{missing[0]}', "
                 f"with which '{dotted_name(package['func'])}' is called. Leave it out, or use "
                 "Redis or a database for this queue."
             )
+
+
+def with_terms(packages: Sequence[TaskPackage], payloads: Iterable[str]) -> list[TermedTask]:
+    """Make the terms of packages."""
     return [
         TermedTask(package, payload, terms_of(package))
         for package, payload in zip(packages, payloads, strict=True)

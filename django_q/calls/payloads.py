@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from django_q.brokers.terms import TERM_OPTIONS, Terms
+from django_q.brokers.terms import BROKER_OPTIONS, TERM_OPTIONS, Terms
 from django_q.conf import Conf
 from django_q.exceptions import EnqueueRefused, PackageError, contain_error
 from django_q.foreign_code.guards import CurrentForeignCall, send_signal_raising
@@ -54,13 +54,23 @@ def later(moment: float | str | None, seconds: float) -> float | str | None:
         return None
 
 
-def want_terms(packages: Iterable[TaskPackage]) -> bool:
-    """Return True if a broker needs terms for one of some packages."""
+def need_broker_options(packages: Iterable[TaskPackage]) -> bool:
+    """Return True if a broker has to serve an option of one of some packages."""
     for package in packages:  # a generator takes longer
-        is_plain = len(package) == len(REQUIRED_KEYS) or TERM_OPTIONS.isdisjoint(package)
-        if not is_plain and wanted_terms(package):
+        is_plain = len(package) == len(REQUIRED_KEYS) or BROKER_OPTIONS.isdisjoint(package)
+        if not is_plain and wanted_options(package):
             return True
     return False
+
+
+def want_terms(packages: Iterable[TaskPackage]) -> bool:
+    """Return True if a broker needs terms for one of some packages."""
+    return any(map(wanted_terms, packages))
+
+
+def wanted_options(package: TaskPackage) -> set[str]:
+    """Return the options of a package that its broker has to serve."""
+    return {name for name in BROKER_OPTIONS.intersection(package) if package[name]}  # type: ignore[literal-required]
 
 
 def wanted_terms(package: TaskPackage) -> set[str]:

@@ -15,6 +15,7 @@ from django_q.brokers.terms import Enqueued
 from django_q.calls.enqueueing import (
     TermedTask,
     already_enqueued,
+    check_served,
     enqueue,
     enqueue_once,
     enqueue_or_refuse,
@@ -23,6 +24,7 @@ from django_q.calls.enqueueing import (
 )
 from django_q.calls.payloads import (
     add_default_options,
+    need_broker_options,
     signed_payload,
     signed_payload_in_cluster,
     want_terms,
@@ -55,8 +57,10 @@ def submit_once(package: TaskPackage, broker: Broker | None = None) -> str:
     broker = broker_of_cluster(broker, package.get("cluster"))
     add_default_options([package], served_options(broker))
     payload = signed_payload_in_cluster(package)
+    if need_broker_options([package]):
+        check_served([package], broker)
     if want_terms([package]):
-        outcome = enqueue_once(*with_terms([package], [payload], broker), broker)
+        outcome = enqueue_once(*with_terms([package], [payload]), broker)
         if not outcome.makes_call:
             raise AlreadyEnqueued(duplicate_text(outcome.task_id), outcome.task_id)
         return outcome.task_id
@@ -98,8 +102,10 @@ def submit_when_committed(
         add_default_options(packages, served_options(broker))
     payloads = [signed_payload(package) for package in packages]
     alias = open_transaction() if on_commit else None
-    if want_terms(packages):
-        return submit_with_terms(with_terms(packages, payloads, broker), broker, alias)
+    if need_broker_options(packages):
+        check_served(packages, broker)
+        if want_terms(packages):
+            return submit_with_terms(with_terms(packages, payloads), broker, alias)
     if alias is None:
         send(payloads, broker, packages)
     elif queue_database(broker) == alias:

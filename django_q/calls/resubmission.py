@@ -3,52 +3,76 @@
 The row keeps the name of the function, the arguments and the options. A call that these do not
 describe completely is refused, as it would become another one: a method without its instance, or a
 class in place of its object.
+
+A failure is run again under its own id, so that whoever waits for that gets the result. Its row is
+marked in the transaction in which the task is enqueued, and is replaced by the new end.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
+from django.db import IntegrityError, router, transaction
 from django.utils.translation import gettext as _
 
-from django_q.calls.composition import dispatch, options_of
-from django_q.conf import Conf
+from django_q.brokers import adapt_broker
+from django_q.calls.composition import chosen_broker, dispatch, options_of
+from django_q.calls.enqueueing import served_options
+from django_q.conf import Conf, logger
 from django_q.exceptions import AlreadyEnqueued, PackageError
 from django_q.models import Task
-from django_q.text.error_text import error_summary
+from django_q.models.task import HAS_ENDED
+from django_q.text.error_text import error_summary, short_error_text
+from django_q.unfinished.reruns import earlier_ends, mark_rerun, why_unfinished
 from django_q.wire.callables import resolve_callable
 from django_q.wire.option_types import REJECT, is_path
-from django_q.wire.package import encodes_time, new_package
+from django_q.wire.package import FRAMEWORK_KEYS, RETRY_OPTIONS, encodes_time, link_id, new_package
 
 #: The id of an iterable: a UUID of version 4.
 ITERABLE_ID_PATTERN = re.compile("[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}")
 #: Options in the row of a task that its new call has, too. Times were those of the first call, and
 #: an idempotency key stands for the task that has ended: it would keep the new one from the queue.
-KEPT_OPTIONS = frozenset({"priority", "track", "timeout", "max_attempts", "ack_failure"})
+KEPT_OPTIONS = RETRY_OPTIONS | {
+    *("priority", "track", "timeout", "soft_timeout", "max_attempts", "ack_failure"),
+}
 #: Those that are kept as well, unless the ended task itself has the key for a while.
 UNIQUE_OPTIONS = frozenset({"unique", "unique_for"})
+#: What a failure that is run again under its id needs: to be found in its queue, and to leave a
+#: row, in place of that which it has.
+RERUN_OPTIONS = {"track": True, "save": True, "cached": False}
+#: Rows that are read at a time.
+RESUBMITTED_ROWS = 100
 
 
 class NotRepeatable(PackageError):
     """Raised when a task can not be submitted again as it was."""
 
 
+class Resubmission(NamedTuple):
+    """What became of the failures of a kind that were to be run again."""
+
+    #: The ids of those that are in the queue again.
+    resubmitted: list[str]
+    #: Why others are not, by their ids.
+    refused: dict[str, str]
+    #: Whether there are more than were asked for.
+    has_more: bool
+
+
 def resubmit(task: Task) -> str:
     """Enqueue the call of a task once more, with its hook, group, cluster and options.
 
-    Raises ``NotRepeatable`` where that would be another call, or another task has its unique key,
-    and what ``async_task`` raises. When it returns the task is in the queue, whether or not an open
-    transaction commits: the row of a failure can be deleted after it without losing the task.
+    A failure is run again under its own id, and counts as unfinished until it has ended again;
+    a success gets a new id, and so does a failure behind which its chain has gone on, or whose
+    broker finds no task by its id. Returns the id.
+
+    Raises ``NotRepeatable`` where that would be another call, where another task has its unique
+    key, or where it is being run again already; and what ``async_task`` raises. When it returns the
+    task is in the queue, whether or not an open transaction commits.
     """
-    arguments(task)
-    check_function(task.func)
-    if is_iterable_row(task):
-        raise NotRepeatable(_("It is an iterable, whose items were calls of their own."))
-    if task.hook_name and not is_path(task.hook_name):
-        raise NotRepeatable(
-            _("Its hook %(name)s can not be found by its name.") % {"name": task.hook_name}
-        )
+    check_repeatable(task)
     call = {
         **kept_options(task, KEPT_OPTIONS),
         "hook": task.hook_name,
@@ -56,16 +80,73 @@ def resubmit(task: Task) -> str:
         "cluster": task.cluster,
         "on_commit": False,
     }
+    if keeps_id(task):
+        return rerun(task, {**call, **RERUN_OPTIONS, "task_name": task.name})
+    return enqueue_with_key(task, call, None)
+
+
+def resubmit_kind(fingerprint: str, limit: int = 1000) -> Resubmission:
+    """Run the failures of a kind again, at most ``limit`` of them, the oldest first.
+
+    Failures of a kind have the same ``Task.fingerprint``. Raises what the broker raises while it
+    is away; those that were resubmitted until then are.
+    """
+    failures = Task.objects.filter(HAS_ENDED, fingerprint=fingerprint, success__in=[False])
+    ids = list(failures.order_by("stopped").values_list("pk", flat=True)[: limit + 1])
+    result = Resubmission([], {}, len(ids) > limit)
+    for start in range(0, min(len(ids), limit), RESUBMITTED_ROWS):
+        chosen = ids[start : min(start + RESUBMITTED_ROWS, limit)]
+        for task in failures.filter(pk__in=chosen).order_by("stopped"):
+            try:
+                result.resubmitted.append(resubmit_failure(task))
+            except (PackageError, AlreadyEnqueued) as error:
+                result.refused[task.pk] = short_error_text(error)
+    return result
+
+
+def resubmit_failure(task: Task) -> str:
+    """Resubmit a failure; one whose new task has another id is deleted, as that replaces it."""
+    with transaction.atomic(using=router.db_for_write(Task)):
+        new_id = resubmit(task)
+    if new_id != task.pk:
+        delete_replaced(task)
+    return new_id
+
+
+def keeps_id(task: Task) -> bool:
+    """Return True if a task can be run again under its own id."""
+    if task.success or Task.objects.filter(id=link_id(task.id)).exists():
+        return False
+    return Conf.SYNC or "track" in served_options(chosen_broker({"cluster": task.cluster}))
+
+
+def rerun(task: Task, call: dict[str, Any]) -> str:
+    """Enqueue a failure under its own id, and mark its row. Raises ``NotRepeatable``."""
+    if Conf.SYNC:  # it has ended when this returns
+        return enqueue_with_key(task, call, task.id)
+    broker = adapt_broker(chosen_broker(call))
+    if reason := why_unfinished(task, broker):
+        raise NotRepeatable(reason)
+    # One transaction: whoever saves the new end waits for its commit, and a crash leaves no mark.
+    with transaction.atomic(using=router.db_for_write(Task)):
+        if not mark_rerun(task):
+            raise NotRepeatable(_("It was resubmitted by somebody else, or has ended anew."))
+        return enqueue_with_key(task, call, task.id)
+
+
+def enqueue_with_key(task: Task, call: dict[str, Any], task_id: str | None) -> str:
+    """Enqueue the call of a task with its unique key, unless another task has that."""
     unique = kept_options(task, UNIQUE_OPTIONS)
     if unique:
         unique["on_duplicate"] = REJECT
     try:
-        return enqueue_again(task, call | unique)
+        return enqueue_again(task, call | unique, task_id)
     except AlreadyEnqueued as error:
         if error.task_id != task.id:
             text = f"Task {error.task_id} has its unique key. Resubmit it when that has ended."
             raise NotRepeatable(text) from error
-    return enqueue_again(task, call)  # nobody else has the key: unique_for keeps it for this task
+    # Nobody else has the key: unique_for keeps it for this task.
+    return enqueue_again(task, call, task_id)
 
 
 def kept_options(task: Task, names: frozenset[str]) -> dict[str, Any]:
@@ -74,11 +155,37 @@ def kept_options(task: Task, names: frozenset[str]) -> dict[str, Any]:
     return {name: options[name] for name in names & options.keys()}
 
 
-def enqueue_again(task: Task, call_options: dict[str, Any]) -> str:
-    """Enqueue the call of a task with options, and return its id."""
+def enqueue_again(task: Task, call_options: dict[str, Any], task_id: str | None) -> str:
+    """Enqueue the call of a task with options, and return its id; None is for a new one."""
     options, _rest = options_of({"q_options": call_options})
-    (task_id,) = dispatch([new_package(task.func, *arguments(task), options)], options)
+    package = new_package(task.func, *arguments(task), options, task_id)
+    # Of a call by Django's tasks framework: its result is asked for there.
+    package.update(kept_options(task, FRAMEWORK_KEYS))  # type: ignore[typeddict-item]
+    if task_id:
+        package["earlier_ends"] = json.dumps(earlier_ends(task))
+    (task_id,) = dispatch([package], options)
     return task_id
+
+
+def delete_replaced(task: Task) -> None:
+    """Delete a failure in whose place there is a new task, unless something refers to it."""
+    try:
+        with transaction.atomic(using=router.db_for_write(Task)):
+            task.delete()
+    except IntegrityError as error:  # a model of the project
+        logger.warning("failure %s was resubmitted and is kept: %s", task.pk, error)
+
+
+def check_repeatable(task: Task) -> None:
+    """Raise ``NotRepeatable`` unless a row describes a call completely."""
+    arguments(task)
+    check_function(task.func)
+    if is_iterable_row(task):
+        raise NotRepeatable(_("It is an iterable, whose items were calls of their own."))
+    if task.hook_name and not is_path(task.hook_name):
+        raise NotRepeatable(
+            _("Its hook %(name)s can not be found by its name.") % {"name": task.hook_name}
+        )
 
 
 def arguments(task: Task) -> tuple[Any, dict[str, Any]]:

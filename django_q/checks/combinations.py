@@ -36,6 +36,22 @@ def check_failures(conf: dict[str, Any], given: dict[str, Any], where: str) -> M
         )
 
 
+def check_retries(conf: dict[str, Any], given: dict[str, Any], where: str) -> Messages:
+    """Warn of limits of attempts that have no effect, for the broker or for another limit."""
+    soft, timeout = conf["SOFT_TIMEOUT"], conf["TIMEOUT"]
+    if soft and timeout and 0 < timeout <= soft:
+        yield no_effect(
+            f"{where}['soft_timeout']", f"'timeout' ({timeout}) ends a task before {soft} seconds"
+        )
+    delay, most = conf["RETRY_DELAY"], conf["RETRY_MAX_DELAY"]
+    if "RETRY_MAX_DELAY" in given and delay > most:
+        yield no_effect(f"{where}['retry_max_delay']", f"'retry_delay' is {delay}")
+    if conf["RETRIES"] and conf["SQS"] and not conf["BROKER_CLASS"]:
+        yield no_effect(
+            f"{where}['retries']", "Amazon SQS does not keep how often a task has failed"
+        )
+
+
 def check_cached(conf: dict[str, Any], given: dict[str, Any], where: str) -> Messages:
     """Warn of a cache for results that other processes can not read."""
     cache = settings.CACHES.get(conf["CACHE"])
@@ -111,6 +127,7 @@ COMBINATION_CHECKS = (
     check_names,
     check_retry,
     check_failures,
+    check_retries,
     check_cached,
     check_sqlite,
     check_overridden,

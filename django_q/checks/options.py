@@ -33,6 +33,7 @@ from django_q.wire.allowed_functions import PACKAGE_WILDCARD
 from django_q.wire.callables import resolve
 from django_q.wire.option_types import (
     DUPLICATE_CHOICES,
+    MAX_BACKOFF,
     MAX_PRIORITY,
     MAX_SECONDS,
     MIN_PRIORITY,
@@ -69,6 +70,12 @@ OPTION_RANGES = {
     "TIMEOUT": (MIN_POSITIVE, None),
     "RETRY": (MIN_POSITIVE, None),
     "MAX_ATTEMPTS": (0, None),
+    "RETRIES": (0, None),
+    "RETRY_DELAY": (0, MAX_SECONDS),
+    "RETRY_BACKOFF": (1, MAX_BACKOFF),
+    "RETRY_MAX_DELAY": (MIN_POSITIVE, MAX_SECONDS),
+    "RETRY_JITTER": (0, 1),
+    "SOFT_TIMEOUT": (MIN_POSITIVE, MAX_SECONDS),
     "PRIORITY": (MIN_PRIORITY, MAX_PRIORITY),
     "EXPIRES": (MIN_POSITIVE, MAX_SECONDS),
     "IDEMPOTENCY_FOR": (MIN_POSITIVE, MAX_SECONDS),

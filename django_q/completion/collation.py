@@ -28,6 +28,7 @@ from django_q.humanhash import humanize
 from django_q.models import Part, Task
 from django_q.results import parts, saving
 from django_q.results.cache import CachedResults
+from django_q.task_state.attempts import lost_deliveries
 from django_q.text.error_text import error_summary
 from django_q.wire.package import TaskPackage
 
@@ -100,13 +101,16 @@ def claim_if_complete(iterable: str, items: Sequence[TaskPackage]) -> bool:
     """Whether all results of an iterable are there, and these items are to collate them."""
     if parts.parts_of(iterable).count() < items[0]["iter_count"]:
         return False
-    runs = [f"{item['id']}:{item.get('attempt', 1)}" for item in items]
-    return parts.claim(iterable, runs, force=has_redelivery(items))
+    runs = [(item["id"], item.get("attempt", 1)) for item in items]
+    return parts.claim(iterable, runs, is_redelivered=has_redelivery(items))
 
 
 def has_redelivery(items: Sequence[TaskPackage]) -> bool:
-    """Whether one of these deliveries is not the first: who had it before may have died."""
-    return any(item.get("attempt", 1) > 1 for item in items)
+    """Whether one of these items was delivered before and that was lost: who had it may have died.
+
+    One that was run again because it had failed is none.
+    """
+    return any(lost_deliveries(item) for item in items)
 
 
 def iterable_package_or_failure(iterable: str, items: Sequence[TaskPackage]) -> TaskPackage:

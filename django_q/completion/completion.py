@@ -17,8 +17,11 @@ from django_q.brokers.base import Broker
 from django_q.completion import collation
 from django_q.completion.deliveries import (
     acknowledge,
+    keep_successes,
+    limit_without_state,
     receipts_of,
     release_for_retry,
+    release_stopped,
     with_valid_lease,
 )
 from django_q.completion.finished_task import FinishedTask
@@ -49,7 +52,10 @@ def complete(
     Raises ``StoreUnavailable`` while there is no way to write to one of the stores.
     """
     steps = steps or CompletionSteps()
+    limit_without_state(packages, broker)
     tasks = with_valid_lease([FinishedTask(package) for package in packages], broker, steps)
+    if stopped := [task for task in tasks if task.is_stopped]:
+        tasks = [task for task in tasks if not task.is_stopped]
     retried = [task for task in tasks if task.is_retried]
     items = [task for task in tasks if task.is_item and not task.is_retried]
     # A run that is tried again gets no row: a row says that the task has ended.
@@ -60,6 +66,7 @@ def complete(
     done += [item for item in items if item.group not in collated]
     ended = [*single, *iterables]
     save_and_acknowledge(ended, done, broker, steps)
+    keep_successes(single, broker, steps)
     links: list[TaskPackage] = []
     for task in crash_suspects_last(ended):
         if task.has_follow_up:
@@ -68,6 +75,7 @@ def complete(
         if not iterable.has_follow_up:
             finish(iterable, broker, steps)
     release_for_retry(retried, broker)
+    release_stopped(stopped, broker)
     send_signals_and_log([*tasks, *iterables])
     return links
 

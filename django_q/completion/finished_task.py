@@ -9,11 +9,16 @@ from functools import cached_property
 from typing import Any
 
 from django_q.conf import Conf, logger
+from django_q.exceptions import Retry
+from django_q.execution.retry_policy import allowed_retries
 from django_q.results.saving import wants_row
-from django_q.signals import post_execute
-from django_q.text.function_names import dotted_name
+from django_q.signals import attempt_ended, post_execute
+from django_q.task_state.attempts import attempts_of
+from django_q.text.function_names import dotted_name, exception_path
+from django_q.wire.option_types import MAX_SECONDS
 from django_q.wire.package import TaskPackage, is_iterable_item
 
+RETRY_PATH = exception_path(Retry)
 #: Keys of what follows from the end of a task.
 FOLLOW_UPS = ("hook", "chain", "schedule")
 #: Classes whose empty values stand for nothing.
@@ -32,8 +37,10 @@ class FinishedTask:
         self.items = items
         #: Whether it is an item of an iterable.
         self.is_item = is_iterable_item(package)
+        #: Whether the stop of its cluster has interrupted it: that is no end.
+        self.is_stopped = package.get("stopped_at") is not None and not package["success"]
         #: Whether it has failed and is delivered again.
-        self.is_retried = not package["success"] and is_retried(package)
+        self.is_retried = not (package["success"] or self.is_stopped) and is_retried(package)
         #: Whether more than a signal follows: a hook, a link of a chain, a note in its schedule.
         self.has_follow_up = has_follow_up(package)
 
@@ -66,6 +73,28 @@ class FinishedTask:
     def wants_row(self) -> bool:
         """Whether its result is kept in a row."""
         return not self.is_cached and wants_row(self.package)
+
+    @property
+    def retry_delay(self) -> float:
+        """The seconds until it is delivered again; at once where its worker has died."""
+        if is_seconds(delay := self.package.get("retry_in")):
+            return delay
+        return 0 if self.package.get("handed_back") else Conf.RETRY
+
+    @property
+    def attempt(self) -> int:
+        """Which of its attempts has ended, from 1: those that were recorded count."""
+        return attempts_of(self.package).count + 1
+
+    @property
+    def attempt_limit(self) -> int | None:
+        """How many attempts it has at most; None where that is not limited, or not known."""
+        package = self.package
+        retries = allowed_retries(package, is_retry=package.get("exception") == RETRY_PATH)
+        limits = [retries + 1] if retries else []
+        if deliveries := max_attempts(package):
+            limits.append(deliveries)
+        return min(limits, default=None)
 
     @property
     def undone(self) -> str:
@@ -101,6 +130,7 @@ def needs_only_acknowledging(package: TaskPackage) -> bool:
         or has_follow_up(package)
         or is_iterable_item(package)
         or post_execute.receivers
+        or attempt_ended.receivers
         or logger.isEnabledFor(logging.INFO)
     )
 
@@ -123,14 +153,25 @@ def max_attempts(package: TaskPackage) -> int:
 
 
 def is_retried(package: TaskPackage) -> bool:
-    """Return whether a failed task is delivered again, which happens only where it was asked for.
+    """Return whether a failed task is run again, which happens only where it was asked for.
 
-    ``handed_back`` marks the task of a worker that died, which is run again unasked.
+    ``retry_in`` is what the options of its retries say: None for an end that is final. Where they
+    say nothing, ``max_attempts`` and ``ack_failure`` count. ``handed_back`` marks the task of a
+    worker that died, which is run again unasked.
     """
-    if "ack_id" not in package or "expired" in package:
+    if "expired" in package or package.get("cancelled"):
         return False
     if package.get("handed_back"):
         return True
+    if "retry_in" in package:
+        return is_seconds(package["retry_in"])
+    if "ack_id" not in package:
+        return False
     limit = max_attempts(package)
     asked = limit > 1 or not package.get("ack_failure", Conf.ACK_FAILURES)
     return asked and (limit == 0 or package.get("attempt", 1) < limit)
+
+
+def is_seconds(value: Any) -> bool:
+    """Return whether a value is a delay; a receiver of a signal may have put anything there."""
+    return type(value) in (int, float) and 0 <= value <= MAX_SECONDS

@@ -29,6 +29,7 @@ from django_q.results.saving import as_task
 from django_q.servers.connections import takes_writes
 from django_q.servers.database_errors import is_busy
 from django_q.wire.package import TaskPackage, next_link
+from django_q.wire.queue_options import without_contradictions
 
 
 def run_follow_ups(
@@ -75,7 +76,7 @@ def submit_next_link(
     if isinstance(chain, UnreadableValue):
         logger.error("the chain behind '%s' (%s) has ended: %s", task.func_name, task.name, chain)
     elif chain and (link := next_link({**package, "chain": chain}, unpickled(package["result"]))):
-        return submit_link(link, submit, steps)
+        return submit_link(without_contradictions(link, package), submit, steps)
     return []
 
 

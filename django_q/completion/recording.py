@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Any
+
+from django.dispatch import Signal
 
 from django_q.brokers.base import Broker
 from django_q.completion.finished_task import FinishedTask
@@ -13,7 +16,7 @@ from django_q.execution.framework_calls import announce_unexecuted_end
 from django_q.foreign_code.guards import send_signal_safely
 from django_q.results import cache, saving
 from django_q.results.rows import PICKLED_COLUMNS, unpickled
-from django_q.signals import SENDER, post_execute
+from django_q.signals import SENDER, attempt_ended, post_execute
 from django_q.text.error_text import safe_str
 from django_q.text.printable import printable_paragraph
 
@@ -36,30 +39,50 @@ def save_undone(task: FinishedTask, broker: Broker | None, steps: CompletionStep
 
 
 def send_signals_and_log(tasks: Sequence[FinishedTask]) -> None:
-    """Send ``post_execute`` and write the log line of each task."""
+    """Send ``attempt_ended`` and ``post_execute``, and write the log line of each task."""
+    has_attempt_receivers = attempt_ended.has_listeners(SENDER)
     has_listeners = post_execute.has_listeners(SENDER)
     is_verbose = logger.isEnabledFor(logging.INFO)
     for task in tasks:
         if "backend" in task.package and not (task.is_retried or "announced" in task.package):
             announce_unexecuted_end(task.package)
+        if has_attempt_receivers and not task.items:
+            send_attempt_ended(task)
         if has_listeners:
-            send_post_execute(task)
+            send_safely(post_execute, "post_execute", task)
         if not task.package["success"]:
             logger.error(
                 "Failed '%s' (%s)%s - %s",
                 task.func_name,
                 task.name,
-                ", to be tried again" if task.is_retried else "",
+                retry_text(task) if task.is_retried else "",
                 printable_paragraph(safe_str(unpickled(task.package["result"]))),
             )
         elif is_verbose:
             logger.info("Processed '%s' (%s)", task.func_name, task.name)
 
 
-def send_post_execute(task: FinishedTask) -> None:
-    """Send ``post_execute``; what receivers raise is logged."""
+def retry_text(task: FinishedTask) -> str:
+    """Say when a task is run again, and which of its attempts that is."""
+    delay, limit = task.retry_delay, task.attempt_limit
+    when = f"in {round(delay, 1):.12g} s" if delay else "at once"
+    number = f"{task.attempt + 1} of {limit}" if limit else f"{task.attempt + 1}"
+    return f", to be tried again {when} (attempt {number})"
+
+
+def send_attempt_ended(task: FinishedTask) -> None:
+    """Send ``attempt_ended`` for the end of an attempt, be it the last or not."""
+    send_safely(
+        *(attempt_ended, "attempt_ended", task),
+        attempt=task.attempt,
+        limit=task.attempt_limit,
+        retry_in=task.retry_delay if task.is_retried else None,
+        is_final=not task.is_retried,
+    )
+
+
+def send_safely(signal: Signal, name: str, task: FinishedTask, **about: Any) -> None:
+    """Send a signal with the package of a task; what receivers raise is logged."""
     values = {key: unpickled(task.package[key]) for key in PICKLED_COLUMNS}
     package = {**task.package, **values}
-    send_signal_safely(
-        post_execute, "post_execute", task.name, task.id, sender=SENDER, task=package
-    )
+    send_signal_safely(signal, name, task.name, task.id, sender=SENDER, task=package, **about)

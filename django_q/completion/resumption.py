@@ -25,6 +25,7 @@ from django_q.models.stored_values import JSON_MARK, UnopenedPickle, from_json
 from django_q.results import cached_format, parts
 from django_q.results.cache import CachedResults
 from django_q.results.rows import PickledValue
+from django_q.task_state.attempts import RESULT_KEY, attempts_of, lost_deliveries
 from django_q.text.error_text import error_summary
 from django_q.wire.package import TaskPackage, is_iterable_item
 
@@ -36,10 +37,14 @@ MAX_HOOK_CALLS = 3
 def has_succeeded_before(package: TaskPackage) -> bool:
     """Whether an earlier delivery of a task has succeeded; then its package is complete.
 
-    Asked of what is not delivered for the first time. A success that nobody saves leaves no trace.
+    Asked of what is not delivered for the first time. No database is asked where each delivery
+    before has ended as recorded: the task was run again as it had failed.
     """
     try:
-        end = earlier_outcome(package)
+        end = kept_outcome(package)
+        if end is None and not lost_deliveries(package):
+            return False
+        end = end or earlier_outcome(package)
     except BaseException as error:  # of a database or a cache that is away
         contain_error(error)
         logger.warning(
@@ -55,6 +60,15 @@ def has_succeeded_before(package: TaskPackage) -> bool:
     package["resumed"] = max(1, package["attempt"] - attempt)
     logger.info("'%s' has succeeded before, and is not run again", package["name"])
     return True
+
+
+def kept_outcome(package: TaskPackage) -> tuple[Any, datetime, int] | None:
+    """Find what is kept beside the payload of a success that has left no row."""
+    ends = attempts_of(package).ends
+    if not ends or RESULT_KEY not in ends[-1]:
+        return None
+    end = ends[-1]
+    return undecoded_value(end[RESULT_KEY]), datetime.fromisoformat(end["time"]), end["attempt"]
 
 
 def earlier_outcome(package: TaskPackage) -> tuple[Any, datetime, int] | None:

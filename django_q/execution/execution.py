@@ -12,9 +12,10 @@ from typing import Any
 from django.utils import timezone
 
 from django_q.conf import Conf, error_reporter, logger
-from django_q.exceptions import DjangoQError, PackageError, contain_error
+from django_q.exceptions import DjangoQError, PackageError, TaskStopped, contain_error
 from django_q.execution.framework_calls import announce_end, framework_call
 from django_q.execution.invalid_packages import InvalidPackage, make_invalid_package
+from django_q.execution.retry_policy import note_retry
 from django_q.execution.run_details import describe_failure
 from django_q.execution.time_limit import Alarm
 from django_q.foreign_code.guards import (
@@ -90,7 +91,7 @@ def execute(
         if pre_execute.receivers:
             send_pre_execute(func, package)
         if alarm:
-            alarm.start_task(time_limit(package))
+            start_alarm(alarm, package)
         call = framework_call(func, package) if "backend" in package else func
         result = call(*package["args"], **package["kwargs"])
         if inspect.iscoroutine(result):
@@ -103,8 +104,11 @@ def execute(
     except BaseException as raised:
         if alarm:
             alarm.end_task()
+        if isinstance(raised, TaskStopped):
+            return end_as_stopped(package, raised)
         error, result = raised, failure_text(raised)
         package.update(describe_failure(raised, func))
+        result = note_retry(package, raised) + result
         task = package  # noqa: F841 - by this name the plug-in for Sentry looks for it in frames
         error_reporter.report(package["name"])
         if "backend" in package:
@@ -145,6 +149,32 @@ def time_limit(package: TaskPackage) -> float | None:
     """
     limit = package.get("timeout") or Conf.TIMEOUT
     return limit if limit and limit > 0 else None
+
+
+def soft_time_limit(package: TaskPackage) -> float | None:
+    """Return the seconds after which ``SoftTimeout`` is raised in a task; None for never.
+
+    Also where the time limit comes first.
+    """
+    soft, limit = package.get("soft_timeout") or Conf.SOFT_TIMEOUT, time_limit(package)
+    return soft if soft and soft > 0 and (limit is None or soft < limit) else None
+
+
+def start_alarm(alarm: Alarm, package: TaskPackage) -> None:
+    """Set the time limits of a task whose own code begins."""
+    if soft := soft_time_limit(package):
+        alarm.start_task(time_limit(package), soft)
+    else:
+        alarm.start_task(time_limit(package))
+
+
+def end_as_stopped(package: TaskPackage, error: TaskStopped) -> TaskStopped:
+    """Write into a package that the stop of its cluster has interrupted its task.
+
+    That is neither a success nor a failure, and nobody is told: it goes on elsewhere.
+    """
+    package.update(success=False, result=f"{error!r} : interrupted", stopped=timezone.now())
+    return error
 
 
 def failure_text(error: BaseException) -> str:

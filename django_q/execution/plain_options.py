@@ -23,6 +23,9 @@ UNCHANGED_KEYS = frozenset(
         *("hook", "chain", "chain_options"),
         *("ack_id", "attempt", "leased_until", "result", "success", "stopped"),
         *("begun", "worker", "expired", "exception", "fingerprint"),
+        *("retry_on", "no_retry_on"),
+        *("ends", "ended_count", "deaths", "position", "last_position"),
+        *("cancelled", "retry_in", "stopped_at"),
     }
 )
 #: Keys that a package may have which was enqueued without options.

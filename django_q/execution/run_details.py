@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any
 
 from django_q.exceptions import TimeoutException
-from django_q.text.function_names import dotted_name
+from django_q.text.function_names import dotted_name, exception_path
 from django_q.wire.package import TaskPackage
 
 #: Names of folders with the code of installed packages.
@@ -59,11 +59,6 @@ def describe_failure(error: BaseException, func: Any) -> dict[str, str]:
     is_time_limit = isinstance(error, TimeoutException) and error.ends_task
     place = "" if is_time_limit else failure_place(error)
     return {"exception": path, "fingerprint": fingerprint(path, place or dotted_name(func))}
-
-
-def exception_path(kind: type[BaseException]) -> str:
-    """Return the dotted path of an exception class: the name alone for a builtin."""
-    return dotted_name(kind).removeprefix("builtins.")
 
 
 def fingerprint(*parts: str) -> str:

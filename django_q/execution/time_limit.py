@@ -1,7 +1,8 @@
 """The interval timer of a worker: it ends tasks at their time limit, and reports slow batches.
 
-A process has one such timer, which raises SIGALRM. A task that uses SIGALRM itself disables its
-own time limit; the sentinel then ends the task from outside.
+A process has one such timer, which raises SIGALRM. The sentinel sends that signal too, when the
+task that runs is cancelled. A task that uses SIGALRM itself disables its own time limit; the
+sentinel then ends the task from outside.
 """
 
 from __future__ import annotations
@@ -12,25 +13,35 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
-from django_q.exceptions import TimeoutException
+from django_q.exceptions import SoftTimeout, TaskCancelled, TaskInterruption, TimeoutException
+from django_q.foreign_code.coroutines import RunningCoroutine
 
 HAS_SETITIMER = hasattr(signal, "setitimer")
 
 #: Seconds until the next alarm where one came between two tasks.
 ALARM_RETRY_SECONDS = 0.005
+#: Seconds until the next alarm at least: a timer that is set to none is off.
+MIN_ALARM_SECONDS = 0.0001
 #: Seconds, at most, until ``on_slow_batch`` is called again where it fails repeatedly.
 MAX_CALLBACK_RETRY_SECONDS = 1.0
 
 
 class Alarm:
-    """Ends tasks at their time limit, and reports a batch that takes long.
+    """Ends tasks at their time limit or when they are cancelled, and reports a batch that is slow.
 
-    ``on_slow_batch`` is called once when a batch has taken ``slow_batch_seconds``.
+    ``on_slow_batch`` is called once when a batch has taken ``slow_batch_seconds``. At each alarm
+    ``find_cancellation`` says who has cancelled the task that runs; None where nobody has.
     """
 
-    def __init__(self, on_slow_batch: Callable[[], None], slow_batch_seconds: float) -> None:
-        self.on_slow_batch = on_slow_batch
+    def __init__(
+        self,
+        on_slow_batch: Callable[[], None],
+        slow_batch_seconds: float,
+        find_cancellation: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        self.on_slow_batch, self.find_cancellation = on_slow_batch, find_cancellation
         self.slow_batch_seconds = slow_batch_seconds
+        self.soft_deadline: float | None = None  # monotonic; of the task that runs
         self.deadline: float | None = None  # monotonic; of the task that runs
         self.running = False  # whether a task's own code runs, which may be interrupted
         self.is_slow_reported = True  # whether on_slow_batch was called for this batch
@@ -48,17 +59,23 @@ class Alarm:
         self.retry_seconds = self.slow_batch_seconds
         self._set(self.slow_batch_seconds)
 
-    def start_task(self, limit: float | None) -> None:
-        """Note that a task's own code begins, which may take ``limit`` seconds."""
+    def start_task(self, limit: float | None, soft_limit: float | None = None) -> None:
+        """Note that a task's own code begins, which may take ``limit`` seconds.
+
+        After ``soft_limit`` seconds, which are fewer, ``SoftTimeout`` is raised in it once.
+        """
         self.deadline = time.monotonic() + limit if limit else None
-        if self.deadline and (self.is_slow_reported or limit < self.slow_batch_seconds):
-            self._set(limit)
+        if soft_limit:
+            self.soft_deadline = time.monotonic() + soft_limit
+        first = soft_limit or limit
+        if first and (self.is_slow_reported or first < self.slow_batch_seconds):
+            self._set(first)
         self.running = True
 
     def end_task(self) -> None:
         """Note that the task's own code has ended: what follows is not interrupted."""
         self.running = False
-        self.deadline = None
+        self.deadline = self.soft_deadline = None
 
     def end_batch(self) -> None:
         """Note that the batch has ended, and stop the timer."""
@@ -66,36 +83,53 @@ class Alarm:
         self._set(0)
 
     def handle_alarm(self, signum: int, frame: FrameType | None) -> None:
-        """Handle SIGALRM: raise ``TimeoutException`` inside a task past its limit, nothing else."""
+        """Handle SIGALRM: raise what is to end the task that runs, or ``SoftTimeout``, if due."""
         try:
-            end = self.handle_due()
+            error = self.handle_due()
+            if type(error) is SoftTimeout and is_raised_in_coroutine(error):
+                error = None
         except BaseException:  # such as MemoryError or RecursionError: the task has used that up
             # Not by a method, which would take another frame.
             signal.setitimer(signal.ITIMER_REAL, self.slow_batch_seconds)
             return
-        if end is not None:
-            raise end
+        if error is not None:
+            raise error
 
-    def handle_due(self) -> TimeoutException | None:
-        """Report the batch if it is slow; return the exception that is to end the task, or None."""
+    def handle_due(self) -> BaseException | None:
+        """Report the batch if it is slow; return what is to be raised in the task, or None."""
         if not self.running:
             if not self.is_slow_reported:
                 self._set(ALARM_RETRY_SECONDS)
             return None
         if not self.is_slow_reported:
             self.report_slow_batch()
-        waits = [] if self.is_slow_reported else [self.retry_seconds]
-        if self.deadline is not None:
-            left = self.deadline - time.monotonic()
-            if left <= 0:
-                end = TimeoutException("Task exceeded its time limit")
-                end.ends_task = True
-                self.running = False
-                return end
-            waits.append(left)
-        if waits:
-            self._set(min(waits))
+        end = self.due_end()
+        if end is not None:
+            end.ends_task = True
+            self.running = False
+            return end
+        now = time.monotonic()
+        error = None
+        if self.soft_deadline is not None and self.soft_deadline <= now:
+            self.soft_deadline = None
+            error = SoftTimeout("Task exceeded its soft time limit")
+        self._set_next(now)
+        return error
+
+    def due_end(self) -> TaskInterruption | None:
+        """Return what is to end the task that runs; None if it may go on."""
+        if text := self.find_cancellation():
+            return TaskCancelled(text)
+        if self.deadline is not None and self.deadline <= time.monotonic():
+            return TimeoutException("Task exceeded its time limit")
         return None
+
+    def _set_next(self, now: float) -> None:
+        """Set the timer to what is due next."""
+        waits = [] if self.is_slow_reported else [self.retry_seconds]
+        waits += [each - now for each in (self.deadline, self.soft_deadline) if each is not None]
+        if waits:
+            self._set(max(min(waits), MIN_ALARM_SECONDS))
 
     def report_slow_batch(self) -> None:
         """Call ``on_slow_batch``; where that fails, it is called again later."""
@@ -110,6 +144,12 @@ class Alarm:
     def _set(seconds: float) -> None:
         if HAS_SETITIMER:
             signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def is_raised_in_coroutine(error: BaseException) -> bool:
+    """Raise an error where the coroutine of an asynchronous task waits; False if none does."""
+    running = RunningCoroutine.current
+    return running is not None and running.interrupt(error)
 
 
 class TimeoutHandler:

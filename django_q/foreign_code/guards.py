@@ -24,6 +24,7 @@ from asgiref.sync import async_to_sync
 from django.dispatch import Signal
 
 from django_q.exceptions import contain_error
+from django_q.foreign_code.coroutines import RunningCoroutine
 from django_q.text.error_text import safe_str
 from django_q.text.function_names import dotted_name
 from django_q.text.printable import printable
@@ -174,7 +175,7 @@ def resolve_awaitable(value: Any) -> Any:
 
 def run_coroutine(coroutine: Coroutine) -> Any:
     """Run a coroutine to its end in this thread, where a signal handler can interrupt it."""
-    return run_in_own_thread(coroutine) if has_running_loop() else asyncio.run(coroutine)
+    return run_in_own_thread(coroutine) if has_running_loop() else RunningCoroutine(coroutine).run()
 
 
 def has_running_loop() -> bool:

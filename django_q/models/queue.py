@@ -43,8 +43,13 @@ class OrmQ(models.Model):
     unique_digest = models.CharField(max_length=32, null=True, editable=False)
     #: Seconds for which the unique key is taken after the end of the task.
     unique_for = models.FloatField(null=True, editable=False)
-    #: What is kept beside the payload between two attempts.
+    # What is kept beside the payload until the task ends: a column for each who writes it.
+    #: How its attempts have ended.
     attempt_state = models.TextField(null=True, editable=False, db_column="state")
+    #: How far it has got.
+    position = models.TextField(null=True, editable=False)
+    #: Who has cancelled it, and when.
+    cancelled = models.TextField(null=True, editable=False)
     #: The key of a limit.
     lane = models.CharField(max_length=100, null=True, editable=False)
 
@@ -122,13 +127,18 @@ class OrmQ(models.Model):
 class Unfinished(OrmQ):
     """The unfinished tasks of any broker, as the admin lists them: a name, and no rows of its own.
 
-    Who may view queued tasks may view them, so it has no permissions of its own either.
+    Who may view queued tasks may view them; its own permissions are those to give orders.
     """
 
     class Meta:
         app_label = "django_q"
         proxy = True
         default_permissions = ()
+        permissions = [
+            ("cancel_tasks", "Can cancel unfinished tasks"),
+            ("pause_queue", "Can pause and resume queues"),
+            ("limit_queue", "Can set the limit of queues"),
+        ]
         verbose_name = _("unfinished task")
         verbose_name_plural = _("unfinished tasks")
 

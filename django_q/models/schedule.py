@@ -26,7 +26,7 @@ from django_q.models.schedule_fields.validators import (
     validate_rule,
     validate_time_zone,
 )
-from django_q.models.task import Task
+from django_q.models.task import HAS_ENDED, Task
 from django_q.servers.database_clock import database_now
 from django_q.wire.package import options_in
 
@@ -294,7 +294,7 @@ class Schedule(models.Model):
 
     def last_task(self) -> Task | None:
         """Find the task that was enqueued last; None when it has not ended or was not saved."""
-        return Task.objects.filter(id=self.task).first() if self.task else None
+        return Task.objects.filter(HAS_ENDED, id=self.task).first() if self.task else None
 
     def success(self) -> bool | None:
         """Return whether the last task succeeded; None when it has not ended or was not saved."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import models
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from django_q.models.stored_values import ValueField
@@ -19,8 +20,17 @@ def clipped(text: str, column: str) -> str:
 
 
 def in_group(group_id: Any) -> models.QuerySet:
-    """Find the tasks of a group, whose name is cut in their rows where it is long."""
+    """Find the rows of a group, whose name is cut there where it is long."""
     return Task.objects.filter(group=clipped(named_group(group_id), "group"))
+
+
+def rerun_count(group_id: Any) -> models.Subquery:
+    """Count the tasks of a group that are run again, by the small index of all such tasks."""
+    # An expression, as the database would take the index of groups for the bare column.
+    label = Coalesce(models.F("group"), models.Value(""))
+    rerun = Task.objects.filter(IS_RERUN, rerun_at__isnull=False).order_by().annotate(label=label)
+    counted = rerun.filter(label=clipped(named_group(group_id), "group")).values("label")
+    return models.Subquery(counted.annotate(number=models.Count("pk")).values("number"))
 
 
 def value_field(verbose_name: Any) -> ValueField:
@@ -30,6 +40,12 @@ def value_field(verbose_name: Any) -> ValueField:
     """
     return ValueField(verbose_name, null=True, protocol=-1, copy=False)
 
+
+#: The rows of tasks that are run again under their ids. Both times are set to the same one then;
+#: whoever saves the new end, a cluster of an earlier release too, writes another ``stopped``.
+IS_RERUN = models.Q(rerun_at=models.F("stopped"))
+#: The other rows.
+HAS_ENDED = ~IS_RERUN
 
 #: In the column ``hook``, between the name of the hook and what could not be done after the task.
 UNDONE_SEPARATOR = " [not done: "
@@ -78,7 +94,7 @@ class Task(models.Model):
     attempts = models.JSONField(_("attempts"), null=True, editable=False)
     #: Until then pruning leaves the row, as somebody may ask for it.
     keep_until = models.DateTimeField(_("kept until"), null=True, editable=False)
-    #: When a failure was run again under its own id: it is unfinished since.
+    #: When a failure was run again under its own id: see ``IS_RERUN``.
     rerun_at = models.DateTimeField(_("run again"), null=True, editable=False)
 
     class Meta:
@@ -102,10 +118,21 @@ class Task(models.Model):
                 name="django_q_task_keep_until",
                 condition=models.Q(keep_until__isnull=False),
             ),
+            # For those that are run again, of which there are few.
+            models.Index(
+                fields=["rerun_at"],
+                name="django_q_task_rerun",
+                condition=models.Q(rerun_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name or self.id
+
+    @property
+    def is_rerun(self) -> bool:
+        """Whether it is run again under its id, and has not ended since."""
+        return self.rerun_at is not None and self.rerun_at == self.stopped
 
     @property
     def hook_name(self) -> str | None:
@@ -121,8 +148,9 @@ class Task(models.Model):
     def get_task(task_id: str) -> Task | None:
         """Find a task by its id or its name."""
         task_id = named_task(task_id)
-        by_id = Task.objects.filter(id=task_id).first() if len(task_id) == 32 else None
-        return by_id or Task.objects.filter(name=clipped(task_id, "name")).first()
+        ended = Task.objects.filter(HAS_ENDED)
+        by_id = ended.filter(id=task_id).first() if len(task_id) == 32 else None
+        return by_id or ended.filter(name=clipped(task_id, "name")).first()
 
     @staticmethod
     def get_result(task_id: str) -> Any:
@@ -133,7 +161,7 @@ class Task(models.Model):
     @staticmethod
     def get_task_group(group_id: str, failures: bool = True) -> models.QuerySet:
         """Find the tasks of a group; with ``failures`` False only those that succeeded."""
-        tasks = in_group(group_id)
+        tasks = in_group(group_id).filter(HAS_ENDED)
         return tasks if failures else tasks.filter(success=True)
 
     @staticmethod
@@ -144,8 +172,11 @@ class Task(models.Model):
     @staticmethod
     def get_group_count(group_id: str, failures: bool = False) -> int:
         """Count the tasks of a group that ended; with ``failures`` only those that failed."""
-        tasks = in_group(group_id)
-        return (tasks.filter(success=False) if failures else tasks).count()
+        tasks = in_group(group_id).order_by()
+        if failures:
+            return tasks.filter(HAS_ENDED, success=False).count()
+        rerun = Coalesce(rerun_count(group_id), 0)
+        return tasks.aggregate(number=models.Count("*") - rerun)["number"]
 
     @staticmethod
     def delete_group(group_id: str, objects: bool = False) -> Any:

@@ -16,20 +16,23 @@ from django_q.brokers.base import Broker
 from django_q.calls.producer import broker_of_cluster, forget_ids, submit_once
 from django_q.completion.completion import complete
 from django_q.completion.dead_letters import DeadLetters
-from django_q.completion.finished_task import DoneReceipts
+from django_q.completion.finished_task import DoneReceipts, FinishedTask
 from django_q.completion.orphans import OrphanedDeliveries, recover
 from django_q.completion.steps import CompletionSteps, call_broker
 from django_q.conf import Conf, logger
 from django_q.exceptions import StoreCommandRefused, StoreUnavailable, contain_error
 from django_q.execution.execution import UndecodablePayload
 from django_q.foreign_code.guards import CurrentForeignCall
+from django_q.orders.notices import withdraw_quietly
 from django_q.processes.logs.log_queue import batched_log_lines
 from django_q.processes.logs.outages import OutageLog, is_brief_conflict
 from django_q.processes.logs.repeated_errors import ThrottledLog
 from django_q.processes.result_receiver import ResultReceiver, receipts_in
+from django_q.processes.shared_state.order_table import OrderTable
 from django_q.processes.shared_state.result_queue import set_stuck
 from django_q.processes.supervision.process_start import log_ready, parent_flags
 from django_q.servers import connections
+from django_q.task_state.cancellation import task_key
 from django_q.text.error_text import error_summary
 from django_q.wire.package import TaskPackage
 
@@ -47,12 +50,15 @@ MAX_STEP_TRIES = 3
 CONFLICT_RETRY_INTERVAL = (0.005, 0.05)
 
 
-def monitor(result_queue: Any, broker: Broker | None = None) -> None:
+def monitor(
+    result_queue: Any, broker: Broker | None = None, order_table: OrderTable | None = None
+) -> None:
     """Complete the results that arrive in the result queue, until ``STOP``.
 
     What has arrived, up to 500 results, makes a batch. A single result is completed at once.
+    Notices in ``order_table`` are withdrawn when their tasks have ended.
     """
-    loop = MonitorLoop(result_queue, adapt_broker(broker or get_broker()))
+    loop = MonitorLoop(result_queue, adapt_broker(broker or get_broker()), order_table)
     set_stuck(result_queue, False)  # a monitor that was killed may have left it set
     if parent_flags():
         threading.Thread(target=loop.run_lease_thread, name="lease-extension", daemon=True).start()
@@ -63,13 +69,22 @@ def monitor(result_queue: Any, broker: Broker | None = None) -> None:
         loop.broker.close()
 
 
+def monitor_of_cluster(result_queue: Any, order_table: OrderTable, broker: Broker) -> None:
+    """Run the monitor of a cluster."""
+    monitor(result_queue, broker, order_table)
+
+
 class MonitorLoop:
     """The state of a monitor: the batch it completes, and the leases it extends meanwhile."""
 
-    def __init__(self, result_queue: Any, broker: Broker) -> None:
+    def __init__(
+        self, result_queue: Any, broker: Broker, order_table: OrderTable | None = None
+    ) -> None:
         self.result_queue = result_queue
         self.receiver = ResultReceiver(result_queue)
         self.broker = broker
+        self.order_table = order_table
+        self.orders_version, self.orders = 0.0, {}  # as last read from the table
         self.dead_letters = DeadLetters(broker)
         self.batch: list[Any] = []  # being completed
         self.busy_since = math.inf  # monotonic; when the batch began, infinite between batches
@@ -103,6 +118,7 @@ class MonitorLoop:
         """Complete the batch: orphaned deliveries last, after what their worker had finished."""
         packages = [item for item in self.batch if isinstance(item, dict)]
         self.complete(packages)
+        self.withdraw_notices(packages)
         self.acknowledge(receipts_in(item for item in self.batch if isinstance(item, DoneReceipts)))
         for item in self.batch:
             if isinstance(item, UndecodablePayload):
@@ -140,6 +156,7 @@ class MonitorLoop:
                 self.move_to_dead_letters(item)
             elif item:
                 self.complete([item])
+                self.withdraw_notices([item])
 
     def complete(self, packages: list[TaskPackage]) -> None:
         """Complete packages together, or one by one if that fails.
@@ -158,6 +175,18 @@ class MonitorLoop:
                 steps.is_tolerant = True
                 self.retry_step(step)
                 steps.is_tolerant = False
+
+    def withdraw_notices(self, packages: list[TaskPackage]) -> None:
+        """Withdraw the notices for tasks that have ended, cancelled or not."""
+        table = self.order_table
+        if table and table.version != self.orders_version:
+            self.orders_version, self.orders = table.version, table.read()
+        if not self.orders:
+            return
+        named = {task_key(each["id"]): each for each in packages}
+        keys = [key for key in self.orders.keys() & named if has_ended(named[key])]
+        if keys:
+            withdraw_quietly(self.broker, keys)
 
     def complete_together(self, packages: list[TaskPackage], steps: CompletionSteps) -> None:
         """Complete packages, and forget the ids of links that will not be submitted again."""
@@ -303,3 +332,8 @@ class MonitorLoop:
             )
             return False
         return True
+
+
+def has_ended(package: TaskPackage) -> bool:
+    """Return True unless a task is delivered again."""
+    return not FinishedTask(package).is_retried and package.get("stopped_at") is None

@@ -7,8 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from django_q.brokers import adapt_broker, get_broker
 from django_q.brokers.base import Broker, Delivery
@@ -16,27 +15,19 @@ from django_q.conf import Conf, logger
 from django_q.exceptions import BrokerUnavailable, contain_error
 from django_q.processes.logs.slow_calls import watch_slow_dequeues
 from django_q.processes.logs.step_failures import StepFailureLog
+from django_q.processes.pushing.notice_reader import NoticeReader
+from django_q.processes.pushing.prefetch_limit import (
+    MAX_PREFETCH_WAIT_SECONDS,
+    SLOW_POLL_INTERVAL,
+    FixedPrefetchLimit,
+    MeasuredPrefetchLimit,
+    PrefetchLimit,
+)
+from django_q.processes.shared_state.order_table import OrderTable
 from django_q.processes.shared_state.slot import Slots
 from django_q.processes.supervision.process_start import log_ready, parent_flags
 from django_q.queues import Queue
 
-#: Seconds of work that a cluster prefetches.
-PREFETCH_SECONDS = 0.05
-#: Deliveries that are taken from the broker at a time at most.
-MAX_DEQUEUE_BATCH = 500
-#: Unsaved results above which no more deliveries are taken.
-MAX_UNSAVED_RESULTS = 5000
-#: Seconds of work that one worker takes at a time, and the number of tasks at most.
-WORKER_BATCH_SECONDS = 0.003
-MAX_WORKER_BATCH = 100
-#: Finished tasks per worker from which a higher rate counts in full.
-MIN_SAMPLES_PER_WORKER = 5
-#: Seconds between two checks of the task queue: with fast tasks, and with slow ones.
-FAST_POLL_INTERVAL, SLOW_POLL_INTERVAL = 0.005, 5.0
-#: Seconds between two checks whether results can be saved again.
-STUCK_POLL_INTERVAL = 0.2
-#: Seconds within which as many tasks must finish as wait here; otherwise those are released.
-MAX_PREFETCH_WAIT_SECONDS = 1.0
 #: Share of a lease that is left at least when a delivery arrives here.
 SAFE_LEASE_SHARE = 0.9
 #: Shares of a lease: leases that are extended survive if a broker is unavailable for no longer than
@@ -46,139 +37,22 @@ LEASE_SURVIVAL_SHARE, LEASE_RECOVERY_SHARE = 0.4, 0.15
 DEQUEUE_BACKOFF_SECONDS = (0.1, 2.0)
 
 
-class PrefetchLimit(Protocol):
-    """How many deliveries a cluster may take now."""
-
-    workers: int
-
-    def limit(self, waiting: int) -> int:
-        """Return how many more deliveries fit, if ``waiting`` are in the task queue."""
-
-    def is_overfull(self, waiting: int) -> bool:
-        """Whether ``waiting`` in the task queue are more than are done in a second."""
-
-    def is_in_use(self, waiting: int) -> bool:
-        """Whether tasks wait, or may soon: a busy worker puts back what it can not start."""
-
-    def worker_batch_size(self) -> int:
-        """Return how many deliveries one worker is to take at a time."""
-
-    def poll_interval(self) -> float:
-        """Return how many seconds to wait before the next check for room."""
-
-
-class FixedPrefetchLimit:
-    """The limit of a pusher that knows nothing about workers: ``bulk`` deliveries at a time."""
-
-    workers = 1
-
-    def limit(self, waiting: int) -> int:
-        """Return the ``bulk`` setting."""
-        return max(1, Conf.BULK)
-
-    def is_overfull(self, waiting: int) -> bool:
-        """Return False: nothing is measured here."""
-        return False
-
-    def is_in_use(self, waiting: int) -> bool:
-        """Return False: nothing is measured here."""
-        return False
-
-    def worker_batch_size(self) -> int:
-        """Return 1: each delivery by itself."""
-        return 1
-
-    def poll_interval(self) -> float:
-        """Return the interval for fast tasks."""
-        return FAST_POLL_INTERVAL
-
-
-@dataclass
-class MeasuredPrefetchLimit:
-    """The limit by measurement: what idle workers can start, and what is done in 50 ms.
-
-    ``idle`` and ``finished`` read the workers' slots, ``backlog`` counts unsaved results.
-    """
-
-    workers: int
-    idle: Callable[[], int]
-    finished: Callable[[], int]
-    backlog: Callable[[], int]
-    is_stuck: Callable[[], bool] = lambda: False  # whether results can not be saved
-    rate: float = 0.0  # tasks finished per second
-    _last_sample: tuple[float, int] = field(default=(0.0, 0))  # time, and tasks finished by then
-    _waiting_since: tuple[float, int] | None = None  # time, and tasks finished by then
-
-    def measure(self) -> None:
-        """Measure the rate. A rise counts by half if only a few tasks show it."""
-        now, finished = time.monotonic(), self.finished()
-        then, before = self._last_sample
-        if now - then < FAST_POLL_INTERVAL:
-            return
-        count = max(0, finished - before)
-        rate = count / (now - then)
-        if rate > self.rate and count < MIN_SAMPLES_PER_WORKER * self.workers:
-            rate = (rate + self.rate) / 2
-        self.rate = rate
-        self._last_sample = (now, finished)
-
-    def limit(self, waiting: int) -> int:
-        """Return how many more deliveries fit; 0 rather than a few while enough are waiting."""
-        self.measure()
-        if self.backlog() > MAX_UNSAVED_RESULTS or self.is_stuck():
-            return 0
-        prefetch = int(self.rate * PREFETCH_SECONDS)
-        room = self.idle() + prefetch - waiting
-        if Conf.QUEUE_LIMIT:
-            room = min(room, Conf.QUEUE_LIMIT - waiting)
-        if waiting and room < prefetch // 4:
-            return 0
-        return min(room, MAX_DEQUEUE_BATCH)
-
-    def is_overfull(self, waiting: int) -> bool:
-        """Whether tasks have waited for a second, and fewer were finished in it than wait now."""
-        if not waiting:
-            self._waiting_since = None
-            return False
-        now, finished = time.monotonic(), self.finished()
-        then, before = self._waiting_since = self._waiting_since or (now, finished)
-        if now - then < MAX_PREFETCH_WAIT_SECONDS:
-            return False
-        self._waiting_since = (now, finished)
-        return finished - before < waiting
-
-    def is_in_use(self, waiting: int) -> bool:
-        """Whether tasks wait, or may soon: a busy worker puts back what it can not start."""
-        return bool(waiting) or self.idle() < self.workers
-
-    def worker_batch_size(self) -> int:
-        """Return how many deliveries one worker finishes in three milliseconds."""
-        return max(1, min(MAX_WORKER_BATCH, int(self.rate / self.workers * WORKER_BATCH_SECONDS)))
-
-    def poll_interval(self) -> float:
-        """Return in how many seconds there may be room, unless a worker asks for tasks before."""
-        if self.is_stuck():
-            return STUCK_POLL_INTERVAL
-        return (
-            FAST_POLL_INTERVAL
-            if self.rate * PREFETCH_SECONDS >= 1 or self.backlog() > MAX_UNSAVED_RESULTS
-            else SLOW_POLL_INTERVAL
-        )
-
-
 def pusher(
     task_queue: Any,
     event: Any,
     broker: Broker | None = None,
     prefetch_limit: PrefetchLimit | None = None,
+    order_table: OrderTable | None = None,
 ) -> None:
     """Move deliveries from the broker to the task queue until ``event`` is set.
 
-    Asks the broker at least once, also if the event is set already.
+    Asks the broker at least once, also if the event is set already. Orders for the queue are
+    written into ``order_table``, if there is one.
     """
     broker = adapt_broker(broker or get_broker())
     broker.wake_fd = event.fileno() if hasattr(event, "fileno") else None
     prefetch_limit = prefetch_limit or FixedPrefetchLimit()
+    notices = NoticeReader(broker, order_table)
     dequeue = watch_slow_dequeues(broker).dequeue if parent_flags() else broker.dequeue
     log_ready("pushing tasks")
     failures = StepFailureLog(
@@ -195,7 +69,8 @@ def pusher(
             if not is_prepared:
                 broker.prepare()
                 is_prepared = True
-            push(task_queue, event, broker, prefetch_limit, dequeue)
+            notices.start()
+            push(task_queue, event, broker, prefetch_limit, dequeue, notices)
             failures.success()
             pause, failed_at = DEQUEUE_BACKOFF_SECONDS[0], 0.0
         except BaseException as error:  # a custom broker may raise anything
@@ -203,6 +78,7 @@ def pusher(
             failures.log(error, pause)
             failed_at = failed_at or time.monotonic()
             broker.close()
+            notices.forget()
             event.wait(pause)
             pause = min(pause * 2, DEQUEUE_BACKOFF_SECONDS[1])
         if event.is_set():
@@ -228,6 +104,7 @@ def push(
     broker: Broker,
     prefetch_limit: PrefetchLimit,
     dequeue: Callable[[int, float | None], list[Delivery]],
+    notices: NoticeReader,
 ) -> None:
     """Take deliveries, or wait for room; release waiting ones that would not start for long."""
     waiting = task_queue.qsize()
@@ -242,16 +119,22 @@ def push(
         else None
     )
     if limit < 1:
-        wait_for_capacity(
-            task_queue, event, min(prefetch_limit.poll_interval(), max_wait or SLOW_POLL_INTERVAL)
-        )
-    elif deliveries := dequeue(limit, 0 if event.is_set() else max_wait):
-        # Brokers that do not redeliver have no leases: what waits long here must not be dropped.
-        lease = SAFE_LEASE_SHARE * Conf.RETRY if broker.redelivers else math.inf
-        fill_task_queue(task_queue, deliveries, prefetch_limit, time.monotonic() + lease)
-        # The kernel wakes a worker on the processor of this process, as if this one were about to
-        # sleep.
-        os.sched_yield()
+        notices.check()
+        seconds = min(prefetch_limit.poll_interval(), max_wait or SLOW_POLL_INTERVAL)
+        wait_for_capacity(task_queue, event, min(seconds, notices.poll_interval))
+        return
+    deliveries = dequeue(limit, 0 if event.is_set() else max_wait)
+    try:
+        notices.heed(broker.seen_notices_version)  # first: workers heed them as soon as they begin
+    finally:
+        if deliveries:
+            # Brokers that do not redeliver have no leases: what waits long here must not be
+            # dropped.
+            lease = SAFE_LEASE_SHARE * Conf.RETRY if broker.redelivers else math.inf
+            fill_task_queue(task_queue, deliveries, prefetch_limit, time.monotonic() + lease)
+            # The kernel wakes a worker on the processor of this process, as if this one were about
+            # to sleep.
+            os.sched_yield()
 
 
 def release_waiting(task_queue: Any, broker: Broker) -> None:
@@ -286,13 +169,7 @@ def fill_task_queue(
     ``leased_until`` is the monotonic time until which they are leased at least.
     """
     now = time.monotonic()
-    jobs = [
-        (
-            *(each.ack_id, each.payload, each.attempt, leased_until),
-            None if each.expires_in is None else now + each.expires_in,
-        )
-        for each in deliveries
-    ]
+    jobs = [job_of(each, now, leased_until) for each in deliveries]
     if not isinstance(task_queue, Queue):
         for job in jobs:
             task_queue.put(job)
@@ -303,10 +180,30 @@ def fill_task_queue(
         task_queue.put_many(jobs[first : first + size])
 
 
+def job_of(delivery: Delivery, now: float, leased_until: float) -> tuple:
+    """Make what workers read: receipt, payload, attempt, and until when it is leased and begun.
+
+    Behind them what was kept beside the payload, where anything was.
+    """
+    ack_id, payload, attempt, expires_in, state = delivery
+    expires_at = None if expires_in is None else now + expires_in
+    job = (ack_id, payload, attempt, leased_until, expires_at)
+    return job if state is None else (*job, state)
+
+
 def pusher_of_cluster(
-    task_queue: Any, event: Any, slots: Slots, result_queue: Any, broker: Broker
+    task_queue: Any,
+    event: Any,
+    slots: Slots,
+    result_queue: Any,
+    order_table: OrderTable,
+    cluster_id: str,
+    broker: Broker,
 ) -> None:
-    """Run the pusher of a cluster, limited by the measured speed of its workers."""
+    """Run the pusher of a cluster, limited by the measured speed of its workers.
+
+    ``cluster_id`` is that of its heartbeats.
+    """
     prefetch_limit = MeasuredPrefetchLimit(
         workers=len(slots),
         idle=lambda: slots.idle,
@@ -314,4 +211,6 @@ def pusher_of_cluster(
         backlog=result_queue.qsize,
         is_stuck=lambda: getattr(result_queue, "is_stuck", False),
     )
-    pusher(task_queue, event, broker, prefetch_limit)
+    broker = adapt_broker(broker)
+    broker.cluster_id = cluster_id
+    pusher(task_queue, event, broker, prefetch_limit, order_table)

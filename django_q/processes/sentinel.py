@@ -21,9 +21,13 @@ from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
 from django_q.humanhash import humanize
 from django_q.processes.log_writer import LogProcess
+from django_q.processes.process_bodies import body_of
 from django_q.processes.server_calls.heartbeat import HeartbeatWriter
+from django_q.processes.server_calls.loop_positions import LoopPositionSaver
 from django_q.processes.server_calls.worker_leases import WorkerLeases
+from django_q.processes.shared_state.bell import Bell
 from django_q.processes.shared_state.liveness import LivenessTimestamp, stall_limit
+from django_q.processes.shared_state.order_table import OrderTable
 from django_q.processes.shared_state.orphan_queue import OrphanQueue
 from django_q.processes.shared_state.process_table import ProcessTable
 from django_q.processes.shared_state.result_queue import ResultQueue
@@ -32,15 +36,17 @@ from django_q.processes.supervision import process_start
 from django_q.processes.supervision.affinity import bind_to_processors
 from django_q.processes.supervision.child import Child
 from django_q.processes.supervision.overridden_sentinel import SentinelCompatibility
-from django_q.processes.supervision.process_start import ArgumentPlaceholder
+from django_q.processes.task_runs.cancelled_runs import CancelledRuns
 from django_q.queues import STOP, Flag, Queue
 
-#: Seconds past its time limit after which the worker of a task is killed.
+#: Seconds past its time limit, or past its cancellation, after which a task's worker is killed.
 KILL_GRACE = 3.0
 #: Seconds that a pusher may take to end, and that a monitor gets to save the last results.
 PUSHER_GRACE, MONITOR_GRACE = 10.0, 15.0
 #: Seconds between two checks of something that can not be waited for.
 PROCESS_POLL_INTERVAL = 0.05
+#: Seconds between two checks whether a task that runs is cancelled.
+CANCEL_CHECK_INTERVAL = 0.25
 
 
 class Sentinel(SentinelCompatibility):
@@ -77,6 +83,10 @@ class Sentinel(SentinelCompatibility):
         self.orphans = OrphanQueue(self.result_queue)
         self.leases = WorkerLeases(self.broker, self.slots)
         self.heartbeat = HeartbeatWriter(self.broker, self)
+        self.positions = LoopPositionSaver(self.broker, self.slots)
+        self.bell = Bell()  # rung by a worker whose task takes longer than most
+        self.order_table = OrderTable()
+        self.cancelled_runs = CancelledRuns(self.order_table)
         self._next_stall_check = 0.0  # monotonic; when to check the liveness of processes next
         if start:
             self.start()
@@ -130,24 +140,7 @@ class Sentinel(SentinelCompatibility):
 
     def spawn(self, child: Child) -> None:
         """Start the process of a child, or note that it can not be started now."""
-        body, args, args_after_setup = {
-            process_start.MONITOR: ("monitor.monitor", (self.result_queue,), (self.broker,)),
-            process_start.WORKER: (
-                "worker.worker",
-                (self.task_queue, self.result_queue, child.slot, self.timeout),
-                (),
-            ),
-            process_start.SCHEDULER: (
-                "scheduler.scheduler_of_cluster",
-                (ArgumentPlaceholder.PARENT_FLAG,),
-                (self.broker,),
-            ),
-            process_start.PUSHER: (
-                "pusher.pusher_of_cluster",
-                (self.task_queue, ArgumentPlaceholder.PARENT_FLAG, self.slots, self.result_queue),
-                (self.broker,),
-            ),
-        }[child.role]
+        body, args, args_after_setup = body_of(child, self)
         daemon = child.role != process_start.WORKER or Conf.DAEMONIZE_WORKERS
         path = f"django_q.processes.{body}"
         try:
@@ -180,6 +173,7 @@ class Sentinel(SentinelCompatibility):
         if self.process_table:
             self.process_table.liveness.beat()
         self.reap()
+        self.cancelled_runs.signal(self.children)
         self.kill_overdue()
         self.kill_stalled()
         if self.log_process:
@@ -188,13 +182,16 @@ class Sentinel(SentinelCompatibility):
         now = time.monotonic()
         if now >= self.leases.due:
             self.leases.extend(now)
-        if now >= self.heartbeat.due:
+        if now >= self.positions.due:
+            self.positions.save(now)
+        if now >= self.heartbeat.due or self.is_rung():
             self.beat(now)
 
     def wait(self) -> None:
         """Wait until a process ends, a stop is requested, or the next deadline."""
         sources: list[Any] = [child.exit_descriptor for child in self.children if child.is_running]
         sources += self.log_process.sources if self.log_process else []
+        sources += [self.bell] if self.heartbeat.is_idle else []
         events = (
             [self.abort_event]
             if self.stopping
@@ -204,7 +201,19 @@ class Sentinel(SentinelCompatibility):
         timeout = max(0.0, self.next_deadline() - time.monotonic())
         if self.orphans or len(waitable) < len(events):
             timeout = min(timeout, PROCESS_POLL_INTERVAL)
+        if self.slots.has_running_task:
+            timeout = min(timeout, CANCEL_CHECK_INTERVAL)
         wait([*sources, *waitable], timeout)
+
+    def is_rung(self) -> bool:
+        """Whether a task takes longer than most that began while the cluster was idle.
+
+        It is to be seen soon, and the next heartbeat is that of an idle cluster.
+        """
+        if not self.heartbeat.is_idle or not self.bell.is_set():
+            return False
+        self.bell.clear()
+        return True
 
     def next_deadline(self) -> float:
         """Find when the next thing is due, if no event comes before."""
@@ -258,8 +267,7 @@ class Sentinel(SentinelCompatibility):
         now = time.monotonic()
         for child in self.children:
             if now >= child.overdue_at(KILL_GRACE):
-                child.timed_out = child.state is WorkerState.BUSY
-                child.process.kill()
+                child.kill_overdue()
 
     def kill_stalled(self) -> None:
         """Kill processes that stand still, so that others are started."""
@@ -283,7 +291,7 @@ class Sentinel(SentinelCompatibility):
     def is_busy(self) -> bool:
         """Whether any task or result is inside the cluster."""
         queued = self.task_queue.qsize() or self.result_queue.qsize()
-        return bool(queued) or any(slot.state is WorkerState.BUSY for slot in self.slots)
+        return bool(queued) or self.slots.has_running_task
 
     def beat(self, now: float) -> None:
         """Save a heartbeat, which counts the cluster as busy while it stops."""
@@ -298,6 +306,8 @@ class Sentinel(SentinelCompatibility):
         until = time.monotonic() + Conf.STOP_TIMEOUT
         self.heartbeat.due = 0.0
         self.event_out.set()
+        if self.broker.keeps_state:  # loops end, and go on in another cluster
+            self.order_table.request_stop()
         self.await_end(
             (process_start.PUSHER, process_start.SCHEDULER),
             min(until, time.monotonic() + PUSHER_GRACE),

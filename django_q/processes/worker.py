@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import queue
-import sys
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -15,25 +14,32 @@ from typing import Any
 
 from django_q.completion.finished_task import DoneReceipts, needs_only_acknowledging
 from django_q.completion.resumption import has_succeeded_before
-from django_q.conf import Conf, logger
-from django_q.exceptions import TimeoutException
-from django_q.execution.execution import UndecodablePayload, decode, execute, time_limit
+from django_q.conf import Conf
+from django_q.exceptions import TaskCancelled, TimeoutException
+from django_q.execution.cancellation import end_as_cancelled
+from django_q.execution.current_task.task_run import TaskRun, running_task
+from django_q.execution.execution import UndecodablePayload, execute, time_limit
 from django_q.execution.expiry import end_as_expired
 from django_q.execution.pickled_results import with_pickled_values
 from django_q.execution.plain_options import make_options_plain
 from django_q.execution.run_details import note_run
 from django_q.execution.time_limit import Alarm
 from django_q.foreign_code.guards import send_signal_safely
-from django_q.foreign_code.optional_packages import psutil, resource
 from django_q.foreign_code.task_context import in_own_context
-from django_q.processes.server_calls.worker_leases import MIN_START_LEASE_SHARE
-from django_q.processes.shared_state.slot import Slot, TimerSlotAdapter, WorkerState
+from django_q.processes.shared_state.bell import Bell
+from django_q.processes.shared_state.order_table import OrderTable
+from django_q.processes.shared_state.slot import Slot, WorkerState
 from django_q.processes.shared_state.task_label import task_label
+from django_q.processes.shared_state.timer_slot import TimerSlotAdapter
 from django_q.processes.supervision.exit_timeout import EXIT_TIMEOUT
 from django_q.processes.supervision.process_start import log_ready, parent_flags, set_process_title
+from django_q.processes.task_runs.job import read_job
+from django_q.processes.task_runs.resource_use import can_open_files, rss_check
+from django_q.processes.task_runs.task_host import TaskHost
 from django_q.queues import STOP, ExclusiveWait, Queue
 from django_q.servers import connections
 from django_q.signals import SENDER, post_spawn
+from django_q.text.error_text import safe_str
 from django_q.text.function_names import dotted_name
 from django_q.text.printable import printable
 from django_q.wire.package import TaskPackage
@@ -42,21 +48,27 @@ from django_q.wire.package import TaskPackage
 SLOW_BATCH_SECONDS = 0.006
 #: Seconds in which a task can not use up the descriptors of its process, a thousand or more.
 SHORT_TASK_SECONDS = 0.0001
-#: Units of ``ru_maxrss`` in a kilobyte.
-RSS_UNITS_PER_KILOBYTE = 1024 if sys.platform == "darwin" else 1
 #: With a ``recycle`` below this number a worker is recycled after exactly so many tasks. Above, it
 #: also runs for these seconds at least: to start one costs as much as hundreds of short tasks.
 EXACT_RECYCLE_TASKS, MIN_WORKER_SECONDS = 100, 1.0
 
 
-def worker(task_queue: Any, result_queue: Any, timer: Any, timeout: float | None = None) -> None:
+def worker(
+    task_queue: Any,
+    result_queue: Any,
+    timer: Any,
+    timeout: float | None = None,
+    orders: OrderTable | None = None,
+    bell: Bell | None = None,
+) -> None:
     """Execute tasks until ``STOP``, or until this worker is recycled.
 
     ``timer`` is a Slot, or a ``multiprocessing.Value`` as Django Q's workers take it.
-    ``timeout`` is the time limit of a task in seconds, where the settings have none.
+    ``timeout`` is the time limit of a task in seconds, where the settings have none. ``bell``
+    wakes the sentinel.
     """
     slot = timer if isinstance(timer, Slot) else TimerSlotAdapter(timer)
-    WorkerLoop(task_queue, result_queue, slot, timeout).run()
+    WorkerLoop(task_queue, result_queue, slot, timeout, orders, bell).run()
 
 
 @dataclass
@@ -67,11 +79,15 @@ class WorkerLoop:
     result_queue: Any
     slot: Slot | TimerSlotAdapter
     timeout: float | None = None
+    orders: OrderTable | None = None
+    bell: Bell | None = None
 
     def __post_init__(self) -> None:
         self.pid, self.started_at = os.getpid(), time.monotonic()
         self.name = current_process().name
-        self.alarm = Alarm(self.return_waiting, SLOW_BATCH_SECONDS)
+        self.alarm = Alarm(self.return_waiting, SLOW_BATCH_SECONDS, self.cancellation)
+        own_slot = self.slot if isinstance(self.slot, Slot) else None
+        self.host = TaskHost(own_slot, self.orders, self.label_task)
         # A limit that tasks have unless they say otherwise, where it is not that of the settings.
         self.own_limit = self.timeout if self.timeout != Conf.TIMEOUT else None
         self.limit = self.timeout if self.timeout and self.timeout > 0 else time_limit({})
@@ -79,7 +95,7 @@ class WorkerLoop:
         self.results: list[Any] = []  # of the batch, not sent yet
         self.receipts: list[Any] = []  # of tasks that need only acknowledging, not sent yet
         self.position = 0  # of the running task in the batch
-        self.package: TaskPackage | None = None  # of the running task
+        self.task_run: TaskRun | None = None  # the running task
         self.has_task_title = False  # whether the process title names a task
         self.tasks_done = 0  # tasks since this worker started
         self.end_state = WorkerState.IDLE  # IDLE until it is to end, then how it ends
@@ -133,6 +149,7 @@ class WorkerLoop:
             self.execute_job(self.pending.popleft())
             self.position += 1
         self.alarm.end_batch()
+        running_task.set(None)
         self.send_results()
         for job in self.pending:  # this worker ends first: others take them
             self.task_queue.put(job)
@@ -154,11 +171,14 @@ class WorkerLoop:
         if self.own_limit and self.own_limit > 0:
             package.setdefault("timeout", self.own_limit)
         self.slot.start_task(self.position, now, time_limit(package))
-        self.package = package
+        task_run = self.task_run = TaskRun(package, self.host, now)
+        running_task.set(task_run)
         connections.close_old()
         error, began = None, None
         if package.get("attempt", 1) > 1 and has_succeeded_before(package):
             pass  # also if it has expired since
+        elif cancelled := self.host.order_for(package):
+            end_as_cancelled(package, cancelled)
         elif "expired" in package:
             end_as_expired(package)
         else:
@@ -166,12 +186,15 @@ class WorkerLoop:
             error = in_own_context(execute, package, self.alarm, self.note_success)
         if os.getpid() != self.pid:
             os._exit(0)  # the task forked, and this is its child: only the parent goes on
-        self.package = None
+        self.task_run = None
         self.tasks_done += 1
+        if error is not None or task_run.is_stopped:
+            note_interruption(task_run, error)
         self.keep_result(package, began)
-        if isinstance(error, TimeoutException):
+        if isinstance(error, (TimeoutException, TaskCancelled)):
             # The task was interrupted anywhere: what it holds, as locks, ends with this process.
-            self.end_state = WorkerState.TIMED_OUT
+            is_cancelled = isinstance(error, TaskCancelled)
+            self.end_state = WorkerState.CANCELLED if is_cancelled else WorkerState.TIMED_OUT
         elif self.is_due_for_recycling() or self.has_exhausted_descriptors(error, now):
             self.end_state = WorkerState.RECYCLED
 
@@ -210,12 +233,30 @@ class WorkerLoop:
             self.pending.clear()
             self.slot.truncate_batch(self.position + 1)
         self.send_results(block=False)
-        if self.package is not None:
-            name = printable(self.package["name"])
-            func = printable(dotted_name(self.package["func"]))
-            self.slot.set_label(task_label(self.package, name, func))
+        self.label_task()
+
+    def label_task(self) -> None:
+        """Name the running task in the slot and in the process title, and tell the sentinel."""
+        if self.task_run is not None:
+            package = self.task_run.package
+            name = printable(package["name"])
+            func = printable(dotted_name(package["func"]))
+            self.slot.set_label(task_label(package, name, func))
+            if self.bell is not None:
+                self.bell.set()
             set_process_title(f"processing {name} '{func}'")
             self.has_task_title = True
+
+    def cancellation(self) -> str | None:
+        """Return who has cancelled the running task, where the sentinel has said so for this one.
+
+        Called in the handler of a Unix signal.
+        """
+        task_run = self.task_run
+        if task_run is None or task_run.is_cancelled or not self.host.is_told_to_cancel(task_run):
+            return None
+        task_run.is_cancelled = True
+        return self.host.cancellation(task_run)
 
     def send_results(self, block: bool = True) -> None:
         """Put the results into the result queue, bare receipts together as one ``DoneReceipts``."""
@@ -261,53 +302,16 @@ class WorkerLoop:
         return bool(error or time.monotonic() - began > SHORT_TASK_SECONDS) and not can_open_files()
 
 
-def read_job(job: Any, now: float) -> TaskPackage | UndecodablePayload | None:
-    """Decode a job, ``(ack_id, payload, attempt, leased_until, expires_at)``.
+def note_interruption(task_run: TaskRun, error: BaseException | None) -> None:
+    """Note in the package of a task that has failed or was stopped how far its loops have got.
 
-    The last is the monotonic time from which its task is not begun any more; None, or missing, for
-    never. A package is returned as it is.
-    Returns None if too little of its lease is left: it could end before it is extended.
+    One that was stopped has not ended, even if it has caught the exception which told it so.
     """
-    if isinstance(job, dict):
-        return job  # type: ignore[return-value]
-    ack_id, payload, attempt, leased_until, expires_at = job if len(job) > 4 else (*job, None)
-    if now > leased_until - MIN_START_LEASE_SHARE * Conf.RETRY:
-        logger.warning(
-            "a delivery has waited for too long and comes again: half of its lease of %s s is over",
-            Conf.RETRY,
-        )
-        return None
-    package = decode(ack_id, payload)
-    if type(package) is not UndecodablePayload:
-        package["ack_id"] = ack_id
-        package["attempt"] = attempt
-        package["leased_until"] = leased_until
-        package.setdefault("cluster", Conf.CLUSTER_NAME)
-        if expires_at is not None and now >= expires_at:
-            package["expired"] = now - expires_at
-    return package
-
-
-def can_open_files() -> bool:
-    """Whether this process can still open a file: a task may have used up all descriptors."""
-    try:
-        os.close(os.dup(0))
-    except OSError as error:
-        if error.errno in (errno.EMFILE, errno.ENFILE):
-            logger.warning("%s ends: its tasks have used up all file descriptors", os.getpid())
-            return False
-    return True
-
-
-def rss_check() -> bool:
-    """Whether this process has used more memory than ``Q_CLUSTER['max_rss']`` kilobytes."""
-    if not Conf.MAX_RSS:
-        return False
-    if resource:
-        return (
-            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            >= Conf.MAX_RSS * RSS_UNITS_PER_KILOBYTE
-        )
-    if psutil:
-        return psutil.Process().memory_info().rss >= Conf.MAX_RSS * 1024
-    return False
+    package, position = task_run.package, task_run.confirmed_position
+    if task_run.is_stopped:
+        package["success"] = False
+        package["stopped_at"] = position or {}
+    elif isinstance(error, TaskCancelled):
+        package["cancelled"] = safe_str(error)
+    elif position:
+        package["last_position"] = position

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pickle
+import time
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import router
-from django.db.models import Max, Min, Q, QuerySet
+from django.db.models import Max, Min, QuerySet
 from django.utils import timezone
 
 from django_q.conf import Conf, logger
@@ -26,6 +27,9 @@ from django_q.wire.package import TaskPackage
 
 #: Parts of an iterable are deleted when no item of it has ended for this long.
 MAX_PART_AGE = timedelta(days=30)
+#: Seconds after which a claim to collate an iterable may be taken over by a run of another item,
+#: where the item that made it does not come again.
+COLLATION_CLAIM_SECONDS = 3600
 
 
 def add(packages: Iterable[TaskPackage]) -> None:
@@ -175,14 +179,35 @@ def is_collated(iterable: str) -> bool:
     )
 
 
-def claim(iterable: str, runs: Sequence[str], force: bool) -> bool:
+def claim(iterable: str, runs: Sequence[tuple[str, int]], is_redelivered: bool = False) -> bool:
     """Claim to collate an iterable; False when another run of an item has claimed it.
 
-    With ``force`` its claim is taken over: the other run is presumed dead.
+    ``runs`` are the ids of items and the numbers of their deliveries. ``is_redelivered`` says that
+    one of them was lost before: then the claim is taken over from a run that has ended, or that has
+    made it long ago.
     """
     first = parts_of(iterable).aggregate(pk=Min("pk"))["pk"]
-    free = Q() if force else Q(claim=None) | Q(claim__in=runs)
-    return bool(rows().filter(free, pk=first).update(claim=runs[0]))
+    found = rows().filter(pk=first).values_list("claim", flat=True).first()
+    if found is not None and not is_free(found, runs, is_redelivered):
+        return False
+    task, attempt = runs[0]
+    text = f"{task}:{attempt}:{int(time.time())}"
+    return bool(rows().filter(pk=first, claim=found).update(claim=text))
+
+
+def is_free(claim: str, runs: Sequence[tuple[str, int]], is_redelivered: bool) -> bool:
+    """Whether some runs may take over a claim: it is their own, or that of a run that is over.
+
+    A later delivery of the same item shows that whoever made the claim has lost its lease.
+    """
+    task, _, rest = claim.partition(":")
+    attempt, _, since = rest.partition(":")
+    for own_task, own_attempt in runs:
+        if task == own_task and attempt.isdecimal() and int(attempt) <= own_attempt:
+            return True
+    # One without a time is of an earlier release.
+    age = time.time() - int(since) if since.isdecimal() else COLLATION_CLAIM_SECONDS
+    return is_redelivered and age >= COLLATION_CLAIM_SECONDS
 
 
 def delete(iterables: Sequence[str]) -> None:

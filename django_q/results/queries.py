@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from django_q.models import Task
-from django_q.models.task import clipped
+from django_q.models.task import HAS_ENDED, clipped
 
 
 class DatabaseResults:
@@ -42,9 +42,10 @@ class DatabaseResults:
 def tasks_matching(task_id: str) -> QuerySet[Task]:
     """Find tasks by id or name; a name is only searched for where it can not be an id.
 
-    A query by name reads the whole table, and a caller that waits repeats it often.
+    Those that are run again have not ended. A query by name reads the whole table, and a caller
+    that waits repeats it often.
     """
     if len(task_id) == 32 and task_id.isalnum():
-        return Task.objects.filter(id=task_id).order_by()
+        return Task.objects.filter(HAS_ENDED, id=task_id).order_by()
     name = clipped(task_id, "name")
-    return Task.objects.filter(Q(id=task_id) | Q(name=name)).order_by("-stopped")
+    return Task.objects.filter(HAS_ENDED, Q(id=task_id) | Q(name=name)).order_by("-stopped")

@@ -44,12 +44,17 @@ TASK_COLUMNS = (
     "worker",
     "exception",
     "fingerprint",
+    "attempts",
     "keep_until",
 )
+#: Emptied in a row that is replaced: the end that is saved is that of its last run.
+EMPTIED_COLUMNS = ("rerun_at",)
 #: The places of those that no row of most batches has a value for.
 OFTEN_EMPTY = tuple(
     TASK_COLUMNS.index(name)
-    for name in ("hook", "group", "options", "exception", "fingerprint", "keep_until")
+    for name in (
+        *("hook", "group", "options", "exception", "fingerprint", "attempts", "keep_until"),
+    )
 )
 #: Columns that hold any value.
 PICKLED_COLUMNS = ("args", "kwargs", "result")
@@ -159,6 +164,7 @@ def insert(rows: list[dict[str, Any]], alias: str) -> None:
             row["worker"],
             row["exception"],
             row["fingerprint"],
+            row["attempts"] and json.dumps(row["attempts"]),
             row["keep_until"] and times.moment(row["keep_until"]),
         )
         for row in rows
@@ -270,7 +276,7 @@ def insert_sql(alias: str, columns: tuple[str, ...]) -> str:
         return f"{sql} ON DUPLICATE KEY UPDATE {mysql_updates(alias)}"
     if not connection.features.supports_update_conflicts:
         return sql
-    fields = [Task._meta.get_field(name) for name in TASK_COLUMNS]
+    fields = [Task._meta.get_field(name) for name in (*TASK_COLUMNS, *EMPTIED_COLUMNS)]
     with_target = connection.features.supports_update_conflicts_with_target
     sql += " " + connection.ops.on_conflict_suffix_sql(
         fields,
@@ -290,5 +296,6 @@ def mysql_updates(alias: str) -> str:
     """
     quote = connections[alias].ops.quote_name
     success = quote("success")
-    columns = [quote(name) for name in TASK_COLUMNS if name not in ("id", "success")]
+    names = (*TASK_COLUMNS, *EMPTIED_COLUMNS)
+    columns = [quote(name) for name in names if name not in ("id", "success")]
     return ", ".join(f"{c} = IF({success}, {c}, VALUES({c}))" for c in (*columns, success))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from math import isfinite
 from typing import Any
@@ -10,14 +11,18 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone as django_timezone
 
+from django_q.task_state.attempts import RESULT_KEY, attempts_in, attempts_of, make_end, with_end
 from django_q.text.error_text import safe_str
+from django_q.wire.package import RETRY_OPTIONS
 
 #: Options of a call that its row gives back: those that say when, where and how often it runs.
 RECORDED_OPTIONS = frozenset(
     {
-        *("priority", "run_after", "expires", "queue", "backend", "takes_context", "track"),
+        *("priority", "run_after", "expires", "queue", "backend", "track"),
+        *("takes_context", "keep_for"),
         *("unique", "unique_for", "on_duplicate", "idempotency_key", "idempotency_for"),
-        *("timeout", "max_attempts", "ack_failure"),
+        *("timeout", "soft_timeout", "max_attempts", "ack_failure"),
+        *RETRY_OPTIONS,
     }
 )
 
@@ -41,8 +46,34 @@ def option_value(value: Any) -> Any:
         return value.total_seconds()
     if isinstance(value, (bool, int)) or (isinstance(value, float) and isfinite(value)):
         return value
+    if type(value) is list:  # paths of exceptions
+        return [option_value(each) for each in value if type(each) is str]
     # PostgreSQL has no place in JSON for NUL and for halves of characters.
     return safe_str(value).replace("\x00", "?").encode(errors="replace").decode()
+
+
+def attempts_column(package: Mapping[str, Any], text: Callable[[], str]) -> list[dict] | None:
+    """Return how the attempts of a task have ended, the last as well; None if it was the only one.
+
+    ``text`` gives the text of its end where it has failed. Of a failure that was run again under
+    its id those before come first.
+    """
+    if not (package.get("ends") or package.get("earlier_ends")):
+        return None
+    earlier = earlier_ends(package.get("earlier_ends"))
+    attempts = attempts_of(package)
+    if not (attempts.ends and RESULT_KEY in attempts.ends[-1]):
+        end = make_end(package, "" if package["success"] else text())
+        attempts = with_end(attempts, end)
+    return [{k: v for k, v in end.items() if k != RESULT_KEY} for end in (*earlier, *attempts.ends)]
+
+
+def earlier_ends(text: Any) -> Sequence[dict[str, Any]]:
+    """Read how a task that is run again had ended before, as its package tells it in JSON."""
+    try:
+        return attempts_in({"ends": json.loads(text)}).ends if text else ()
+    except (TypeError, ValueError, RecursionError):  # a producer may have put anything there
+        return ()
 
 
 def begun_column(package: Mapping[str, Any]) -> float | None:

@@ -20,6 +20,7 @@ from django_q.models.task import clipped, hook_with_undone
 from django_q.results import pruning
 from django_q.results.rows import PICKLED_COLUMNS, as_json_value, insert, unpickled
 from django_q.results.run_columns import (
+    attempts_column,
     begun_column,
     begun_time,
     keep_until_column,
@@ -28,6 +29,7 @@ from django_q.results.run_columns import (
 )
 from django_q.servers.connections import takes_writes
 from django_q.servers.database_errors import is_busy
+from django_q.task_state.attempts import lost_deliveries
 from django_q.text.error_text import error_summary, safe_repr, safe_str
 from django_q.wire.callables import recorded_name
 from django_q.wire.package import TaskPackage
@@ -172,7 +174,7 @@ def reduced_rows(row: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "with other characters in its names, as the database refuses these", row
     else:
         yield "", row  # once more, before it loses a value
-    row = {**row, "args": None, "kwargs": None, "options": None}
+    row = {**row, "args": None, "kwargs": None, "options": None, "attempts": None}
     yield "without its arguments and options, as the database refuses them", row
     names = {key: clipped(ascii(row[key])[1:-1], key) for key in ("id", *TEXT_COLUMNS) if row[key]}
     row = {**row, **names, "result": result_text(row["result"])}
@@ -234,6 +236,7 @@ def as_row(package: TaskPackage, is_aware: bool | None = None) -> dict[str, Any]
         # An attempt that was not begun does not count.
         "attempt_count": package.get("attempt", 1) - ("expired" in package),
         "options": options_column(package),
+        "attempts": attempts_column(package, lambda: safe_str(unpickled(package["result"]))),
         "begun": begun_column(package),
         "worker": label_column(package, "worker"),
         "exception": failure and label_column(failure, "exception"),
@@ -289,8 +292,7 @@ def save_with_signals(row: dict[str, Any], alias: str) -> None:
     """Save a row through the model, unless a receiver of its signals has ended a process."""
     killer = CurrentForeignCall.crash_causes.get(row["id"])
     if killer == SIGNAL_RECEIVERS_TEXT or (
-        row["attempt_count"] > 2
-        and SIGNAL_RECEIVERS_TEXT in CurrentForeignCall.crash_causes.values()
+        lost_before(row) > 1 and SIGNAL_RECEIVERS_TEXT in CurrentForeignCall.crash_causes.values()
     ):
         logger.error(
             "[%s] is saved without a word to %s: they end the process",
@@ -303,6 +305,15 @@ def save_with_signals(row: dict[str, Any], alias: str) -> None:
         save_instance(row, alias)
 
 
+def lost_before(row: dict[str, Any]) -> int:
+    """Count the deliveries of a task that have ended unrecorded before the one that a row tells of.
+
+    Whoever had them may have died of what is called for its row.
+    """
+    before = (row["attempts"] or [{}])[:-1]
+    return lost_deliveries({"ends": before, "attempt": row["attempt_count"]})
+
+
 def save_instance(row: dict[str, Any], alias: str) -> None:
     """Save through the model, for those who listen to its signals."""
     values = field_values(row)
@@ -312,4 +323,5 @@ def save_instance(row: dict[str, Any], alias: str) -> None:
     elif not existing.success:
         for name, value in values.items():
             setattr(existing, name, value)
+        existing.rerun_at = None
         existing.save(using=alias, force_update=True)

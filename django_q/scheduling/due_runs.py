@@ -13,11 +13,17 @@ from django_q.calls.composition import dispatch, options_of
 from django_q.calls.enqueueing import (
     Outcome,
     TermedTask,
+    check_served,
     enqueue_once,
     served_options,
     with_terms,
 )
-from django_q.calls.payloads import add_default_options, signed_payload_in_cluster, want_terms
+from django_q.calls.payloads import (
+    add_default_options,
+    need_broker_options,
+    signed_payload_in_cluster,
+    want_terms,
+)
 from django_q.conf import Conf, logger
 from django_q.exceptions import DjangoQError, EnqueueRefused, PackageError
 from django_q.models import Schedule
@@ -122,8 +128,10 @@ def tasks_of(packages: Sequence[TaskPackage], broker: Broker) -> list[str] | lis
     try:
         add_default_options(packages, served_options(broker))
         payloads = [signed_payload_in_cluster(package) for package in packages]
-        if want_terms(packages):
-            return with_terms(packages, payloads, broker)
+        if need_broker_options(packages):
+            check_served(packages, broker)
+            if want_terms(packages):
+                return with_terms(packages, payloads)
         return payloads
     except PackageError as error:
         raise InvalidSchedule(str(error)) from error

@@ -33,6 +33,7 @@ from django_q.calls.producer import queue_database
 from django_q.conf import Conf, logger
 from django_q.models import Schedule, Task
 from django_q.models.schedule_fields.due_times import aware_utc, database_time
+from django_q.models.task import HAS_ENDED
 from django_q.scheduling.due_runs import (
     DueRuns,
     InvalidSchedule,
@@ -264,7 +265,7 @@ def last_task_has_ended(schedule: Schedule, broker: Broker) -> bool:
     if schedule.task in (None, schedule.ended):
         return True
     alias = router.db_for_write(Task)
-    if Task.objects.using(alias).filter(id=schedule.task).exists():
+    if Task.objects.using(alias).filter(HAS_ENDED, id=schedule.task).exists():
         return True
     # In this order, as a task goes from the queue to the leases; and again, as it may come back.
     sizes = (broker.queue_size, broker.lock_size, broker.queue_size)

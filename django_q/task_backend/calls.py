@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from django_q.completion.finished_task import is_retried
 from django_q.exceptions import TaskStopped, WorkerDied
-from django_q.execution.run_details import exception_path, worker_name
+from django_q.execution.run_details import worker_name
 from django_q.foreign_code.guards import run_coroutine, send_signal_safely
 from django_q.results.rows import unpickled
 from django_q.task_backend.framework import (
@@ -28,6 +28,7 @@ from django_q.task_backend.framework import (
 )
 from django_q.task_backend.outcomes import (
     earlier_attempts,
+    first_end_time,
     known_alias,
     local_time,
     make_result,
@@ -35,8 +36,9 @@ from django_q.task_backend.outcomes import (
     task_of,
     timestamp_time,
 )
+from django_q.task_state.attempts import attempts_of
 from django_q.text.error_text import safe_str
-from django_q.text.function_names import dotted_name
+from django_q.text.function_names import dotted_name, exception_path
 from django_q.wire.package import TaskPackage
 
 
@@ -76,13 +78,12 @@ def running_result(package: TaskPackage) -> TaskResult:
 
 def first_begin(package: TaskPackage) -> Any:
     """Return when the first attempt has ended, for want of when it began; None in that one."""
-    ends = package.get("ends")
-    return timestamp_time(ends[0].get("time")) if ends else None
+    return first_end_time(attempts_of(package).ends)
 
 
 def result_of(package: TaskPackage, worker: str | None, **values: Any) -> TaskResult:
     """Make a result from a package, with the attempts that have ended before and this one."""
-    earlier = earlier_attempts(package.get("ends"))
+    earlier = earlier_attempts(attempts_of(package).ends)
     alias = known_alias(package.get("backend"), "default")
     if worker:
         earlier["worker_ids"].append(worker)

@@ -14,6 +14,7 @@ from django_q.brokers.terms import LEASED, QueuedTask
 from django_q.calls.enqueueing import served_options
 from django_q.models import Task as TaskRow
 from django_q.models import pickle_preview
+from django_q.models.task import HAS_ENDED
 from django_q.status import Stat
 from django_q.task_backend.framework import (
     RESULT_DOES_NOT_EXIST,
@@ -23,6 +24,7 @@ from django_q.task_backend.framework import (
 )
 from django_q.task_backend.outcomes import (
     earlier_attempts,
+    first_end_time,
     known_alias,
     local_time,
     make_result,
@@ -32,6 +34,7 @@ from django_q.task_backend.outcomes import (
 )
 from django_q.task_backend.queue_choice import queues_to_search
 from django_q.unfinished.reading import find_anywhere, find_queued
+from django_q.unfinished.task import kept_attempts
 
 #: The id of a task of this project; UUIDs may have dashes.
 TASK_ID = re.compile("[0-9a-f]{32}")
@@ -56,35 +59,30 @@ def find_result(task_id: Any, backend: Any) -> TaskResult:
 
 def from_row(task_id: str, backend: Any) -> TaskResult | None:
     """Make the result of a task that has ended, from its row."""
-    row = TaskRow.objects.filter(id=task_id, rerun_at__isnull=True).order_by().first()
+    row = TaskRow.objects.filter(HAS_ENDED, id=task_id).order_by().first()
     options = row.options if row else None
     if row is None or not isinstance(options, Mapping) or "backend" not in options:
         return None
-    earlier = earlier_attempts(row.attempts)
-    if row.worker and (not earlier["worker_ids"] or row.success):
-        earlier["worker_ids"].append(row.worker)
-    if not row.success and not earlier["errors"]:
-        earlier["errors"].append(task_error(row.exception, row.result))
+    several = row.attempts or []  # the last one too, where there were several
+    attempts = earlier_attempts(several)
+    if not several and row.worker:
+        attempts["worker_ids"].append(row.worker)
+    if not row.success:  # the text of the last one is not cut here
+        attempts["errors"][-1:] = [task_error(row.exception, row.result)]
     alias = known_alias(options["backend"], backend.alias)
     return make_result(
-        task_of(row.func, options, alias),
+        task_of(row.func, {**options, "group": row.group}, alias),
         id=row.id,
         status=TaskResultStatus.SUCCESSFUL if row.success else TaskResultStatus.FAILED,
         enqueued_at=row.started,
-        started_at=first_time(row.attempts) or row.begun,
+        started_at=first_end_time(several[:-1]) or row.begun,
         last_attempted_at=row.begun,
         finished_at=row.stopped,
         args=row.args or [],
         kwargs=row.kwargs or {},
         return_value=row.result if row.success else None,
-        **earlier,
+        **attempts,
     )
-
-
-def first_time(ends: Any) -> Any:
-    """Return when the first of several attempts has ended, for want of when it began."""
-    several = isinstance(ends, list) and len(ends) > 1 and isinstance(ends[0], Mapping)
-    return timestamp_time(ends[0].get("time")) if several else None
 
 
 def unfinished_result(task_id: str, backend: Any) -> TaskResult | None:
@@ -137,13 +135,14 @@ def unfinished_of(
         run = None  # a heartbeat of before it was delivered again
     args, kwargs = json.loads(package.get("arguments") or "[[], {}]")
     path = pickle_preview.function_name(package.get("func")) or (run["func"] if run else "")
-    values = earlier_attempts(package.get("ends"))
+    ends = kept_attempts(task_id, queued.kept if queued else None).ends
+    values = {**earlier_attempts(ends), "started_at": first_end_time(ends)}
     if run:
         values["worker_ids"].append(run["worker"])
         begun = timestamp_time(run["begun"])
         values |= {
             "status": TaskResultStatus.RUNNING,
-            "started_at": begun,
+            "started_at": values["started_at"] or begun,
             "last_attempted_at": begun,
         }
     enqueued_at = pickle_preview.time_of(package.get("started"))

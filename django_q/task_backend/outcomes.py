@@ -44,7 +44,7 @@ def task_of(path: str, options: Mapping[str, Any], alias: str) -> Task:
         priority=options.get("priority") or 0,
         backend=alias,
         queue_name=options.get("queue") or "default",
-        run_after=run_after_of(options.get("run_after")),
+        run_after=moment_of(options.get("run_after")),
         takes_context=bool(options.get("takes_context")),
     )
 
@@ -71,9 +71,12 @@ def missing_function(path: str, reason: str) -> Callable:
     return missing
 
 
-def run_after_of(value: Any) -> datetime | None:
-    """Return the time before which a task was not to begin, from the form in which it travels."""
-    moment = parse_datetime(value) if isinstance(value, str) else None
+def moment_of(value: Any) -> datetime | None:
+    """Read a time in the form in which it travels; None for a span of time, or what is none."""
+    try:
+        moment = parse_datetime(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
     return moment and local_time(moment)
 
 
@@ -134,6 +137,16 @@ def earlier_attempts(ends: Any) -> dict[str, list[Any]]:
     """Return ``errors`` and ``worker_ids`` of attempts that have ended, from their records."""
     ended = [end for end in ends or () if isinstance(end, Mapping)]
     return {
-        "errors": [task_error(end.get("exception"), end.get("text", "")) for end in ended],
+        "errors": [
+            task_error(end["exception"], end.get("text", ""))
+            for end in ended
+            if end.get("exception")
+        ],
         "worker_ids": [str(end.get("worker") or "") for end in ended],
     }
+
+
+def first_end_time(ends: Any) -> datetime | None:
+    """Return when the first of some attempts has ended, for want of when it began."""
+    first = next((end for end in ends or () if isinstance(end, Mapping)), {})
+    return moment_of(first.get("time"))

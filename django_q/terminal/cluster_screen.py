@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -22,6 +22,7 @@ from django_q.terminal.queue_figures import (
 )
 from django_q.terminal.screen import Screen
 from django_q.terminal.table import BLANK_ROW, Cell, Row
+from django_q.unfinished.running import progress_column
 
 #: A terminal with at least so many columns also shows the queue and the running tasks.
 WIDE_TERMINAL_COLUMNS = 160
@@ -120,9 +121,19 @@ def wide_rows(stat: Stat) -> list[Row]:
 
 
 def running_tasks(stat: Stat) -> list[str]:
-    """Describe what each worker runs, the longest running first."""
+    """Describe what each worker runs, the longest running first.
+
+    Where one tells its progress there is a column of it.
+    """
+    known = {run["pid"]: run for run in stat.running}
     tasks = sorted(stat.current, key=lambda task: -task[3])
-    return [f"{duration(seconds)}  {pid}  {func}  {name}" for pid, name, func, seconds in tasks]
+    told = [progress_column(known.get(pid, {})) for pid, *_rest in tasks]
+    width = max(map(len, told), default=0)
+    lines = (
+        (duration(seconds), text.ljust(width), str(pid), func, name)
+        for (pid, name, func, seconds), text in zip(tasks, told, strict=True)
+    )
+    return ["  ".join(filter(None, line)) for line in lines]
 
 
 def running_cell(text: str, style: str = "") -> Cell:
@@ -141,13 +152,26 @@ def summary_rows(figures: Figures) -> list[Row]:
     )
     summary = (figures.broker, *(f"{label} {number}" for label, number in numbers))
     line: Row = [Cell(text, SUMMARY_STYLE) for text in summary]
-    return [BLANK_ROW, line, *delayed_rows(figures.delayed), *dead_letter_rows(figures.dead)]
+    return [
+        BLANK_ROW,
+        line,
+        *delayed_rows(figures.delayed),
+        *hold_rows(figures.holds),
+        *dead_letter_rows(figures.dead),
+    ]
 
 
 def delayed_rows(number: int) -> list[Row]:
     """Make the row that tells of delayed tasks, if there are any."""
     text = ngettext("%d task is delayed.", "%d tasks are delayed.", number)
     return [[Cell(text % number, "cyan")]] if number else []
+
+
+def hold_rows(holds: Mapping[str, str]) -> list[Row]:
+    """Make the rows that tell what holds queues back, by their names."""
+    text = _("Queue '%(queue)s': %(holds)s.")
+    rows = ((text % {"queue": name, "holds": holds[name]}) for name in sorted(holds))
+    return [[Cell(row, "yellow")] for row in rows]
 
 
 def dead_letter_rows(number: int) -> list[Row]:
@@ -178,5 +202,5 @@ class ClusterScreen(Screen):
         """Make the rows of clusters, and the summary. Raises BrokerUnavailable."""
         with broker_errors_translated(self.broker):
             self.stats = Stat.get_all(self.broker)
-            figures = self.figures_reader.read()
+            figures = self.figures_reader.read([stat.queue for stat in self.stats])
         return rows(self.stats, width >= WIDE_TERMINAL_COLUMNS), summary_rows(figures)

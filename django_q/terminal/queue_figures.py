@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from django.db import Error as DatabaseError
 from django.utils.translation import gettext as _
 
 from django_q.brokers import Broker
+from django_q.brokers.contract.orders import QueueControl
+from django_q.brokers.other_queues import queue_label
 from django_q.exceptions import BrokerUnavailable
 from django_q.models import Task
 from django_q.servers.connections import close_old, redis_errors
+from django_q.unfinished.holds import hold_texts
+from django_q.unfinished.reading import broker_for
 
 #: Rows are counted up to this number: to count a million takes a database seconds.
 MAX_COUNTED_ROWS = 100_000
@@ -37,6 +42,7 @@ class Figures:
     dead: int = 0  #: packages that could not be decoded
     successes: int | None = 0  #: MAX_COUNTED_ROWS + 1 for any higher number
     failures: int | None = 0
+    holds: dict[str, str] = field(default_factory=dict)  #: what holds queues back, by their names
 
 
 class ThrottledValue:
@@ -68,6 +74,8 @@ class FiguresReader:
 
     def __init__(self, broker: Broker) -> None:
         self.info = broker.info
+        self.broker = broker
+        self.holds: dict[str, ThrottledValue] = {}
         self.queued = ThrottledValue(broker.queue_size, QUEUE_SIZE_INTERVAL)
         self.locked = ThrottledValue(broker.lock_size, QUEUE_SIZE_INTERVAL)
         # More seldom: a database reads each row for it, where the sizes are counted in an index.
@@ -80,8 +88,11 @@ class FiguresReader:
             lambda: query_or_none(count_tasks, False), ROW_COUNT_INTERVAL
         )
 
-    def read(self) -> Figures:
-        """Return the figures, each queried again if its interval is over."""
+    def read(self, queues: Iterable[str] = ()) -> Figures:
+        """Return the figures, each queried again if its interval is over.
+
+        ``queues`` are the names of those that clusters take from, beside that of the broker.
+        """
         return Figures(
             broker=self.info(),
             queued=self.queued(),
@@ -90,7 +101,27 @@ class FiguresReader:
             dead=self.dead(),
             successes=self.successes(),
             failures=self.failures(),
+            holds=self.read_holds({queue_label(self.broker.list_key), *filter(None, queues)}),
         )
+
+    def read_holds(self, queues: Iterable[str]) -> dict[str, str]:
+        """Tell what holds queues back, of those that something does."""
+        for name in queues:
+            if name not in self.holds:
+                query = partial(read_hold, self.broker, name)
+                self.holds[name] = ThrottledValue(query, QUEUE_SIZE_INTERVAL)
+        texts = {name: self.holds[name]() for name in queues}
+        return {name: text for name, text in texts.items() if text}
+
+
+def read_hold(broker: Broker, queue: str) -> str:
+    """Tell what holds a queue back; empty if nothing does."""
+    if queue != queue_label(broker.list_key):
+        broker = broker_for(queue)
+    control = broker.control()
+    if control == QueueControl():  # the usual case
+        return ""
+    return ", ".join(hold_texts(control, broker.count_tasks().leased))
 
 
 def count_tasks(success: bool) -> int:

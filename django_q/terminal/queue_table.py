@@ -7,8 +7,10 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from django_q.terminal.cluster_screen import duration
+from django_q.brokers.contract.orders import QueueControl
+from django_q.terminal.cluster_screen import duration, hold_rows
 from django_q.terminal.table import BLANK_ROW, Cell, Row
+from django_q.unfinished.holds import hold_texts, is_held
 from django_q.unfinished.queues import QueueState
 
 #: The numbers of tasks, as the dictionary of a queue names them.
@@ -23,7 +25,18 @@ def queue_as_dict(queue: QueueState) -> dict[str, Any]:
     """Turn the state of a queue into a dictionary for JSON."""
     *numbers, oldest = queue.counts
     counts = dict(zip(COUNT_NAMES, numbers, strict=True))
-    return {"name": queue.name, **counts, "oldest_seconds": oldest, "served": queue.is_served}
+    control = queue.control
+    return {
+        "name": queue.name,
+        **counts,
+        "running": queue.running,
+        "oldest_seconds": oldest,
+        "served": queue.is_served,
+        "paused": control.is_paused,
+        "paused_clusters": sorted(control.paused_clusters),
+        "limit": control.limit,
+        "held": is_held(control, queue.counts.leased),
+    }
 
 
 def queue_rows(queues: Sequence[dict[str, Any]]) -> list[Row]:
@@ -35,7 +48,15 @@ def queue_rows(queues: Sequence[dict[str, Any]]) -> list[Row]:
         table_row(titles, "cyan"),
         *(table_row(texts(queue), "red" if is_unserved(queue) else "bold") for queue in queues),
         *([Cell(_("Nobody serves '%(queue)s'.") % names, "red")] for names in unserved),
+        *hold_rows({queue["name"]: text for queue in queues if (text := hold_text(queue))}),
     ]
+
+
+def hold_text(queue: dict[str, Any]) -> str:
+    """Tell what holds a queue back; empty if nothing does."""
+    paused = frozenset(queue["paused_clusters"])
+    control = QueueControl(queue["paused"], paused, queue["limit"])
+    return ", ".join(hold_texts(control, queue["leased"]))
 
 
 def is_unserved(queue: dict[str, Any]) -> bool:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
 from django.db.models import Avg, Count, DurationField, ExpressionWrapper, F
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from django_q import __version__
 from django_q.brokers import Broker
 from django_q.conf import Conf
 from django_q.models import Schedule, Task
 from django_q.status import Stat
-from django_q.terminal.cluster_screen import dead_letter_rows
+from django_q.terminal.cluster_screen import dead_letter_rows, duration
 from django_q.terminal.queue_figures import broker_errors_translated, query_or_none
 from django_q.terminal.queue_table import queue_as_dict, queue_rows
 from django_q.terminal.table import BLANK_ROW, Cell, Row
+from django_q.text.printable import printable
+from django_q.unfinished.progress import progress_bar, progress_text
 from django_q.unfinished.queues import queue_states
+from django_q.unfinished.running import remarks, runs_as_dicts
 
 #: Units of a rate with their seconds, the longest last.
 RATE_UNITS = (
@@ -30,6 +33,10 @@ RATE_UNITS = (
 )
 PER_DAY = gettext_lazy("Tasks/day")
 DAY_SECONDS = 86400
+#: Tasks that run and are shown at most.
+MAX_SHOWN_RUNS = 20
+#: The shares of the width that the columns of their table have; of 80 columns 8, 16, 28 and 28.
+RUN_SPANS = (2, 4, 7, 7)
 
 
 def collect(broker: Broker, host: str | None = None) -> dict[str, Any]:
@@ -46,6 +53,7 @@ def collect(broker: Broker, host: str | None = None) -> dict[str, Any]:
             "broker": broker.info(),
             "clusters": [cluster_as_dict(stat) for stat in on_host(stats, host)],
             "queues": [queue_as_dict(queue) for queue in queue_states(broker, stats)],
+            "running": runs_as_dicts(broker, on_host(stats, host)),
             "queued": broker.queue_size(),
             "locked": broker.lock_size(),
             "dead": broker.dead_size(),
@@ -106,6 +114,7 @@ def rows(facts: dict[str, Any]) -> list[Row]:
         ),
         *dead_letter_rows(facts["dead"]),
         *queue_rows(facts["queues"]),
+        *running_rows(facts["running"]),
     ]
 
 
@@ -137,3 +146,31 @@ def rate_per_unit(tasks: int) -> tuple[Any, float]:
         if tasks * seconds >= DAY_SECONDS:
             return label, tasks * seconds / DAY_SECONDS
     return PER_DAY, float(tasks)
+
+
+def running_rows(runs: Sequence[dict[str, Any]]) -> list[Row]:
+    """Make the table of the tasks that run; nothing where none does."""
+    if not runs:
+        return []
+    titles = (_("Time"), _("Progress"), _("Function"), _("Name"))
+    more = len(runs) - MAX_SHOWN_RUNS
+    return [
+        BLANK_ROW,
+        run_row(titles, "cyan"),
+        *(line for run in runs[:MAX_SHOWN_RUNS] for line in run_lines(run)),
+        *([[Cell(ngettext("%d more row", "%d more rows", more) % more)]] if more > 0 else []),
+    ]
+
+
+def run_lines(run: dict[str, Any]) -> Iterator[Row]:
+    """Make the lines of a task: one for it, and one for each thing that is to be said of it."""
+    told = progress_text(run["done"], run["total"]).rpartition(" ")[2]
+    told = f"{progress_bar(run['done'], run['total'])} {told}".strip()
+    yield run_row((duration(run["seconds"]), told, run["func"], run["name"]), "bold")
+    for text in remarks(run):
+        yield [Cell(f"  {printable(text)}", "yellow", left=True)]
+
+
+def run_row(texts: Sequence[str], style: str) -> Row:
+    """Make a row of the table."""
+    return [Cell(text, style, span, left=True) for text, span in zip(texts, RUN_SPANS, strict=True)]

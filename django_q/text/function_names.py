@@ -21,6 +21,11 @@ def dotted_name(func: Any) -> str:
         return qualified_name(type(func))
 
 
+def exception_path(kind: type[BaseException]) -> str:
+    """Return the dotted path of an exception class: the name alone for a builtin."""
+    return dotted_name(kind).removeprefix("builtins.")
+
+
 def qualified_name(named: Any) -> str:
     """Join the module and the qualified name of a function or class."""
     module = getattr(named, "__module__", None)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from django.core.signing import BadSignature
 
 from django_q.brokers.base import Broker
+from django_q.brokers.contract.orders import QueueControl
 from django_q.brokers.other_queues import ask_other_queues, queue_label
 from django_q.brokers.terms import QueueCounts
 from django_q.conf import Conf
@@ -28,6 +29,10 @@ class QueueState(NamedTuple):
     counts: QueueCounts
     #: Whether a cluster that runs takes tasks from it; None where it is of another project.
     is_served: bool | None
+    #: What holds it back.
+    control: QueueControl = QueueControl()
+    #: How many of its tasks are run by a worker, by the heartbeats.
+    running: int = 0
 
 
 def queue_states(broker: Broker, stats: Sequence[Status]) -> list[QueueState]:
@@ -36,7 +41,7 @@ def queue_states(broker: Broker, stats: Sequence[Status]) -> list[QueueState]:
     ``stats`` are the heartbeats of all clusters.
     """
     own_name = queue_label(broker.list_key)
-    own = QueueState(own_name, counts_of(broker), is_served(own_name, stats))
+    own = state_of(broker, own_name, is_served(own_name, stats), stats)
     others = ask_other_queues(broker, lambda other: other_state(other, stats))
     return sorted([own, *others], key=lambda queue: queue.name)
 
@@ -45,7 +50,18 @@ def other_state(broker: Broker, stats: Sequence[Status]) -> QueueState:
     """Read the state of a queue that may be of another project."""
     name = queue_label(broker.list_key)
     served = is_served(name, stats) or (None if is_foreign(broker) else False)
-    return QueueState(name, counts_of(broker), served)
+    return state_of(broker, name, served, stats)
+
+
+def state_of(broker: Broker, name: str, served: bool | None, stats: Sequence[Status]) -> QueueState:
+    """Read the state of the queue of a broker, of which it is known whether it is served."""
+    running = sum(running_count(stat) for stat in stats if stat.queue == name)
+    return QueueState(name, counts_of(broker), served, broker.control(), running)
+
+
+def running_count(stat: Status) -> int:
+    """Count the tasks that the workers of a cluster run; earlier releases name them in one way."""
+    return max(len(stat.running), len(stat.current))
 
 
 def is_served(queue: str, stats: Sequence[Status]) -> bool:

@@ -19,6 +19,7 @@ from django_q.brokers.terms import DELAYED, LEASED, WAITING, QueueCounts, Queued
 from django_q.conf import logger
 from django_q.exceptions import PackageError, contain_error
 from django_q.models import Task
+from django_q.models.task import HAS_ENDED
 from django_q.results.cache import CachedResults
 from django_q.status import Stat
 from django_q.text.error_text import error_summary
@@ -158,7 +159,7 @@ def normal_id(task_id: Any) -> str:
 
 def has_row(task_id: str) -> bool:
     """Return True if the end of a task is saved, and it is not run again since."""
-    return Task.objects.filter(id=task_id, rerun_at__isnull=True).order_by().exists()
+    return Task.objects.filter(HAS_ENDED, id=task_id).order_by().exists()
 
 
 def is_cached(task_id: str, queue: str) -> bool:

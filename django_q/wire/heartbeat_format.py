@@ -42,6 +42,10 @@ TEXT_FIELDS = ("name", "queue", "host")
 #: What is told of a task that runs.
 RUNNING_TEXT_KEYS = ("id", "name", "func", "group")
 RUNNING_KEYS = ("pid", *RUNNING_TEXT_KEYS, "attempt", "since", "seconds")
+#: How far it is, and who has cancelled it: where it has said that, and where somebody has.
+PROGRESS_KEYS, OPTIONAL_TEXT_KEYS = ("done", "total"), ("note", "cancelled")
+#: All numbers of a progress are below this; a double has no whole ones between above.
+MAX_PROGRESS = 2**53
 #: The most characters of a text.
 MAX_TEXT_LENGTH = 1000
 #: All numbers are below this.
@@ -97,11 +101,27 @@ def checked_current_task(task: Any) -> tuple[int, str, str, float]:
 def checked_running_task(task: Any) -> dict[str, Any]:
     """Check one entry of ``running``, and leave out what a later release has added."""
     require(isinstance(task, dict) and task.keys() >= set(RUNNING_KEYS), "running")
+    more = optional_values(task)
     task = {name: task[name] for name in RUNNING_KEYS}
     require(is_count(task["pid"]) and is_count(task["attempt"]), "running")
     require(is_number(task["since"], MAX_TIMESTAMP) and is_number(task["seconds"]), "running")
     texts = {name: printable_text(task[name], "running") for name in RUNNING_TEXT_KEYS}
-    return {**task, **texts}
+    return {**task, **texts, **more}
+
+
+def optional_values(task: dict[str, Any]) -> dict[str, Any]:
+    """Check what an entry of ``running`` may have beside the rest; leave out what is not valid."""
+    numbers = {name: task[name] for name in PROGRESS_KEYS if name in task}
+    texts = {name: task[name] for name in OPTIONAL_TEXT_KEYS if isinstance(task.get(name), str)}
+    return {
+        **{name: value for name, value in numbers.items() if is_progress(value)},
+        **{name: printable_text(text[: MAX_TEXT_LENGTH - 1], name) for name, text in texts.items()},
+    }
+
+
+def is_progress(value: Any) -> bool:
+    """Return True if a value is how far a task is, or can get."""
+    return type(value) in (int, float) and 0 <= value < MAX_PROGRESS
 
 
 def require(is_valid: bool, name: str) -> None:

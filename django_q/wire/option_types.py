@@ -24,7 +24,7 @@ from django.utils.timezone import get_default_timezone, is_naive
 
 from django_q.exceptions import PackageError
 from django_q.text.error_text import safe_repr
-from django_q.text.function_names import dotted_name
+from django_q.text.function_names import dotted_name, exception_path
 from django_q.wire.callables import importable_name, task_function
 
 #: The longest time limit, in seconds: a hundred years. Timers of the system have a maximum.
@@ -36,6 +36,8 @@ MIN_PRIORITY, MAX_PRIORITY = -100, 100
 #: What a call does where its unique key is taken: give the id of the other task, put its own call
 #: in the place of one that waits, or raise ``AlreadyEnqueued``.
 EXISTING, REPLACE, REJECT = DUPLICATE_CHOICES = ("existing", "replace", "reject")
+#: What True means for the option ``retry_backoff``, and the largest factor.
+DEFAULT_BACKOFF, MAX_BACKOFF = 2, 1000
 #: The largest value of an integer column.
 MAX_INTEGER = 2**31 - 1
 #: The most characters of a queue's name, as of its column.
@@ -127,6 +129,50 @@ def positive_duration(value: Any) -> int | float:
     if not (found := duration(value)):
         raise ValueError
     return found
+
+
+def backoff(value: Any) -> int | float:
+    """Convert a factor from 1 on; True means ``DEFAULT_BACKOFF``, False that no delay grows."""
+    if value is True or value is False:
+        return DEFAULT_BACKOFF if value else 1
+    factor = number(value)
+    if isinstance(value, timedelta) or not 1 <= factor <= MAX_BACKOFF:
+        raise ValueError
+    return factor
+
+
+def share(value: Any) -> int | float:
+    """Convert a share from 0 to 1; True means the whole, False nothing."""
+    if value is True or value is False:
+        return int(value)
+    found = number(value)
+    if isinstance(value, timedelta) or not 0 <= found <= 1:
+        raise ValueError
+    return found
+
+
+def exceptions(value: Any) -> list[str]:
+    """Convert exception classes, or their dotted paths, to a list of paths; one stands for itself.
+
+    Nothing is imported: the class may be one that only the worker has.
+    """
+    if isinstance(value, (str, Promise, type)):
+        return [exception(value)]
+    if isinstance(value, (bytes, dict)) or not isinstance(value, Iterable):
+        raise TypeError
+    return [exception(each) for each in value]
+
+
+def exception(value: Any) -> str:
+    """Convert an exception class to its path, or check a path."""
+    if isinstance(value, type):
+        if not issubclass(value, BaseException):
+            raise TypeError
+        return exception_path(value)
+    path = text(value).removeprefix("builtins.")
+    if not is_path(path.replace("<locals>", "locals")):
+        raise ValueError
+    return path
 
 
 def run_after(value: Any) -> int | float | str:

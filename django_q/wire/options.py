@@ -3,7 +3,7 @@
 There is one table of types. It is applied when a call is made, again after receivers of
 ``pre_enqueue`` have changed the package, and when a package is read. An invalid value raises
 ``PackageError``, which says what was expected. A package that is read only loses what is invalid of
-``QUEUE_OPTIONS``: the task has waited, and can be run without them.
+``NEW_OPTIONS``: the task has waited, and can be run without them.
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ from django_q.exceptions import PackageError
 from django_q.wire import allowed_functions
 from django_q.wire.option_types import (
     DUPLICATE_CHOICES,
+    MAX_BACKOFF,
     MAX_INTEGER,
     MAX_PRIORITY,
     MAX_QUEUE_NAME_LENGTH,
     MIN_PRIORITY,
+    backoff,
     broker,
     cache_seconds,
     client,
     duration,
+    exceptions,
     expires,
     flag,
     function,
@@ -38,6 +41,7 @@ from django_q.wire.option_types import (
     queue_name,
     run_after,
     seconds,
+    share,
     shown,
     unique,
 )
@@ -45,7 +49,7 @@ from django_q.wire.package import (
     CHAIN_DEFAULTS,
     KEYWORD_OPTIONS,
     KNOWN_OPTIONS,
-    QUEUE_OPTIONS,
+    NEW_OPTIONS,
     REQUIRED_KEYS,
     RUNTIME_KEYS,
     TRAVELLING_OPTIONS,
@@ -107,6 +111,11 @@ POSITIVE_DURATION_TYPE = OptionType(
     "a number of seconds above 0, or a timedelta", positive_duration
 )
 
+EXCEPTIONS_TYPE = OptionType(
+    "an exception class, its dotted path such as 'requests.exceptions.Timeout', or a list of them",
+    exceptions,
+)
+
 PACKAGE_OPTION_TYPES: dict[str, OptionType] = {
     "priority": OptionType(f"a whole number from {MIN_PRIORITY} to {MAX_PRIORITY}", priority),
     "run_after": OptionType(f"{MOMENT_TEXT} from 0 on", run_after),
@@ -119,6 +128,18 @@ PACKAGE_OPTION_TYPES: dict[str, OptionType] = {
     "idempotency_key": OptionType(KEY_TEXT, key),
     "idempotency_for": POSITIVE_DURATION_TYPE,
     "track": FLAG_TYPE,
+    "retries": COUNT_TYPE,
+    "retry_delay": OptionType("a number of seconds from 0 on, or a timedelta", duration),
+    "retry_backoff": OptionType(
+        f"True, False, or a number from 1 to {MAX_BACKOFF} such as 2, by which each delay is "
+        "multiplied",
+        backoff,
+    ),
+    "retry_max_delay": POSITIVE_DURATION_TYPE,
+    "retry_jitter": OptionType("True, False, or a share from 0 to 1 such as 0.2", share),
+    "retry_on": EXCEPTIONS_TYPE,
+    "no_retry_on": EXCEPTIONS_TYPE,
+    "soft_timeout": POSITIVE_DURATION_TYPE,
     "hook": OptionType(CALLABLE_TEXT, hook),
     "group": LABEL_TYPE,
     "task_name": LABEL_TYPE,
@@ -210,22 +231,22 @@ def normalize_package(package: TaskPackage, is_read: bool = False) -> TaskPackag
         for name in RUNTIME_KEYS.intersection(values):
             del values[name]
         if is_read:
-            drop_invalid_queue_options(values)
+            drop_invalid_options(values)
         for name in TRAVELLING_OPTIONS.intersection(values):
             values[name] = normalize_option(name, values[name])
             if values[name] is None and name not in CHAIN_DEFAULTS:
                 del values[name]
-        if not is_read and not QUEUE_OPTIONS.isdisjoint(values):
+        if not is_read and not NEW_OPTIONS.isdisjoint(values):
             check_queue_options(values)
     if Conf.FUNCTIONS is not None:
         allowed_functions.check_package(package)
     return package
 
 
-def drop_invalid_queue_options(package: dict[str, Any]) -> None:
-    """Remove from a package, and from its links, what is invalid of ``QUEUE_OPTIONS``."""
+def drop_invalid_options(package: dict[str, Any]) -> None:
+    """Remove from a package, and from its links, what is invalid of ``NEW_OPTIONS``."""
     reasons = []
-    for name in QUEUE_OPTIONS & package.keys():
+    for name in NEW_OPTIONS & package.keys():
         try:
             normalize_option(name, package[name])
         except PackageError as error:
@@ -242,11 +263,11 @@ def drop_invalid_queue_options(package: dict[str, Any]) -> None:
 
 
 def readable_link(value: Any, reasons: list[str]) -> Any:
-    """Remove the ``QUEUE_OPTIONS`` of a link if they are invalid, and add the reason."""
+    """Remove the ``NEW_OPTIONS`` of a link if they are invalid, and add the reason."""
     try:
         func, args, kwargs = link_parts(value)
         given = options_in(kwargs.get("q_options"))
-        own = {name: given[name] for name in QUEUE_OPTIONS & given.keys()}
+        own = {name: given[name] for name in NEW_OPTIONS & given.keys()}
         if not own:
             return value
     except (PackageError, TypeError):  # the link itself is invalid

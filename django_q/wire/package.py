@@ -6,6 +6,7 @@ send one. Its keys are declared here.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -66,6 +67,7 @@ class TaskPackage(TypedDict, total=False):
     retry_on: list[str]  # paths of exception classes; None for all
     no_retry_on: list[str]
     soft_timeout: float  # seconds after which SoftTimeout is raised in it
+    earlier_ends: str  # of a failure that is run again: how it had ended, in JSON
     chain_started: float  # of a link: when its chain was submitted, in seconds since the epoch
     schedule: int  # key of the schedule in which the end of the task is recorded
     # Of a call by Django's tasks framework, see wire.framework_call:
@@ -87,6 +89,7 @@ class TaskPackage(TypedDict, total=False):
     ended_count: int  # how many ends were recorded, of which `ends` has the last
     deaths: int  # how many of them were deaths of its worker
     position: dict  # how far an earlier attempt has got, by the loop's number
+    last_position: dict  # how far this one had got when it failed, where that is known
     cancelled: str  # who has cancelled it, and when
     retry_in: float  # it has failed, and is to be run again after so many seconds
     stopped_at: dict  # it was interrupted by the stop of its cluster: its position
@@ -104,15 +107,8 @@ INDISPENSABLE_KEYS = frozenset(REQUIRED_KEYS[:3])
 #: Options that say how a task waits in its queue; a cluster runs a task without them.
 QUEUE_OPTIONS = frozenset(
     {
-        "priority",
-        "run_after",
-        "expires",
-        "unique",
-        "unique_for",
-        "on_duplicate",
-        "idempotency_key",
-        "idempotency_for",
-        "track",
+        *("priority", "run_after", "expires", "unique", "unique_for", "on_duplicate"),
+        *("idempotency_key", "idempotency_for", "track"),
     }
 )
 #: Options that say what becomes of a task that fails.
@@ -179,7 +175,8 @@ RUNTIME_KEYS = frozenset(
     {
         *("ack_id", "attempt", "leased_until", "handed_back", "collated"),
         *("begun", "worker", "expired", "exception", "fingerprint", "announced"),
-        *("ends", "ended_count", "deaths", "position", "cancelled", "retry_in", "stopped_at"),
+        *("ends", "ended_count", "deaths", "position", "last_position"),
+        *("cancelled", "retry_in", "stopped_at"),
         *("result", "success", "stopped"),
     }
 )
@@ -270,7 +267,24 @@ def next_link(package: TaskPackage, result: Any) -> TaskPackage | None:
     options = inherited | options | {"chain": rest or None}
     if settings.get("pass_result"):
         args = (result, *args)
-    return new_package(func, args, kwargs, options, link_id(package["id"]))
+    link = new_package(func, args, kwargs, options, link_id(package["id"]))
+    if (start := chain_start(package)) is not None:
+        link["chain_started"] = start
+    return link
+
+
+def chain_start(package: TaskPackage) -> float | None:
+    """Return when a task was submitted, or the chain of which it is a link.
+
+    In seconds since the epoch, by the clock of whoever submitted it; None where that is no time.
+    """
+    start = package.get("chain_started")
+    if type(start) is float and math.isfinite(start):
+        return start
+    try:
+        return package["started"].timestamp()
+    except (KeyError, AttributeError, ValueError, OverflowError, OSError):
+        return None
 
 
 def is_iterable_item(package: TaskPackage) -> bool:

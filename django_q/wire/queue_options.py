@@ -1,4 +1,4 @@
-"""Check that the options of a call that say how it waits in its queue do not contradict another."""
+"""Check that options of a call, of how it waits and is retried, do not contradict each other."""
 
 from __future__ import annotations
 
@@ -34,6 +34,38 @@ def check_queue_options(options: Mapping[str, Any]) -> None:
             "for one task at a time, or 'idempotency_key' for one task ever."
         )
     check_times(options.get("run_after"), options.get("expires"))
+    check_limits(options)
+
+
+def check_limits(options: Mapping[str, Any]) -> None:
+    """Raise ``PackageError`` for a time that is not below the limit beside it."""
+    soft, hard = options.get("soft_timeout"), options.get("timeout")
+    if is_limit_reached(soft, hard):
+        raise PackageError(
+            f"The option 'soft_timeout' must be lower than 'timeout'; got {shown(soft)} and "
+            f"{shown(hard)}. The task would be ended before it could catch SoftTimeout."
+        )
+    delay, most = options.get("retry_delay"), options.get("retry_max_delay")
+    if delay is not None and most is not None and delay > most:
+        raise PackageError(
+            f"The option 'retry_delay' must not be greater than 'retry_max_delay'; got "
+            f"{shown(delay)} and {shown(most)}. Set one of them alone, or a greater maximum."
+        )
+
+
+def is_limit_reached(soft: float | None, hard: float | None) -> bool:
+    """Return True if the limit of a task ends it before its ``soft_timeout``; -1 is no limit."""
+    return soft is not None and hard is not None and 0 < hard <= soft
+
+
+def without_contradictions(link: Any, before: Mapping[str, Any]) -> Any:
+    """Drop options which a link has from the task before it, and which contradict its own."""
+    if is_limit_reached(link.get("soft_timeout"), link.get("timeout")):
+        del link["soft_timeout"]
+    delay, most = link.get("retry_delay"), link.get("retry_max_delay")
+    if delay is not None and most is not None and delay > most:
+        del link["retry_delay" if delay == before.get("retry_delay") else "retry_max_delay"]
+    return link
 
 
 def check_times(run_after: float | str | None, expires: float | str | None) -> None:

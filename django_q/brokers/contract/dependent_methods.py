@@ -5,12 +5,13 @@ Methods that do the same for many payloads, or as one of their steps, must call 
 ``install_dependent_methods`` replaces those that the subclass inherits by the ones in here.
 
 A subclass that enqueues or dequeues in a way of its own does not know tasks with terms, and one
-that dequeues so does not ask for a pause. So ``Broker.serves`` and ``Broker.obeys`` are empty for
-it, unless it defines them itself.
+that dequeues so does not ask for a pause, nor for a state. So ``Broker.serves`` and
+``Broker.obeys`` are empty for it, and ``Broker.keeps_state`` is False, unless it defines them.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -107,6 +108,19 @@ def install_dependent_methods(cls: type) -> None:
         cls.serves = frozenset()
     if mro_position(cls, "dequeue") < mro_position(cls, "obeys"):
         cls.obeys = frozenset()
+    if loses_states(cls):
+        cls.keeps_state = False
+
+
+def loses_states(cls: type) -> bool:
+    """Return True if a subclass overrides a method that takes or gives states by one without."""
+    said = mro_position(cls, "keeps_state")
+    if mro_position(cls, "dequeue") < said:
+        return True
+    if mro_position(cls, "release") >= said:
+        return False
+    parameters = inspect.signature(cls.release).parameters.values()
+    return not any(each.name == "states" or each.kind == each.VAR_KEYWORD for each in parameters)
 
 
 def mro_position(cls: type, name: str) -> int:

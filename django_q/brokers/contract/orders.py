@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from django_q.brokers.contract.kept_state import KeptState
-from django_q.exceptions import UnsupportedOrder
+from django_q.exceptions import TooManyNotices, UnsupportedOrder
 
 #: Orders that a broker may know; ``Broker.obeys`` names those that it does.
 CANCEL_ORDER, PAUSE_ORDER, LIMIT_ORDER = "cancel", "pause", "limit"
@@ -49,13 +49,18 @@ class SteeredQueue:
     """The part of ``Broker`` that takes orders. A broker that knows none refuses each."""
 
     #: The orders that it knows, of ``ORDERS``. Empty for a subclass that overrides ``dequeue``,
-    #: unless it says otherwise.
+    #: unless it says otherwise. It has the methods all the same: so ask here before an order.
     obeys: frozenset[str] = frozenset()
     #: Whether it keeps a ``KeptState`` beside a payload: ``keep_state`` and ``release`` take one.
+    #: False for a subclass that overrides ``dequeue``, or ``release`` without ``states``, unless it
+    #: says otherwise.
     keeps_state = False
+    #: How many notices it keeps at most.
+    max_notices = MAX_NOTICES
     #: The id of the cluster that takes, where it is one: an order may be for that alone.
     cluster_id = ""
-    #: Whether the last ``dequeue`` took nothing because the queue is paused, or at its limit.
+    #: Whether the last ``dequeue`` took nothing while the queue was paused or at its limit, whether
+    #: or not anything waits.
     is_held = False
     #: The version of the notices, as far as the last ``dequeue`` has seen it.
     seen_notices_version = 0
@@ -63,24 +68,35 @@ class SteeredQueue:
     def keep_state(self, states: Mapping[Any, KeptState]) -> set:
         """Keep texts beside the payloads of deliveries, by receipt; empty ones change nothing.
 
-        Returns the receipts that were stale.
+        Nor does ``KeptState.cancelled``: only ``cancel_task`` marks a task. Returns the receipts
+        that were stale.
         """
         return set(states)
+
+    def kept_state(self, ack_id: Any) -> KeptState | None:
+        """Read what is kept beside the payload of a delivery; None if nothing is, or it is stale.
+
+        For the monitor, which records the end of a task whose worker has died.
+        """
+        return None
 
     def cancel_task(self, task_id: str, mark: str) -> str | None:
         """Mark an unfinished task that has terms as cancelled, by its id.
 
         The mark is ``KeptState.cancelled`` of its next delivery. One that is not leased may be
         taken at once, before all others, whatever its time or priority; also while the queue is
-        paused or at its limit. Returns ``REMOVED`` for that one, ``REQUESTED`` for one that is
-        leased, and None where it is not found. A task that is marked already keeps its mark.
+        paused or at its limit, where it counts as any other once it is leased. It has no unique key
+        any more, nor waits for the task that has it. Returns ``REMOVED`` for that one,
+        ``REQUESTED`` for one that is leased or has lost its lease, whose holder may go on, and None
+        where it is not found. A task that is marked already keeps its mark. One that is marked can
+        not be replaced: for a call of its unique key it is as if it was leased until it has ended.
         """
         raise self.unsupported(CANCEL_ORDER)
 
     def post_notice(self, key: str, text: str, seconds: float = NOTICE_SECONDS) -> None:
         """Post a notice, or replace the one of that key, with a new time.
 
-        Raises ``TooManyNotices`` where there are ``MAX_NOTICES`` others.
+        Raises ``TooManyNotices`` where there are ``max_notices`` others.
         """
         raise self.unsupported(CANCEL_ORDER)
 
@@ -117,7 +133,20 @@ class SteeredQueue:
 
     def unsupported(self, order: str) -> UnsupportedOrder:
         """Make the error for an order that this broker does not know."""
-        return UnsupportedOrder(
-            f"The broker {type(self).__name__} can not {order}. Use Redis or a database for this "
-            "queue."
-        )
+        return unsupported_order(self, order)
+
+
+def unsupported_order(broker: Any, order: str) -> UnsupportedOrder:
+    """Make the error for an order that a broker does not know."""
+    return UnsupportedOrder(
+        f"The broker {type(broker).__name__} can not {order}. Use Redis or a database for this "
+        "queue."
+    )
+
+
+def too_many_notices(count: int) -> TooManyNotices:
+    """Make the error for a queue that has so many notices that it takes no more."""
+    return TooManyNotices(
+        f"The queue has {count} notices that are not carried out yet, and takes no more. Cancel "
+        "the tasks of a group, or all of the queue, by one order."
+    )

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from django_q.brokers.base import ONCE_KEY_GRACE_SECONDS, ONCE_KEY_SECONDS, Broker, Delivery
+from django_q.brokers.contract.kept_state import KeptState
+from django_q.brokers.contract.orders import NOTICE_SECONDS, ORDERS, Notices, QueueControl
 from django_q.brokers.heartbeats import matches_pattern
 from django_q.brokers.memory.queue import HEARTBEATS, LOCK, QUEUES, MemoryQueue, number_in
 from django_q.brokers.terms import (
+    BROKER_OPTIONS,
     DELAYED,
     LEASED,
-    TERM_OPTIONS,
     WAITING,
     Enqueued,
     QueueCounts,
@@ -33,7 +35,8 @@ class Memory(Broker):
     """
 
     has_exact_sizes, has_uncounted_release, receipt_pattern = True, True, r"\d+\.\d+"
-    is_process_local, serves = True, TERM_OPTIONS
+    is_process_local, serves = True, BROKER_OPTIONS
+    keeps_state, obeys = True, ORDERS
 
     def __init__(self, list_key: str | None = None, now: Callable[[], float] | None = None) -> None:
         super().__init__(list_key)
@@ -80,8 +83,8 @@ class Memory(Broker):
 
     def find(self, task_id: str) -> QueuedTask | None:
         with self.queue() as queue:
-            found = (e for e in queue.messages.values() if e.terms and e.terms.task_id == task_id)
-            return next(map(queue.describe, found), None)
+            message = queue.find(task_id)
+            return message and queue.describe(message)
 
     def list_tasks(
         self, state: str | None = None, after: str = "", limit: int = 100
@@ -125,7 +128,9 @@ class Memory(Broker):
     def take(self, limit: int) -> list[Delivery]:
         """Lease what is due."""
         with self.queue() as queue:
-            taken, now = queue.due()[:limit], queue.now()
+            taken, now = queue.takable(limit, self.cluster_id), queue.now()
+            self.is_held = not taken and not queue.room(self.cluster_id)
+            self.seen_notices_version = queue.orders.version
             if taken:
                 queue.lease(taken, Conf.RETRY)
             return [
@@ -134,6 +139,7 @@ class Memory(Broker):
                     each.payload,
                     each.attempts,
                     None if each.expires == math.inf else each.expires - now,
+                    each.kept if any(each.kept) else None,
                 )
                 for each in taken
             ]
@@ -142,7 +148,7 @@ class Memory(Broker):
         """Wait until there may be something to take; False when ``wake_fd`` has ended that."""
         waiter = Flag()
         with self.queue() as queue:
-            if queue.due():  # since the last take
+            if queue.takable(1, self.cluster_id):  # since the last take
                 return True
             queue.waiters.add(waiter)
             now = queue.now()
@@ -165,16 +171,67 @@ class Memory(Broker):
             queue.wake()
             return stale
 
-    def release(self, ack_ids: Iterable[str], delay: float = 0, count: bool = True) -> set[str]:
+    def release(
+        self,
+        ack_ids: Iterable[str],
+        delay: float = 0,
+        count: bool = True,
+        states: Mapping[str, KeptState] | None = None,
+    ) -> set[str]:
         with self.queue() as queue:
             messages, stale = queue.held(ack_ids)
-            for message in messages:
-                message.due = queue.now() + delay if delay > 0 else -math.inf  # first of all
-                message.is_leased = False
-                message.fence += 1
-                message.attempts -= not count
-            queue.wake()
+            queue.release(messages, delay, count, states or {})
             return stale
+
+    def keep_state(self, states: Mapping[str, KeptState]) -> set[str]:
+        with self.queue() as queue:
+            messages, stale = queue.held(states)
+            for message in messages:
+                message.keep(states[message.receipt]._replace(cancelled=""))
+            return stale
+
+    def kept_state(self, ack_id: str) -> KeptState | None:
+        with self.queue() as queue:
+            messages, _stale = queue.held([ack_id])
+            return messages[0].kept if messages and any(messages[0].kept) else None
+
+    def cancel_task(self, task_id: str, mark: str) -> str | None:
+        with self.queue() as queue:
+            return queue.cancel(task_id, mark)
+
+    def post_notice(self, key: str, text: str, seconds: float = NOTICE_SECONDS) -> None:
+        with self.queue() as queue:
+            queue.orders.post(key, text, seconds, queue.now(), self.max_notices)
+
+    def withdraw_notices(self, keys: Iterable[str]) -> int:
+        with self.queue() as queue:
+            return queue.orders.withdraw(keys, queue.now())
+
+    def notices(self) -> Notices:
+        with self.queue() as queue:
+            return queue.orders.notices(queue.now())
+
+    def notices_version(self) -> int:
+        with self.queue() as queue:
+            return queue.orders.version
+
+    def pause(self, cluster_id: str = "") -> None:
+        with self.queue() as queue:
+            queue.orders.pause(cluster_id)
+
+    def resume(self, cluster_id: str = "") -> bool:
+        with self.queue() as queue:
+            queue.wake()
+            return queue.orders.resume(cluster_id)
+
+    def set_limit(self, limit: int | None) -> None:
+        with self.queue() as queue:
+            queue.orders.set_limit(limit)
+            queue.wake()
+
+    def control(self) -> QueueControl:
+        with self.queue() as queue:
+            return queue.orders.control
 
     def read(self, ack_id: str) -> str | bytes | None:
         with self.queue() as queue:

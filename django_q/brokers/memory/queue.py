@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django_q.brokers.contract.kept_state import MAX_STATE_LENGTH, KeptState
+from django_q.brokers.contract.orders import REMOVED, REQUESTED
+from django_q.brokers.memory.orders import QueueOrders
 from django_q.brokers.terms import (
     DELAYED,
     LEASED,
@@ -37,6 +40,7 @@ class Message:
     is_leased: bool = False  #: though the lease may have ended since
     fence: int = 0  #: changes with each delivery and release: an older receipt is stale
     attempts: int = 0  #: deliveries that count
+    kept: KeptState = field(default_factory=KeptState)  #: stays until the task has ended
 
     @property
     def receipt(self) -> str:
@@ -53,12 +57,19 @@ class Message:
         """The key that no other message has."""
         return self.terms.unique if self.terms else ""
 
+    @property
+    def is_marked(self) -> bool:
+        """Whether the task is cancelled, and only to be completed as that."""
+        return bool(self.kept.cancelled)
+
     def order(self) -> tuple:
         """Return what messages that are due are sorted by.
 
-        First come those whose lease was lost, and of those without terms also what was delayed or
-        released. All else comes by priority, then by age.
+        First come those that are cancelled; then those whose lease was lost, and of those without
+        terms also what was delayed or released. All else comes by priority, then by age.
         """
+        if self.is_marked:
+            return (-1, 0, 0, self.number)
         if self.is_leased or (self.terms is None and self.due != self.since):
             return (0, 0, self.due, self.number)
         return (1, -self.priority, 0, self.number)
@@ -68,6 +79,12 @@ class Message:
         if self.due <= now:
             return WAITING
         return LEASED if self.is_leased else DELAYED
+
+    def keep(self, state: KeptState) -> None:
+        """Keep texts beside the payload, but for empty ones, and those that are too long."""
+        pairs = zip(state, self.kept, strict=True)
+        texts = [new if 0 < len(new) <= MAX_STATE_LENGTH else old for new, old in pairs]
+        self.kept = KeptState(*texts)
 
 
 @dataclass
@@ -103,6 +120,7 @@ class MemoryQueue:
     #: Ids of tasks that may have ended, by their idempotency or unique key.
     kept: ExpiringKeys = field(default_factory=ExpiringKeys)
     waiters: set[Flag] = field(default_factory=set)  #: to set one ends a wait
+    orders: QueueOrders = field(default_factory=QueueOrders)
 
     def add(self, payload: str | bytes, delay: float = 0, terms: Terms | None = None) -> int:
         """Put a payload at the end; returns its number."""
@@ -147,7 +165,8 @@ class MemoryQueue:
         """Find what keeps a task with these terms from being enqueued.
 
         Where several tasks do, that is the first of: who has the idempotency key, who waits with
-        the unique key, who is leased with it, who has ended with it.
+        the unique key, who is leased with it, who has ended with it. One that is cancelled waits
+        for nothing but its end, as those that are leased.
         """
         now = self.now()
         if task_id := self.kept.get(terms.idempotency, now):
@@ -156,7 +175,7 @@ class MemoryQueue:
             return None
         holders = [each for each in self.messages.values() if each.unique == terms.unique]
         for holder in reversed(holders):
-            if holder.state(now) != LEASED:
+            if holder.state(now) != LEASED and not holder.is_marked:
                 return Enqueued(holder.terms.task_id, is_new=False, version=holder.receipt)
         if holders and not terms.is_successor:
             return Enqueued(holders[0].terms.task_id, is_new=False)
@@ -167,11 +186,11 @@ class MemoryQueue:
     def replace(self, version: str, payload: str | bytes, terms: Terms) -> bool:
         """Replace payload and terms of a message that waits, if ``version`` is still its own."""
         now, (found, _stale) = self.now(), self.held([version])
-        if not found or found[0].state(now) == LEASED:
+        if not found or found[0].state(now) == LEASED or found[0].is_marked:
             return False
         (message,) = found
         message.fence += 1
-        message.attempts, message.is_leased = 0, False
+        message.attempts, message.is_leased, message.kept = 0, False, KeptState()
         self.set_terms(message, payload, terms.delay, terms, now)
         self.wake()
         return True
@@ -185,13 +204,63 @@ class MemoryQueue:
         due = [
             each
             for each in self.messages.values()
-            if each.due <= now and (not each.unique or first[each.unique] is each)
+            if each.due <= now and (not each.unique or each.is_marked or first[each.unique] is each)
         ]
         due.sort(key=Message.order)
         if due and self.takes % OLDEST_FIRST_INTERVAL == OLDEST_FIRST_INTERVAL - 1:
             oldest = min(due, key=lambda each: each.number)
-            due.sort(key=lambda each: each is not oldest)
+            due.sort(key=lambda each: (not each.is_marked, each is not oldest))
         return due
+
+    def takable(self, limit: int, cluster_id: str) -> list[Message]:
+        """List what a cluster may take now, in the order of delivery.
+
+        What is cancelled may always be taken; it counts as leased for the limit of the queue.
+        """
+        due = self.due()
+        marked = [each for each in due if each.is_marked][:limit]
+        others = [each for each in due if not each.is_marked]
+        room = max(0, self.room(cluster_id) - len(marked))
+        return marked + others[: min(room, limit - len(marked))]
+
+    def room(self, cluster_id: str) -> int:
+        """Return how many more tasks a cluster may lease."""
+        now = self.now()
+        states = [each.state(now) for each in self.messages.values()]
+        return self.orders.room(cluster_id, states.count(LEASED))
+
+    def cancel(self, task_id: str, mark: str) -> str | None:
+        """Mark a task as cancelled; one that nobody may hold is due, and has no unique key."""
+        message = self.find(task_id)
+        if message is None:
+            return None
+        if not message.is_marked:
+            message.keep(KeptState(cancelled=mark))
+        if message.is_leased:  # also if the lease is lost: its holder may go on
+            return REQUESTED
+        message.due = min(message.due, self.now())
+        message.fence += 1  # it can not be replaced any more
+        message.terms = message.terms._replace(unique="")
+        self.wake()
+        return REMOVED
+
+    def find(self, task_id: str) -> Message | None:
+        """Find a message with terms by the id of its task; None where there is none."""
+        found = (e for e in self.messages.values() if e.terms and e.terms.task_id == task_id)
+        return next(found, None)
+
+    def release(
+        self, messages: Iterable[Message], delay: float, count: bool, states: Mapping
+    ) -> None:
+        """End leases, for deliveries after a delay; what is cancelled is due at once."""
+        for message in messages:
+            message.keep(states.get(message.receipt, KeptState())._replace(cancelled=""))
+            later = delay > 0 and not message.is_marked
+            message.due = self.now() + delay if later else -math.inf  # first of all
+            message.is_leased = False
+            message.fence += 1
+            message.attempts -= not count
+        self.wake()
 
     def lease(self, messages: Iterable[Message], seconds: float) -> None:
         """Lease messages that are due, which is one take."""
@@ -240,6 +309,7 @@ class MemoryQueue:
             None if state == WAITING else message.due,
             None if message.expires == math.inf else message.expires,
             str(message.number),
+            message.kept if any(message.kept) else None,
         )
 
     def wake(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from django_q.brokers.base import Broker, Delivery, payload_text
+from django_q.brokers.contract.kept_state import KeptState
 from django_q.brokers.sqs.messages import (
     has_receipt,
     message_field,
@@ -160,7 +161,13 @@ class Sqs(Broker):
             VisibilityTimeout=visibility_timeout(seconds),
         )
 
-    def release(self, ack_ids: Iterable[str], delay: float = 0, count: bool = True) -> set[str]:
+    def release(
+        self,
+        ack_ids: Iterable[str],
+        delay: float = 0,
+        count: bool = True,
+        states: Mapping[str, KeptState] | None = None,
+    ) -> set[str]:
         """Release deliveries. Each counts as an attempt, as the service itself counts them."""
         return self.extend(ack_ids, delay)
 

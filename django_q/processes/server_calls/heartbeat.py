@@ -26,6 +26,11 @@ class HeartbeatWriter:
         texts = "the heartbeat could not be saved", "heartbeats are saved again"
         self._failures = StepFailureLog(broker, *texts)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether the next is later than a busy cluster saves them."""
+        return self.due > time.monotonic() + Conf.GUARD_CYCLE
+
     def beat(self, now: float, finished: int, busy: bool) -> None:
         """Save a snapshot, and set when the next is due: later if the cluster is idle."""
         idle = finished == self._finished and not busy

@@ -10,30 +10,23 @@ import pickle
 from multiprocessing.sharedctypes import RawArray
 from typing import Any
 
+from django_q.processes.shared_state.text_region import TextRegion, region_bytes
 from django_q.text.printable import printable
 
 #: Bytes for the current call, and for the calls in which earlier processes ended.
 CURRENT_CODE_BYTES, PAST_CRASHES_BYTES = 1024, 16_384
 #: Tasks in whose calls processes have ended: at most so many are remembered.
 MAX_PAST_CRASHES = 50
-#: Bytes of the length in front of each of both.
-LENGTH_PREFIX_BYTES = 4
 
 
 class ForeignCallRecord:
     """The foreign call of one role in the cluster; only the process of that role writes it."""
 
     def __init__(self, memory: Any = None) -> None:
-        self.memory = (
-            RawArray("B", 2 * LENGTH_PREFIX_BYTES + CURRENT_CODE_BYTES + PAST_CRASHES_BYTES)
-            if memory is None
-            else memory
-        )
+        sizes = region_bytes(CURRENT_CODE_BYTES), region_bytes(PAST_CRASHES_BYTES)
+        self.memory = RawArray("B", sum(sizes)) if memory is None else memory
         view = memoryview(self.memory).cast("B")
-        self.current, self.past = (
-            view[: LENGTH_PREFIX_BYTES + CURRENT_CODE_BYTES],
-            view[LENGTH_PREFIX_BYTES + CURRENT_CODE_BYTES :],
-        )
+        self.current, self.past = TextRegion(view[: sizes[0]]), TextRegion(view[sizes[0] :])
 
     def __reduce__(self) -> tuple:
         return ForeignCallRecord, (self.memory,)
@@ -41,15 +34,15 @@ class ForeignCallRecord:
     def enter(self, task_id: str, what: str, task: str) -> None:
         """Record that ``what`` is called for a task; ``task`` is its name."""
         text = "\t".join((task_id, printable(what), printable(task)))
-        write_length_prefixed(self.current, text.encode(errors="replace")[:CURRENT_CODE_BYTES])
+        self.current.write_cut(text)
 
     def leave(self) -> None:
         """Record that the call is over."""
-        self.current[:LENGTH_PREFIX_BYTES] = bytes(LENGTH_PREFIX_BYTES)
+        self.current.clear()
 
     def read(self) -> tuple[str, str, str]:
         """Read the id of the task, what is called for it, and its name; empty without a call."""
-        text = read_length_prefixed(self.current).decode(errors="replace")
+        text = self.current.read().decode(errors="replace")
         task_id, what, task = (text.split("\t") + [""] * 3)[:3]
         return task_id, what, task
 
@@ -60,7 +53,7 @@ class ForeignCallRecord:
 
     def crash_causes(self) -> dict[str, str]:
         """Map ids of tasks to the calls in which earlier processes of this role have ended."""
-        data = read_length_prefixed(self.past)
+        data = self.past.read()
         causes: dict[str, str] = pickle.loads(data) if data else {}
         task_id, what, _ = self.read()
         if what:
@@ -68,23 +61,6 @@ class ForeignCallRecord:
             causes = dict([*causes.items(), (task_id, what)][-MAX_PAST_CRASHES:])
             while len(data := pickle.dumps(causes)) > PAST_CRASHES_BYTES:
                 del causes[next(iter(causes))]
-            write_length_prefixed(self.past, data)
+            self.past.write(data)
             self.leave()
         return causes
-
-
-def write_length_prefixed(memory: memoryview, data: bytes) -> None:
-    """Write data with its length; the length stays 0 until all of the data is written."""
-    memory[:LENGTH_PREFIX_BYTES] = bytes(LENGTH_PREFIX_BYTES)
-    memory[LENGTH_PREFIX_BYTES : LENGTH_PREFIX_BYTES + len(data)] = data
-    memory[:LENGTH_PREFIX_BYTES] = len(data).to_bytes(LENGTH_PREFIX_BYTES, "little")
-
-
-def read_length_prefixed(memory: memoryview) -> bytes:
-    """Read the data that ``write_length_prefixed`` wrote."""
-    return bytes(
-        memory[
-            LENGTH_PREFIX_BYTES : LENGTH_PREFIX_BYTES
-            + int.from_bytes(memory[:LENGTH_PREFIX_BYTES], "little")
-        ]
-    )

@@ -1,20 +1,28 @@
-"""Slots: the state of each worker, in memory that only the worker writes and the sentinel reads.
+"""Slots: the state of each worker, in memory that the worker writes and the sentinel reads.
 
-There is no lock: a worker that is killed would never release it. A number is written in one step.
-The list of held deliveries has a sequence number, which is odd while the list is being written.
+There is no lock: a worker that is killed would never release it. A number is written in one step,
+a text as ``text_region.py`` does it. The sentinel writes one number, to cancel the task that runs.
+What belongs to one task has the time when that began beside it: it counts for no other.
 """
 
 from __future__ import annotations
 
+import math
 import pickle
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from multiprocessing.sharedctypes import RawArray
 from typing import Any
 
+from django_q.processes.shared_state.text_region import TextRegion, region_bytes
+
 #: Bytes for the list of held deliveries, and for the label of the task.
-SLOT_BATCH_BYTES = 8192
-SLOT_LABEL_BYTES = 1024
+SLOT_BATCH_BYTES, SLOT_LABEL_BYTES = 8192, 1024
+#: Bytes for the note of its progress, and for the position of its loops. Divisible by eight.
+SLOT_NOTE_BYTES, SLOT_POSITION_BYTES = 200, 512
+#: In the place of a number that is not known.
+NO_NUMBER = math.nan
 
 
 class WorkerState(IntEnum):
@@ -25,27 +33,34 @@ class WorkerState(IntEnum):
     BUSY = 2  # holds deliveries
     RECYCLED = 3  # ended on purpose: after enough tasks, or for its memory or descriptors
     TIMED_OUT = 4  # ended after a task that exceeded its time limit
+    CANCELLED = 5  # ended after a task that was cancelled while it ran
 
 
 class SlotField:
     """Indexes of the numbers of a slot. Plain integers: most are used once or more per task."""
 
-    SEQUENCE = 0  # odd while the batch is written
-    STATE = 1
-    FINISHED = 2  # deliveries finished since the cluster started, by all workers of this slot
-    POSITION = 3  # which of the batch runs, from 0
-    SINCE = 4  # when decoding its package began; monotonic, as all times here
-    DEADLINE = 5  # when its task, or the exit of the worker, must be over; 0 for none
-    BATCH = 6  # bytes in use of the batch
-    LABEL = 7  # bytes in use of the label
-    LABEL_SINCE = 8  # SINCE of the task that the label belongs to
-    DECODED = 9  # how many packages of the batch have been decoded
-    SUCCEEDED = 10  # position of the last task of the batch that has succeeded, plus 1
-    COUNT = 11  # the number of these fields
+    STATE = 0
+    FINISHED = 1  # deliveries finished since the cluster started, by all workers of this slot
+    POSITION = 2  # which of the batch runs, from 0
+    SINCE = 3  # when decoding its package began; monotonic, as all times here
+    DEADLINE = 4  # when its task, or the exit of the worker, must be over; 0 for none
+    DECODED = 5  # how many packages of the batch have been decoded
+    SUCCEEDED = 6  # position of the last task of the batch that has succeeded, plus 1
+    DONE = 7  # how far the task is, in units of its own; NO_NUMBER where it has not said
+    TOTAL = 8  # how far that can get; NO_NUMBER where it is not known
+    # SINCE of the task that these belong to: the label, DONE and TOTAL and the note, the position
+    # of its loops, and the order that cancels it, which the sentinel writes.
+    LABEL_SINCE = 9
+    PROGRESS_SINCE = 10
+    LOOPS_SINCE = 11
+    CANCEL_SINCE = 12
+    COUNT = 13  # the number of these fields
 
 
+#: The texts of a slot: the held deliveries, the label, the note, and the position of loops.
+SLOT_TEXT_SIZES = (SLOT_BATCH_BYTES, SLOT_LABEL_BYTES, SLOT_NOTE_BYTES, SLOT_POSITION_BYTES)
 SLOT_NUMBERS_BYTES = 8 * SlotField.COUNT
-SLOT_BYTES = SLOT_NUMBERS_BYTES + SLOT_BATCH_BYTES + SLOT_LABEL_BYTES
+SLOT_BYTES = SLOT_NUMBERS_BYTES + sum(map(region_bytes, SLOT_TEXT_SIZES))
 
 #: One held delivery: its receipt, and the number of its attempt.
 HeldDelivery = tuple[Any, int]
@@ -74,8 +89,7 @@ class Slot:
         self.memory = memory
         view = memoryview(memory).cast("B")
         self.numbers = view[:SLOT_NUMBERS_BYTES].cast("d")
-        self.batch = view[SLOT_NUMBERS_BYTES : SLOT_NUMBERS_BYTES + SLOT_BATCH_BYTES]
-        self.label = view[SLOT_NUMBERS_BYTES + SLOT_BATCH_BYTES :]
+        self.batch, self.label, self.note, self.loops = text_regions(view[SLOT_NUMBERS_BYTES:])
 
     def __reduce__(self) -> tuple:
         return Slot, (self.memory,)
@@ -96,9 +110,9 @@ class Slot:
 
     def reset(self) -> None:
         """Prepare the slot for a new worker; the number of finished deliveries stays."""
-        self.numbers[SlotField.SEQUENCE] = 0
-        self.numbers[SlotField.BATCH] = 0
-        self.numbers[SlotField.DEADLINE] = 0.0
+        for region in (self.batch, self.label, self.note, self.loops):
+            region.reset()
+        self.numbers[SlotField.SINCE] = self.numbers[SlotField.DEADLINE] = 0.0
         self.state = WorkerState.STARTING
 
     def take_batch(self, batch: list[HeldDelivery]) -> None:
@@ -119,11 +133,7 @@ class Slot:
         while len(data) > SLOT_BATCH_BYTES:  # those left out are redelivered when leases end
             batch = batch[: len(batch) // 2]
             data = pickle.dumps(batch, pickle.HIGHEST_PROTOCOL)
-        numbers = self.numbers
-        numbers[SlotField.SEQUENCE] += 1
-        self.batch[: len(data)] = data
-        numbers[SlotField.BATCH] = len(data)
-        numbers[SlotField.SEQUENCE] += 1
+        self.batch.write(data)
 
     def start_decoding(self, position: int, now: float, limit: float | None) -> None:
         """Record which package of the batch is decoded now, for at most ``limit`` seconds."""
@@ -147,7 +157,7 @@ class Slot:
         numbers = self.numbers
         numbers[SlotField.FINISHED] += count
         numbers[SlotField.DEADLINE] = 0.0
-        numbers[SlotField.BATCH] = 0
+        self.batch.clear()
         numbers[SlotField.STATE] = state
 
     def end_worker(self, state: WorkerState, until: float) -> None:
@@ -162,39 +172,88 @@ class Slot:
 
     def set_label(self, text: str) -> None:
         """Set the label of the task that runs, for the screens and the admin."""
-        data = text.encode(errors="replace")[:SLOT_LABEL_BYTES]
-        self.label[: len(data)] = data
-        self.numbers[SlotField.LABEL] = len(data)
+        self.label.write_cut(text)
         self.numbers[SlotField.LABEL_SINCE] = self.numbers[SlotField.SINCE]
 
     @property
     def current_label(self) -> str:
         """The label of the task that runs; empty without one."""
+        return self.label.read().decode(errors="replace") if self.is_of_current("LABEL") else ""
+
+    def set_progress(self, since: float, done: float, total: float) -> bool:
+        """Set how far the task is that began at ``since``. Returns False once it has ended."""
         numbers = self.numbers
-        if (
-            self.state is not WorkerState.BUSY
-            or numbers[SlotField.LABEL_SINCE] != numbers[SlotField.SINCE]
-        ):
-            return ""
-        return bytes(self.label[: int(numbers[SlotField.LABEL])]).decode(errors="replace")
+        if numbers[SlotField.SINCE] != since:
+            return False
+        numbers[SlotField.DONE] = done
+        numbers[SlotField.TOTAL] = total
+        if numbers[SlotField.PROGRESS_SINCE] != since:
+            self.note.clear()
+            numbers[SlotField.PROGRESS_SINCE] = since
+        return True
+
+    @property
+    def progress(self) -> tuple[float, float, str] | None:
+        """How far the task is that runs, of how much, and its note; None where it has not said."""
+        if not self.is_of_current("PROGRESS"):
+            return None
+        numbers = self.numbers
+        note = self.note.read().decode(errors="replace")
+        return numbers[SlotField.DONE], numbers[SlotField.TOTAL], note
+
+    def set_loop_position(self, since: float, data: bytes) -> None:
+        """Set how far the loops have got of the task that began at ``since``; it must fit."""
+        self.loops.write(data)
+        self.numbers[SlotField.LOOPS_SINCE] = since
+
+    @property
+    def loop_position(self) -> bytes:
+        """How far the loops of the task have got that runs; empty where that is not known."""
+        return self.loops.read() if self.is_of_current("LOOPS") else b""
+
+    def cancel(self, since: float) -> None:
+        """Cancel the task that began at ``since``. Called by the sentinel only."""
+        self.numbers[SlotField.CANCEL_SINCE] = since
+
+    def is_cancelled(self, since: float) -> bool:
+        """Whether the task is cancelled that began at ``since``."""
+        return self.numbers[SlotField.CANCEL_SINCE] == since
+
+    def is_since(self, since: float) -> bool:
+        """Whether the task that was begun last is the one that began at ``since``."""
+        return self.numbers[SlotField.SINCE] == since
+
+    def is_of_current(self, what: str) -> bool:
+        """Whether the label, the progress, or what else is named so, is of the task that runs."""
+        numbers = self.numbers
+        since = numbers[getattr(SlotField, f"{what}_SINCE")]
+        return self.state is WorkerState.BUSY and 0 < since == numbers[SlotField.SINCE]
 
     def read(self) -> HeldDeliveries:
         """Read the held deliveries; none if the list is never found complete."""
+        found = self.batch.read_with(lambda data: (data, self._held()))
+        if found is None:  # the worker was killed while it wrote: no task had started
+            return HeldDeliveries()
+        data, held = found
+        held.batch = pickle.loads(data) if data else []
+        return held
+
+    def _held(self) -> HeldDeliveries:
         numbers = self.numbers
-        for _ in range(100):
-            sequence = numbers[SlotField.SEQUENCE]
-            data = bytes(self.batch[: int(numbers[SlotField.BATCH])])
-            held = HeldDeliveries(
-                [],
-                int(numbers[SlotField.POSITION]),
-                numbers[SlotField.SINCE],
-                numbers[SlotField.DECODED] > numbers[SlotField.POSITION],
-                numbers[SlotField.SUCCEEDED] > numbers[SlotField.POSITION],
-            )
-            if sequence % 2 == 0 and numbers[SlotField.SEQUENCE] == sequence:
-                held.batch = pickle.loads(data) if data else []
-                return held
-        return HeldDeliveries()  # the worker was killed while writing: no task had started
+        return HeldDeliveries(
+            [],
+            int(numbers[SlotField.POSITION]),
+            numbers[SlotField.SINCE],
+            numbers[SlotField.DECODED] > numbers[SlotField.POSITION],
+            numbers[SlotField.SUCCEEDED] > numbers[SlotField.POSITION],
+        )
+
+
+def text_regions(memory: memoryview) -> Iterator[TextRegion]:
+    """Divide memory into the texts of a slot."""
+    for size in SLOT_TEXT_SIZES:
+        yield TextRegion(memory[: region_bytes(size)])
+        memory = memory[region_bytes(size) :]
 
 
 class Slots:
@@ -218,57 +277,11 @@ class Slots:
         return sum(slot.numbers[SlotField.STATE] == WorkerState.IDLE for slot in self.slots)
 
     @property
+    def has_running_task(self) -> bool:
+        """Whether a worker runs a task."""
+        return any(slot.numbers[SlotField.STATE] == WorkerState.BUSY for slot in self.slots)
+
+    @property
     def finished(self) -> int:
         """The number of deliveries finished by all workers."""
         return sum(slot.finished for slot in self.slots)
-
-
-class TimerSlotAdapter:
-    """A slot that writes to the ``multiprocessing.Value`` that workers of Django Q take.
-
-    Its value: -1 idle, 0 timed out, -2 recycled, otherwise the seconds that the task may run.
-    It has no place for the other fields of a slot.
-    """
-
-    TIMER_VALUES = {
-        WorkerState.STARTING: -1,
-        WorkerState.IDLE: -1,
-        WorkerState.RECYCLED: -2,
-        WorkerState.TIMED_OUT: 0,
-    }
-
-    def __init__(self, timer: Any) -> None:
-        self.timer = timer
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == "state":
-            self.timer.value = self.TIMER_VALUES.get(value, -1)
-        else:
-            super().__setattr__(name, value)
-
-    def take_batch(self, batch: list[HeldDelivery]) -> None:
-        """Do nothing: the timer holds no deliveries."""
-
-    def truncate_batch(self, count: int) -> None:
-        """Do nothing: the timer holds no deliveries."""
-
-    def start_decoding(self, position: int, now: float, limit: float | None) -> None:
-        """Do nothing: the timer runs from the start of the task."""
-
-    def start_task(self, position: int, now: float, limit: float | None) -> None:
-        """Set the timer to the time limit, -1 for none."""
-        self.timer.value = limit or -1
-
-    def note_task_success(self, position: int) -> None:
-        """Do nothing: the timer does not show it."""
-
-    def finish_batch(self, count: int, state: WorkerState = WorkerState.IDLE) -> None:
-        """Set the timer to the state of the worker."""
-        self.state = state
-
-    def end_worker(self, state: WorkerState, until: float) -> None:
-        """Set the timer to how the worker ends."""
-        self.state = state
-
-    def set_label(self, text: str) -> None:
-        """Do nothing: the timer has no label."""

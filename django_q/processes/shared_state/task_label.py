@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django_q.text.printable import printable
-from django_q.wire.package import TaskPackage
+from django_q.wire.package import TaskPackage, chain_start, is_iterable_item
 
 #: Separates the fields. No printable text has it.
 LABEL_SEPARATOR = "\t"
+LABEL_FIELDS = 9
 
 
 def task_label(package: TaskPackage, name: str, func: str) -> str:
@@ -17,7 +18,10 @@ def task_label(package: TaskPackage, name: str, func: str) -> str:
         printable(package["id"]),
         str(package.get("attempt", 1)),
         str(seconds_since_epoch(package.get("started"))),
+        str(chain_start(package) or 0.0),
+        str(int(is_iterable_item(package))),
         printable(package.get("group") or ""),
+        printable(package.get("iter_group") or ""),
         name,
         func,
     )
@@ -26,8 +30,9 @@ def task_label(package: TaskPackage, name: str, func: str) -> str:
 
 def read_label(text: str) -> dict[str, Any]:
     """Read a label, of which the end may be cut off."""
-    padded = text.split(LABEL_SEPARATOR) + [""] * 6
-    task_id, attempt, since, group, name, func = padded[:6]
+    padded = text.split(LABEL_SEPARATOR) + [""] * LABEL_FIELDS
+    task_id, attempt, since, chain_started, is_item, *texts = padded[:LABEL_FIELDS]
+    group, iter_group, name, func = texts
     return {
         "id": task_id,
         "name": name,
@@ -35,6 +40,9 @@ def read_label(text: str) -> dict[str, Any]:
         "group": group,
         "attempt": int(attempt or 1),
         "since": float(since or 0),
+        "chain_started": float(chain_started or 0),
+        "is_item": is_item == "1",
+        "iter_group": iter_group,
     }
 
 

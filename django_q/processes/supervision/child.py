@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import math
 import os
 import signal
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from django_q.completion.orphans import OrphanedDeliveries
 from django_q.conf import logger
@@ -18,10 +19,15 @@ from django_q.execution.run_details import process_name
 from django_q.foreign_code.optional_packages import prometheus_multiprocess
 from django_q.processes.shared_state.foreign_call_record import ForeignCallRecord
 from django_q.processes.shared_state.liveness import LivenessTimestamp, StallTimer, stall_limit
-from django_q.processes.shared_state.slot import Slot, WorkerState
+from django_q.processes.shared_state.slot import HeldDeliveries, Slot, WorkerState
 from django_q.processes.shared_state.task_label import read_label
 from django_q.processes.supervision.process_start import open_exit_descriptor
+from django_q.wire.heartbeat_format import MAX_PROGRESS
 
+#: What a worker did last that has ended because of a task, or to be recycled.
+ENDED_BY_TASK = (
+    *(WorkerState.RECYCLED, WorkerState.TIMED_OUT, WorkerState.CANCELLED, WorkerState.BUSY),
+)
 #: A process that ends within so many seconds has failed to start: the next start is delayed.
 FAILED_START_SECONDS = 5.0
 #: Seconds before a process that has failed to start is started again: at first, and at most.
@@ -30,6 +36,14 @@ RESTART_BACKOFF_SECONDS = (0.5, 30.0)
 KILLED_EXIT_SECONDS = 1.0
 #: Seconds for which a fork server may take to pass on an exit code.
 EXIT_CODE_SECONDS = 0.2
+
+
+class CancelOrder(NamedTuple):
+    """An order to end a task, as its worker was told."""
+
+    since: float  # when the task began, by which the slot tells it from others
+    text: str  # who has cancelled it
+    told_at: float  # monotonic
 
 
 @dataclass
@@ -50,6 +64,8 @@ class Child:
     timed_out: bool = False  # it was killed because its task exceeded the time limit
     retired: bool = False  # it is to end, and is not replaced
     stopped: bool = False  # it was killed because the cluster had to stop
+    cancel: CancelOrder | None = None  # the order that its task was told last
+    killed_since: float = 0.0  # when the task began for the sake of which it was killed
     stalled_seconds: float = 0.0  # how long it had stood still when it was killed for that
     liveness: LivenessTimestamp | None = None  # of a process that has no slot
 
@@ -71,6 +87,7 @@ class Child:
             process.join()
             raise
         self.is_running, self.timed_out, self.stalled_seconds = True, False, 0.0
+        self.cancel, self.killed_since = None, 0.0
 
     def has_ended(self) -> bool:
         """Whether the process has ended.
@@ -137,15 +154,28 @@ class Child:
     @property
     def is_explained(self) -> bool:
         """Whether the process ended because of a task, or to be recycled."""
-        return self.state in (WorkerState.RECYCLED, WorkerState.TIMED_OUT, WorkerState.BUSY)
+        return self.state in ENDED_BY_TASK
 
     @property
     def ran_out_of_time(self) -> bool:
         """Whether the process ended because its task exceeded the time limit."""
         return self.timed_out or self.state is WorkerState.TIMED_OUT
 
+    @property
+    def was_cancelled(self) -> bool:
+        """Whether the process ended because its task was cancelled while it ran."""
+        if self.state is WorkerState.CANCELLED:
+            return True
+        return self.state is WorkerState.BUSY and self.is_cancelled()
+
+    def is_cancelled(self) -> bool:
+        """Whether its worker was told to end the task that it began last."""
+        return self.cancel is not None and self.slot.is_since(self.cancel.since)  # type: ignore[union-attr]
+
     def cause(self) -> str:
         """Describe how the process ended, and in which foreign code."""
+        if self.was_cancelled:
+            return "cancellation"
         if self.stalled_seconds:
             return f"standing still for {self.stalled_seconds:.1f} seconds{self.code_location()}"
         code = self.process.exitcode
@@ -165,7 +195,8 @@ class Child:
         if not is_replaced:
             logger.warning("%s ended at the stop after %s", self.name, cause)
             return
-        level = logging.WARNING if cause == "timeout" else logging.CRITICAL
+        is_expected = cause in ("timeout", "cancellation")
+        level = logging.WARNING if is_expected else logging.CRITICAL
         wait = self.restart_delay()
         delay = f"; it fails to start, the next one waits {wait} seconds" if wait else ""
         logger.log(level, "reincarnated %s after %s%s", self.name, cause, delay)
@@ -183,24 +214,58 @@ class Child:
         if not held.batch:
             return None
         running = held.running if held.since else None
-        if self.timed_out:
-            what = "Task" if held.is_decoded else "Reading the package"
-            cause = f"{what} exceeded its time limit and its worker was killed"
-        else:
-            activity = "the task ran" if held.is_decoded else "it read the package"
-            cause = f"Worker ended while {activity}: {self.cause()}"
+        # The task that it was killed for may have ended just then, and another one begun.
+        was_meant = not self.killed_since or self.killed_since == held.since
+        timed_out = self.timed_out and was_meant
         return OrphanedDeliveries(
-            cause,
+            self.death_cause(held, timed_out),
             running=running,
             unfinished=[each for each in held.batch if each != running],
-            timed_out=self.timed_out,
-            stopped=self.stopped,
+            timed_out=timed_out,
+            stopped=self.stopped or not was_meant,
             was_decoding=not held.is_decoded,
             had_succeeded=held.has_succeeded,
             foreign_code=self.running_code.as_text(),
             worker=process_name(self.process.pid),
             begun=time.time() - (time.monotonic() - held.since) if held.since else None,
+            position=json.loads(self.slot.loop_position or b"null"),
+            cancelled=self.cancel.text if self.cancel and self.is_cancelled() else "",
         )
+
+    def death_cause(self, held: HeldDeliveries, timed_out: bool) -> str:
+        """Describe what ended a worker while it held deliveries."""
+        if self.cancel and self.is_cancelled():
+            return f"{self.cancel.text}; the task did not end, and its worker was killed"
+        if timed_out:
+            what = "Task" if held.is_decoded else "Reading the package"
+            return f"{what} exceeded its time limit and its worker was killed"
+        activity = "the task ran" if held.is_decoded else "it read the package"
+        return f"Worker ended while {activity}: {self.cause()}"
+
+    def label(self) -> tuple[float, dict[str, Any]] | None:
+        """Return when the current task began, and what it is; None without one."""
+        if self.slot is None or not (text := self.slot.current_label):
+            return None
+        since = self.slot.read().since
+        return (since, read_label(text)) if self.slot.current_label == text else None
+
+    def cancel_task(self, since: float, text: str) -> None:
+        """Tell the worker to end the task that began at ``since``, and no other."""
+        if self.cancel is None or self.cancel.since != since:
+            self.cancel = CancelOrder(since, text, time.monotonic())
+        self.slot.cancel(since)  # type: ignore[union-attr]
+        with contextlib.suppress(OSError):  # it has ended
+            if hasattr(signal, "pidfd_send_signal") and hasattr(os, "pidfd_open"):
+                signal.pidfd_send_signal(self.exit_descriptor, signal.SIGALRM)
+            else:
+                os.kill(self.process.pid, signal.SIGALRM)
+
+    def kill_overdue(self) -> None:
+        """Kill a worker that has exceeded a time limit, or did not end a task that is cancelled."""
+        if self.state is WorkerState.BUSY:
+            self.killed_since = self.slot.read().since  # type: ignore[union-attr]
+            self.timed_out = not self.is_cancelled()
+        self.process.kill()
 
     def kill_stalled(self, now: float, step: float) -> None:
         """Kill a process that has not shown for too long that it is alive."""
@@ -211,13 +276,32 @@ class Child:
                 self.process.kill()
 
     def overdue_at(self, grace: float) -> float:
-        """Return when a worker is ``grace`` seconds past its deadline, monotonic."""
-        deadline = self.slot.deadline if self.slot and self.is_running else 0.0
-        return deadline + grace if deadline else math.inf
+        """Return when a worker is ``grace`` seconds past what it had to end by, monotonic."""
+        if not self.slot or not self.is_running:
+            return math.inf
+        ends = [self.slot.deadline] if self.slot.deadline else []
+        if self.cancel and self.state is WorkerState.BUSY and self.is_cancelled():
+            ends.append(self.cancel.told_at)
+        return min(ends) + grace if ends else math.inf
 
     def running(self, now: float) -> dict[str, Any] | None:
         """Describe the current task as ``Status.running`` does; None without one."""
-        if self.slot is None or not (text := self.slot.current_label):
+        if not (found := self.label()):
             return None
-        seconds = now - self.slot.read().since
-        return {"pid": self.process.pid, **read_label(text), "seconds": seconds}
+        since, label = found
+        task = {"pid": self.process.pid, **label, "seconds": now - since}
+        if progress := self.slot.progress:  # type: ignore[union-attr]
+            done, total, note = progress
+            numbers = {"done": shown_number(done), "total": shown_number(total)}
+            task.update({name: value for name, value in numbers.items() if value is not None})
+            task["note"] = note
+        if self.cancel and self.is_cancelled():
+            task["cancelled"] = self.cancel.text
+        return task
+
+
+def shown_number(value: float) -> float | None:
+    """Return a number of a task's progress, a whole one as int; None for what means nothing."""
+    if not 0 <= value < MAX_PROGRESS:
+        return None
+    return int(value) if value == int(value) else value

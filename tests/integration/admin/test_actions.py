@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("action", ["resubmit_task", "retry_failed"])
-def test_a_resubmitted_failure_is_enqueued_and_gone(admin_client, orm, action):
+def test_a_resubmitted_failure_is_enqueued_and_unfinished(admin_client, orm, action):
     task = make_failure(
         group="g", hook="tests.tasks.echo", cluster="long", kwargs={"y": 3}, args=(2,)
     )
@@ -28,7 +28,8 @@ def test_a_resubmitted_failure_is_enqueued_and_gone(admin_client, orm, action):
     assert (queued.key, queued.func()) == ("long", "tests.tasks.multiply")
     assert (queued.args(), queued.kwargs()) == ((2,), {"y": 3})
     assert (queued.group(), queued.task["hook"]) == ("g", "tests.tasks.echo")
-    assert not Failure.objects.exists()
+    assert queued.task["id"] == task.id
+    assert Failure.objects.get().is_rerun
 
 
 def test_resubmitted_successes_are_enqueued_and_stay(admin_client, orm):
@@ -47,7 +48,7 @@ def test_a_task_is_resubmitted_from_its_page(admin_client, orm):
 
     assert response.redirect_chain[-1][0].endswith("/django_q/failure/")
     assert OrmQ.objects.count() == 1
-    assert not Failure.objects.exists()
+    assert Failure.objects.get().is_rerun
 
 
 def test_a_task_whose_arguments_are_lost_is_not_resubmitted(admin_client, orm):

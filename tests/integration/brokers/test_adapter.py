@@ -10,8 +10,11 @@ import pytest
 
 from django_q.brokers import Broker, adapt_broker
 from django_q.brokers.adapter import BrokerAdapter
+from django_q.brokers.contract.kept_state import KeptState
+from django_q.brokers.contract.orders import ORDERS, PAUSE_ORDER, Notices, QueueControl
 from django_q.brokers.memory import Memory
 from django_q.brokers.terms import TERM_OPTIONS, Enqueued, Terms
+from django_q.exceptions import UnsupportedOrder
 from django_q.tasks import async_task, result
 from tests.old_broker import OldBroker
 
@@ -144,6 +147,9 @@ class Lister(Bare):
         raise AssertionError("asked for something else")
 
     list_tasks = count_tasks = queue_names = find_duplicate = replace_task = find
+    pause = resume = control = notices = post_notice = withdraw_notices = cancel_task = find
+    set_limit = notices_version = keep_state = find
+    is_held = seen_notices_version = keeps_state = "something else"
 
 
 class PlainMemory(Memory):
@@ -207,3 +213,111 @@ def test_what_an_adapted_broker_serves_is_asked_of_it(make_broker):
     deliveries = broker.dequeue(wait=0) + broker.dequeue(wait=0)
     assert [each.payload for each in deliveries] == ["other", "third"]
     assert 0 < deliveries[1].expires_in <= 5
+
+
+@pytest.mark.parametrize("cls", [Bare, Lister, OldBroker])
+def test_an_old_broker_obeys_no_orders_and_says_so(cls):
+    broker = adapt_broker(cls("unserved"))
+
+    assert broker.obeys == frozenset()
+    for order in (
+        lambda: broker.cancel_task("id", "mark"),
+        lambda: broker.post_notice("queue", "text"),
+        lambda: broker.pause(),
+        lambda: broker.resume("one"),
+        lambda: broker.set_limit(3),
+    ):
+        with pytest.raises(UnsupportedOrder, match=f"The broker {cls.__name__} can not "):
+            order()
+    assert broker.control() == QueueControl()
+    assert broker.notices() == Notices(0, {})
+    assert broker.notices_version() == broker.withdraw_notices(["queue"]) == 0
+    broker.dequeue(wait=0)
+    assert (broker.is_held, broker.seen_notices_version) == (False, 0)
+
+
+@pytest.mark.parametrize("cls", [Bare, Lister, OldBroker])
+def test_an_old_broker_keeps_no_state(cls):
+    broker = adapt_broker(cls("stateless"))
+    broker.enqueue("payload")
+    receipt = next((each.ack_id for each in broker.dequeue(wait=0)), "receipt")
+
+    assert broker.keeps_state is False
+    assert broker.keep_state({receipt: KeptState("attempts")}) == set()
+    assert broker.release([receipt], states={receipt: KeptState("attempts")}) == set()
+
+
+class SteeredMemory(PlainMemory):
+    """Dequeues as django-q2 wants it, and says that its base does all that it did."""
+
+    obeys, keeps_state = ORDERS, True
+
+
+def test_what_an_adapted_broker_obeys_is_asked_of_it(make_broker):
+    make_broker("memory")
+    broker, other = adapt_broker(SteeredMemory()), Memory()
+    broker.enqueue_task("payload", Terms("id"))
+
+    assert broker.obeys == ORDERS
+    broker.pause("one"), broker.set_limit(5), broker.post_notice("queue", "text")
+    assert broker.control() == other.control() == QueueControl(False, frozenset({"one"}), 5)
+    assert broker.notices() == other.notices()
+    broker.cluster_id = "one"
+    assert broker.dequeue(wait=0) == []
+    assert broker.is_held is True
+    assert broker.seen_notices_version == broker.notices_version() == 1
+    assert broker.resume("one") is True
+    assert broker.cancel_task("id", "mark") == "removed"
+    (delivery,) = broker.dequeue(wait=0)
+    assert delivery.state == KeptState(cancelled="mark")
+    assert broker.is_held is False
+    assert broker.withdraw_notices(["queue"]) == 1
+
+
+def test_what_an_adapted_broker_keeps_is_asked_of_it(make_broker):
+    make_broker("memory")
+    broker = adapt_broker(SteeredMemory())
+    broker.enqueue("payload")
+    ((receipt, *_),) = broker.dequeue(wait=0)
+
+    assert broker.keeps_state is True
+    state = KeptState(position="far")
+    assert broker.keep_state({receipt: state, "made by itself": state}) == set()
+    broker.release([receipt, "made by itself"], states={receipt: KeptState("attempts")})
+
+    ((again, *_, state),) = broker.dequeue(wait=0)
+    assert state == KeptState("attempts", "far")
+    assert broker.keep_state({receipt: state}) == {receipt}
+    assert broker.acknowledge(again) is True
+
+
+def test_an_adapted_broker_that_obeys_some_orders_refuses_others(make_broker):
+    class Pausing(PlainMemory):
+        obeys = [PAUSE_ORDER]
+
+    make_broker("memory")
+    broker = adapt_broker(Pausing())
+
+    broker.pause()
+
+    assert broker.obeys == {PAUSE_ORDER}
+    assert broker.control().is_paused
+    with pytest.raises(UnsupportedOrder, match="The broker Pausing can not limit"):
+        broker.set_limit(3)
+
+
+def test_an_adapted_broker_without_states_is_released_without_them(make_broker):
+    class Releasing(PlainMemory):
+        def release(self, ack_ids, delay=0, count=True):
+            return super().release(ack_ids, delay, count)
+
+    make_broker("memory")
+    broker = adapt_broker(Releasing())
+    broker.enqueue("payload")
+    ((receipt, *_),) = broker.dequeue(wait=0)
+
+    assert broker.keeps_state is False
+    assert broker.release([receipt], states={receipt: KeptState("attempts")}) == set()
+
+    ((_, _, attempt, _, state),) = broker.dequeue(wait=0)
+    assert (attempt, state) == (2, None)

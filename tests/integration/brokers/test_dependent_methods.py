@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from django_q.brokers import Delivery, adapt_broker
 from django_q.brokers.adapter import BrokerAdapter, as_delivery, as_list
+from django_q.brokers.contract.orders import ORDERS
 from django_q.brokers.memory import Memory
 from django_q.brokers.orm import ORM
 from django_q.brokers.redis_broker import Redis
@@ -213,6 +214,47 @@ def test_a_method_of_a_mixin_serves_no_options_unless_the_mixin_says_so():
 
     assert type("Mixed", (Mixin, Memory), {}).serves == frozenset()
     assert type("Mixed", (Serving, Memory), {}).serves == TERM_OPTIONS
+
+
+@pytest.mark.parametrize("base", OURS)
+def test_a_dequeue_of_its_own_obeys_no_orders_and_gives_no_states(base):
+    made = noted(base, "dequeue")
+
+    assert made.obeys == type("Further", (made,), {}).obeys == frozenset()
+    assert made.keeps_state is type("Further", (made,), {}).keeps_state is False
+    own = type("Own", (made,), {"obeys": frozenset({"pause"}), "keeps_state": True})
+    assert (own.obeys, own.keeps_state) == ({"pause"}, True)
+
+
+@pytest.mark.parametrize("base", OURS)
+def test_what_overrides_other_methods_obeys_what_its_base_does(base):
+    made = noted(base, "enqueue", "acknowledge", "fail", "delete", "queue_size")
+
+    assert (made.obeys, made.keeps_state) == (base.obeys, base.keeps_state)
+
+
+def release_as_before(self, ack_ids, delay=0, count=True):
+    return super(type(self), self).release(ack_ids, delay, count)
+
+
+def release_by_name(self, ack_ids, **options):
+    return super(type(self), self).release(ack_ids, **options)
+
+
+def release_with_states(self, ack_ids, delay=0, count=True, states=None):
+    return super(type(self), self).release(ack_ids, delay, count, states)
+
+
+@pytest.mark.parametrize(
+    ("release", "keeps_state"),
+    [(release_as_before, False), (release_by_name, True), (release_with_states, True)],
+)
+def test_a_release_that_takes_no_states_keeps_none(release, keeps_state):
+    made = type("Releasing", (Memory,), {"release": release})
+
+    assert made.keeps_state is keeps_state
+    assert made.obeys == ORDERS
+    assert type("Own", (made,), {"keeps_state": True}).keeps_state is True
 
 
 def test_a_subclass_that_serves_options_enqueues_once_with_terms(use):

@@ -39,7 +39,7 @@ def waiting(broker: Any) -> list[dict]:
     ("option", "value"),
     [
         *[("priority", 1), ("run_after", 5), ("expires", 5), ("unique", True)],
-        *[("idempotency_key", "a"), ("track", True)],
+        *[("idempotency_key", "a"), ("track", True), ("retries", 3)],
     ],
 )
 def test_an_option_that_the_broker_does_not_serve_is_refused_by_name(broker, option, value):
@@ -64,8 +64,9 @@ def test_the_error_names_the_broker_that_an_adapter_was_made_for(broker):
 @pytest.mark.parametrize("broker", ["custom"], indirect=True)
 def test_options_that_need_no_terms_are_served_by_every_broker(broker):
     async_task(echo, q_options={"priority": 0, "track": False, "run_after": 0, "unique": False})
+    async_task(echo, q_options={"retries": 0, "retry_delay": 5, "soft_timeout": 5})
 
-    assert broker.queue_size() == 1
+    assert broker.queue_size() == 2
 
 
 @MEMORY
@@ -74,8 +75,9 @@ def test_calls_without_terms_go_as_they_always_went(broker, monkeypatch):
 
     async_task(echo, group="a")
     async_batch([echo, echo])
+    async_task(echo, q_options={"retries": 3, "retry_on": OSError})
 
-    assert [task.task_id for task in broker.list_tasks()] == ["", "", ""]
+    assert [task.task_id for task in broker.list_tasks()] == ["", "", "", ""]
 
 
 @MEMORY

@@ -210,7 +210,8 @@ def failure(**values: Any) -> Failure:
     fields = {"id": "a" * 32, "name": "n", "func": "tests.tasks.multiply", "args": (2, 3),
               "kwargs": {}, "result": "ValueError", "started": now, "stopped": now,
               "success": False, **values}  # fmt: skip
-    return Failure.objects.create(**fields)
+    Failure.objects.create(**fields)
+    return Failure.objects.get(pk=fields["id"])
 
 
 @pytest.mark.parametrize("place", ["list", "page"])

@@ -86,3 +86,30 @@ def test_a_name_with_a_colon_or_a_control_character_is_warned_of(name, options):
 @pytest.mark.parametrize("name", ["shop", "a[b]c*?", "küche 2", "{shop}"])
 def test_other_names_are_fine(name):
     assert ids({"name": name, "cluster_name": name, "ALT_CLUSTERS": {name: {}}}) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (
+            {"soft_timeout": 50, "timeout": 50, "retry": 60},
+            "Q_CLUSTER['soft_timeout'] has no effect: 'timeout' (50) ends a task before 50 "
+            "seconds.",
+        ),
+        (
+            {"retry_delay": 60, "retry_max_delay": 30},
+            "Q_CLUSTER['retry_max_delay'] has no effect: 'retry_delay' is 60.",
+        ),
+        (
+            {"retries": 3, "sqs": {"aws_region": "eu-west-1"}},
+            "Q_CLUSTER['retries'] has no effect: Amazon SQS does not keep how often a task has "
+            "failed.",
+        ),
+    ],
+)
+def test_limits_of_attempts_that_have_no_effect_are_named(options, text):
+    assert found(options) == [("W006", text)]
+
+
+def test_a_first_delay_that_is_longer_than_the_default_of_the_greatest_is_no_mistake():
+    assert ids({"retries": 3, "retry_delay": 7200, "soft_timeout": 30, "timeout": 50}) == []

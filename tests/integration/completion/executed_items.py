@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django_q.execution.execution import execute
+from django_q.processes.task_runs.job import note_state
 from django_q.signing import SignedPackage
 
 
@@ -14,6 +15,8 @@ def execute_waiting(broker: Any) -> list[dict[str, Any]]:
     for delivery in broker.dequeue(limit=100, wait=0):
         package = SignedPackage.loads(delivery.payload)
         package.update(ack_id=delivery.ack_id, attempt=delivery.attempt)
+        if delivery.state is not None:
+            note_state(package, delivery.state)
         execute(package)
         packages.append(package)
     return packages

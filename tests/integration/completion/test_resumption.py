@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import logging
+import math
 
 import pytest
 from django.utils import timezone
 
+from django_q.completion import follow_ups
+from django_q.completion.completion import complete
+from django_q.completion.resumption import has_succeeded_before
 from django_q.execution.execution import decode, execute
 from django_q.models import Success, Task
+from django_q.processes.task_runs.job import read_job
 from django_q.results import parts
+from django_q.results.rows import unpickled
 from django_q.tasks import async_chain, async_iter, async_task, fetch
+from tests.integration.brokers.contract.passing_time import let_pass
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -115,3 +122,144 @@ def run_half(broker):
         execute(package)
         parts.add([package])
         broker.release([delivery.ack_id])
+
+
+#: A broker that keeps states, and one whose queue is where the results are.
+on_keeping = pytest.mark.parametrize("broker", ["memory", "redis", "orm"], indirect=True)
+
+
+@on_keeping
+def test_a_success_without_a_row_is_not_run_again_when_its_hook_ends_the_process(
+    broker, run_once, tmp_path, monkeypatch
+):
+    path, results = str(tmp_path / "words"), []
+    hook = "tests.foreign.hook_that_notes"
+    async_task("tests.foreign.leave", path, "word", hook=hook, save=False)
+
+    for _ in range(2):
+        with pytest.raises(Dead):
+            run_half_of_completion(broker)
+        release_as_after_a_crash(broker)
+    monkeypatch.setattr(hook, lambda task: results.append(task.result))
+    run_once(broker)
+
+    assert results == ["word"]
+    assert (tmp_path / "words").read_text().split() == ["word"]
+    assert Task.objects.count() == 0
+    assert broker.lock_size() == broker.queue_size() == 0
+
+
+@on_keeping
+def test_a_success_after_failures_is_not_run_again_when_its_hook_ends_the_process(
+    broker, run_once, tmp_path, monkeypatch
+):
+    path, results = str(tmp_path / "runs"), []
+    hook, options = "tests.foreign.hook_that_notes", {"retries": 2, "retry_delay": 0}
+    async_task("tests.tasks.fail_until", path, 1, hook=hook, save=False, q_options=options)
+    run_once(broker)  # fails
+
+    with pytest.raises(Dead):
+        run_half_of_completion(broker)
+    release_as_after_a_crash(broker)
+    monkeypatch.setattr(hook, lambda task: results.append((task.result, task.attempts)))
+    run_once(broker)
+
+    ((value, ends),) = results
+    assert value == 2
+    assert [(end["attempt"], end["exception"]) for end in ends] == [(1, "ValueError"), (2, "")]
+    assert len((tmp_path / "runs").read_text().split()) == 2
+
+
+class Dead(BaseException):
+    """Stands for the end of a process."""
+
+
+def die(task):
+    """End the process, as far as a test can bear it."""
+    raise Dead
+
+
+def run_half_of_completion(broker):
+    """Execute what waits as a worker does, and complete it until its hook ends the process."""
+    (delivery,) = broker.dequeue(1, 1)
+    package = read_job((*delivery[:3], math.inf, None, delivery.state), 0)
+    if package["attempt"] == 1 or not has_succeeded_before(package):
+        execute(package)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(follow_ups, "call_task_hook", die)
+        complete([package], broker, print)
+
+
+def release_as_after_a_crash(broker):
+    """Let the lease of the one delivery that is held end."""
+    let_pass(broker, 10_000)
+
+
+@on_keeping
+def test_a_large_result_without_a_row_is_lost_and_the_function_is_not_run_again(
+    broker, run_once, tmp_path
+):
+    async_task("tests.integration.completion.test_resumption.large", save=False, hook="a.b")
+    with pytest.raises(Dead):
+        run_half_of_completion(broker)
+    release_as_after_a_crash(broker)
+
+    (delivery,) = broker.dequeue(1, 1)
+    package = read_job((*delivery[:3], math.inf, None, delivery.state), 0)
+
+    assert has_succeeded_before(package)
+    assert "The result is lost" in unpickled(package["result"])
+    assert (package["success"], package["resumed"]) == (True, 1)
+
+
+def large():
+    """Return more than is kept beside a payload."""
+    return "x" * 100_000
+
+
+@on_keeping
+def test_no_database_is_asked_for_a_task_that_was_retried(
+    broker, run_once, tmp_path, django_assert_num_queries
+):
+    options = {"retries": 3, "retry_delay": 0}
+    async_task("tests.tasks.raise_error", q_options=options)
+    run_once(broker)
+
+    for attempt in (2, 3):
+        (delivery,) = broker.dequeue(1, 1)
+        package = read_job((*delivery[:3], math.inf, None, delivery.state), 0)
+        with django_assert_num_queries(0):
+            assert not has_succeeded_before(package)
+        execute(package)
+        complete([package], broker, print)
+        assert package["attempt"] == attempt
+
+
+def test_a_lost_delivery_of_a_task_that_was_retried_is_looked_for(
+    broker, run_once, django_assert_num_queries
+):
+    options = {"retries": 3, "retry_delay": 0}
+    async_task("tests.tasks.raise_error", q_options=options)
+    run_once(broker)
+    (delivery,) = broker.dequeue(1, 1)
+    broker.release([delivery.ack_id])
+
+    (delivery,) = broker.dequeue(1, 1)
+    package = read_job((*delivery[:3], math.inf, None, delivery.state), 0)
+
+    assert package["attempt"] == 3
+    with django_assert_num_queries(1):
+        assert not has_succeeded_before(package)
+
+
+@on_keeping
+def test_nothing_is_kept_of_a_success_that_leaves_a_row_or_that_nothing_follows(
+    broker, run_all, monkeypatch
+):
+    monkeypatch.setattr(type(broker), "keep_state", None)
+
+    async_task("tests.tasks.multiply", 2, 3, hook="tests.tasks.hook")
+    async_task("tests.tasks.multiply", 2, 3, save=False)
+    run_all(broker)
+
+    assert broker.lock_size() == broker.queue_size() == 0

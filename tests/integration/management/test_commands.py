@@ -200,7 +200,8 @@ def test_qinfo_tells_of_all_queues_and_which_nobody_serves(broker):
     assert titles.split() == ["Queue", "Waiting", "Delayed", "Leased", "Oldest"]
     assert (mail.split(), own.split()) == (["mail", *"010-"], ["test", *"000-"])
     assert warning.strip() == "Nobody serves 'mail'."
-    counts = {"waiting": 0, "delayed": 0, "leased": 0, "oldest_seconds": None}
+    counts = {"waiting": 0, "delayed": 0, "leased": 0, "running": 0, "oldest_seconds": None}
+    counts |= {"paused": False, "paused_clusters": [], "limit": None, "held": False}
     assert json.loads(run("qinfo", "--json", "--host", "nowhere"))["queues"] == [
         {**counts, "name": "mail", "delayed": 1, "served": False},
         {**counts, "name": "test", "served": True},

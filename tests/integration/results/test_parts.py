@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -76,3 +77,40 @@ def test_parts_that_nothing_was_added_to_for_long_are_swept(broker, run_all):
     run_all(broker)
 
     assert Part.objects.count() == 0
+
+
+def part_of(iterable, claim=None):
+    parts.add([finished(group=iterable, iter_position=0)])
+    parts.rows().filter(iterable=iterable).update(claim=claim)
+
+
+@pytest.mark.parametrize(
+    ("claim", "runs", "is_redelivered", "is_claimed"),
+    [
+        (None, [("a", 1)], False, True),
+        ("a:1:{now}", [("a", 1)], False, True),  # the same run, repeated
+        ("a:1:{now}", [("b", 1)], False, False),
+        ("a:1:{now}", [("b", 2)], True, False),  # whoever has it may well be alive
+        ("a:1:{now}", [("b", 1), ("a", 2)], True, True),  # whoever had it has lost its lease
+        ("a:2:{now}", [("a", 1)], False, False),
+        ("a:1:{old}", [("b", 1)], False, False),
+        ("a:1:{old}", [("b", 2)], True, True),
+        ("a:1", [("b", 2)], True, True),  # of an earlier release
+        ("a:1", [("b", 1)], False, False),
+        ("what nobody writes", [("b", 2)], True, True),
+    ],
+)
+def test_a_claim_is_taken_over_from_a_run_that_is_over(claim, runs, is_redelivered, is_claimed):
+    now = int(time.time())
+    times = {"now": now, "old": now - parts.COLLATION_CLAIM_SECONDS - 1}
+    part_of("i", claim and claim.format(**times))
+
+    assert parts.claim("i", runs, is_redelivered) is is_claimed
+    assert parts.claim("i", runs, is_redelivered) is is_claimed
+
+
+def test_the_longest_claim_fits_its_column():
+    part_of("i")
+
+    assert parts.claim("i", [("f" * 32, 2**31 - 1)])
+    assert len(parts.rows().get().claim) <= parts.Part._meta.get_field("claim").max_length

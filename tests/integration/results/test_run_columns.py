@@ -12,6 +12,7 @@ from django_q.models import Task
 from django_q.results import saving
 from django_q.results.run_columns import begun_column, begun_time, options_column
 from django_q.signing import SignedPackage
+from django_q.task_state.attempts import RESULT_KEY
 from tests.integration.results.finished_packages import FEW_AND_MANY, finished
 
 pytestmark = pytest.mark.django_db
@@ -85,7 +86,7 @@ def test_a_success_that_replaces_a_failure_has_nothing_left_of_it(has_receiver, 
     for task in Task.objects.all():
         assert (task.success, task.exception, task.fingerprint) == (True, None, None)
         assert (task.hook, task.group, task.options, task.begun) == (None, None, None, None)
-        assert task.attempts == [1]  # is not written here
+        assert task.attempts is None
 
 
 def test_a_success_names_no_exception_of_an_earlier_run():
@@ -155,3 +156,49 @@ def test_a_row_of_an_earlier_release_has_nothing_there():
 
     old = Task.objects.get(id="b" * 32)
     assert old.options is old.begun is old.worker is old.exception is old.fingerprint is None
+
+
+ENDS = [{"time": "", "worker": "host:1", "attempt": 1, "exception": "E", "text": "ä"}]
+
+
+@FEW_AND_MANY
+def test_the_ends_of_attempts_are_read_back_with_the_last(has_receiver, count):
+    packages = [
+        finished(**RUN, ends=ENDS, ended_count=1, attempt=2, result="no \x00\ud800", **FAILURE)
+        for _ in range(count)
+    ]
+
+    saving.save([*packages, finished(ends=ENDS, attempt=2), finished(attempt=2)])
+
+    for task in Task.objects.filter(success=False):
+        assert task.attempts[:1] == ENDS
+        last = {name: task.attempts[1][name] for name in ("attempt", "exception", "text")}
+        assert last == {"attempt": 2, "exception": "shop.errors.Empty", "text": "no ??"}
+    found = Task.objects.filter(success=True, attempts__isnull=False).get()
+    assert [end["exception"] for end in found.attempts] == ["E", ""]
+    assert Task.objects.filter(attempts__isnull=True).count() == 1
+
+
+def test_the_result_that_was_kept_of_a_success_is_in_no_row():
+    done = {**ENDS[0], "exception": "", "attempt": 2, RESULT_KEY: "abc"}
+
+    saving.save([finished(ends=[*ENDS, done], ended_count=2, attempt=3, resumed=1)])
+
+    ends = Task.objects.get().attempts
+    assert [end["attempt"] for end in ends] == [1, 2]
+    assert [RESULT_KEY in end for end in ends] == [False, False]
+
+
+def test_options_of_retries_are_among_those_of_the_call():
+    options = {"retries": 3, "retry_on": ["OSError", "a.b.Error"], "soft_timeout": 30}
+
+    saving.save([finished(**options)])
+
+    assert Task.objects.get().options == options
+
+
+@pytest.mark.parametrize("text", ["[", "{}", "5", 5, [{"time": "x"}], "[" * 100_000, None])
+def test_a_history_of_a_task_that_can_not_be_read_is_left_out(text):
+    saving.save([finished(id="1" * 32, earlier_ends=text)])
+
+    assert len(Task.objects.get(id="1" * 32).attempts or [0]) == 1

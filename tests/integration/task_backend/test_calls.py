@@ -185,6 +185,56 @@ def test_an_attempt_that_is_tried_again_is_not_told_as_the_end(
     assert result.status == "FAILED"
 
 
+def test_a_retried_task_has_one_id_and_the_errors_of_all_attempts(
+    broker, run_once, signals_sent, wait_until
+):
+    result = fail.using(retries=1, retry_delay=0).enqueue()
+    run_once(broker)
+    result.refresh()
+    between = (result.status, result.attempts, [e.exception_class for e in result.errors])
+
+    def has_ended() -> bool:
+        run_once(broker)
+        result.refresh()
+        return result.is_finished
+
+    wait_until(has_ended)
+
+    assert between == ("READY", 1, [ValueError])
+    assert (result.status, result.attempts) == ("FAILED", 2)
+    assert [error.exception_class for error in result.errors] == [ValueError, ValueError]
+    assert all(e.traceback.endswith("ValueError: as asked\n") for e in result.errors)
+    assert result.started_at <= result.last_attempted_at <= result.finished_at
+    names = [name for name, _, _ in signals_sent]
+    assert names == ["task_enqueued", "task_started", "task_started", "task_finished"]
+    assert [told.attempts for _, _, told in signals_sent] == [0, 1, 2, 2]
+    assert len(signals_sent[-1][2].errors) == 2
+
+
+def test_a_context_tells_of_the_attempt_and_a_success_of_the_errors_before(
+    broker, run_once, wait_until
+):
+    result = framework_tasks.succeed_later.using(retries=2, retry_delay=0).enqueue()
+
+    def has_ended() -> bool:
+        run_once(broker)
+        result.refresh()
+        return result.is_finished
+
+    wait_until(has_ended)
+
+    assert (result.status, result.return_value, result.attempts) == ("SUCCESSFUL", 3, 3)
+    assert [error.exception_class for error in result.errors] == [ValueError, ValueError]
+
+
+def test_inline_retries_have_their_arguments_and_attempts(broker, conf):
+    conf(sync=True)
+
+    result = framework_tasks.succeed_later.using(retries=2, retry_delay=0).enqueue("word")
+
+    assert (result.status, result.return_value, result.args) == ("SUCCESSFUL", 3, ["word"])
+
+
 def test_what_ends_without_a_worker_is_told_by_the_monitor(broker, run_once, signals_sent, conf):
     result = add.using(expires=0.001).enqueue(1)
     conf(retry=60)
@@ -224,6 +274,7 @@ def test_both_serializers_carry_the_calls(run, conf, serializer):
     assert (row.func, row.args) == ("tests.framework_tasks.echo", [[1, {"two": 3.5}]])
     assert row.options == {
         "backend": "default",
+        "keep_for": 86400,
         "priority": 7,
         "queue": "mail",
         "track": True,

@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 from asgiref.sync import async_to_sync
 
+from django_q.calls.resubmission import resubmit
 from django_q.models import Task
 from django_q.status import Stat
 from django_q.task_backend.framework import RESULT_DOES_NOT_EXIST, error_class
@@ -199,13 +200,18 @@ def test_a_task_whose_function_is_gone_fails_with_a_result(
     assert [name for name, _, _ in signals_sent] == ["task_enqueued", "task_finished"]
 
 
-def test_a_row_that_is_run_again_is_not_the_end(broker, run_once):
-    result = fail.enqueue()
+def test_a_failure_that_is_resubmitted_has_its_id_and_its_errors(broker, run_once):
+    result = fail.enqueue("once")
     run_once(broker)
-    Task.objects.filter(id=result.id).update(rerun_at=datetime.now(timezone.utc))
 
-    with pytest.raises(ResultDoesNotExist):
-        result.refresh()
+    resubmit(Task.objects.get(id=result.id))
+
+    result.refresh()
+    assert (result.status, result.args) == ("READY", ["once"])
+    run_once(broker)
+    result.refresh()
+    assert (result.status, result.attempts, len(result.errors)) == ("FAILED", 2, 2)
+    assert Task.objects.get(id=result.id).keep_until is not None
 
 
 def test_the_worker_is_named_by_host_and_process(broker, run_once):

@@ -54,9 +54,28 @@ def test_who_serves_a_queue(queue, heartbeat, is_served):
 def test_a_broker_that_knows_one_queue_tells_of_that(broker):
     broker.enqueue(payload_of(ONE))
 
-    ((name, counts, _is_served),) = states(adapt_broker(broker))
+    (state,) = states(adapt_broker(broker))
 
-    assert (name, counts) == ("test", (1, 0, 0, None))
+    assert (state.name, state.counts) == ("test", (1, 0, 0, None))
+
+
+def test_a_queue_tells_what_holds_it_back_and_what_is_run(make_broker):
+    queue = make_broker("memory")
+    beat(queue, ONE, TWO)
+    queue.pause()
+    queue.pause("a" * 32)
+    queue.set_limit(3)
+
+    (state,) = states(queue)
+
+    assert state.running == 2
+    assert state.control == (True, {"a" * 32}, 3)
+
+
+def test_what_clusters_of_earlier_releases_run_is_counted_too(queue):
+    make_stat(current=[(5, "name", "func", 1.0)]).save(queue)
+
+    assert states(queue)[0].running == 1
 
 
 def test_a_queue_of_another_project_on_the_same_server_is_not_called_unserved(queue):

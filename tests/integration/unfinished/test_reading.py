@@ -152,7 +152,8 @@ def test_a_task_that_has_ended_is_not_unfinished(queue):
 
 def test_a_failure_that_is_run_again_is_unfinished(queue):
     put(queue, ONE)
-    save_row(ONE, success=False, rerun_at=django_timezone.now())
+    now = django_timezone.now()
+    save_row(ONE, success=False, rerun_at=now, stopped=now)
 
     assert fetch_unfinished(ONE).state == "waiting"
 

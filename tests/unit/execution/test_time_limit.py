@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from django_q.exceptions import TimeoutException
+from django_q.exceptions import SoftTimeout, TaskCancelled, TimeoutException
 from django_q.execution.time_limit import Alarm, TimeoutHandler
 
 
@@ -166,4 +166,65 @@ def test_a_task_at_the_end_of_its_stack_is_not_interrupted(lags):
     spin(0.05)
     assert len(lags) == 1  # it was made up for
     alarm.end_task()
+    alarm.end_batch()
+
+
+def test_a_soft_limit_is_raised_once_and_the_time_limit_ends_the_task_then(alarm):
+    caught = []
+    alarm.start_batch()
+    alarm.start_task(0.5, 0.1)
+    try:
+        spin(5)
+    except SoftTimeout as error:
+        caught.append(error)
+    with pytest.raises(TimeoutException):
+        spin(5)
+    alarm.end_task()
+    alarm.end_batch()
+
+    assert [str(error) for error in caught] == ["Task exceeded its soft time limit"]
+
+
+def test_a_soft_limit_is_not_raised_after_the_end_of_the_task(alarm):
+    alarm.start_batch()
+    alarm.start_task(None, 0.05)
+    alarm.end_task()
+    spin(0.1)
+    alarm.start_task(None)
+    spin(0.1)
+    alarm.end_task()
+    alarm.end_batch()
+
+
+def cancelled_alarm(texts):
+    """Make an alarm that finds a cancellation while there is one."""
+    alarm = Alarm(lambda: None, 60, lambda: texts.get("now"))
+    alarm.install()
+    return alarm
+
+
+def test_a_task_that_is_cancelled_is_ended_by_the_next_alarm():
+    texts = {"now": "cancelled by anna"}
+    alarm = cancelled_alarm(texts)
+    alarm.start_batch()
+    alarm.start_task(None)
+
+    with pytest.raises(TaskCancelled, match="cancelled by anna"):
+        signal.raise_signal(signal.SIGALRM)
+
+    signal.raise_signal(signal.SIGALRM)  # while it cleans up
+    alarm.end_task()
+    alarm.end_batch()
+
+
+def test_the_signal_of_a_cancellation_hits_no_other_task():
+    texts = {"now": None}
+    alarm = cancelled_alarm(texts)
+    alarm.start_batch()
+    signal.raise_signal(signal.SIGALRM)  # before its own code begins
+    alarm.start_task(None)
+    signal.raise_signal(signal.SIGALRM)  # sent for the one before
+    alarm.end_task()
+    texts["now"] = "cancelled"
+    signal.raise_signal(signal.SIGALRM)  # after its own code
     alarm.end_batch()

@@ -100,6 +100,35 @@ def test_a_wide_table_tells_the_queue_and_what_runs_the_longest_first():
     assert texts(cluster_screen.header(wide=True)) == [*TITLES, "Queue", "Running"]
 
 
+def run(**values: Any) -> dict[str, Any]:
+    """Describe a task that runs, as a heartbeat does."""
+    return {"pid": 7, "id": "1", "name": "n", "func": "f", "group": "", "attempt": 1,
+            "since": 0, "seconds": 1.0, **values}  # fmt: skip
+
+
+def test_where_a_task_tells_its_progress_there_is_a_column_of_it():
+    stat = make_stat(
+        current=[(7, "a", "app.send", 3), (8, "b", "app.fetch", 2), (9, "c", "app.stop", 1)],
+        running=[run(done=250, total=1000), run(pid=8), run(pid=9, cancelled="cancelled by a")],
+    )
+
+    rows = cluster_screen.rows([stat], wide=True)
+
+    assert [texts(row)[-1] for row in rows] == [
+        "0:00:03  250/1000 25%  7  app.send  a",
+        "0:00:02                8  app.fetch  b",
+        "0:00:01  cancelled     9  app.stop  c",
+    ]
+
+
+def test_what_holds_a_queue_back_is_told_below_the_bar():
+    figures = Figures("Redis 7", holds={"mail": "paused", "a": "limit 4"})
+
+    [_blank, _bar, first, second] = cluster_screen.summary_rows(figures)
+
+    assert [texts(first), texts(second)] == [["Queue 'a': limit 4."], ["Queue 'mail': paused."]]
+
+
 def test_an_idle_cluster_is_one_row_of_a_wide_table():
     [row] = cluster_screen.rows([make_stat()], wide=True)
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
+import pytest
+
+from django_q.brokers.contract.orders import QueueControl
 from django_q.brokers.terms import QueueCounts
 from django_q.terminal.queue_table import queue_as_dict, queue_rows
 from django_q.terminal.table import fit_row
@@ -60,6 +65,35 @@ def test_a_queue_in_json_has_these_keys():
         "waiting": 3,
         "delayed": 2,
         "leased": 1,
+        "running": 0,
         "oldest_seconds": 5.5,
         "served": True,
+        "paused": False,
+        "paused_clusters": [],
+        "limit": None,
+        "held": False,
     }
+
+
+@pytest.mark.parametrize(
+    ("control", "told", "is_held"),
+    [
+        (QueueControl(), [], False),
+        (QueueControl(is_paused=True), ["Queue 'shop': paused."], True),
+        (
+            QueueControl(paused_clusters=frozenset({"1" * 24 + "54d638f6"})),
+            ["Queue 'shop': paused for cluster 54d638f6."],
+            False,
+        ),
+        (QueueControl(limit=2), ["Queue 'shop': limit 2."], False),
+        (QueueControl(limit=1), ["Queue 'shop': at its limit of 1."], True),
+        (QueueControl(True, limit=0), ["Queue 'shop': paused, at its limit of 0."], True),
+    ],
+)
+def test_what_holds_a_queue_back_is_told_below_the_table(control, told, is_held):
+    state = QueueState("shop", QueueCounts(3, 2, 1), True, control)
+    queue = queue_as_dict(state)
+
+    assert [texts(row)[0] for row in queue_rows([queue])[3:]] == told
+    assert queue["held"] is is_held
+    assert json.loads(json.dumps(queue)) == queue

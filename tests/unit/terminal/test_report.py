@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from django_q.terminal import report
+from django_q.terminal.table import fit_row
 from tests.unit.terminal.row_texts import texts
 
 
@@ -18,6 +19,7 @@ def facts(**values: Any) -> dict[str, Any]:
         "broker": "Redis 7",
         "clusters": [{"workers": [1, 2], "reincarnations": 1}] * 2,
         "queues": [],
+        "running": [],
         "queued": 3,
         "locked": 2,
         "dead": 0,
@@ -61,3 +63,46 @@ def test_the_summary_of_a_database_that_is_down_says_so():
 )
 def test_a_rate_is_told_in_the_smallest_unit_that_has_a_task(tasks, unit, rate):
     assert report.rate_per_unit(tasks) == (unit, rate)
+
+
+def run(**values: Any) -> dict[str, Any]:
+    """Describe a task that runs, as ``runs_as_dicts`` does."""
+    defaults = {"seconds": 65, "func": "shop.send", "name": "four-words", "note": "",
+                "ends": [], "ended_count": 0, "retries": None, "done": None, "total": None,
+                "cancelled": ""}  # fmt: skip
+    return {**defaults, **values}
+
+
+def test_what_runs_is_told_with_its_progress():
+    _blank, title, half, unknown = report.running_rows(
+        [run(done=250, total=500), run(done=7, name="other-words")]
+    )
+
+    assert texts(title) == ["Time", "Progress", "Function", "Name"]
+    assert texts(half) == ["0:01:05", "[#####.....] 50%", "shop.send", "four-words"]
+    assert texts(unknown) == ["0:01:05", "7", "shop.send", "other-words"]
+    assert len("".join(text for text, _style in fit_row(half, 80))) <= 80
+
+
+def test_notes_attempts_and_cancels_have_lines_of_their_own():
+    end = {"exception": "shop.errors.Refused"}
+    told = run(note="at \x1b[2J", ends=[end], ended_count=2, retries=4, cancelled="cancelled by a")
+
+    _blank, _title, _task, *lines = report.running_rows([told])
+
+    assert [texts(line) for line in lines] == [
+        ["  at \\x1b[2J"],
+        ["  attempt 3 of 5, the last failed: Refused"],
+        ["  cancelled by a"],
+    ]
+
+
+def test_of_many_tasks_that_run_the_longest_are_shown():
+    rows = report.running_rows([run()] * 25)
+
+    assert len(rows) == 23
+    assert texts(rows[-1]) == ["5 more rows"]
+
+
+def test_nothing_is_told_of_tasks_where_none_runs():
+    assert report.running_rows([]) == []

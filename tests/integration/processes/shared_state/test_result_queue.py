@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from django_q.processes.pusher import MeasuredPrefetchLimit
+from django_q.processes.pushing.prefetch_limit import MeasuredPrefetchLimit
 from django_q.processes.shared_state.result_queue import ResultQueue, set_stuck
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from multiprocessing import Value
-
 import pytest
 
 from django_q.processes.shared_state.slot import (
     SLOT_BATCH_BYTES,
-    SlotField,
     Slots,
-    TimerSlotAdapter,
     WorkerState,
 )
 
@@ -74,7 +70,7 @@ def test_what_was_put_back_is_in_hand_no_more(slot):
 
 def test_a_list_that_was_not_written_to_its_end_is_not_read(slot):
     slot.take_batch([("a", 1)])
-    slot.numbers[SlotField.SEQUENCE] += 1  # as a worker leaves it that is killed meanwhile
+    slot.batch.header[0] += 1  # as a worker leaves it that is killed meanwhile
 
     assert slot.read().batch == []
 
@@ -120,23 +116,59 @@ def test_slots_tell_how_many_workers_wait():
     assert len(slots) == 3
 
 
-@pytest.mark.parametrize(
-    ("state", "value"),
-    [(WorkerState.IDLE, -1), (WorkerState.RECYCLED, -2), (WorkerState.TIMED_OUT, 0)],
-)
-def test_a_timer_shows_the_state_as_the_predecessors_do(state, value):
-    timer = Value("f", 9)
-
-    TimerSlotAdapter(timer).finish_batch(1, state)
-
-    assert timer.value == value
+def run_task(slot, since):
+    """Have the slot say that a task runs."""
+    slot.take_batch([("a", 1)])
+    slot.start_decoding(0, since, None)
+    slot.start_task(0, since, None)
 
 
-def test_a_timer_shows_the_time_limit():
-    timer = Value("f", -1)
+def test_progress_is_of_the_task_that_runs(slot):
+    run_task(slot, 1.0)
+    assert slot.progress is None
 
-    TimerSlotAdapter(timer).start_task(0, 0, 30)
-    assert timer.value == 30
+    slot.set_progress(1.0, 5, 10)
+    slot.note.write(b"reading")
+    assert slot.progress == (5, 10, "reading")
 
-    TimerSlotAdapter(timer).start_task(0, 0, None)
-    assert timer.value == -1
+    run_task(slot, 2.0)
+    assert slot.progress is None
+
+    slot.set_progress(2.0, 1, 2)
+    assert slot.progress == (1, 2, "")
+
+
+def test_a_position_of_loops_is_of_the_task_that_runs(slot):
+    run_task(slot, 1.0)
+    slot.set_loop_position(1.0, b"{}")
+    assert slot.loop_position == b"{}"
+
+    run_task(slot, 2.0)
+
+    assert slot.loop_position == b""
+
+
+def test_an_order_cancels_the_task_that_began_then_and_no_other(slot):
+    run_task(slot, 1.0)
+
+    slot.cancel(1.0)
+
+    assert slot.is_cancelled(1.0)
+    assert not slot.is_cancelled(2.0)
+
+
+def test_nothing_is_told_of_a_worker_that_has_begun_no_task(slot):
+    slot.take_batch([("a", 1)])
+
+    assert (slot.current_label, slot.progress, slot.loop_position) == ("", None, b"")
+
+
+def test_the_texts_of_a_slot_do_not_overlap(slot):
+    run_task(slot, 1.0)
+    for region, letter in zip((slot.batch, slot.label, slot.note, slot.loops), "abcd", strict=True):
+        region.write_cut(letter * region.size)
+
+    texts = [region.read() for region in (slot.batch, slot.label, slot.note, slot.loops)]
+
+    assert [set(text.decode()) for text in texts] == [{"a"}, {"b"}, {"c"}, {"d"}]
+    assert [len(text) for text in texts] == [8192, 1024, 200, 512]

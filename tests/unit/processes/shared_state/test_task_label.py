@@ -17,6 +17,7 @@ def read_back(name="a-name", func="shop.send", **package):
     """Write the label of a task into a slot, and read it from there."""
     slot = Slot(RawArray("B", SLOT_BYTES))
     slot.take_batch([("a", 1)])
+    slot.start_decoding(0, 1.0, None)
     slot.set_label(task_label({"id": "1" * 32, "started": MOMENT, **package}, name, func))
     return read_label(slot.current_label)
 

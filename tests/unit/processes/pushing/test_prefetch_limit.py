@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from django_q.processes import pusher
-from django_q.processes.pusher import MAX_DEQUEUE_BATCH, PREFETCH_SECONDS, MeasuredPrefetchLimit
+from django_q.processes.pushing import prefetch_limit as limits
+from django_q.processes.pushing.prefetch_limit import (
+    MAX_DEQUEUE_BATCH,
+    PREFETCH_SECONDS,
+    MeasuredPrefetchLimit,
+)
 
 
 class Cluster:
@@ -28,7 +32,7 @@ class Cluster:
 def cluster(monkeypatch):
     """Make the numbers of a cluster."""
     cluster = Cluster()
-    monkeypatch.setattr(pusher, "time", cluster)
+    monkeypatch.setattr(limits, "time", cluster)
     return cluster
 
 
@@ -51,7 +55,7 @@ def test_nothing_is_taken_for_workers_that_are_busy_with_slow_tasks(prefetch_lim
     cluster.work(rate=1)
 
     assert prefetch_limit.limit(0) == 0
-    assert prefetch_limit.poll_interval() == pusher.SLOW_POLL_INTERVAL
+    assert prefetch_limit.poll_interval() == limits.SLOW_POLL_INTERVAL
 
 
 def test_fast_tasks_are_taken_for_fifty_milliseconds(prefetch_limit, cluster):
@@ -67,7 +71,7 @@ def test_fast_tasks_are_taken_for_fifty_milliseconds(prefetch_limit, cluster):
         5,
         6,
     )  # of 2,000 a second and worker, those of three milliseconds
-    assert prefetch_limit.poll_interval() == pusher.FAST_POLL_INTERVAL
+    assert prefetch_limit.poll_interval() == limits.FAST_POLL_INTERVAL
 
 
 def test_no_more_is_taken_than_one_script_gives(prefetch_limit, cluster):
@@ -101,10 +105,10 @@ def test_many_tasks_show_the_rate_at_once(prefetch_limit, cluster):
 
 
 def test_nothing_is_taken_while_results_wait_to_be_saved(prefetch_limit, cluster):
-    cluster.backlog = pusher.MAX_UNSAVED_RESULTS + 1
+    cluster.backlog = limits.MAX_UNSAVED_RESULTS + 1
 
     assert prefetch_limit.limit(0) == 0
-    assert prefetch_limit.poll_interval() == pusher.FAST_POLL_INTERVAL
+    assert prefetch_limit.poll_interval() == limits.FAST_POLL_INTERVAL
 
 
 def test_queue_limit_is_kept(prefetch_limit, cluster, conf):

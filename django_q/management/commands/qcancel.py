@@ -1,0 +1,43 @@
+"""The ``qcancel`` command."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
+
+from django_q.exceptions import DjangoQError
+from django_q.orders.cancelling import UNKNOWN, cancel
+
+
+class Command(BaseCommand):
+    """Cancels tasks by their ids, the tasks of a group, or all of a queue."""
+
+    help = _("Cancels tasks: exits with 1 if one of them was not found.")
+    requires_system_checks = []  # an order must be quick, and concern the queue only
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("ids", nargs="*", metavar="ID", help=_("The ids of tasks."))
+        parser.add_argument("--group", help=_("Cancel the tasks of this group."))
+        parser.add_argument(
+            "--queue", help=_("Cancel all tasks of this queue, or look for the ids in it alone.")
+        )
+        parser.add_argument("--reason", default="", help=_("Is told in the results."))
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        ids, group = options["ids"], options["group"]
+        if bool(ids) + bool(group) + bool(options["queue"] and not ids and not group) != 1:
+            raise CommandError(_("Give ids of tasks, or --group, or --queue."))
+        order = {"queue": options["queue"], "reason": options["reason"]}
+        try:
+            answers = {each: cancel(each, **order) for each in ids}
+            if not ids:
+                answers[group or options["queue"]] = cancel(group=group, **order)
+        except DjangoQError as error:
+            raise CommandError(error) from error
+        for name, answer in answers.items():
+            self.stdout.write(f"{name}: {answer}")
+        if UNKNOWN in answers.values():
+            sys.exit(1)

@@ -1,0 +1,37 @@
+"""The ``qresume`` command."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
+
+from django_q.exceptions import DjangoQError
+from django_q.orders.steering import QueueHandle
+
+
+class Command(BaseCommand):
+    """Ends the pause of a queue, for all clusters or for one."""
+
+    help = _("Ends what qpause began: exits with 1 if there was no such pause.")
+    requires_system_checks = []  # an order must be quick, and concern the queue only
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "queue", nargs="?", help=_("The name of the queue; that of the settings without it.")
+        )
+        parser.add_argument(
+            "--cluster", help=_("End the pause of this cluster alone: its id or name.")
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            queue = QueueHandle(options["queue"])
+            was_paused = queue.resume(options["cluster"])
+        except DjangoQError as error:
+            raise CommandError(error) from error
+        self.stdout.write(queue.control_text())
+        if not was_paused:
+            sys.exit(1)

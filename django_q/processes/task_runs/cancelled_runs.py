@@ -1,0 +1,42 @@
+"""Cancel tasks that run: find those that an order is for, and signal their workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django_q.execution.cancellation import find_order
+from django_q.processes.shared_state.order_table import Orders, OrderTable
+from django_q.processes.supervision.child import Child
+
+
+class CancelledRuns:
+    """Reads the orders, and has the tasks that run and are cancelled end themselves."""
+
+    def __init__(self, table: OrderTable) -> None:
+        self.table = table
+        self.version = 0.0  # of the orders that were read
+        self.orders: Orders = {}
+
+    def signal(self, children: Iterable[Child]) -> None:
+        """Signal each worker whose task is cancelled, again and again until that has ended."""
+        if (version := self.table.version) != self.version:
+            self.version, self.orders = version, self.table.read()
+        if not self.orders:
+            return
+        for child in children:
+            if child.is_running and (label := child.label()):
+                since, task = label
+                if text := find_order(task_of(task), self.orders):
+                    child.cancel_task(since, text)
+
+
+def task_of(label: dict[str, Any]) -> Any:
+    """Make of a label as much of a package as it takes to find its orders."""
+    return {
+        "id": label["id"],
+        "group": label["group"] or None,
+        "iter_count": label["is_item"],
+        "iter_group": label["iter_group"] or None,
+        "chain_started": label["chain_started"],
+    }
