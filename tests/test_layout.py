@@ -15,8 +15,8 @@ __init__ exceptions text.printable text.representation text.error_text text.type
     text.function_names text.log_lines text foreign_code humanhash shared_counter \
     descriptor_wait queues servers.redis_sentinel servers.connections servers
 conf recurrence
-wire.heartbeat_format wire.pickles signing wire.callables wire.package wire.allowed_functions \
-    wire.option_types wire.framework_call wire.call_digest wire.queue_options wire.options wire
+wire.heartbeat_format wire.pickles signing wire.callables wire.framework_call wire.package \
+    wire.allowed_functions wire.option_types wire.call_digest wire.queue_options wire.options wire
 task_state hooks signals
 models migrations
 brokers.contract brokers.terms brokers.heartbeats brokers.scheduler_wakeup brokers.base \

@@ -27,8 +27,9 @@ from django_q.models.task import HAS_ENDED
 from django_q.text.error_text import error_summary, short_error_text
 from django_q.unfinished.reruns import earlier_ends, mark_rerun, why_unfinished
 from django_q.wire.callables import resolve_callable
+from django_q.wire.framework_call import FRAMEWORK_KEYS
 from django_q.wire.option_types import REJECT, is_path
-from django_q.wire.package import FRAMEWORK_KEYS, RETRY_OPTIONS, encodes_time, link_id, new_package
+from django_q.wire.package import RETRY_OPTIONS, encodes_time, link_id, new_package
 
 #: The id of an iterable: a UUID of version 4.
 ITERABLE_ID_PATTERN = re.compile("[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}")

@@ -17,9 +17,10 @@ from django.utils import timezone
 from django_q.exceptions import PackageError
 from django_q.humanhash import humanize
 from django_q.text.error_text import safe_repr
+from django_q.wire.framework_call import FRAMEWORK_KEYS
 from django_q.wire.option_types import text
 from django_q.wire.options import normalize_option
-from django_q.wire.package import FRAMEWORK_KEYS, PACKAGE_OPTIONS, as_args, derived_id
+from django_q.wire.package import PACKAGE_OPTIONS, as_args, derived_id
 
 #: A dictionary with one of these keys is taken for a package. A heartbeat has none of them.
 IDENTIFYING_KEYS = frozenset({"id", "func"})

@@ -69,6 +69,11 @@ def task_function(value: Any) -> Any:
     return value.func if is_task else value
 
 
+def is_callable(value: Any) -> bool:
+    """Return True for what can be called, and for a task of Django's tasks framework."""
+    return callable(value) or callable(task_function(value))
+
+
 def recorded_name(func: Any) -> str:
     """Name a callable by a dotted path only if that path leads to the same object.
 
@@ -112,3 +117,16 @@ def importable_name(func: Any, what: str) -> str:
         f"{what} must be importable by name, and '{path}' is not: "
         "define it at the top of a module, or pass its dotted path."
     )
+
+
+def called_by_name(task: Any) -> str:
+    """Return the path of the function of a task of Django's framework. Raises for anything else."""
+    func = task_function(task)
+    if not callable(func):
+        raise TypeError
+    if task.takes_context:
+        raise PackageError(
+            f"'{dotted_name(func)}' takes the context of Django's tasks framework, which a call of "
+            "this project does not have. Call its enqueue(), or a function without a context."
+        )
+    return importable_name(func, "The function of a task of Django's tasks framework")

@@ -7,14 +7,28 @@ no value of the call is pickled, whichever serializer it is.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, TypedDict, TypeVar
 
 from django_q.exceptions import PackageError
-from django_q.wire.option_types import shown
-from django_q.wire.package import TaskPackage
+from django_q.text.representation import represent
+
+Package = TypeVar("Package", bound=Any)
 
 
-def with_written_arguments(package: TaskPackage) -> TaskPackage:
+class FrameworkPackage(TypedDict, total=False):
+    """What a package has more of then; ``backend`` is there in each such package."""
+
+    backend: str  # alias of the backend in the setting TASKS
+    queue: str  # the task's queue_name, which is a label
+    takes_context: bool
+    arguments: str  # args and kwargs as JSON; these are empty on the way to a cluster
+    keep_for: float  # seconds after its end in which its row is not pruned
+
+
+FRAMEWORK_KEYS = frozenset(FrameworkPackage.__annotations__)
+
+
+def with_written_arguments(package: Package) -> Package:
     """Return a package whose arguments are text. Raises ``PackageError`` for what JSON has not."""
     args, kwargs = list(package["args"]), dict(package["kwargs"])
     try:
@@ -24,10 +38,10 @@ def with_written_arguments(package: TaskPackage) -> TaskPackage:
             f"The arguments of a task of the backend {package['backend']!r} must be JSON: {error}. "
             "Pass text, numbers, truth values, None, and lists or dictionaries of them."
         ) from error
-    return {**package, "args": (), "kwargs": {}, "arguments": text}
+    return {**package, "args": (), "kwargs": {}, "arguments": text}  # type: ignore[return-value]
 
 
-def with_read_arguments(package: TaskPackage) -> TaskPackage:
+def with_read_arguments(package: Package) -> Package:
     """Read the arguments of a package, in place, where they are text. Raises ``PackageError``."""
     text: Any = package.pop("arguments", None)
     if text is None:
@@ -37,7 +51,7 @@ def with_read_arguments(package: TaskPackage) -> TaskPackage:
         package["args"], package["kwargs"] = tuple(args), {**kwargs}
     except (TypeError, ValueError, RecursionError) as error:
         raise PackageError(
-            f"The arguments of a task of Django's tasks framework must be a list and a dictionary "
-            f"as JSON; got {shown(text)}."
+            "The arguments of a task of Django's tasks framework must be a list and a dictionary "
+            f"as JSON; got {represent(text, 100)}."
         ) from error
     return package

@@ -24,8 +24,8 @@ from django.utils.timezone import get_default_timezone, is_naive
 
 from django_q.exceptions import PackageError
 from django_q.text.error_text import safe_repr
-from django_q.text.function_names import dotted_name, exception_path
-from django_q.wire.callables import importable_name, task_function
+from django_q.text.function_names import exception_path
+from django_q.wire.callables import called_by_name
 
 #: The longest time limit, in seconds: a hundred years. Timers of the system have a maximum.
 MAX_SECONDS = 100 * 366 * 86400
@@ -262,19 +262,6 @@ def function(value: Any) -> Any:
     if not callable(value):
         return called_by_name(value)
     return value
-
-
-def called_by_name(task: Any) -> str:
-    """Return the path of the function of a task of Django's framework. Raises for anything else."""
-    func = task_function(task)
-    if not callable(func):
-        raise TypeError
-    if task.takes_context:
-        raise PackageError(
-            f"'{dotted_name(func)}' takes the context of Django's tasks framework, which a call of "
-            "this project does not have. Call its enqueue(), or a function without a context."
-        )
-    return importable_name(func, "The function of a task of Django's tasks framework")
 
 
 def hook(value: Any) -> Any:

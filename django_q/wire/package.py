@@ -12,17 +12,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from hashlib import md5
-from typing import Any, TypedDict
+from typing import Any
 
 from django.utils import timezone
 
 from django_q.exceptions import PackageError
 from django_q.humanhash import humanize
 from django_q.text.representation import represent
-from django_q.wire.callables import task_function
+from django_q.wire.callables import is_callable
+from django_q.wire.framework_call import FRAMEWORK_KEYS, FrameworkPackage
 
 
-class TaskPackage(TypedDict, total=False):
+class TaskPackage(FrameworkPackage, total=False):
     """A task. The first six keys are required, all others optional."""
 
     id: str  # 32 hexadecimal digits
@@ -70,12 +71,6 @@ class TaskPackage(TypedDict, total=False):
     earlier_ends: str  # of a failure that is run again: how it had ended, in JSON
     chain_started: float  # of a link: when its chain was submitted, in seconds since the epoch
     schedule: int  # key of the schedule in which the end of the task is recorded
-    # Of a call by Django's tasks framework, see wire.framework_call:
-    backend: str  # alias of the backend in the setting TASKS
-    queue: str  # the task's queue_name, which is a label
-    takes_context: bool
-    arguments: str  # args and kwargs as JSON; these are empty on the way to a cluster
-    keep_for: float  # seconds after its end in which its row is not pruned
     # Added while it runs:
     ack_id: Any  # receipt of the delivery
     attempt: int  # counts from 1
@@ -148,8 +143,6 @@ PACKAGE_OPTIONS = NEW_OPTIONS | frozenset(
         "task_name",
     }
 )
-#: Keys of a call by Django's tasks framework.
-FRAMEWORK_KEYS = frozenset({"backend", "queue", "takes_context", "arguments", "keep_for"})
 #: Options that a package may have, and the keys that a schedule and the framework's backend add.
 TRAVELLING_OPTIONS = PACKAGE_OPTIONS | FRAMEWORK_KEYS | {"schedule"}
 #: Options of a call that choose where its package goes, and do not travel with it.
@@ -300,11 +293,9 @@ def link_parts(link: Any) -> tuple[str | Callable, tuple, dict]:
 
     Raises ``PackageError`` for anything else.
     """
-    if isinstance(link, str) or callable(link):
+    if isinstance(link, str) or is_callable(link):
         return link, (), {}
     if not isinstance(link, (tuple, Sequence)) or not 1 <= len(link) <= 3:
-        if callable(task_function(link)):
-            return link, (), {}
         raise PackageError(
             f"A call must be func, (func, args) or (func, args, kwargs), "
             f"got {represent(link, 200)}."
