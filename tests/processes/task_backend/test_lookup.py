@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from django_q.tasks import cancel
 from tests.framework_tasks import add_async, die_unless_there, exit_now, fail, sleep_until_there
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
@@ -105,3 +106,18 @@ def test_coroutines_and_failures_end_as_they_should(broker, running_cluster, wai
     assert done.return_value == 3
     assert failed.errors[0].traceback.endswith("ValueError: for a reason\n")
     assert cluster.stop() == 0
+
+
+@BROKERS
+def test_a_task_that_is_cancelled_fails_and_says_so(broker, running_cluster, wait_until, tmp_path):
+    running_cluster(workers=1)
+    running = sleep_until_there.enqueue(str(tmp_path / "never"))
+    wait_until(lambda: status_of(running) == "RUNNING")
+    waiting = fail.enqueue()
+
+    for result in (waiting, running):
+        cancel(result.id)
+
+    for result in (waiting, running):
+        wait_until(lambda result=result: status_of(result) == "FAILED")
+        assert result.errors[-1].exception_class_path == "django_q.exceptions.TaskCancelled"
