@@ -34,6 +34,7 @@ InvalidTask, ResultDoesNotExist = error_class(INVALID_TASK), error_class(RESULT_
 BEFORE_THE_MODELS = """
 import os, sys
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+os.environ["DJANGO_Q_TEST_DATABASE"] = "sqlite"
 from tests.framework_tasks import add
 add.using(priority=3, group="early")
 assert not [name for name in sys.modules if name.startswith("django_q.models")]

@@ -65,6 +65,7 @@ CASES = {
 START = """
 import os
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+os.environ["DJANGO_Q_TEST_DATABASE"] = "sqlite"
 from django.conf import settings
 settings.DATABASES["default"] = {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}
 settings.Q_CLUSTER["broker_class"] = "django_q.brokers.memory.Memory"
