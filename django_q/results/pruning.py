@@ -33,6 +33,12 @@ MAX_REFUSALS_IN_A_ROW = 3
 PRUNING_BACKOFF_SECONDS = (5.0, 600.0)
 #: Rows that are excluded at most because their deletion has failed.
 MAX_REFUSED_IDS = 200
+#: A search for rows that takes longer than this is slow; many other rows are kept then.
+SLOW_SEARCH_SECONDS = 0.01
+#: The share of the time that slow searches may take.
+MAX_SEARCH_SHARE = 0.02
+#: Rows that are deleted after a slow search at most.
+MAX_PRUNED_ROWS = 10_000
 #: Rows are deleted by the first of these models whose deletion signals have receivers.
 PRUNED_MODELS = (Task, Success)
 
@@ -74,6 +80,29 @@ class PruningFailures:
         )
 
 
+class SlowSearches:
+    """Until when this process does not look for rows to delete, as that takes long.
+
+    Rows that are kept for a time stand among the others: whoever looks for those beyond
+    ``save_limit`` passes them. So that takes a small share of the time, and finds many at once.
+    """
+
+    next_at = 0.0  # monotonic
+    is_slow = False
+
+    @classmethod
+    def record(cls, seconds: float, is_complete: bool, alias: str) -> None:
+        """Record how long a search took, and whether it has found all that there is."""
+        cls.is_slow = seconds > SLOW_SEARCH_SECONDS and has_kept_rows(alias)
+        if cls.is_slow and is_complete:
+            cls.next_at = time.monotonic() + seconds / MAX_SEARCH_SHARE
+
+
+def has_kept_rows(alias: str) -> bool:
+    """Return True if rows are kept for a time."""
+    return Task.objects.using(alias).filter(keep_until__isnull=False).order_by().exists()
+
+
 def can_delete_directly() -> bool:
     """Return True if rows can be deleted by one statement, and no deletion failed recently."""
     if PruningFailures.retry_at or PruningFailures.refused_ids or next(referring_relations(), None):
@@ -100,7 +129,7 @@ def prune_separately(alias: str, at_most: int) -> None:
     ids: list[str] = []
     try:
         with transaction.atomic(using=alias):
-            ids = list(surplus(alias, min(at_most, MAX_DJANGO_DELETES)))
+            ids = surplus(alias, min(at_most, MAX_DJANGO_DELETES))
         if ids:
             delete(ids, alias)
             PruningFailures.reset()
@@ -140,14 +169,25 @@ def prune(alias: str, at_most: int) -> None:
 
     A new limit on a table of a million rows must not keep results from being saved.
     """
-    if ids := list(surplus(alias, at_most)):
+    if SlowSearches.is_slow:
+        at_most = max(at_most, MAX_PRUNED_ROWS)
+    if ids := surplus(alias, at_most):
         Task.objects.using(alias).filter(id__in=ids)._raw_delete(alias)
 
 
-def surplus(alias: str, at_most: int) -> Any:
+def surplus(alias: str, at_most: int) -> list[str]:
     """Find the ids of successes beyond ``save_limit`` that no other row protects."""
-    if Conf.SAVE_LIMIT <= 0:
-        return ()
+    began = time.monotonic()
+    if Conf.SAVE_LIMIT <= 0 or began < SlowSearches.next_at:
+        return []
+    ids = list(surplus_ids(alias, at_most))
+    if (seconds := time.monotonic() - began) > SLOW_SEARCH_SECONDS or SlowSearches.is_slow:
+        SlowSearches.record(seconds, len(ids) < at_most, alias)
+    return ids
+
+
+def surplus_ids(alias: str, at_most: int) -> Any:
+    """Select the ids of successes beyond ``save_limit``."""
     if Conf.SAVE_LIMIT_PER in ("group", "name", "func"):
         return surplus_of_each(alias, Conf.SAVE_LIMIT_PER)[:at_most]
     # Not filter(success=True): SQLite does not look a bare boolean up in an index.

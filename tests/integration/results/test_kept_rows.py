@@ -19,10 +19,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(autouse=True)
-def _limit(conf: Any) -> Iterator[None]:
+def _limit(conf: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     conf(save_limit=2)
+    monkeypatch.setattr(pruning, "SLOW_SEARCH_SECONDS", 1000)  # whatever else runs here
     yield
     pruning.PruningFailures.reset()
+    pruning.SlowSearches.is_slow, pruning.SlowSearches.next_at = False, 0.0
 
 
 def save(count: int, **values: Any) -> list[str]:
@@ -112,3 +114,35 @@ def test_receivers_of_the_deletion_are_told():
 
     assert sorted(told) == sorted(over)
     assert ids() == set()
+
+
+def test_rows_are_looked_for_less_often_where_kept_ones_make_that_slow(monkeypatch):
+    monkeypatch.setattr(pruning, "SLOW_SEARCH_SECONDS", 0)
+    monkeypatch.setattr(pruning, "MAX_SEARCH_SHARE", 1e-9)
+    plain = save(2)
+    save(1)
+    without_kept = (len(ids()), pruning.SlowSearches.is_slow)
+    save(1, keep_for=60)
+
+    save(1)  # finds out that it is slow
+    save(3)
+
+    assert without_kept == (2, False)
+    assert pruning.SlowSearches.is_slow
+    assert pruning.SlowSearches.next_at > 0
+    assert len(ids()) == 6
+    monkeypatch.setattr(pruning.SlowSearches, "next_at", 0.0)
+    save(1)
+    assert len(ids()) == 3
+    assert not ids() & set(plain)
+
+
+def test_rows_are_looked_for_at_once_again_where_there_are_more(monkeypatch):
+    monkeypatch.setattr(pruning, "SLOW_SEARCH_SECONDS", 0)
+    monkeypatch.setattr(pruning, "MAX_PRUNED_ROWS", 1)
+    save(1, keep_for=60)
+    pruning.SlowSearches.is_slow = True
+
+    pruning.SlowSearches.record(1.0, is_complete=False, alias="default")
+
+    assert pruning.SlowSearches.next_at == 0
