@@ -131,7 +131,7 @@ def test_rows_are_looked_for_less_often_where_kept_ones_make_that_slow(monkeypat
     assert pruning.SlowSearches.is_slow
     assert pruning.SlowSearches.next_at > 0
     assert len(ids()) == 6
-    monkeypatch.setattr(pruning.SlowSearches, "next_at", 0.0)
+    pruning.SlowSearches.next_at = 0.0
     save(1)
     assert len(ids()) == 3
     assert not ids() & set(plain)
