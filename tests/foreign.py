@@ -82,6 +82,14 @@ def fail(path: str, word: str) -> None:
     raise ValueError(word)
 
 
+def leave_and_fail_once(path: str, word: str) -> str:
+    """As a task, leave a word in a file, and fail if it is the first."""
+    note(path, word)
+    if len(Path(path).read_text().split()) == 1:
+        raise ValueError(word)
+    return word
+
+
 def end_process(task: Any = None, **kwargs: Any) -> None:
     """As a hook or a receiver, end the process; of tasks that are told to, where that is known."""
     task = task or kwargs.get("instance")

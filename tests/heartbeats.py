@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 from uuid import UUID
 
+from django_q.brokers.contract.orders import QueueControl
 from django_q.brokers.terms import QueueCounts
 from django_q.conf import Conf
 from django_q.status import Stat
@@ -23,6 +24,7 @@ class MemoryBroker:
         self.stats: dict[str, str] = {}
         self.timeouts: list[float] = []
         self.queued, self.locked, self.dead = queued, locked, dead
+        self.held_by = QueueControl()
         for stat in stats:
             stat.save(self)
 
@@ -47,6 +49,9 @@ class MemoryBroker:
 
     def count_tasks(self) -> QueueCounts:
         return QueueCounts(self.queued, 0, self.locked)
+
+    def control(self) -> QueueControl:
+        return self.held_by
 
     def queue_size(self) -> int:
         return self.queued

@@ -56,6 +56,7 @@ ROOT_MODULES = {
 
 #: Longer modules without a file of tests of their own, and the files, below tests, that test them.
 TESTED_BY = {
+    "admin.unfinished": "integration/admin/test_unfinished_list.py test_orders.py",
     "backend": "integration/task_backend/test_backend.py",
     "brokers.__init__": "integration/brokers/test_get_broker.py",
     "brokers.base": "integration/brokers/contract",
@@ -72,6 +73,8 @@ TESTED_BY = {
     "completion.recording": "integration/completion/test_completion.py",
     "completion.steps": "integration/completion/test_completion.py",
     "exceptions": "unit/text/test_representation.py",
+    "execution.current_task.loop_positions": "integration/execution/current_task/test_iteration.py",
+    "execution.current_task.task_run": "integration/execution/current_task/test_proxy.py",
     "legacy.lexer": "unit/legacy/test_translation.py",
     "legacy.name_uses": "unit/legacy/test_translation.py",
     "legacy.source": "unit/legacy/test_translation.py test_main.py",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from django.utils import formats, timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
@@ -21,7 +22,8 @@ from django_q.text.representation import (
     represent,
     represent_lines,
 )
-from django_q.unfinished.task import RUNNING
+from django_q.unfinished.progress import progress_share, progress_text
+from django_q.unfinished.task import RUNNING, UnfinishedTask
 
 #: The states of unfinished tasks, for people.
 STATE_TEXTS = {
@@ -129,3 +131,61 @@ def state_cell(state: str, until: datetime | None, expires: datetime | None) -> 
     if expires is not None:
         lines.append(_("expires %(time)s") % {"time": near_time(expires)})
     return format_html_join("", "<div>{}</div>", ((line,) for line in lines))
+
+
+def progress_cell(done: float | None, total: float | None, note: str) -> SafeString:
+    """Show how far a task is, with a bar where it says of how much, and what it says of that."""
+    text, share = progress_text(done, total), progress_share(done, total)
+    lines = [text and _("%(number)s done") % {"number": text} if share is None else text, note]
+    told = format_html_join("", "<div>{}</div>", ((line,) for line in lines if line))
+    if share is None:
+        return told
+    bar = '<progress class="django-q-progress" max="1" value="{}"></progress>{}'
+    return format_html(bar, f"{share:.3f}", told)
+
+
+def attempts_cell(task: UnfinishedTask) -> SafeString | str:
+    """Show how many attempts of an unfinished task were made, of how many, and how each ended."""
+    text = str(task.attempt)
+    if task.retries is not None:
+        begun = task.ended_count + (task.state == RUNNING)
+        text = attempts_of_all(begun, task.retries)
+    if not task.ends:
+        return text
+    ends = attempt_list(task.ends)
+    return format_html("<details><summary>{}</summary>{}</details>", text, ends)
+
+
+def attempts_of_all(number: int, retries: int) -> str:
+    """Write how many attempts were made, of how many that there may be."""
+    return _("%(number)d of %(all)d") % {"number": number, "all": retries + 1}
+
+
+def attempt_list(ends: Any) -> SafeString:
+    """Show how attempts have ended: when, in which worker, by what, with its text."""
+    ends = [end for end in ends if isinstance(end, dict)] if isinstance(ends, (list, tuple)) else []
+    return format_html(
+        '<ol class="django-q-attempts">{}</ol>',
+        format_html_join("", "<li>{}</li>", ((attempt_end(end),) for end in ends)),
+    )
+
+
+def attempt_end(end: Mapping[str, Any]) -> SafeString:
+    """Show how one attempt has ended."""
+    exception, text = single_line(end.get("exception")), end.get("text")
+    mark = badge("bad", class_name(exception)) if exception else badge("good", "OK")
+    number = single_line(end.get("attempt"))
+    number = number and _("attempt %(number)s") % {"number": number}
+    facts = (end_time(end.get("time")), single_line(end.get("worker")), number)
+    head = format_html_join(" · ", "{}", ((fact,) for fact in facts if fact))
+    shown = value_block(text) if isinstance(text, str) and text else ""
+    return format_html("<div>{} {}</div>{}", mark, head, shown)
+
+
+def end_time(text: Any) -> SafeString | str:
+    """Show when an attempt ended, which is kept as ISO 8601."""
+    try:
+        time = parse_datetime(text)
+    except (TypeError, ValueError):
+        time = None
+    return single_line(text) if time is None else time_element(time)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any
 
 from django.contrib import admin, messages
@@ -16,7 +17,17 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, pgettext_lazy
 
-from django_q.admin.display import class_name, duration, single_line, value_block, wrapping_class
+from django_q.admin.display import (
+    attempt_list,
+    attempts_of_all,
+    badge,
+    class_name,
+    duration,
+    single_line,
+    time_element,
+    value_block,
+    wrapping_class,
+)
 from django_q.admin.listing import (
     ClusterFilter,
     ExceptionFilter,
@@ -25,10 +36,12 @@ from django_q.admin.listing import (
     LargeTableMixin,
     with_small_column,
 )
-from django_q.calls.resubmission import delete_replaced, resubmit
+from django_q.calls.resubmission import Resubmission, delete_replaced, resubmit, resubmit_kind
 from django_q.models import Task, pickle_preview
 from django_q.text.error_text import short_error_text
 
+#: Reasons of refusals that are told of a kind of failures.
+MAX_TOLD_REASONS = 5
 TASK_ID_PATTERN = re.compile(r"[0-9a-f]{32}")
 
 
@@ -157,8 +170,21 @@ class EndedTaskAdmin(LargeTableMixin, admin.ModelAdmin):
 
     @admin.display(description=_("attempts one by one"))
     def attempt_ends(self, task: Task) -> str:
-        """Show how each attempt ended."""
-        return value_block(task.attempts)
+        """Show how each attempt ended, and of how many."""
+        retries = (task.options or {}).get("retries") if isinstance(task.options, dict) else None
+        count = len(task.attempts) if isinstance(task.attempts, list) else 0
+        if type(retries) is not int or count > retries + 1:  # of a task that was run again, too
+            return attempt_list(task.attempts)
+        text = attempts_of_all(count, retries)
+        return format_html("<div>{}</div>{}", text, attempt_list(task.attempts))
+
+    @admin.display(description=_("stopped"), ordering="stopped")
+    def shown_stopped(self, task: Task) -> str:
+        """Show when it ended; or since when it is run again."""
+        if not task.is_rerun:
+            return time_element(task.stopped)
+        mark = badge("busy", _("Run again"), _("It is unfinished until it has ended again"))
+        return format_html("{} {}", mark, time_element(task.rerun_at))
 
     @admin.display(description=_("options"))
     def call_options(self, task: Task) -> str:
@@ -185,6 +211,7 @@ class FailAdmin(EndedTaskAdmin):
     shown_as = {**EndedTaskAdmin.shown_as, "exception": "shown_exception"}
     search_fields = (*EndedTaskAdmin.search_fields, "exception")
     search_help_text = _("Name, function, group, exception or id")
+    actions = ("resubmit_task", "resubmit_kinds")
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Accept the action by its name in Django Q, ``retry_failed``, as well."""
@@ -212,6 +239,41 @@ class FailAdmin(EndedTaskAdmin):
     def retry_failed(self, request: HttpRequest, queryset: QuerySet) -> None:
         """Enqueue failed tasks once more, in place of their failures."""
         self.resubmit_task(request, queryset)
+
+    @admin.action(description=_("Resubmit all failures of the same kind"), permissions=["change"])
+    def resubmit_kinds(self, request: HttpRequest, queryset: QuerySet) -> None:
+        """Resubmit the failures that have the fingerprints of those that are selected."""
+        kinds = {task.fingerprint: task for task in queryset.only("fingerprint", "name")}
+        for fingerprint, task in kinds.items():
+            if not fingerprint:
+                text = _("%(task)s has no fingerprint, so nobody knows its kind.")
+                messages.error(request, text % {"task": task})
+                continue
+            try:
+                found = resubmit_kind(fingerprint)
+            except Exception as error:  # the broker's
+                messages.error(request, short_error_text(error))
+                continue
+            self.tell_of_kind(request, found)
+            done = len(found.resubmitted)
+            self.log_change(request, task, f"Resubmitted {done} failures of kind {fingerprint}.")
+
+    def tell_of_kind(self, request: HttpRequest, found: Resubmission) -> None:
+        """Say how many failures of a kind are in the queue again, and why others are not."""
+        if done := len(found.resubmitted):
+            text = ngettext("%d task was resubmitted.", "%d tasks were resubmitted.", done)
+            messages.success(request, text % done)
+        for reason, number in Counter(found.refused.values()).most_common(MAX_TOLD_REASONS):
+            text = ngettext(
+                "%(number)d task was not resubmitted: %(reason)s",
+                "%(number)d tasks were not resubmitted: %(reason)s",
+                number,
+            )
+            messages.error(request, text % {"number": number, "reason": reason})
+        if found.has_more:
+            messages.warning(request, _("There are more of this kind. Repeat the action."))
+        if not done and not found.refused:
+            messages.warning(request, _("There is no failure of this kind to be resubmitted."))
 
     def after_resubmit(self, request: HttpRequest, task: Task, new_id: str) -> None:
         """Log it; delete the failure where its new task has another id, and so another row."""

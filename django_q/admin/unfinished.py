@@ -6,16 +6,24 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.text import capfirst
 
+from django_q.admin.orders import (
+    CANCEL_PERMISSION,
+    LIMIT_PERMISSION,
+    PAUSE_PERMISSION,
+    give_order,
+)
 from django_q.admin.unfinished_list import UnfinishedList
+
+ORDER_PERMISSIONS = (CANCEL_PERMISSION, PAUSE_PERMISSION, LIMIT_PERMISSION)
 
 
 class UnfinishedAdmin(admin.ModelAdmin):
-    """Tasks that wait, are delayed or run, in the queues of the broker: to view."""
+    """Tasks that wait, are delayed or run, in the queues of the broker: to view, and to steer."""
 
     class Media:
         css = {"all": ["django_q/admin.css"]}
@@ -34,7 +42,7 @@ class UnfinishedAdmin(admin.ModelAdmin):
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return False: the page changes nothing."""
+        """Return False: tasks have no form; orders have permissions of their own."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -42,15 +50,22 @@ class UnfinishedAdmin(admin.ModelAdmin):
         return False
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """Show a page of the tasks of a queue."""
+        """Show a page of the tasks of a queue, or give the order that it has sent."""
         if not self.has_view_permission(request):
             raise PermissionDenied
+        if request.method == "POST" and give_order(request):
+            return HttpResponseRedirect(request.get_full_path())
+        permissions = {name for name in ORDER_PERMISSIONS if request.user.has_perm(name)}
+        tasks = UnfinishedList(self.opts, request.GET, permissions)
         context = {
             **self.admin_site.each_context(request),
             "title": capfirst(self.opts.verbose_name_plural),
             "opts": self.opts,
             "media": self.media,
-            "cl": UnfinishedList(self.opts, request.GET),
+            "cl": tasks,
+            # Django's script for checkboxes needs its catalogue of texts.
+            "action_form": tasks.can_cancel,
+            "actions_on_top": tasks.can_cancel,
             **(extra_context or {}),
         }
         request.current_app = self.admin_site.name

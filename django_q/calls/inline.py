@@ -71,6 +71,8 @@ def next_attempt(package: TaskPackage, payload: str) -> TaskPackage:
     attempts = with_end(attempts_of(package), end_of(package))
     again["ends"], again["ended_count"], again["deaths"] = attempts
     again["attempt"] = package.get("attempt", 1) + 1
+    if "last_position" in package:
+        again["position"] = package["last_position"]
     return again
 
 

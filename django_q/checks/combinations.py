@@ -27,7 +27,7 @@ def check_retry(conf: dict[str, Any], given: dict[str, Any], where: str) -> Mess
 
 def check_failures(conf: dict[str, Any], given: dict[str, Any], where: str) -> Messages:
     """Warn of failing tasks that are retried without end."""
-    if not conf["ACK_FAILURES"] and not conf["MAX_ATTEMPTS"]:
+    if not (conf["ACK_FAILURES"] or conf["MAX_ATTEMPTS"] or conf["RETRIES"]):
         yield Warning(
             f"{where}['ack_failures'] is False and 'max_attempts' sets no limit: a task that "
             "fails each time is tried again for ever.",

@@ -144,7 +144,7 @@ def keep_successes(
     """
     if not keeps_state(broker):
         return
-    own = [task for task in tasks if leaves_no_trace(task)]
+    own = [task for task in tasks if task.has_follow_up and leaves_no_trace(task)]
     if own:
         states = {task.receipt: KeptState(attempts=success_text(task)) for task in own}
         steps.attempt(
@@ -157,7 +157,6 @@ def leaves_no_trace(task: FinishedTask) -> bool:
     package = task.package
     return bool(
         package["success"]
-        and task.has_follow_up
         and task.receipt is not None
         and not task.is_cached
         and not task.wants_row

@@ -91,7 +91,7 @@ def execute(
         if pre_execute.receivers:
             send_pre_execute(func, package)
         if alarm:
-            start_alarm(alarm, package)
+            alarm.start_task(time_limit(package), soft_time_limit(package))
         call = framework_call(func, package) if "backend" in package else func
         result = call(*package["args"], **package["kwargs"])
         if inspect.iscoroutine(result):
@@ -156,16 +156,11 @@ def soft_time_limit(package: TaskPackage) -> float | None:
 
     Also where the time limit comes first.
     """
-    soft, limit = package.get("soft_timeout") or Conf.SOFT_TIMEOUT, time_limit(package)
-    return soft if soft and soft > 0 and (limit is None or soft < limit) else None
-
-
-def start_alarm(alarm: Alarm, package: TaskPackage) -> None:
-    """Set the time limits of a task whose own code begins."""
-    if soft := soft_time_limit(package):
-        alarm.start_task(time_limit(package), soft)
-    else:
-        alarm.start_task(time_limit(package))
+    soft = package.get("soft_timeout") or Conf.SOFT_TIMEOUT
+    if not soft or soft <= 0:
+        return None
+    limit = time_limit(package)
+    return soft if limit is None or soft < limit else None
 
 
 def end_as_stopped(package: TaskPackage, error: TaskStopped) -> TaskStopped:

@@ -149,7 +149,7 @@ def delay_of(package: Mapping[str, Any], ended: int) -> float:
     # A first delay that is longer than the project's greatest one was meant.
     most = option(package, "retry_max_delay", max(Conf.RETRY_MAX_DELAY, first))
     try:
-        delay = min(first * factor**ended, most, MAX_SECONDS)
+        delay = min(first * float(factor) ** ended, most, MAX_SECONDS)
     except OverflowError:
         delay = min(most, MAX_SECONDS) if first else 0
     delay *= 1 - jitter * random.random()

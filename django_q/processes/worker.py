@@ -15,9 +15,9 @@ from typing import Any
 from django_q.completion.finished_task import DoneReceipts, needs_only_acknowledging
 from django_q.completion.resumption import has_succeeded_before
 from django_q.conf import Conf
-from django_q.exceptions import TaskCancelled, TimeoutException
+from django_q.exceptions import TaskCancelled, TaskInterruption, TaskStopped
 from django_q.execution.cancellation import end_as_cancelled
-from django_q.execution.current_task.task_run import TaskRun, running_task
+from django_q.execution.current_task.task_run import ForkCount, TaskRun, running_task
 from django_q.execution.execution import UndecodablePayload, execute, time_limit
 from django_q.execution.expiry import end_as_expired
 from django_q.execution.pickled_results import with_pickled_values
@@ -30,12 +30,12 @@ from django_q.processes.shared_state.bell import Bell
 from django_q.processes.shared_state.order_table import OrderTable
 from django_q.processes.shared_state.slot import Slot, WorkerState
 from django_q.processes.shared_state.task_label import task_label
-from django_q.processes.shared_state.timer_slot import TimerSlotAdapter
 from django_q.processes.supervision.exit_timeout import EXIT_TIMEOUT
 from django_q.processes.supervision.process_start import log_ready, parent_flags, set_process_title
 from django_q.processes.task_runs.job import read_job
 from django_q.processes.task_runs.resource_use import can_open_files, rss_check
 from django_q.processes.task_runs.task_host import TaskHost
+from django_q.processes.task_runs.timer_slot import TimerSlotAdapter
 from django_q.queues import STOP, ExclusiveWait, Queue
 from django_q.servers import connections
 from django_q.signals import SENDER, post_spawn
@@ -83,7 +83,7 @@ class WorkerLoop:
     bell: Bell | None = None
 
     def __post_init__(self) -> None:
-        self.pid, self.started_at = os.getpid(), time.monotonic()
+        self.started_at = time.monotonic()
         self.name = current_process().name
         self.alarm = Alarm(self.return_waiting, SLOW_BATCH_SECONDS, self.cancellation)
         own_slot = self.slot if isinstance(self.slot, Slot) else None
@@ -184,14 +184,14 @@ class WorkerLoop:
         else:
             began = now
             error = in_own_context(execute, package, self.alarm, self.note_success)
-        if os.getpid() != self.pid:
+        if ForkCount.value != self.host.forks:
             os._exit(0)  # the task forked, and this is its child: only the parent goes on
         self.task_run = None
         self.tasks_done += 1
         if error is not None or task_run.is_stopped:
             note_interruption(task_run, error)
         self.keep_result(package, began)
-        if isinstance(error, (TimeoutException, TaskCancelled)):
+        if isinstance(error, TaskInterruption) and not isinstance(error, TaskStopped):
             # The task was interrupted anywhere: what it holds, as locks, ends with this process.
             is_cancelled = isinstance(error, TaskCancelled)
             self.end_state = WorkerState.CANCELLED if is_cancelled else WorkerState.TIMED_OUT

@@ -52,7 +52,7 @@ def option_value(value: Any) -> Any:
     return safe_str(value).replace("\x00", "?").encode(errors="replace").decode()
 
 
-def attempts_column(package: Mapping[str, Any], text: Callable[[], str]) -> list[dict] | None:
+def attempts_column(package: Mapping[str, Any], text: Callable[[Any], str]) -> list[dict] | None:
     """Return how the attempts of a task have ended, the last as well; None if it was the only one.
 
     ``text`` gives the text of its end where it has failed. Of a failure that was run again under
@@ -63,7 +63,7 @@ def attempts_column(package: Mapping[str, Any], text: Callable[[], str]) -> list
     earlier = earlier_ends(package.get("earlier_ends"))
     attempts = attempts_of(package)
     if not (attempts.ends and RESULT_KEY in attempts.ends[-1]):
-        end = make_end(package, "" if package["success"] else text())
+        end = make_end(package, "" if package["success"] else text(package))
         attempts = with_end(attempts, end)
     return [{k: v for k, v in end.items() if k != RESULT_KEY} for end in (*earlier, *attempts.ends)]
 

@@ -236,7 +236,7 @@ def as_row(package: TaskPackage, is_aware: bool | None = None) -> dict[str, Any]
         # An attempt that was not begun does not count.
         "attempt_count": package.get("attempt", 1) - ("expired" in package),
         "options": options_column(package),
-        "attempts": attempts_column(package, lambda: safe_str(unpickled(package["result"]))),
+        "attempts": attempts_column(package, failure_words),
         "begun": begun_column(package),
         "worker": label_column(package, "worker"),
         "exception": failure and label_column(failure, "exception"),
@@ -248,6 +248,11 @@ def as_row(package: TaskPackage, is_aware: bool | None = None) -> dict[str, Any]
     if "keep_for" in package:
         row["keep_until"] = stored_time(keep_until_column(package), is_aware)
     return row
+
+
+def failure_words(package: TaskPackage) -> str:
+    """Return the text that tells of a failure, which is its result."""
+    return safe_str(unpickled(package["result"]))
 
 
 def hook_column(package: TaskPackage) -> str | None:

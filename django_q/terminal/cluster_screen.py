@@ -22,6 +22,7 @@ from django_q.terminal.queue_figures import (
 )
 from django_q.terminal.screen import Screen
 from django_q.terminal.table import BLANK_ROW, Cell, Row
+from django_q.text.printable import printable
 from django_q.unfinished.running import progress_column
 
 #: A terminal with at least so many columns also shows the queue and the running tasks.
@@ -169,9 +170,12 @@ def delayed_rows(number: int) -> list[Row]:
 
 def hold_rows(holds: Mapping[str, str]) -> list[Row]:
     """Make the rows that tell what holds queues back, by their names."""
-    text = _("Queue '%(queue)s': %(holds)s.")
-    rows = ((text % {"queue": name, "holds": holds[name]}) for name in sorted(holds))
-    return [[Cell(row, "yellow")] for row in rows]
+    return [[Cell(hold_sentence(name, holds[name]), "yellow")] for name in sorted(holds)]
+
+
+def hold_sentence(queue: str, hold: str) -> str:
+    """Say what holds a queue back."""
+    return _("Queue '%(queue)s': %(holds)s.") % {"queue": printable(queue), "holds": hold}
 
 
 def dead_letter_rows(number: int) -> list[Row]:

@@ -10,12 +10,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_q.brokers import Broker
+from django_q.brokers.contract.orders import QueueControl
 from django_q.conf import Conf
 from django_q.exceptions import DjangoQError
 from django_q.status import Stat
+from django_q.terminal.cluster_screen import hold_sentence
 from django_q.terminal.queue_figures import broker_errors_translated
 from django_q.terminal.report import on_host
 from django_q.text.printable import printable
+from django_q.unfinished.holds import hold_texts, is_held
 
 #: Seconds for which a queue is watched from which no task is taken. Not less than the interval of
 #: heartbeats of an idle cluster.
@@ -68,10 +71,12 @@ def check(
     """Describe the cluster that serves the queue; only those on ``host`` count if it is given.
 
     Raises Unhealthy if there is none, or if tasks wait for ``stuck_seconds`` although no cluster is
-    busy; BrokerUnavailable if the broker does not answer.
+    busy, and nobody has paused the queue; BrokerUnavailable if the broker does not answer.
     """
     first = last = QueueSnapshot.take(broker)
     sentence = describe_serving_cluster(on_host(first.stats, host), host)
+    if first.is_stuck_since(first) and (hold := held_back(broker, first.stats)):
+        return f"{sentence} {hold_sentence(Conf.CLUSTER_NAME, hold)}"
     for _round in range(round(stuck_seconds / HEALTH_CHECK_INTERVAL)):
         if not last.is_stuck_since(first):
             return sentence
@@ -80,6 +85,19 @@ def check(
     if last.is_stuck_since(first):
         raise Unhealthy(describe_stuck_queue(last.waiting, stuck_seconds))
     return sentence
+
+
+def held_back(broker: Broker, stats: Sequence[Stat]) -> str:
+    """Tell by what people keep all of these clusters from a queue; empty if they do not."""
+    with broker_errors_translated(broker):
+        control = broker.control()
+        if control == QueueControl():  # the usual case
+            return ""
+        leased = broker.count_tasks().leased
+    clusters = {str(stat.cluster_id) for stat in stats}
+    if is_held(control, leased) or control.paused_clusters >= clusters:
+        return ", ".join(hold_texts(control, leased))
+    return ""
 
 
 def describe_serving_cluster(stats: Sequence[Stat], host: str | None) -> str:

@@ -35,8 +35,8 @@ PER_DAY = gettext_lazy("Tasks/day")
 DAY_SECONDS = 86400
 #: Tasks that run and are shown at most.
 MAX_SHOWN_RUNS = 20
-#: The shares of the width that the columns of their table have; of 80 columns 8, 16, 28 and 28.
-RUN_SPANS = (2, 4, 7, 7)
+#: The columns of their table on a terminal of 80; on others they have these shares of the width.
+RUN_SPANS = (9, 16, 27, 28)
 
 
 def collect(broker: Broker, host: str | None = None) -> dict[str, Any]:

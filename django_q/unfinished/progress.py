@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any
 
 #: The width of a bar in a terminal, and what it is made of; ASCII, as a terminal may know no more.
-BAR_LENGTH = 10
+BAR_LENGTH = 8
 BAR_DONE, BAR_LEFT = "#", "."
 
 
@@ -30,7 +30,7 @@ def progress_text(done: float | None, total: float | None) -> str:
 
 
 def progress_bar(done: float | None, total: float | None) -> str:
-    """Draw how much is done, as in "[##........]"; empty where nobody knows it."""
+    """Draw how much is done, as in "[##......]"; empty where nobody knows it."""
     share = progress_share(done, total)
     if share is None:
         return ""

@@ -23,12 +23,10 @@ def why_unfinished(task: Task, broker: Broker) -> str | None:
 
     ``broker`` is that of its queue.
     """
-    if broker.find(task.id):
+    if broker.find(task.id) or (task.is_rerun and task.id in running_tasks(broker)):
         return _("It is in the queue already, or runs.")
     if not task.is_rerun:
         return None
-    if task.id in running_tasks(broker):
-        return _("It runs.")
     age = (timezone.now() - task.rerun_at).total_seconds()
     if age < LOST_RERUN_SECONDS:
         return _("It was resubmitted %(seconds)d seconds ago.") % {"seconds": age}

@@ -253,7 +253,13 @@ def test_the_labels_of_qinfo_fit_80_columns(language, unit):
     day = {"tasks": (86400, 1440, 24, 1)[unit], "average_seconds": 1.5}
     facts = {**numbers, "name": "q", "version": "1", "broker": "ORM default", "clusters": []}
     queue = {"name": "an-urgent-queue", "waiting": 10**9, "delayed": 10**9, "leased": 10**6}
-    facts["queues"] = [{**queue, "oldest_seconds": 10**7, "served": False}]
+    queue |= {"paused": True, "paused_clusters": [], "limit": 10**6, "oldest_seconds": 10**7}
+    facts["queues"] = [{**queue, "served": False}]
+    run = {"seconds": 10**5, "done": 10**9, "total": 10**9, "func": "f", "name": "n", "ends": []}
+    facts["running"] = [
+        {**run, "note": "", "ended_count": 2, "retries": retries, "cancelled": ""}
+        for retries in (None, 10)
+    ]
 
     assert cut_off(rows({**facts, "last_24_hours": day})) == []
 

@@ -58,16 +58,16 @@ class LoopPositionKeeper:
 
         Returns False where nobody can know when that is, as autocommit is off.
         """
-        opened = [each for each in connections.all(initialized_only=True) if is_in_use(each)]
-        if not opened:
+        in_use = [each for each in connections.all(initialized_only=True) if is_in_use(each)]
+        if not in_use:
             self.set(loop, position)
             return True
-        if not all(connection.in_atomic_block for connection in opened):
+        if not all(connection.in_atomic_block for connection in in_use):
             return False
-        if self.pending and self.pending.is_for(loop, opened):
+        if self.pending and self.pending.is_for(loop, in_use):
             self.pending.position = position
         else:
-            self.pending = PendingPosition(self, loop, position, opened)
+            self.pending = PendingPosition(self, loop, position, in_use)
         return True
 
 
@@ -79,13 +79,13 @@ class PendingPosition:
         keeper: LoopPositionKeeper,
         loop: str,
         position: list[Any],
-        opened: list[BaseDatabaseWrapper],
+        in_use: list[BaseDatabaseWrapper],
     ) -> None:
         self.keeper, self.loop, self.position = keeper, loop, position
-        self.savepoints = savepoints_of(opened)
-        self.callbacks = {each.alias: partial(self.note_commit, each.alias) for each in opened}
+        self.savepoints = savepoints_of(in_use)
+        self.callbacks = {each.alias: partial(self.note_commit, each.alias) for each in in_use}
         self.missing = set(self.callbacks)
-        for connection in opened:
+        for connection in in_use:
             connection.on_commit(self.callbacks[connection.alias])
 
     def note_commit(self, alias: str) -> None:
@@ -94,15 +94,15 @@ class PendingPosition:
         if not self.missing:
             self.keeper.set(self.loop, self.position)
 
-    def is_for(self, loop: str, opened: list[BaseDatabaseWrapper]) -> bool:
+    def is_for(self, loop: str, in_use: list[BaseDatabaseWrapper]) -> bool:
         """Whether another position of a loop stays or goes with the same commits as this one.
 
         So a loop inside one long transaction has one callback in it, and not one for each item.
         """
         return (
             self.loop == loop
-            and self.savepoints == savepoints_of(opened)
-            and all(self.is_waiting(connection) for connection in opened)
+            and self.savepoints == savepoints_of(in_use)
+            and all(self.is_waiting(connection) for connection in in_use)
         )
 
     def is_waiting(self, connection: BaseDatabaseWrapper) -> bool:
@@ -118,6 +118,6 @@ def is_in_use(connection: BaseDatabaseWrapper) -> bool:
     return connection.connection is not None and not connection.autocommit
 
 
-def savepoints_of(opened: list[BaseDatabaseWrapper]) -> list[tuple[str, list[str]]]:
+def savepoints_of(in_use: list[BaseDatabaseWrapper]) -> list[tuple[str, list[str]]]:
     """List the savepoints that must be kept for what is written now to stay."""
-    return [(each.alias, list(each.savepoint_ids)) for each in opened]
+    return [(each.alias, list(each.savepoint_ids)) for each in in_use]

@@ -85,8 +85,8 @@ class TaskRun:
     @cached_property
     def positions(self) -> LoopPositionKeeper:
         """How far its loops have got. Made when the first begins."""
-        if self.host:
-            self.host.label_task()  # by which the sentinel knows whose position it saves
+        if self.may_write:
+            self.host.label_task()  # type: ignore[union-attr] # the sentinel saves by that id
         return LoopPositionKeeper(self.package.get("position") or {}, self.write_position)
 
     @property
@@ -102,6 +102,12 @@ class TaskRun:
         """
         host = self.host
         return host.slot if host is not None and host.forks == ForkCount.value else None
+
+    @property
+    def may_write(self) -> bool:
+        """Whether this is its process, and no later task has begun there."""
+        slot = self.writable_slot
+        return slot is not None and slot.is_since(self.since)
 
     def progress(self, done: Any, total: Any, note: Any) -> None:
         """Write how far it is. A value that means nothing is left out, and raises nothing."""
@@ -145,9 +151,9 @@ class TaskRun:
 
     def write_position(self, data: bytes) -> None:
         """Write how far its loops have got into the slot, where the sentinel finds it."""
-        slot = self.writable_slot
-        if slot is None or not slot.is_since(self.since):
+        if not self.may_write:
             return
+        slot = self.writable_slot
         if len(data) <= slot.loops.size:
             slot.set_loop_position(self.since, data)
         else:
@@ -187,5 +193,9 @@ running_task: ContextVar[TaskRun | None] = ContextVar("django_q_running_task", d
 
 def execute_inline(package: TaskPackage) -> BaseException | None:
     """Run a task that no worker runs; to be called in a context of its own."""
-    running_task.set(TaskRun(package, None, 0.0))
-    return execute(package)
+    run = TaskRun(package, None, 0.0)
+    running_task.set(run)
+    error = execute(package)
+    if error is not None and (position := run.confirmed_position):
+        package["last_position"] = position
+    return error

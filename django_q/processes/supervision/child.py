@@ -255,10 +255,15 @@ class Child:
             self.cancel = CancelOrder(since, text, time.monotonic())
         self.slot.cancel(since)  # type: ignore[union-attr]
         with contextlib.suppress(OSError):  # it has ended
-            if hasattr(signal, "pidfd_send_signal") and hasattr(os, "pidfd_open"):
+            self.send_alarm()
+
+    def send_alarm(self) -> None:
+        """Send SIGALRM to the process. Without pidfd, another process could have got its pid."""
+        if hasattr(signal, "pidfd_send_signal"):
+            with contextlib.suppress(OSError):  # it is no pidfd, as the kernel has none
                 signal.pidfd_send_signal(self.exit_descriptor, signal.SIGALRM)
-            else:
-                os.kill(self.process.pid, signal.SIGALRM)
+                return
+        os.kill(self.process.pid, signal.SIGALRM)
 
     def kill_overdue(self) -> None:
         """Kill a worker that has exceeded a time limit, or did not end a task that is cancelled."""

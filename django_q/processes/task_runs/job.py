@@ -14,6 +14,9 @@ from django_q.task_state.cancellation import read_cancellation
 from django_q.task_state.position import read_position
 from django_q.wire.package import TaskPackage
 
+#: Values of a job of which nothing was kept.
+JOB_LENGTH = 5
+
 
 def read_job(job: Any, now: float) -> TaskPackage | UndecodablePayload | None:
     """Decode a job, ``(ack_id, payload, attempt, leased_until, expires_at, state)``.
@@ -25,7 +28,11 @@ def read_job(job: Any, now: float) -> TaskPackage | UndecodablePayload | None:
     """
     if isinstance(job, dict):
         return job  # type: ignore[return-value]
-    ack_id, payload, attempt, leased_until = job[:4]
+    if len(job) == JOB_LENGTH:  # the usual case
+        ack_id, payload, attempt, leased_until, expires_at = job
+        state = None
+    else:
+        ack_id, payload, attempt, leased_until, expires_at, state = (*job, None, None)[:6]
     if now > leased_until - MIN_START_LEASE_SHARE * Conf.RETRY:
         logger.warning(
             "a delivery has waited for too long and comes again: half of its lease of %s s is over",
@@ -38,7 +45,6 @@ def read_job(job: Any, now: float) -> TaskPackage | UndecodablePayload | None:
         package["attempt"] = attempt
         package["leased_until"] = leased_until
         package.setdefault("cluster", Conf.CLUSTER_NAME)
-        expires_at, state = (*job[4:], None, None)[:2]
         if expires_at is not None and now >= expires_at:
             package["expired"] = now - expires_at
         if state is not None:

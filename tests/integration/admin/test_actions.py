@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 
 from django_q.models import Failure, OrmQ, Schedule, Success
-from tests.integration.admin.pages import act, messages, url
-from tests.integration.admin.rows import make_failure, make_queued, make_schedule, make_task
+from tests.integration.admin.pages import act, messages, text, url
+from tests.integration.admin.rows import NOW, make_failure, make_queued, make_schedule, make_task
 
 pytestmark = pytest.mark.django_db
 
@@ -30,6 +31,44 @@ def test_a_resubmitted_failure_is_enqueued_and_unfinished(admin_client, orm, act
     assert (queued.group(), queued.task["hook"]) == ("g", "tests.tasks.echo")
     assert queued.task["id"] == task.id
     assert Failure.objects.get().is_rerun
+
+
+def test_a_failure_that_is_run_again_is_shown_as_that(admin_client, orm):
+    task = make_failure()
+    act(admin_client, Failure, "resubmit_task", task)
+
+    assert "Run again" in text(admin_client.get(url(Failure)))
+    assert "Stopped: Run again" in text(admin_client.get(url(Failure, "change", task.pk)))
+    assert "in the queue already" in messages(act(admin_client, Failure, "resubmit_task", task))[0]
+    assert OrmQ.objects.count() == 1
+
+
+def test_all_failures_of_a_kind_are_resubmitted(admin_client, orm):
+    kind = "f" * 32
+    task, *_others = [make_failure(fingerprint=kind) for _ in range(3)]
+    for _ in range(2):
+        make_failure(fingerprint=kind, func="tests.tasks.renamed", stopped=NOW)
+    make_failure(fingerprint="e" * 32)
+
+    response = act(admin_client, Failure, "resubmit_kinds", task)
+
+    done, refused = messages(response)
+    assert done == "3 tasks were resubmitted."
+    assert refused.startswith("2 tasks were not resubmitted: Its function can not be found: ")
+    assert OrmQ.objects.count() == 3
+    assert f"3 failures of kind {kind}" in LogEntry.objects.get().change_message
+
+
+def test_of_a_kind_that_is_run_again_already_that_is_said(admin_client, orm):
+    task = make_failure(fingerprint="f" * 32)
+    act(admin_client, Failure, "resubmit_task", task)
+
+    told = messages(act(admin_client, Failure, "resubmit_kinds", task, make_failure()))
+
+    assert told == [
+        "There is no failure of this kind to be resubmitted.",
+        "four-human-words-here has no fingerprint, so nobody knows its kind.",
+    ]
 
 
 def test_resubmitted_successes_are_enqueued_and_stay(admin_client, orm):
@@ -84,7 +123,8 @@ def viewer(client: Any) -> Any:
 @pytest.mark.parametrize(
     ("model", "make", "action"),
     [(Success, make_task, "resubmit_task"), (Failure, make_failure, "resubmit_task"),
-     (Failure, make_failure, "retry_failed"), (Schedule, make_schedule, "run_now"),
+     (Failure, make_failure, "retry_failed"), (Failure, make_failure, "resubmit_kinds"),
+     (Schedule, make_schedule, "run_now"),
      (Schedule, make_schedule, "pause"), (OrmQ, make_queued, "delete_selected")],
 )  # fmt: skip
 def test_who_may_only_look_can_not_act(viewer, orm, model, make, action):

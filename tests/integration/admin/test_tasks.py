@@ -65,8 +65,18 @@ TOLD = {
     "fingerprint": "9f2c1d0f63b74b7ea8d3d2c0a2f5b1aa",
     "begun": NOW + timedelta(seconds=1),
     "worker": "web-3:4711",
-    "options": {"priority": 7},
-    "attempts": [{"worker": "web-2:99"}],
+    "options": {"priority": 7, "retries": 4},
+    "attempts": [
+        {
+            "time": "2025-05-05T09:00:00+00:00",
+            "worker": "web-2:99",
+            "attempt": 1,
+            "exception": "shop.errors.CardDeclined",
+            "text": "<b>declined</b>",
+        },
+        {"time": "soon", "worker": 5, "attempt": [1], "exception": "", "text": None},
+        "nonsense",
+    ],
 }
 
 
@@ -79,8 +89,9 @@ def test_the_page_of_a_task_shows_what_its_row_tells(admin_client):
     assert f"Fingerprint: {TOLD['fingerprint']} All failures of this kind" in page
     assert "Last attempt began: May 5, 2025 11:00:01" in page
     assert "Worker: web-3:4711" in page
-    assert "Options: {&#x27;priority&#x27;: 7}" in page
-    assert "Attempts one by one: [{&#x27;worker&#x27;: &#x27;web-2:99&#x27;}]" in page
+    assert "Options: {&#x27;priority&#x27;: 7, &#x27;retries&#x27;: 4}" in page
+    first = "CardDeclined May 5, 2025 11:00:00 · web-2:99 · attempt 1 &lt;b&gt;declined&lt;/b&gt;"
+    assert f"Attempts one by one: 3 of 5 {first} OK soon · 5 · attempt [1] Cluster" in page
 
 
 def test_the_page_of_a_task_leaves_out_what_its_row_does_not_tell(admin_client):

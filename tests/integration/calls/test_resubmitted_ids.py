@@ -36,7 +36,7 @@ def test_a_link_whose_chain_has_gone_on_gets_a_new_id(broker, run_all):
     assert resubmit(stopped) == stopped.id
 
 
-@pytest.mark.parametrize("broker", ["custom", "sqs"], indirect=True)
+@pytest.mark.parametrize("broker", ["custom"], indirect=True)
 def test_a_broker_that_finds_no_task_by_its_id_gets_a_new_one(broker, run_all):
     task = make_failure()
 

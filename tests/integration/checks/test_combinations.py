@@ -32,6 +32,7 @@ def test_the_default_of_retry_counts_as_well():
 
 def test_failures_that_are_tried_again_without_end_are_warned_of():
     assert ids({"ack_failures": False}) == ["W003"]
+    assert ids({"ack_failures": False, "retries": 3}) == []
 
 
 def test_cached_results_in_a_cache_of_one_process_are_warned_of(settings):

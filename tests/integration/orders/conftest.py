@@ -16,8 +16,13 @@ from tests.integration.unfinished.queued import OTHER_QUEUES
 def queue(request, make_broker) -> Iterator[Any]:
     """Give the broker of the settings, empty: one of each kind that takes orders."""
     broker = make_broker(request.param)
-    clear_orders(broker)
+    clear_queues(broker)
     yield broker
+    clear_queues(broker)
+
+
+def clear_queues(broker: Any) -> None:
+    """Take back all orders, and delete the tasks of the other queues."""
     clear_orders(broker)
     for name in OTHER_QUEUES:
         other = get_broker(name)

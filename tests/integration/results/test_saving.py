@@ -10,6 +10,7 @@ from django.db import IntegrityError, OperationalError
 from django.db.models.signals import post_save
 from django.utils import timezone
 
+from django_q.foreign_code.guards import CurrentForeignCall
 from django_q.models import Failure, Success, Task
 from django_q.results import saving
 from django_q.tasks import async_chain, async_task, count_group
@@ -151,3 +152,23 @@ def test_what_a_receiver_of_post_save_raises_costs_no_row(caplog, count, broken)
     assert sorted(task.result for task in Success.objects.all()) == list(range(count))
     assert "receivers of its signals, one of which failed" in caplog.text
     assert "as asked" in caplog.text
+
+
+@pytest.mark.parametrize(("ended", "is_told"), [(0, False), (1, False), (3, True)])
+def test_receivers_that_end_processes_are_told_of_rows_of_tasks_that_were_only_retried(
+    monkeypatch, ended, is_told
+):
+    """A task that was delivered four times, and whose ends were recorded so often."""
+    monkeypatch.setattr(CurrentForeignCall, "crash_causes", {"1": saving.SIGNAL_RECEIVERS_TEXT})
+    told = []
+    ends = [{"attempt": number, "exception": "E"} for number in range(1, ended + 1)]
+
+    def tell(instance, **about):
+        told.append(instance.pk)
+
+    post_save.connect(tell, sender=Task)
+    saving.save([finished(attempt=4, ends=ends, ended_count=ended)])
+    post_save.disconnect(tell, sender=Task)
+
+    assert bool(told) is is_told
+    assert Task.objects.count() == 1

@@ -183,7 +183,7 @@ def test_one_that_was_deleted_from_its_queue_can_be_run_again(queue, run_all, fa
     then = lost.rerun_at - timedelta(seconds=reruns.LOST_RERUN_SECONDS)
     Task.objects.filter(id=failure.id).update(rerun_at=then, stopped=then)
     beat(queue, failure.id)
-    with pytest.raises(NotRepeatable, match="It runs"):
+    with pytest.raises(NotRepeatable, match="in the queue already, or runs"):
         resubmit(Failure.objects.get(id=failure.id))
 
     beat(queue)

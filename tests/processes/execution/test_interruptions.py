@@ -35,9 +35,10 @@ def running(broker):
     return [task for stat in Stat.get_all(broker) for task in stat.running]
 
 
-def test_a_stop_ends_a_loop_soon_and_the_next_cluster_goes_on(broker, running_cluster, trace):
+@pytest.mark.parametrize("kind", ["loop", "loop_and_catch_all"])
+def test_a_stop_ends_a_loop_soon_and_the_next_cluster_goes_on(broker, running_cluster, trace, kind):
     cluster = running_cluster(workers=1, stop_timeout=60)
-    task = async_task(f"{TASKS}.loop", trace, 40, 0.2)
+    task = async_task(f"{TASKS}.{kind}", trace, 40, 0.2)
     wait_until(lambda: len(lines(trace)) > 5)
 
     began = time.monotonic()
@@ -50,7 +51,7 @@ def test_a_stop_ends_a_loop_soon_and_the_next_cluster_goes_on(broker, running_cl
     wait_until(lambda: fetch(task))
 
     assert lines(trace) == [str(number) for number in range(40)]
-    assert fetch(task).success
+    assert fetch(task).result == "attempt 1"  # the interrupted one does not count
 
 
 def test_a_worker_that_is_killed_repeats_the_items_of_a_second_at_most(
@@ -85,7 +86,7 @@ def test_a_cluster_that_is_killed_repeats_the_items_of_a_second_or_two(
 
 
 @pytest.mark.parametrize("batch", [None, 3])
-def test_rows_of_a_transaction_are_done_exactly_once_across_a_crash(
+def test_rows_whose_transaction_a_crash_has_rolled_back_are_done_again(
     broker, running_cluster, trace, batch
 ):
     for number in range(12):
@@ -150,10 +151,23 @@ def test_a_task_behind_the_cancelled_one_runs(broker, running_cluster, trace):
     assert [fetch(each).result for each in others] == [2 * number for number in range(20)]
 
 
+def test_cancels_of_tasks_that_run_hit_no_other(broker, running_cluster):
+    running_cluster(workers=2)
+    tasks = [async_task("tests.tasks.sleep_for", 0.02) for _ in range(150)]
+    cancelled = tasks[::10]
+    for task in cancelled:
+        cancel(task)
+    wait_until(lambda: all(fetch(each) for each in tasks))
+
+    others = [fetch(each) for each in tasks if each not in cancelled]
+    assert [task.result for task in others if not task.success] == []
+
+
+@pytest.mark.parametrize("start_method", ["fork", "forkserver", "spawn"])
 def test_a_task_that_runs_is_seen_soon_in_an_idle_cluster_with_its_progress(
-    broker, running_cluster, trace
+    broker, running_cluster, trace, start_method
 ):
-    running_cluster(workers=1, guard_cycle=0.2)
+    running_cluster(workers=1, guard_cycle=0.2, start_method=start_method)
     # The heartbeat of a cluster that is idle, which is followed by none for five seconds.
     wait_until(lambda: any(str(stat.status) == "Idle" for stat in Stat.get_all(broker)))
     task = async_task(f"{TASKS}.tell_progress", trace, group="mail")
@@ -164,6 +178,9 @@ def test_a_task_that_runs_is_seen_soon_in_an_idle_cluster_with_its_progress(
     (entry,) = running(broker)
     assert (entry["id"], entry["group"]) == (task, "mail")
     assert (entry["done"], entry["total"], entry["note"]) == (3, 12, "reading")
+    cancel(task, by="anna")
+    wait_until(lambda: fetch(task))
+    assert "cancelled by anna" in fetch(task).result
 
 
 @pytest.mark.parametrize("kind", ["catch_soft_timeout", "catch_soft_timeout_at_await"])

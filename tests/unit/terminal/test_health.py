@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from django_q.brokers.contract.orders import QueueControl
 from django_q.conf import Conf
 from django_q.exceptions import BrokerUnavailable
 from django_q.terminal.health import STUCK_SECONDS, Unhealthy, check
-from tests.heartbeats import MemoryBroker, make_stat
+from tests.heartbeats import CLUSTER_ID, MemoryBroker, make_stat
 
 STUCK = "3 tasks wait in 'test', and nobody took one for 5 seconds."
 
@@ -70,6 +71,35 @@ def test_a_probe_may_ask_for_its_own_host():
     assert check(broker, host="ant")
     with pytest.raises(Unhealthy, match="No cluster of 'test' is running on bee"):
         check(broker, host="bee")
+
+
+@pytest.mark.parametrize(
+    ("control", "hold"),
+    [
+        (QueueControl(is_paused=True), "paused"),
+        (QueueControl(limit=0), "at its limit of 0"),
+        (QueueControl(paused_clusters=frozenset({str(CLUSTER_ID)})), "paused for cluster 54d638f6"),
+    ],
+)
+def test_a_queue_that_people_hold_back_is_healthy_at_once_and_says_so(control, hold):
+    broker, naps = MemoryBroker(make_stat(), queued=3), Naps()
+    broker.held_by = control
+
+    told = check(broker, sleep=naps)
+
+    assert told.endswith(f"Idle. Queue 'test': {hold}.")
+    assert naps.seconds == 0
+
+
+@pytest.mark.parametrize(
+    "control", [QueueControl(limit=1), QueueControl(paused_clusters=frozenset({"another"}))]
+)
+def test_a_queue_that_is_not_held_back_completely_can_be_stuck(control):
+    broker = MemoryBroker(make_stat(), queued=3)
+    broker.held_by = control
+
+    with pytest.raises(Unhealthy):
+        check(broker, sleep=Naps())
 
 
 def test_a_queue_that_nobody_takes_from_is_stuck():

@@ -147,3 +147,22 @@ def test_of_a_running_task_no_more_is_read_than_is_known_and_texts_are_printable
     (stat,) = Stat.get_all(memory)
 
     assert stat.running == [{**RUN, "name": "n?"}]
+
+
+@pytest.mark.parametrize(
+    ("more", "read"),
+    [
+        ({"done": 3, "total": 12, "note": "reading"}, {"done": 3, "total": 12, "note": "reading"}),
+        ({"done": 5 * 2**40, "total": 0.5}, {"done": 5 * 2**40, "total": 0.5}),
+        ({"cancelled": "cancelled by anna"}, {"cancelled": "cancelled by anna"}),
+        ({"done": float("nan"), "total": -1, "note": 5, "cancelled": None}, {}),
+        ({"done": "3", "total": True, "note": "a\x1b[31m"}, {"note": "a?[31m"}),
+        ({"done": 2**60, "of_a_later_release": 1}, {}),
+    ],
+)
+def test_what_a_running_task_tells_is_read_where_it_means_something(memory, more, read):
+    stat = make_stat(running=[{**RUN, **more}])
+
+    stat.save(memory)
+
+    assert Stat.get_all(memory)[0].running == [{**RUN, **read}]

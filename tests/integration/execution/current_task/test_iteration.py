@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import suppress
 
@@ -10,6 +11,7 @@ from django.contrib.auth.models import Group
 from django.db import connection, transaction
 
 from django_q.exceptions import TaskCancelled, TaskStopped
+from django_q.foreign_code.guards import run_coroutine
 from django_q.task_state.cancellation import task_key
 from django_q.tasks import current_task
 
@@ -289,3 +291,30 @@ def test_a_position_of_another_kind_of_loop_is_not_used(begin):
 
     begin(position={"0": [1, "no number", "auth.group"]})
     assert len(list(current_task.iterate(Group.objects.all()))) == 2
+
+
+def test_a_loop_in_a_coroutine_stops_between_two_items(begin, order_table):
+    run = begin()
+    done = []
+
+    async def loop():
+        for item in current_task.iterate("abcd"):
+            await asyncio.sleep(0)
+            done.append(item)
+            if item == "b":
+                order_table.request_stop()
+
+    with pytest.raises(TaskStopped):
+        run_coroutine(loop())
+
+    assert (done, run.confirmed_position) == (["a", "b"], {"0": [2]})
+
+
+def test_a_queryset_in_a_coroutine_is_refused_with_a_way_out(begin):
+    begin()
+
+    async def loop():
+        return current_task.iterate(Group.objects.all())
+
+    with pytest.raises(TypeError, match="make a list first"):
+        run_coroutine(loop())

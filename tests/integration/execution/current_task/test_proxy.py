@@ -71,6 +71,26 @@ def own_id():
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_loop_of_an_inline_task_that_is_retried_goes_on():
+    options = {"retries": 2, "retry_delay": 0}
+    seen = []
+
+    task = async_task(fail_at_b, seen, sync=True, q_options=options)
+
+    assert fetch(task).success, fetch(task).result
+    assert fetch(task).result == ["b", "c"]
+
+
+def fail_at_b(seen):
+    """Fail at an item in the first attempt; the items of the last one."""
+    for item in current_task.iterate("abc"):
+        seen.append(item)
+        if item == "b" and current_task.attempt == 1:
+            raise ValueError(item)
+    return seen
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_worker_of_a_predecessors_timer_gives_tasks_what_they_ask_for(broker, run_once):
     task = async_task(f"{__name__}.describe_with_loop", timeout=60)
 

@@ -27,10 +27,15 @@ class CountingMemory(Memory):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.reads = self.questions = 0
+        self.reads_before_take: list[int] = []
 
     def notices(self) -> Any:
         self.reads += 1
         return super().notices()
+
+    def take(self, limit: int) -> list:
+        self.reads_before_take.append(self.reads)
+        return super().take(limit)
 
     def notices_version(self) -> int:
         self.questions += 1
@@ -72,6 +77,7 @@ def test_notices_are_read_before_the_first_take(broker, table):
     push_once(broker, table)
 
     assert texts(table) == {"task:a": TEXT}
+    assert broker.reads_before_take == [1]
 
 
 def test_they_are_in_the_table_before_what_was_taken_is_in_the_task_queue(broker, table):
@@ -253,6 +259,7 @@ def test_after_a_failure_the_notices_are_read_again(broker, table, monkeypatch):
     pusher(Queue(), stop, failing, None, table)
 
     assert table.read() == {}
+    assert time.monotonic() < stop.deadline
 
 
 def test_what_was_taken_is_put_into_the_task_queue_though_notices_can_not_be_read(broker, table):

@@ -30,7 +30,16 @@ def test_what_is_written_is_read():
         "group": "mail",
         "attempt": 3,
         "since": MOMENT.timestamp(),
+        "chain_started": MOMENT.timestamp(),
+        "is_item": False,
+        "iter_group": "",
     }
+
+
+def test_what_an_order_is_asked_for_is_read():
+    read = read_back(group="whole", iter_count=3, iter_group="mail", chain_started=5.5)
+
+    assert (read["chain_started"], read["is_item"], read["iter_group"]) == (5.5, True, "mail")
 
 
 def test_a_task_without_options_is_in_its_first_attempt_and_has_no_group():

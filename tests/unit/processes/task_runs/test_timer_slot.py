@@ -7,7 +7,7 @@ from multiprocessing import Value
 import pytest
 
 from django_q.processes.shared_state.slot import WorkerState
-from django_q.processes.shared_state.timer_slot import TimerSlotAdapter
+from django_q.processes.task_runs.timer_slot import TimerSlotAdapter
 
 
 @pytest.mark.parametrize(

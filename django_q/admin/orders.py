@@ -1,0 +1,196 @@
+"""Orders that are given on the admin's page of unfinished tasks: cancel, pause, resume, limit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from django.contrib import messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from django_q.conf import logger
+from django_q.models import Unfinished
+from django_q.orders.cancelling import ENDED, REMOVED, REQUESTED, UNKNOWN, cancel
+from django_q.orders.steering import queue
+from django_q.task_state.cancellation import MAX_REASON_LENGTH
+from django_q.text.error_text import short_error_text
+
+#: The permissions that orders need.
+CANCEL_PERMISSION = "django_q.cancel_tasks"
+PAUSE_PERMISSION = "django_q.pause_queue"
+LIMIT_PERMISSION = "django_q.limit_queue"
+#: Orders for tasks, as the page offers them.
+TASK_ORDERS = {
+    "cancel": gettext_lazy("Cancel selected tasks"),
+    "cancel_groups": gettext_lazy("Cancel the groups of selected tasks"),
+}
+#: Characters of a name in the log of the admin.
+MAX_LOGGED_LENGTH = 200
+
+
+def give_order(request: HttpRequest) -> bool:
+    """Give the order that was sent by the page, and say what became of it; False if it is none.
+
+    Raises ``PermissionDenied``.
+    """
+    permission, give = PAGE_ORDERS.get(request.POST.get("action", ""), (None, None))
+    if give is None:
+        return False
+    if not request.user.has_perm(permission):
+        raise PermissionDenied
+    try:
+        give(request)
+    except Exception as error:  # the broker's, or a refusal
+        logger.warning("an order of the admin could not be given", exc_info=True)
+        messages.error(request, short_error_text(error))
+    return True
+
+
+def cancel_tasks(request: HttpRequest) -> None:
+    """Cancel the selected tasks, and say how many of them never begin, and how many may end."""
+    answers: Counter[str] = Counter()
+    for task_id, _group in selected(request):
+        given = order_details(request)
+        try:
+            answer = cancel(task_id, queue=request.POST.get("queue"), **given)
+        except Exception as error:
+            text = _("Task %(id)s was not cancelled: %(error)s")
+            error_text = short_error_text(error)
+            messages.error(request, text % {"id": task_id, "error": error_text})
+        else:
+            answers[answer] += 1
+            log_order(request, task_id, f"Cancelled: {answer}.{reason_text(given)}")
+    tell_answers(request, answers)
+
+
+def cancel_groups(request: HttpRequest) -> None:
+    """Cancel the groups of the selected tasks."""
+    groups = sorted({group for _task_id, group in selected(request) if group})
+    if not groups:
+        messages.warning(request, _("None of the selected tasks has a group."))
+    for group in groups:
+        given = order_details(request)
+        cancel(group=group, queue=request.POST.get("queue"), **given)
+        log_order(request, group, f"Cancelled the group.{reason_text(given)}")
+        text = _("The tasks of group %(group)s are cancelled. Those that run may still end.")
+        messages.success(request, text % {"group": group})
+
+
+def pause_queue(request: HttpRequest) -> None:
+    """Pause a queue."""
+    chosen = queue(request.POST.get("queue"))
+    chosen.pause()
+    log_order(request, chosen.name, "Paused the queue.")
+    text = _("Queue %(queue)s is paused. What clusters have taken by now goes on.")
+    messages.success(request, text % {"queue": chosen.name})
+
+
+def resume_queue(request: HttpRequest) -> None:
+    """End the pause of a queue, and those of single clusters."""
+    chosen = queue(request.POST.get("queue"))
+    paused = [None, *sorted(chosen.control().paused_clusters)]
+    if sum(chosen.resume(cluster) for cluster in paused):  # all of them
+        log_order(request, chosen.name, "Resumed the queue.")
+        text = _("Queue %(queue)s is resumed.")
+    else:
+        text = _("Queue %(queue)s was not paused.")
+    messages.success(request, text % {"queue": chosen.name})
+
+
+def limit_queue(request: HttpRequest) -> None:
+    """Set the limit of a queue; an empty one is none."""
+    chosen = queue(request.POST.get("queue"))
+    limit = request.POST.get("limit", "").strip() or None
+    chosen.limit(limit)
+    log_order(request, chosen.name, f"Set the limit of the queue: {limit}.")
+    if limit is None:
+        text = _("Queue %(queue)s has no limit.")
+    else:
+        text = _("At most %(limit)s tasks of queue %(queue)s are taken at a time.")
+    messages.success(request, text % {"queue": chosen.name, "limit": limit})
+
+
+#: By the name of the action that the page sends.
+PAGE_ORDERS: dict[str, tuple[str, Callable[[HttpRequest], None]]] = {
+    "cancel": (CANCEL_PERMISSION, cancel_tasks),
+    "cancel_groups": (CANCEL_PERMISSION, cancel_groups),
+    "pause": (PAUSE_PERMISSION, pause_queue),
+    "resume": (PAUSE_PERMISSION, resume_queue),
+    "limit": (LIMIT_PERMISSION, limit_queue),
+}
+
+
+def selected(request: HttpRequest) -> Iterator[tuple[str, str]]:
+    """Yield the ids and groups of the selected tasks, as ``selection_value`` has written them."""
+    for value in request.POST.getlist("_selected_action"):
+        task_id, _space, group = value.partition(" ")
+        yield task_id, group
+
+
+def selection_value(task_id: str, group: str | None) -> str:
+    """Write the id and the group of a task as the value of its checkbox."""
+    return f"{task_id} {group or ''}"
+
+
+def order_details(request: HttpRequest) -> dict[str, str]:
+    """Return who gives an order, and why."""
+    reason = request.POST.get("reason", "").strip()[:MAX_REASON_LENGTH]
+    return {"by": request.user.get_username(), "reason": reason}
+
+
+def reason_text(given: dict[str, str]) -> str:
+    """Write a reason for the log."""
+    return f" Reason: {given['reason']}" if given["reason"] else ""
+
+
+def tell_answers(request: HttpRequest, answers: Counter[str]) -> None:
+    """Say what became of the tasks that were cancelled."""
+    texts = answer_texts(answers)
+    if not answers and not request.POST.getlist("_selected_action"):
+        messages.warning(request, _("No task is selected."))
+    for answer, text in texts.items():
+        if answers[answer]:
+            is_done = answer in (REMOVED, REQUESTED)
+            tell = messages.success if is_done else messages.warning
+            tell(request, text % answers[answer])
+
+
+def answer_texts(answers: Counter[str]) -> dict[str, str]:
+    """Say for each answer what it means of so many tasks."""
+    held, unknown = answers[REQUESTED], answers[UNKNOWN]
+    return {
+        REMOVED: ngettext(
+            "%d task is cancelled and does not begin.",
+            "%d tasks are cancelled and do not begin.",
+            answers[REMOVED],
+        ),
+        REQUESTED: ngettext(
+            "%d task is held by a cluster, which was told to cancel it. It may still end.",
+            "%d tasks are held by clusters, which were told to cancel them. They may still end.",
+            held,
+        ),
+        ENDED: ngettext("%d task had ended before.", "%d tasks had ended before.", answers[ENDED]),
+        UNKNOWN: ngettext(
+            "%d task was not found. If it waits, it is cancelled when a cluster takes it.",
+            "%d tasks were not found. Those that wait are cancelled when a cluster takes them.",
+            unknown,
+        ),
+    }
+
+
+def log_order(request: HttpRequest, name: str, text: str) -> None:
+    """Write an order for a task, a group or a queue into the log of the admin."""
+    kind = ContentType.objects.get_for_model(Unfinished, for_concrete_model=False)
+    LogEntry.objects.create(
+        user_id=request.user.pk,
+        content_type_id=kind.pk,
+        object_id=name,
+        object_repr=name[:MAX_LOGGED_LENGTH],
+        action_flag=CHANGE,
+        change_message=text,
+    )
