@@ -86,7 +86,8 @@ def call_options(task: Task, backend: Any) -> dict[str, Any]:
         "on_commit": backend.options.get("on_commit"),
     }
     options = normalize_options({name: v for name, v in given.items() if v is not None})
-    if "track" in served_options(chosen_broker(options)):
+    options["broker"] = chosen_broker(options)
+    if "track" in served_options(options["broker"]):
         options["track"] = True
     return options
 
