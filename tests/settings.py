@@ -11,6 +11,8 @@ import signal
 import socket
 from urllib.parse import unquote, urlsplit
 
+import django
+
 from tests.servers import postgres_url
 from tests.workspace import workspace
 
@@ -105,6 +107,8 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "django_q",
+    # Whose app has the system check of TASKS.
+    *(["django_tasks"] if django.VERSION < (6, 0) else []),
     # Of processes that a test starts, with code of others in them.
     *os.environ.get("DJANGO_Q_TEST_APPS", "").split(),
 ]
@@ -133,6 +137,9 @@ CACHES = {
         "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
         "LOCATION": str(workspace() / "cache"),
     },
+}
+TASKS = {
+    "default": {"BACKEND": "django_q.backend.DjangoQBackend", "QUEUES": ["default", "mail"]},
 }
 DATABASES = {"default": database(os.environ.get("DJANGO_Q_TEST_DATABASE", "sqlite"))}
 

@@ -8,10 +8,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import django
 import pytest
 import redis
 from django.db import transaction
@@ -55,6 +57,8 @@ def page(
     """Run tasks at once, beside a Redis for what needs one."""
     conf(sync=True)
     monkeypatch.syspath_prepend(tmp_path)
+    if django.VERSION < (6, 0):  # where the same names are in another package
+        monkeypatch.setitem(sys.modules, "django.tasks", import_module("django_tasks"))
     yield Page(tmp_path)
     for name in [name for name in sys.modules if name.split(".")[0] == "shop"]:
         del sys.modules[name]

@@ -15,8 +15,8 @@ __init__ exceptions text.printable text.representation text.error_text text.type
     text.function_names text.log_lines text foreign_code humanhash shared_counter \
     descriptor_wait queues servers.redis_sentinel servers.connections servers
 conf recurrence
-wire.heartbeat_format wire.pickles signing wire.callables wire.package wire.allowed_functions \
-    wire.option_types wire.call_digest wire.queue_options wire.options wire
+wire.heartbeat_format wire.pickles signing wire.callables wire.framework_call wire.package \
+    wire.allowed_functions wire.option_types wire.call_digest wire.queue_options wire.options wire
 task_state hooks signals
 models migrations
 brokers.contract brokers.terms brokers.heartbeats brokers.scheduler_wakeup brokers.base \
@@ -39,7 +39,9 @@ processes.logs processes.shared_state processes.server_calls \
     processes.log_writer processes.pushing processes.pusher processes.worker \
     processes.result_receiver processes.monitor processes.scheduler processes.process_bodies \
     processes.sentinel processes.sentinel_body
-utils tasks cluster backend checks terminal monitor admin apps legacy management tests
+utils tasks cluster task_backend.framework task_backend.task task_backend.queue_choice \
+    task_backend.outcomes task_backend backend checks terminal monitor admin apps legacy \
+    management tests
 core_signing pusher worker scheduler timeout monitor_terminal
 """
 ORDER = [name for floor in FLOORS.split("\n")[1:-1] for name in floor.split()]
@@ -67,7 +69,11 @@ MUST_NOT_KNOW = {
     "processes.shared_state.result_queue": "django_q.completion django_q.models django_q.results",
     "processes.sentinel": "django_q.wire.package django_q.signing django_q.models django.db "
     "blessed",
-    "backend": "django_q.processes multiprocessing",
+    "backend": "django_q.processes multiprocessing pickle",
+    "task_backend": "django_q.processes multiprocessing pickle",
+    # Imported with the decorated tasks of a project, before there are models.
+    "task_backend.framework": "django_q.models django_q.brokers django_q.calls",
+    "task_backend.task": "django_q.models django_q.brokers django_q.calls",
     "monitor": "django_q.processes.sentinel django_q.processes.worker django_q.signing",
     "admin": "django_q.processes django_q.signing",
 }
@@ -94,13 +100,14 @@ DOORS = {
 USERS = {"utils": ["cluster"]}
 
 #: Where a function may import: a driver when it is chosen, arrow when a schedule moves on, the
-#: receivers when models are ready.
+#: receivers when models are ready, what needs the models when a task is enqueued.
 LATE_IMPORTS = [
     "brokers.__init__",
     "brokers.orm.__init__",
     "servers.connections",
     "recurrence",
     "apps",
+    "backend",
 ]
 
 
@@ -186,10 +193,23 @@ def test_a_module_does_not_know_what_is_none_of_its_business(module):
     assert known == []
 
 
-def test_the_backend_alone_knows_django_tasks():
-    users = [m for m, tree in MODULES.items() for name in imports(tree) if "django.tasks" in name]
+def test_one_module_of_the_backend_alone_knows_django_tasks():
+    # By a text, as it may be another package, or none: see optional_packages.
+    users = {
+        module
+        for module, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and node.value in ("django.tasks", "django_tasks")
+    }
+    users |= {m for m, tree in MODULES.items() for name in imports(tree) if "django.tasks" in name}
 
-    assert set(users) <= {"backend"}
+    assert users == {"task_backend.framework"}
+
+
+def test_the_backend_for_django_tasks_is_above_all_that_it_uses():
+    users = {m for m in MODULES for name in own_imports(m) if name.startswith("task_backend")}
+
+    assert {user.split(".")[0] for user in users} == {"backend", "task_backend"}
 
 
 @pytest.mark.parametrize("door", DOORS)

@@ -57,6 +57,7 @@ ROOT_MODULES = {
 #: Longer modules without a file of tests of their own, and the files, below tests, that test them.
 TESTED_BY = {
     "admin.unfinished": "integration/admin/test_unfinished_list.py test_orders.py",
+    "backend": "integration/task_backend/test_backend.py",
     "brokers.__init__": "integration/brokers/test_get_broker.py",
     "brokers.base": "integration/brokers/contract",
     "brokers.contract.dependent_methods": "integration/brokers/test_dependent_methods.py",
@@ -83,6 +84,9 @@ TESTED_BY = {
     "processes.shared_state.process_table": "processes/processes/test_sentinel.py",
     "scheduling.due_runs": "integration/scheduling/test_due_schedules.py",
     "servers.database_errors": "integration/brokers/orm/test_commits.py",
+    "task_backend.framework": "integration/task_backend/test_backend.py",
+    "task_backend.outcomes": "integration/task_backend/test_lookup.py",
+    "task_backend.submission": "integration/task_backend/test_backend.py",
     "tests.tasks": "integration/test_predecessor_names.py",
 }
 

@@ -26,6 +26,7 @@ from django_q.foreign_code.task_context import in_own_context
 from django_q.signing import SignedPackage
 from django_q.task_state.attempts import attempts_of, with_end
 from django_q.text.function_names import dotted_name
+from django_q.wire.framework_call import with_read_arguments
 from django_q.wire.package import TaskPackage, checked_package
 
 
@@ -37,7 +38,7 @@ def run_inline(package: TaskPackage, broker: Broker | None = None) -> str:
     that makes this call, ends the inner task as a failure and is raised once that is saved.
     """
     payload = signed_payload(package)
-    package = checked_package(SignedPackage.loads(payload))
+    package = with_read_arguments(checked_package(SignedPackage.loads(payload)))
     check_ignored_options(package)
     complete = partial(complete_here, broker=broker, submit=partial(run_inline, broker=broker))
     with collected_interrupts() as interrupted:
@@ -66,7 +67,7 @@ def execute_here(package: TaskPackage) -> BaseException | None:
 
 def next_attempt(package: TaskPackage, payload: str) -> TaskPackage:
     """Make the package of the attempt that follows a failed one, with the arguments of the call."""
-    again = checked_package(SignedPackage.loads(payload))
+    again = with_read_arguments(checked_package(SignedPackage.loads(payload)))
     attempts = with_end(attempts_of(package), end_of(package))
     again["ends"], again["ended_count"], again["deaths"] = attempts
     again["attempt"] = package.get("attempt", 1) + 1

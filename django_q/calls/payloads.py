@@ -18,6 +18,7 @@ from django_q.text.error_text import safe_repr, safe_str
 from django_q.text.function_names import dotted_name
 from django_q.wire.call_digest import IDEMPOTENCY_KEY, UNIQUE_KEY, call_digest, digest
 from django_q.wire.callables import importable_name
+from django_q.wire.framework_call import with_written_arguments
 from django_q.wire.option_types import EXISTING, REPLACE, expires
 from django_q.wire.options import normalize_option, normalize_package
 from django_q.wire.package import REQUIRED_KEYS, TaskPackage, checked_package, link_parts
@@ -138,6 +139,8 @@ def signed_payload(package: TaskPackage) -> str:
 
 def signed_again(package: TaskPackage) -> str:
     """Make the payload of a package that has been checked. Raises ``PackageError``."""
+    if "backend" in package:
+        package = with_written_arguments(package)
     if Conf.SERIALIZER == "json":
         package = with_named_callables(package)
     try:

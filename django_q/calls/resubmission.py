@@ -27,6 +27,7 @@ from django_q.models.task import HAS_ENDED
 from django_q.text.error_text import error_summary, short_error_text
 from django_q.unfinished.reruns import earlier_ends, mark_rerun, why_unfinished
 from django_q.wire.callables import resolve_callable
+from django_q.wire.framework_call import FRAMEWORK_KEYS
 from django_q.wire.option_types import REJECT, is_path
 from django_q.wire.package import RETRY_OPTIONS, encodes_time, link_id, new_package
 
@@ -159,6 +160,8 @@ def enqueue_again(task: Task, call_options: dict[str, Any], task_id: str | None)
     """Enqueue the call of a task with options, and return its id; None is for a new one."""
     options, _rest = options_of({"q_options": call_options})
     package = new_package(task.func, *arguments(task), options, task_id)
+    # Of a call by Django's tasks framework: its result is asked for there.
+    package.update(kept_options(task, FRAMEWORK_KEYS))  # type: ignore[typeddict-item]
     if task_id:
         package["earlier_ends"] = json.dumps(earlier_ends(task))
     (task_id,) = dispatch([package], options)

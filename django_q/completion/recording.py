@@ -12,6 +12,7 @@ from django_q.brokers.base import Broker
 from django_q.completion.finished_task import FinishedTask
 from django_q.completion.steps import CompletionSteps
 from django_q.conf import logger
+from django_q.execution.framework_calls import announce_unexecuted_end
 from django_q.foreign_code.guards import send_signal_safely
 from django_q.results import cache, saving
 from django_q.results.rows import PICKLED_COLUMNS, unpickled
@@ -43,6 +44,8 @@ def send_signals_and_log(tasks: Sequence[FinishedTask]) -> None:
     has_listeners = post_execute.has_listeners(SENDER)
     is_verbose = logger.isEnabledFor(logging.INFO)
     for task in tasks:
+        if "backend" in task.package and not (task.is_retried or "announced" in task.package):
+            announce_unexecuted_end(task.package)
         if has_attempt_receivers and not task.items:
             send_attempt_ended(task)
         if has_listeners:

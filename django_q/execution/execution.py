@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from django_q.conf import Conf, error_reporter, logger
 from django_q.exceptions import DjangoQError, PackageError, TaskStopped, contain_error
+from django_q.execution.framework_calls import announce_end, framework_call
 from django_q.execution.invalid_packages import InvalidPackage, make_invalid_package
 from django_q.execution.retry_policy import note_retry
 from django_q.execution.run_details import describe_failure
@@ -29,6 +30,7 @@ from django_q.text.error_text import error_summary, safe_repr
 from django_q.text.function_names import dotted_name
 from django_q.text.representation import is_too_large
 from django_q.wire.allowed_functions import permitted
+from django_q.wire.framework_call import with_read_arguments
 from django_q.wire.options import normalize_package
 from django_q.wire.package import REQUIRED_KEYS, TaskPackage, checked_package
 
@@ -64,7 +66,7 @@ def decode(ack_id: Any, payload: str | bytes) -> TaskPackage | UndecodablePayloa
         contain_error(error)
         return UndecodablePayload(ack_id, payload, f"It is no signed package: {safe_repr(error)}.")
     try:
-        return normalize_package(checked_package(value), is_read=True)
+        return with_read_arguments(normalize_package(checked_package(value), is_read=True))
     except BaseException as error:
         contain_error(error)
         reason = str(error) if isinstance(error, DjangoQError) else safe_repr(error)
@@ -90,7 +92,8 @@ def execute(
             send_pre_execute(func, package)
         if alarm:
             alarm.start_task(time_limit(package), soft_time_limit(package))
-        result = func(*package["args"], **package["kwargs"])
+        call = framework_call(func, package) if "backend" in package else func
+        result = call(*package["args"], **package["kwargs"])
         if inspect.iscoroutine(result):
             result = run_coroutine(result)
         if alarm:
@@ -108,6 +111,11 @@ def execute(
         result = note_retry(package, raised) + result
         task = package  # noqa: F841 - by this name the plug-in for Sentry looks for it in frames
         error_reporter.report(package["name"])
+        if "backend" in package:
+            announce_end(package, result, raised)
+    else:
+        if "backend" in package:
+            announce_end(package, result)
     package["success"] = error is None
     package["result"] = storable_result(result, package)
     package["stopped"] = timezone.now()
@@ -179,7 +187,7 @@ def failure_text(error: BaseException) -> str:
 
 def storable_result(result: Any, package: TaskPackage) -> Any:
     """Return the result itself, or its ``repr`` where the serializer can not carry it."""
-    if type(result) in STORABLE_TYPES.get(Conf.SERIALIZER, ()):
+    if type(result) in STORABLE_TYPES.get(Conf.SERIALIZER, ()) or "backend" in package:
         return result
     serializer = SERIALIZERS[Conf.SERIALIZER]
     try:

@@ -17,6 +17,7 @@ from django.utils import timezone
 from django_q.exceptions import PackageError
 from django_q.humanhash import humanize
 from django_q.text.error_text import safe_repr
+from django_q.wire.framework_call import FRAMEWORK_KEYS
 from django_q.wire.option_types import text
 from django_q.wire.options import normalize_option
 from django_q.wire.package import PACKAGE_OPTIONS, as_args, derived_id
@@ -52,7 +53,7 @@ def make_invalid_package(value: Any, payload: str | bytes, reason: str) -> Inval
         kwargs=kwargs if isinstance(kwargs, dict) else {},
         started=valid_time(value.get("started")),
     )
-    for name in (PACKAGE_OPTIONS - {"task_name"}) & value.keys():
+    for name in (PACKAGE_OPTIONS - {"task_name"} | FRAMEWORK_KEYS) & value.keys():
         try:
             package[name] = normalize_option(name, value[name])
         except PackageError:  # may be the reason why it is invalid

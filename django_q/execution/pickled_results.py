@@ -7,7 +7,7 @@ from typing import Any
 
 from django_q.conf import Conf
 from django_q.exceptions import contain_error
-from django_q.results.rows import PICKLED_COLUMNS, PickledValue, json_value
+from django_q.results.rows import PICKLED_COLUMNS, PickledValue, as_json_value, json_value
 from django_q.text.error_text import safe_repr
 from django_q.wire.callables import recorded_name
 from django_q.wire.package import TaskPackage
@@ -26,8 +26,9 @@ def with_pickled_values(result: TaskPackage) -> TaskPackage:
     """
     result = {**result}  # a receiver may have kept the package
     result["func"] = recorded_name(result["func"])
+    encoded = as_json_value if "backend" in result else pickled
     for key in PICKLED_COLUMNS:
-        result[key] = pickled(result[key])
+        result[key] = encoded(result[key])
     for key in ("hook", "chain"):
         value = result.get(key)
         if value is not None and not isinstance(value, str):

@@ -21,6 +21,7 @@ from django_q.models import Schedule
 from django_q.models.schedule_fields.due_times import aware_utc
 from django_q.processes.logs.repeated_errors import ThrottledLog
 from django_q.processes.supervision.process_start import log_ready
+from django_q.results.pruning import delete_outlived
 from django_q.scheduling.due_schedules import DueSchedules, is_due
 from django_q.scheduling.expired_keys import KeyCleanup
 from django_q.scheduling.wakeup import scheduler_wakeup_for
@@ -49,7 +50,8 @@ def scheduler_of_cluster(event: Any, broker: Broker | None = None) -> None:
     """Enqueue tasks when they are due, until ``event`` is set: the body of the process."""
     due_schedules = DueSchedules(adapt_broker(broker or get_broker()))
     wakeup = scheduler_wakeup_for(due_schedules.broker, due_schedules.alias)
-    loop, key_cleanup = SchedulerLoop(due_schedules, event.is_set), KeyCleanup(due_schedules.broker)
+    loop = SchedulerLoop(due_schedules, event.is_set)
+    key_cleanup = KeyCleanup(due_schedules.broker, delete_outlived)
     log_ready("scheduling")
     pause, failure_log = SCHEDULER_BACKOFF_SECONDS[0], ThrottledLog("schedules are read again")
     while not event.is_set():

@@ -1,4 +1,7 @@
-"""Delete successes beyond ``save_limit``.
+"""Delete successes beyond ``save_limit``, and those that nobody asks for any more.
+
+A row with ``keep_until`` is outside ``save_limit`` until then: somebody may ask for it. After that
+a success is deleted, and a failure is a row as any other.
 
 Where nothing refers to ``Task`` they are deleted by one statement, in the transaction that saves
 new results. Where a model of the project refers to it, or a receiver is connected to its deletion
@@ -16,6 +19,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet, Window
 from django.db.models.deletion import DO_NOTHING, PROTECT, RESTRICT
 from django.db.models.functions import RowNumber
 from django.db.models.signals import post_delete, pre_delete
+from django.utils import timezone
 
 from django_q.conf import Conf, logger
 from django_q.models import Success, Task
@@ -29,6 +33,12 @@ MAX_REFUSALS_IN_A_ROW = 3
 PRUNING_BACKOFF_SECONDS = (5.0, 600.0)
 #: Rows that are excluded at most because their deletion has failed.
 MAX_REFUSED_IDS = 200
+#: A search for rows that takes longer than this is slow; many other rows are kept then.
+SLOW_SEARCH_SECONDS = 0.01
+#: The share of the time that slow searches may take.
+MAX_SEARCH_SHARE = 0.02
+#: Rows that are deleted after a slow search at most.
+MAX_PRUNED_ROWS = 10_000
 #: Rows are deleted by the first of these models whose deletion signals have receivers.
 PRUNED_MODELS = (Task, Success)
 
@@ -70,6 +80,29 @@ class PruningFailures:
         )
 
 
+class SlowSearches:
+    """Until when this process does not look for rows to delete, as that takes long.
+
+    Rows that are kept for a time stand among the others: whoever looks for those beyond
+    ``save_limit`` passes them. So that takes a small share of the time, and finds many at once.
+    """
+
+    next_at = 0.0  # monotonic
+    is_slow = False
+
+    @classmethod
+    def record(cls, seconds: float, is_complete: bool, alias: str) -> None:
+        """Record how long a search took, and whether it has found all that there is."""
+        cls.is_slow = seconds > SLOW_SEARCH_SECONDS and has_kept_rows(alias)
+        if cls.is_slow and is_complete:
+            cls.next_at = time.monotonic() + seconds / MAX_SEARCH_SHARE
+
+
+def has_kept_rows(alias: str) -> bool:
+    """Return True if rows are kept for a time."""
+    return Task.objects.using(alias).filter(keep_until__isnull=False).order_by().exists()
+
+
 def can_delete_directly() -> bool:
     """Return True if rows can be deleted by one statement, and no deletion failed recently."""
     if PruningFailures.retry_at or PruningFailures.refused_ids or next(referring_relations(), None):
@@ -96,7 +129,7 @@ def prune_separately(alias: str, at_most: int) -> None:
     ids: list[str] = []
     try:
         with transaction.atomic(using=alias):
-            ids = list(surplus(alias, min(at_most, MAX_DJANGO_DELETES)))
+            ids = surplus(alias, min(at_most, MAX_DJANGO_DELETES))
         if ids:
             delete(ids, alias)
             PruningFailures.reset()
@@ -136,28 +169,76 @@ def prune(alias: str, at_most: int) -> None:
 
     A new limit on a table of a million rows must not keep results from being saved.
     """
-    if ids := list(surplus(alias, at_most)):
+    if SlowSearches.is_slow:
+        at_most = max(at_most, MAX_PRUNED_ROWS)
+    if ids := surplus(alias, at_most):
         Task.objects.using(alias).filter(id__in=ids)._raw_delete(alias)
 
 
-def surplus(alias: str, at_most: int) -> Any:
+def surplus(alias: str, at_most: int) -> list[str]:
     """Find the ids of successes beyond ``save_limit`` that no other row protects."""
-    if Conf.SAVE_LIMIT <= 0:
-        return ()
+    began = time.monotonic()
+    if Conf.SAVE_LIMIT <= 0 or began < SlowSearches.next_at:
+        return []
+    ids = list(surplus_ids(alias, at_most))
+    if (seconds := time.monotonic() - began) > SLOW_SEARCH_SECONDS or SlowSearches.is_slow:
+        SlowSearches.record(seconds, len(ids) < at_most, alias)
+    return ids
+
+
+def surplus_ids(alias: str, at_most: int) -> Any:
+    """Select the ids of successes beyond ``save_limit``."""
     if Conf.SAVE_LIMIT_PER in ("group", "name", "func"):
         return surplus_of_each(alias, Conf.SAVE_LIMIT_PER)[:at_most]
     # Not filter(success=True): SQLite does not look a bare boolean up in an index.
-    kept = unprotected(Task.objects.using(alias).filter(success__in=[True])).order_by("-stopped")
+    rows = Task.objects.using(alias).filter(success__in=[True], keep_until__isnull=True)
+    kept = unprotected(rows).order_by("-stopped")
     end = Conf.SAVE_LIMIT + at_most
     return kept.values_list("id", flat=True)[Conf.SAVE_LIMIT : end]
 
 
 def surplus_of_each(alias: str, column: str) -> QuerySet:
     """Select the ids of successes beyond ``save_limit`` of each group, name or function."""
-    numbered = unprotected(Success.objects.using(alias)).annotate(
+    rows = Success.objects.using(alias).filter(keep_until__isnull=True)
+    numbered = unprotected(rows).annotate(
         place=Window(RowNumber(), partition_by=[F(column)], order_by=[F("stopped").desc(), F("id")])
     )
     return numbered.filter(place__gt=Conf.SAVE_LIMIT).order_by().values_list("id", flat=True)
+
+
+def delete_outlived(at_most: int) -> int:
+    """Delete successes that were kept until now for who may ask for them, ``at_most`` so many.
+
+    Returns how many rows there were, with failures, which stay. Never raises.
+    """
+    alias = router.db_for_write(Task)
+    if Conf.SAVE_LIMIT == 0 or time.monotonic() < PruningFailures.retry_at:
+        return 0
+    ids: list[str] = []
+    try:
+        outlived = Task.objects.using(alias).filter(keep_until__lte=timezone.now())
+        found = outlived.order_by("keep_until").values_list("id", "success")[:at_most]
+        outcomes = dict(found)
+        failures = [task_id for task_id, success in outcomes.items() if not success]
+        if failures:
+            Task.objects.using(alias).filter(id__in=failures).update(keep_until=None)
+        ids = list(outcomes.keys() - set(failures))
+        delete_successes(ids, alias)
+        return len(outcomes)
+    except Exception as error:  # models and receivers of projects may raise anything
+        PruningFailures.record(ids, error)
+        return 0
+
+
+def delete_successes(ids: list[str], alias: str) -> None:
+    """Delete rows by one statement where that can be, else as Django does."""
+    if can_delete_directly():
+        Task.objects.using(alias).filter(id__in=ids)._raw_delete(alias)
+        return
+    rows = unprotected(Task.objects.using(alias).filter(id__in=ids))
+    for _ in range(0, len(ids), MAX_DJANGO_DELETES):
+        if some := list(rows.values_list("id", flat=True)[:MAX_DJANGO_DELETES]):
+            delete(some, alias)
 
 
 def unprotected(rows: QuerySet) -> QuerySet:

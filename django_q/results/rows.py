@@ -45,13 +45,16 @@ TASK_COLUMNS = (
     "exception",
     "fingerprint",
     "attempts",
+    "keep_until",
 )
 #: Emptied in a row that is replaced: the end that is saved is that of its last run.
 EMPTIED_COLUMNS = ("rerun_at",)
 #: The places of those that no row of most batches has a value for.
 OFTEN_EMPTY = tuple(
     TASK_COLUMNS.index(name)
-    for name in ("hook", "group", "options", "exception", "fingerprint", "attempts")
+    for name in (
+        *("hook", "group", "options", "exception", "fingerprint", "attempts", "keep_until"),
+    )
 )
 #: Columns that hold any value.
 PICKLED_COLUMNS = ("args", "kwargs", "result")
@@ -111,6 +114,11 @@ def json_value(value: Any) -> JSONValue:
     return kind(as_json(value).encode())
 
 
+def as_json_value(value: Any) -> PickledValue:
+    """Encode a value as JSON, unless it is encoded already."""
+    return value if isinstance(value, PickledValue) else json_value(value)
+
+
 def unpickled(value: Any) -> Any:
     """Read a value that came pickled."""
     return value.open() if isinstance(value, PickledValue) else value
@@ -120,8 +128,10 @@ def column_value(value: Any) -> str | None:
     """Encode a value as its column stores it: base64 of a pickle, or JSON."""
     if value is None:
         return None
+    if isinstance(value, JSONValue):
+        return value.decode()
     if Conf.SERIALIZER == "json":
-        return value.decode() if isinstance(value, JSONValue) else as_json(unpickled(value))
+        return as_json(unpickled(value))
     data = (
         value if isinstance(value, PickledValue) else pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     )
@@ -155,6 +165,7 @@ def insert(rows: list[dict[str, Any]], alias: str) -> None:
             row["exception"],
             row["fingerprint"],
             row["attempts"] and json.dumps(row["attempts"]),
+            row["keep_until"] and times.moment(row["keep_until"]),
         )
         for row in rows
     ]

@@ -19,6 +19,7 @@ from django_q.wire.package import RETRY_OPTIONS
 RECORDED_OPTIONS = frozenset(
     {
         *("priority", "run_after", "expires", "queue", "backend", "track"),
+        *("takes_context", "keep_for"),
         *("unique", "unique_for", "on_duplicate", "idempotency_key", "idempotency_for"),
         *("timeout", "soft_timeout", "max_attempts", "ack_failure"),
         *RETRY_OPTIONS,
@@ -79,6 +80,12 @@ def begun_column(package: Mapping[str, Any]) -> float | None:
     """Return when the last attempt began, in seconds since the epoch; None where it did not."""
     seconds = package.get("begun")
     return seconds if type(seconds) is float and 0 < seconds < LATEST_BEGIN else None
+
+
+def keep_until_column(package: Mapping[str, Any]) -> datetime | None:
+    """Return until when the row of a task is not pruned; None for one that nobody asks for."""
+    seconds = package.get("keep_for")
+    return None if seconds is None else package["stopped"] + timedelta(seconds=seconds)
 
 
 def begun_time(seconds: float | None) -> datetime | None:

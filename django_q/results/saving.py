@@ -18,11 +18,12 @@ from django_q.foreign_code.guards import CurrentForeignCall, RaisingForeignCall
 from django_q.models import Task
 from django_q.models.task import clipped, hook_with_undone
 from django_q.results import pruning
-from django_q.results.rows import PICKLED_COLUMNS, insert, unpickled
+from django_q.results.rows import PICKLED_COLUMNS, as_json_value, insert, unpickled
 from django_q.results.run_columns import (
     attempts_column,
     begun_column,
     begun_time,
+    keep_until_column,
     options_column,
     stored_time,
 )
@@ -77,9 +78,9 @@ def save_wanted(packages: Sequence[TaskPackage]) -> None:
     if not rows:
         return
     alias = router.db_for_write(Task)
-    surplus = (
-        len(rows) + PRUNED_ROWS_PER_SAVE // len(rows) if any(row["success"] for row in rows) else 0
-    )
+    # A row that is kept for a time is outside save_limit.
+    has_pruned = any(row["success"] and not row["keep_until"] for row in rows)
+    surplus = len(rows) + PRUNED_ROWS_PER_SAVE // len(rows) if has_pruned else 0
     is_plain = pruning.can_delete_directly()
     try:
         save_rows(rows, alias, pruned=surplus if is_plain else 0)
@@ -219,7 +220,7 @@ def takes_rows(alias: str) -> bool:
 def as_row(package: TaskPackage, is_aware: bool | None = None) -> dict[str, Any]:
     """Map a finished package to the columns of its row; ``is_aware`` as in ``stored_time``."""
     failure = None if package["success"] else package
-    return {
+    row = {
         "id": package["id"],
         "name": clipped(to_text(package["name"]), "name"),
         "func": clipped(recorded_name(package["func"]), "func"),
@@ -240,7 +241,13 @@ def as_row(package: TaskPackage, is_aware: bool | None = None) -> dict[str, Any]
         "worker": label_column(package, "worker"),
         "exception": failure and label_column(failure, "exception"),
         "fingerprint": failure and label_column(failure, "fingerprint"),
+        "keep_until": None,
     }
+    if "backend" in package:  # its values are JSON, and no pickle is made of them
+        row.update({key: as_json_value(package[key]) for key in PICKLED_COLUMNS})
+    if "keep_for" in package:
+        row["keep_until"] = stored_time(keep_until_column(package), is_aware)
+    return row
 
 
 def failure_words(package: TaskPackage) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from django_q.conf import Conf
 from django_q.exceptions import FunctionRefused
 from django_q.text.function_names import dotted_name
-from django_q.wire.callables import resolve, resolve_callable
+from django_q.wire.callables import resolve, resolve_callable, task_function
 from django_q.wire.package import TaskPackage, link_parts, take_options
 
 #: The end of an entry that allows all that is defined below a package.
@@ -97,7 +97,8 @@ def defining_path(func: Any) -> str:
 
 
 def unwrapped(func: Any) -> Any:
-    """Return the function inside partials and bound methods."""
+    """Return the function inside partials, bound methods and tasks of Django's framework."""
+    func = func if callable(func) else task_function(func)
     while type(func) in (partial, MethodType):
         func = func.func if type(func) is partial else func.__func__
     return func

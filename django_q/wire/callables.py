@@ -54,8 +54,24 @@ def resolve_callable(func: str | Callable) -> Callable:
     """Return the callable of a name. Raises ``TypeError`` for an object that can not be called."""
     found = resolve(func) if isinstance(func, str) else func
     if not callable(found):
+        found = task_function(found)
+    if not callable(found):
         raise TypeError(f"'{func}' is a {type(found).__name__} and can not be called")
     return found
+
+
+def task_function(value: Any) -> Any:
+    """Return the function of a task of Django's tasks framework; other values as they are.
+
+    It is told by its attributes: not each Django has the framework.
+    """
+    is_task = hasattr(type(value), "module_path") and hasattr(value, "takes_context")
+    return value.func if is_task else value
+
+
+def is_callable(value: Any) -> bool:
+    """Return True for what can be called, and for a task of Django's tasks framework."""
+    return callable(value) or callable(task_function(value))
 
 
 def recorded_name(func: Any) -> str:
@@ -80,9 +96,10 @@ def recorded_name(func: Any) -> str:
 
 
 def resolves_to(path: str, func: Any) -> bool:
-    """Return True if a path leads to this callable."""
+    """Return True if a path leads to this callable, or to a task of Django's with it."""
     try:
-        return bool(resolve(path) == func)
+        found = resolve(path)
+        return bool(found == func) or (not callable(found) and task_function(found) is func)
     except BaseException as error:  # the import or the comparison may raise anything
         contain_error(error)
         return False
@@ -100,3 +117,16 @@ def importable_name(func: Any, what: str) -> str:
         f"{what} must be importable by name, and '{path}' is not: "
         "define it at the top of a module, or pass its dotted path."
     )
+
+
+def called_by_name(task: Any) -> str:
+    """Return the path of the function of a task of Django's framework. Raises for anything else."""
+    func = task_function(task)
+    if not callable(func):
+        raise TypeError
+    if task.takes_context:
+        raise PackageError(
+            f"'{dotted_name(func)}' takes the context of Django's tasks framework, which a call of "
+            "this project does not have. Call its enqueue(), or a function without a context."
+        )
+    return importable_name(func, "The function of a task of Django's tasks framework")

@@ -25,6 +25,7 @@ from django.utils.timezone import get_default_timezone, is_naive
 from django_q.exceptions import PackageError
 from django_q.text.error_text import safe_repr
 from django_q.text.function_names import exception_path
+from django_q.wire.callables import called_by_name
 
 #: The longest time limit, in seconds: a hundred years. Timers of the system have a maximum.
 MAX_SECONDS = 100 * 366 * 86400
@@ -248,14 +249,18 @@ def is_path(name: str) -> bool:
 
 
 def function(value: Any) -> Any:
-    """Check a callable, or convert its dotted path to text."""
+    """Check a callable, or convert its dotted path to text.
+
+    A task of Django's tasks framework is called by the path of its function, which has the task in
+    its place: as any other object it would be pickled.
+    """
     if isinstance(value, (str, Promise)):
         path = text(value)
         if not is_path(path):
             raise ValueError
         return path
     if not callable(value):
-        raise TypeError
+        return called_by_name(value)
     return value
 
 

@@ -87,7 +87,7 @@ def link(value: Any) -> Any:
 
 def is_unchanged_link(value: Any, func: Any) -> bool:
     """Return True if validation has not changed the function of a link."""
-    return func is (value if isinstance(value, str) or callable(value) else value[0])
+    return func is (value[0] if isinstance(value, (tuple, list)) else value)
 
 
 def chain_options(value: Any) -> dict[str, bool]:
@@ -162,6 +162,11 @@ PACKAGE_OPTION_TYPES: dict[str, OptionType] = {
     "timeout": OptionType("a number of seconds such as 30, or -1 for no limit", seconds),
     "max_attempts": COUNT_TYPE,
     "schedule": COUNT_TYPE,
+    "backend": LABEL_TYPE,
+    "queue": LABEL_TYPE,
+    "takes_context": FLAG_TYPE,
+    "arguments": LABEL_TYPE,
+    "keep_for": OptionType("a number of seconds from 0 on, or a timedelta", duration),
     "on_commit": FLAG_TYPE,
     "list_key": QUEUE_NAME_TYPE,
     "broker": OptionType("a broker such as get_broker() gives", broker),
@@ -187,6 +192,8 @@ def checked_function(func: Any, what: str = "The function of a task") -> Any:
     """Validate a callable or its dotted path. Raises ``PackageError``."""
     try:
         return function(func)
+    except PackageError:
+        raise
     except Exception as error:
         raise PackageError(f"{what} must be {CALLABLE_TEXT}; got {shown(func)}.") from error
 

@@ -12,16 +12,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from hashlib import md5
-from typing import Any, TypedDict
+from typing import Any
 
 from django.utils import timezone
 
 from django_q.exceptions import PackageError
 from django_q.humanhash import humanize
 from django_q.text.representation import represent
+from django_q.wire.callables import is_callable
+from django_q.wire.framework_call import FRAMEWORK_KEYS, FrameworkPackage
 
 
-class TaskPackage(TypedDict, total=False):
+class TaskPackage(FrameworkPackage, total=False):
     """A task. The first six keys are required, all others optional."""
 
     id: str  # 32 hexadecimal digits
@@ -76,6 +78,7 @@ class TaskPackage(TypedDict, total=False):
     resumed: int  # how often what follows from its success has been tried before
     begun: float  # when this attempt began, in seconds since the epoch
     worker: str  # the process that ran it: "host:pid"
+    announced: bool  # its end was told to the receivers of the framework's signals
     expired: float  # it was not begun: seconds since its option expires had ended
     ends: list[dict]  # how its attempts have ended, see completion.attempts
     ended_count: int  # how many ends were recorded, of which `ends` has the last
@@ -140,8 +143,8 @@ PACKAGE_OPTIONS = NEW_OPTIONS | frozenset(
         "task_name",
     }
 )
-#: Options that a package may have, and the key that a schedule adds.
-TRAVELLING_OPTIONS = PACKAGE_OPTIONS | {"schedule"}
+#: Options that a package may have, and the keys that a schedule and the framework's backend add.
+TRAVELLING_OPTIONS = PACKAGE_OPTIONS | FRAMEWORK_KEYS | {"schedule"}
 #: Options of a call that choose where its package goes, and do not travel with it.
 ROUTING_OPTIONS = frozenset({"broker", "redis", "list_key", "on_commit"})
 KNOWN_OPTIONS = PACKAGE_OPTIONS | ROUTING_OPTIONS
@@ -164,7 +167,16 @@ CHAIN_DEFAULTS = {"group": None, "cached": False, "sync": False}
 RUNTIME_KEYS = frozenset(
     {
         *("ack_id", "attempt", "leased_until", "handed_back", "collated", "expired", "cancelled"),
-        *("begun", "worker", "exception", "fingerprint", "result", "success", "stopped"),
+        *(
+            "begun",
+            "worker",
+            "announced",
+            "exception",
+            "fingerprint",
+            "result",
+            "success",
+            "stopped",
+        ),
         *("ends", "ended_count", "deaths", "position", "last_position", "retry_in", "stopped_at"),
     }
 )
@@ -288,7 +300,7 @@ def link_parts(link: Any) -> tuple[str | Callable, tuple, dict]:
 
     Raises ``PackageError`` for anything else.
     """
-    if isinstance(link, str) or callable(link):
+    if isinstance(link, str) or is_callable(link):
         return link, (), {}
     if not isinstance(link, (tuple, Sequence)) or not 1 <= len(link) <= 3:
         raise PackageError(

@@ -49,3 +49,14 @@ def test_keys_are_looked_for_once_a_minute(monkeypatch):
 @pytest.mark.parametrize("broker", ["memory", "redis"], indirect=True)
 def test_a_broker_whose_keys_expire_by_themselves_has_none_to_clear(broker):
     assert KeyCleanup(broker).run_if_due() > expired_keys.KEY_CLEANUP_INTERVAL - 10
+
+
+def test_rows_are_cleared_with_the_keys_in_parts():
+    rows, keys = Keys(2500), Keys(0)
+    cleanup = KeyCleanup(keys, rows.clear_expired_keys)
+
+    pauses = [cleanup.run_if_due() for _ in range(3)]
+
+    assert (rows.count, rows.calls) == (0, 3)
+    assert pauses[:2] == [0, 0]
+    assert pauses[2] > expired_keys.KEY_CLEANUP_INTERVAL - 10
