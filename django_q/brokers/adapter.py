@@ -217,6 +217,11 @@ class BrokerAdapter(Broker):
             return set()
         return self.broker.keep_state({ack_id: states[ack_id] for ack_id in own})
 
+    def kept_state(self, ack_id: Any) -> KeptState | None:
+        """Read what is kept beside a payload, where the adapted broker keeps anything."""
+        is_kept = self.keeps_state and self._is_own_receipt(ack_id)
+        return self.broker.kept_state(ack_id) if is_kept else None
+
     def read(self, ack_id: Any) -> str | bytes | None:
         """Return the payload of a delivery that came from one of our brokers; None of any other."""
         return self.broker.read(ack_id) if self._is_own_receipt(ack_id) else None

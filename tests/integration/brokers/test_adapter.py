@@ -244,6 +244,7 @@ def test_an_old_broker_keeps_no_state(cls):
 
     assert broker.keeps_state is False
     assert broker.keep_state({receipt: KeptState("attempts")}) == set()
+    assert broker.kept_state(receipt) is None
     assert broker.release([receipt], states={receipt: KeptState("attempts")}) == set()
 
 
@@ -283,6 +284,8 @@ def test_what_an_adapted_broker_keeps_is_asked_of_it(make_broker):
     assert broker.keeps_state is True
     state = KeptState(position="far")
     assert broker.keep_state({receipt: state, "made by itself": state}) == set()
+    assert broker.kept_state(receipt) == state
+    assert broker.kept_state("made by itself") is None
     broker.release([receipt, "made by itself"], states={receipt: KeptState("attempts")})
 
     ((again, *_, state),) = broker.dequeue(wait=0)
