@@ -7,6 +7,7 @@ done. Redis 6.2 is the oldest version that has all commands.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from redis.exceptions import NoPermissionError
@@ -36,6 +37,8 @@ from django_q.exceptions import BrokerCommandRefused
 
 #: Payloads that one step of ``restore`` checks.
 RESTORE_PAGE_SIZE = 1000
+#: Fields that one step of ``remove_orphans`` reads; some have 64 KB.
+ORPHANS_PAGE_SIZE = 500
 
 
 class Redis(RedisTaker):
@@ -60,6 +63,8 @@ class Redis(RedisTaker):
             logger.warning(text, self.list_key, self.refusal(error))
         if count := self.restore():
             logger.warning("%s payloads without a lease were put back on %s", count, self.list_key)
+        with suppress(NoPermissionError):  # nobody needs it
+            self.remove_orphans()
 
     def _check_permissions(self) -> list:
         """Find refused commands and keys of another type.
@@ -92,6 +97,18 @@ class Redis(RedisTaker):
             count += found
             if cursor == b"0":
                 return count
+
+    def remove_orphans(self) -> None:
+        """Remove what is kept of tasks that a cluster of an earlier release has ended."""
+        fences, payloads = self.keys[3], self.keys[1]
+        task_fences, task_payloads = self.task_keys[13], self.task_keys[8]
+        for keys in ((fences, payloads), (task_fences, task_payloads)):
+            cursor = b"0"
+            while True:
+                args = (cursor, ORPHANS_PAGE_SIZE)
+                cursor = scripts.remove_orphans.run(self.connection, keys, *args)
+                if cursor == b"0":
+                    break
 
     def scheduler_wakeup(self) -> SchedulerWakeup:
         """Make the scheduler's wake-up, a subscription."""

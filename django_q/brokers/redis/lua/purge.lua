@@ -34,6 +34,7 @@ end
 local later = redis.call('ZRANGEBYSCORE', delayed, '(' .. string.format('%.0f', now), '+inf')
 add_unattempted(numbers, later, read_fields(task_tries, later))
 
+redis.call('HGET', tries, '')
 redis.call('LTRIM', queue, 0, -1)
 check_removal()
 if #numbers > 0 then

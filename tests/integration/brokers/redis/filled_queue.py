@@ -100,6 +100,8 @@ def give_orders(broker, root):
     broker.cancel_task("cancelled", "by somebody")
     broker.post_notice("task:posted", "by somebody", 60)
     root.hset(key_of("notices"), "task:over", "1|2|by nobody")
+    for key in ("tries", "task_tries"):  # what a cluster of an earlier release leaves behind
+        root.hset(key_of(key), mapping={"attempts:0000000000000017": "orphan", "kept": ""})
 
 
 def new_tasks():

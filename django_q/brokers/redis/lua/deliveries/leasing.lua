@@ -56,8 +56,8 @@ end
 
 -- Lease again what was leased, delayed or released. Returns receipts, payloads, attempts, and what
 -- is kept beside the payloads ('': nothing).
-local function lease_again(ids, payloads, states)
-  local redelivered, missing_ids, kept = {}, {}, read_kept(tries, ids)
+local function lease_again(ids, payloads, states, kept)
+  local redelivered, missing_ids = {}, {}
   for i, id in ipairs(ids) do
     local fence, attempt = parse_state(states[i] or '0-1')
     if payloads[i] then

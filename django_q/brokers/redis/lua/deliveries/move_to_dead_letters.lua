@@ -14,6 +14,7 @@ if string.sub(ARGV[2], 1, 1) == 't' then
 end
 local ids = split_receipts(2)
 if ids[1] then
+  redis.call('HGET', tries, '')
   check_removal()
   redis.call('RPUSH', dead, ARGV[1])
   remove_deliveries(ids)

@@ -33,6 +33,7 @@ for _, id in ipairs(lost_ids) do
   if not known_payloads[payload] then restored[#restored + 1] = payload end
   known_payloads[payload] = true
 end
+redis.call('HGET', tries, '')
 check_removal()
 push_to_head(restored)
 remove_deliveries(lost_ids)

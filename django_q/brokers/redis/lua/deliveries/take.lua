@@ -16,10 +16,11 @@ check_clock(next_task and {leases, task_leases} or {leases})
 local count, version, held_reply = read_control(KEYS[9])
 if held_reply and count == 0 then return {held_reply, {}, 0, {}, version} end
 local due = nearest_lease_end()
-local ids, payloads, states = {}, {}, {}
+local ids, payloads, states, kept = {}, {}, {}, {}
 if due and due <= now then
   ids = redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, count)
   payloads, states = read_fields(running, ids), read_fields(tries, ids)
+  kept = read_kept(tries, ids)
 end
 local new, elements_read = read_new(count - #ids)
 local first, redelivered = 0, {}
@@ -36,7 +37,7 @@ if #new > 0 then
   lease_new(first, new)
 end
 if #ids > 0 then
-  redelivered = lease_again(ids, payloads, states)
+  redelivered = lease_again(ids, payloads, states, kept)
   due = nearest_lease_end()
 end
 if elements_read > 0 then redis.call('LTRIM', queue, elements_read, -1) end

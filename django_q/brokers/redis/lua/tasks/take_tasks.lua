@@ -1,14 +1,18 @@
 -- KEYS[16]: what holds the queue back, see orders/orders_prelude.lua. ARGV: see leasing.lua.
 -- Takes tasks with terms and plain ones. First come those that are cancelled, in any case; all others
--- only where the queue is not held back. Of those, first come those whose lease was lost; then priorities above 0; then the list and priority 0 in turn; then those below 0.
+-- only where the queue is not held back. Of those, first come those whose lease was lost; then
+-- priorities above 0; then the list and priority 0 in turn; then those below 0.
 -- Returns the microseconds until there may be more to take (-1: never; less: see read_control()), the
 -- version of the notices, and deliveries: receipt, payload, attempt, microseconds until it expires
 -- ('': never), 1 if its terms can not be read or else 0, what is kept ('': nothing), for each.
 
 -- The most tasks that become ready in one take, and of so many takes one begins with the oldest.
 local MAX_READIED, OLDEST_FIRST_INTERVAL = 1000, 16
--- The least score of tasks that are not cancelled.
-local FIRST_SCORE = '(' .. CANCELLED_SCORE
+-- Whether any task with terms has a fence, and whether anything is kept of any.
+local has_fences = redis.call('HLEN', task_tries) > 1
+local has_kept = has_fences and redis.call('HGET', task_tries, KEPT_MARK)
+-- The least score of tasks that are not known to be cancelled.
+local first_score = has_kept and '(' .. CANCELLED_SCORE or '-inf'
 
 -- Move what is due to what is ready. Those whose payload is no more are dropped.
 local function ready_due()
@@ -40,7 +44,7 @@ end
 local function oldest_ready()
   local oldest
   local found =
-    redis.call('ZRANGEBYSCORE', ready, FIRST_SCORE, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+    redis.call('ZRANGEBYSCORE', ready, first_score, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   while found[1] do
     if not oldest or found[1] < oldest then oldest = found[1] end
     found = redis.call('ZRANGEBYSCORE', ready, '(' .. found[2], '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
@@ -66,7 +70,7 @@ local function choose(count, turn)
     count = count - #chosen
   end
 
-  local high = read_ready(FIRST_SCORE, '(0', count, oldest)
+  local high = read_ready(first_score, '(0', count, oldest)
   for _, number in ipairs(high) do chosen[#chosen + 1] = {number = number} end
   count = count - #high
   local zero = read_ready(0, 0, count, oldest)
@@ -89,7 +93,7 @@ end
 
 -- List leases that have ended, at least up to the limit, the first to end first: {id = ...} of plain
 -- tasks or {number = ...}.
-local function find_lost(has_kept)
+local function find_lost()
   local lost, sets = {}, {id = leases, number = task_leases}
   for name, set in pairs(sets) do
     local most = name == 'number' and has_kept and math.max(limit, MAX_READIED) or limit
@@ -118,13 +122,14 @@ end
 
 -- Take those that are cancelled out of what has lost its lease, and those that are ready. Returns
 -- them up to the limit, by age, and what has lost its lease without them.
-local function split_cancelled(lost, has_kept)
+local function split_cancelled(lost)
   local cancelled, others = {}, {}
+  if not has_kept then return cancelled, lost end
   for _, number in ipairs(
     redis.call('ZRANGEBYSCORE', ready, '-inf', CANCELLED_SCORE, 'LIMIT', 0, limit)) do
     cancelled[#cancelled + 1] = {number = number}
   end
-  local marked = has_kept and read_kept(task_tries, listed(lost, 'number')) or {}
+  local marked = read_kept(task_tries, listed(lost, 'number'))
   for _, each in ipairs(lost) do
     local texts = each.number and marked[each.number]
     local list = texts and texts[3] ~= '' and cancelled or others
@@ -138,11 +143,11 @@ end
 -- Lease tasks with terms, and write into `taken` what is delivered of each. Those whose payload is
 -- no more are dropped.
 local function lease_tasks(numbers, first_state, taken)
+  if #numbers == 0 then return end
   local payloads, all = read_fields(tasks, numbers), read_all_terms(numbers)
   local states, kept, deadlines, lost, lost_terms = {}, {}, {}, {}, {}
-  if redis.call('HLEN', task_tries) > 1 then
-    states, kept = read_fields(task_tries, numbers), read_kept(task_tries, numbers)
-  end
+  if has_fences then states = read_fields(task_tries, numbers) end
+  if has_kept then kept = read_kept(task_tries, numbers) end
   for i, number in ipairs(numbers) do
     local its, state = all[i], states[i] or first_state
     if payloads[i] then
@@ -166,7 +171,8 @@ local function lease_tasks(numbers, first_state, taken)
 end
 
 local function lease_plain_again(ids, taken)
-  local again = lease_again(ids, read_fields(running, ids), read_fields(tries, ids))
+  local payloads, states = read_fields(running, ids), read_fields(tries, ids)
+  local again = lease_again(ids, payloads, states, read_kept(tries, ids))
   for i = 1, #again, 4 do
     local id = string.match(again[i], '^%d+')
     taken[id] = {again[i], again[i + 1], again[i + 2], '', 0, again[i + 3]}
@@ -190,8 +196,7 @@ end
 
 check_clock({leases, task_leases})
 local count, version, held_reply = read_control(KEYS[16])
-local has_kept = redis.call('HGET', task_tries, KEPT_MARK)
-local cancelled, lost = split_cancelled(find_lost(has_kept), has_kept)
+local cancelled, lost = split_cancelled(find_lost())
 if held_reply and count == 0 and #cancelled == 0 then return {held_reply, version, {}} end
 count = math.max(count - #cancelled, 0)
 for i = #lost, count + 1, -1 do lost[i] = nil end

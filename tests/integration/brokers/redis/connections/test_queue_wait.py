@@ -60,8 +60,8 @@ def test_an_idle_wait_costs_next_to_nothing(own_broker):
     own_broker.dequeue(wait=0.7)
     own_broker.set_stat(f"{Conf.Q_STAT}:1", "beat", 30)
 
-    # Twice a blocking move, and a script of five commands; a heartbeat.
-    assert commands(client) == 2 * (1 + 1 + 5) + 1
+    # Twice a blocking move, and a script of six commands; a heartbeat.
+    assert commands(client) == 2 * (1 + 1 + 6) + 1
 
 
 def test_waiting_leaves_no_connections_behind(own_broker):
