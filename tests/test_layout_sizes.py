@@ -60,7 +60,6 @@ TESTED_BY = {
     "brokers.base": "integration/brokers/contract",
     "brokers.contract.dependent_methods": "integration/brokers/test_dependent_methods.py",
     "brokers.contract.orders": "integration/brokers/contract",
-    "brokers.memory.orders": "integration/brokers/contract",
     "brokers.memory.queue": "integration/brokers/contract",
     "brokers.orm.leases.receipts": "integration/brokers/orm/test_table.py",
     "brokers.orm.orders.ordered_queue": "integration/brokers/contract",

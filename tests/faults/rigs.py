@@ -16,7 +16,7 @@ from django.db import connections
 
 from django_q.brokers.base import Broker
 from django_q.brokers.orm import ORM
-from django_q.brokers.redis.client import with_defaults
+from django_q.brokers.redis.connections.client import with_defaults
 from django_q.brokers.redis_broker import Redis
 from django_q.conf import Conf
 from django_q.models import OrmQ

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from django_q.brokers.contract.kept_state import KeptState
-from django_q.exceptions import UnsupportedOrder
+from django_q.exceptions import TooManyNotices, UnsupportedOrder
 
 #: Orders that a broker may know; ``Broker.obeys`` names those that it does.
 CANCEL_ORDER, PAUSE_ORDER, LIMIT_ORDER = "cancel", "pause", "limit"
@@ -134,4 +134,12 @@ def unsupported_order(broker: Any, order: str) -> UnsupportedOrder:
     return UnsupportedOrder(
         f"The broker {type(broker).__name__} can not {order}. Use Redis or a database for this "
         "queue."
+    )
+
+
+def too_many_notices(count: int) -> TooManyNotices:
+    """Make the error for a queue that has so many notices that it takes no more."""
+    return TooManyNotices(
+        f"The queue has {count} notices that are not carried out yet, and takes no more. Cancel "
+        "the tasks of a group, or all of the queue, by one order."
     )

@@ -6,27 +6,20 @@ done. Redis 6.2 is the oldest version that has all commands.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable
-from functools import cached_property
-from itertools import repeat
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from redis.exceptions import NoPermissionError
 
-from django_q.brokers.base import DEAD_SUFFIX, Delivery
+from django_q.brokers.base import DEAD_SUFFIX
+from django_q.brokers.contract.kept_state import KeptState
+from django_q.brokers.contract.orders import ORDERS
 from django_q.brokers.heartbeats import matches_pattern
 from django_q.brokers.redis import scripts
-from django_q.brokers.redis.client import configured_client
-from django_q.brokers.redis.listing import RedisListing
-from django_q.brokers.redis.producer import MAX_BLOCK_SECONDS, max_wait_seconds
-from django_q.brokers.redis.queue_wait import (
-    TASKS_DUE,
-    QueueWaitConnection,
-    missing_wait_permission,
-    open_wait_connection,
-    wait_shortly,
-)
+from django_q.brokers.redis.connections.client import configured_client
+from django_q.brokers.redis.connections.queue_wait import missing_wait_permission
+from django_q.brokers.redis.kept_state import kept_texts
+from django_q.brokers.redis.producer import max_wait_seconds
 from django_q.brokers.redis.refusals import (
     REQUIRED_COMMANDS,
     commands_refusal,
@@ -34,27 +27,23 @@ from django_q.brokers.redis.refusals import (
 )
 from django_q.brokers.redis.scheduler_wakeup import RedisSchedulerWakeup, publish_schedule_change
 from django_q.brokers.redis.scripts import microseconds
-from django_q.brokers.redis.terms import TASK_MARK, is_task_receipt, task_deliveries
+from django_q.brokers.redis.taking import RedisTaker
+from django_q.brokers.redis.terms import TASK_MARK, is_task_receipt
 from django_q.brokers.scheduler_wakeup import SchedulerWakeup
 from django_q.brokers.terms import TERM_OPTIONS
 from django_q.conf import Conf, logger
-from django_q.descriptor_wait import wait_until_readable
 from django_q.exceptions import BrokerCommandRefused
 
 #: Payloads that one step of ``restore`` checks.
 RESTORE_PAGE_SIZE = 1000
 
 
-class Redis(RedisListing):
+class Redis(RedisTaker):
     """A queue in Redis. Once it is made, ``list_key`` is the full key of its list."""
 
     has_exact_sizes, has_uncounted_release, receipt_pattern = True, True, r"t?\d[\d.-]*"
-    serves = TERM_OPTIONS
+    serves, obeys, keeps_state = TERM_OPTIONS, ORDERS, True
     notify_schedulers = staticmethod(publish_schedule_change)
-    #: Monotonic. Before that time only a push can bring something to take.
-    _next_take_at = 0.0
-    #: Whether the last take has given tasks with terms: then the next one begins with them.
-    _has_tasks = False
     #: The key of the last heartbeat, which is known to be in the index.
     _indexed_key = ""
 
@@ -75,21 +64,23 @@ class Redis(RedisListing):
     def _check_permissions(self) -> list:
         """Find refused commands and keys of another type.
 
-        Whoever may use the keys of plain tasks alone takes those.
+        Whoever may use the keys of earlier releases alone takes what those have.
         """
-        try:
-            return self._run_tasks(scripts.check_permissions, *REQUIRED_COMMANDS)
-        except NoPermissionError as error:
-            found = self._run(scripts.check_permissions, *REQUIRED_COMMANDS)
-            self.take_keys = self.keys
-            text = "%s: tasks with options that need terms are not taken. %s"
-            logger.warning(text, self.list_key, self.refusal(error))
-            return found
-
-    @cached_property
-    def take_keys(self) -> tuple[str, ...]:
-        """The keys with which the take script also sees whether there are tasks with terms."""
-        return self.task_keys[: len(self.keys) + 1]
+        missing = "a pause, a limit and other orders are not heeded"
+        keys, commands = (*self.task_keys, *self.order_keys), REQUIRED_COMMANDS
+        while True:
+            try:
+                return scripts.check_permissions.run(self.connection, keys, *commands)
+            except NoPermissionError as error:
+                if keys is self.keys:
+                    raise
+                logger.warning("%s: %s. %s", self.list_key, missing, self.refusal(error))
+            if keys is self.task_keys:
+                keys = self.take_keys = self.keys
+            else:
+                keys = self.take_task_keys = self.task_keys
+                self.take_keys = self.take_keys[:-1]
+            missing = "tasks with options that need terms are not taken"
 
     def restore(self) -> int:
         """Put payloads back on the list that an earlier release left without a lease; how many."""
@@ -106,78 +97,6 @@ class Redis(RedisListing):
         """Make the scheduler's wake-up, a subscription."""
         return RedisSchedulerWakeup()
 
-    def dequeue(self, limit: int = 1, wait: float | None = None) -> list[Delivery]:
-        """Take deliveries; see ``Broker.dequeue``."""
-        end = self.wait_deadline(wait)
-        while True:
-            pause = min(end, self._next_take_at) - time.monotonic()
-            if pause > 0 and wait_until_readable([self.wake_fd], 0):
-                return []
-            deliveries = self._wait_and_take(limit, pause) if pause > 0 else self._take(limit)
-            if deliveries or end <= time.monotonic():
-                return deliveries
-
-    def _take(self, limit: int) -> list[Delivery]:
-        """Take up to ``limit`` deliveries without waiting."""
-        if self._has_tasks:
-            return self._take_tasks(limit)
-        args = (limit, microseconds(Conf.RETRY))
-        return self._deliveries(scripts.take.run(self.connection, self.take_keys, *args), limit)
-
-    def _take_tasks(self, limit: int) -> list[Delivery]:
-        """Take tasks with terms, and plain ones."""
-        next_end, taken = self._run_tasks(scripts.take_tasks, limit, microseconds(Conf.RETRY))
-        deliveries = task_deliveries(taken)
-        self._has_tasks = any(each.ack_id[0] == TASK_MARK for each in deliveries)
-        self._note_next_take(next_end, len(deliveries) < limit)
-        return deliveries
-
-    def _deliveries(self, taken: list, limit: int) -> list[Delivery]:
-        """Read the reply of the take script, and note when there may be more to take."""
-        next_end, redelivered, first, new = taken
-        if next_end == TASKS_DUE:
-            return self._take_tasks(limit)
-        receipts = map(str, range(first, first + len(new)))
-        deliveries = list(map(Delivery, receipts, new, repeat(1)))
-        if redelivered:
-            old = zip(redelivered[0::3], redelivered[1::3], redelivered[2::3], strict=True)
-            deliveries[:0] = [Delivery(ack_id.decode(), *rest) for ack_id, *rest in old]
-        self._note_next_take(next_end, len(deliveries) < limit)
-        return deliveries
-
-    def _note_next_take(self, next_end: int, is_all: bool) -> None:
-        """Note when there may be more to take: ``next_end`` is in microseconds, -1 for never."""
-        due = next_end / 1e6 if next_end >= 0 else MAX_BLOCK_SECONDS
-        self._next_take_at = time.monotonic() + min(due, max_wait_seconds()) if is_all else 0
-
-    def _wait_and_take(self, limit: int, seconds: float) -> list[Delivery]:
-        """Wait until a payload is pushed, or for some seconds; then take deliveries."""
-        connection = self._wait_connection
-        if connection is None:
-            wait_shortly(self.connection, self.list_key, seconds, self.wake_fd)
-            return self._take(limit)
-        take = scripts.take.evalsha_command(self.take_keys, limit, microseconds(Conf.RETRY))
-        is_done = False
-        try:
-            taken = connection.take(self.list_key, take, seconds, self.wake_fd)
-            is_done = taken != []
-        finally:
-            if not is_done:
-                self._close_wait_connection()
-        if taken == []:
-            return []
-        return self._take(limit) if taken is None else self._deliveries(taken, limit)
-
-    @cached_property
-    def _wait_connection(self) -> QueueWaitConnection | None:
-        """A separate connection for commands that block; None where a wait could not be ended."""
-        return open_wait_connection(self.connection)
-
-    def _close_wait_connection(self) -> None:
-        """Close the connection for commands that block."""
-        if connection := vars(self).pop("_wait_connection", None):
-            connection.disconnect_client()
-
     def acknowledge(self, ack_id: str) -> bool:
         """End a delivery for good; False when it was stale."""
         return not Redis.acknowledge_many(self, [ack_id])
@@ -191,13 +110,27 @@ class Redis(RedisListing):
         options = (microseconds(seconds), microseconds(max_wait_seconds()))
         return self._change(scripts.extend, scripts.extend_tasks, ack_ids, *options)
 
-    def release(self, ack_ids: Iterable[str], delay: float = 0, count: bool = True) -> set[str]:
-        """Release deliveries; those that never were an attempt return to the head of the list.
+    def release(
+        self,
+        ack_ids: Iterable[str],
+        delay: float = 0,
+        count: bool = True,
+        states: Mapping[str, KeptState] | None = None,
+    ) -> set[str]:
+        """Release deliveries.
 
-        Tasks with terms become ready in their priority.
+        Those that never were an attempt, and of which nothing is kept, return to the head of the
+        list. Tasks with terms become ready in their priority.
         """
-        options = (microseconds(delay), microseconds(max_wait_seconds()), int(count))
+        ack_ids = list(ack_ids)
+        kept = kept_texts(states, ack_ids)
+        options = (microseconds(delay), microseconds(max_wait_seconds()), int(count), *kept)
         return self._change(scripts.release, scripts.release_tasks, ack_ids, *options)
+
+    def keep_state(self, states: Mapping[str, KeptState]) -> set[str]:
+        """Keep texts beside the payloads of deliveries. Returns the receipts that were stale."""
+        script, kept = scripts.keep_state, kept_texts(states, states)
+        return self._change(script, script, states, *kept)
 
     def read(self, ack_id: str) -> bytes | None:
         """Return the payload of a delivery; None when it is stale."""
@@ -278,7 +211,7 @@ class Redis(RedisListing):
         script: scripts.Script,
         task_script: scripts.Script,
         ack_ids: Iterable[str],
-        *options: int,
+        *options: int | str,
     ) -> set[str]:
         """Run a script on some deliveries. Returns the receipts that were stale."""
         ack_ids, stale = list(ack_ids), []

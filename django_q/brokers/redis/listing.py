@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from redis.exceptions import NoPermissionError
 
 from django_q.brokers.redis import scripts
+from django_q.brokers.redis.connections.sender import is_single_server
 from django_q.brokers.redis.producer import RedisProducer
 from django_q.brokers.redis.scripts import microseconds
-from django_q.brokers.redis.sender import is_single_server
 from django_q.brokers.redis.terms import queue_names_in, queued_task
 from django_q.brokers.terms import QueueCounts, QueuedTask
 from django_q.conf import Conf
 
 #: Values that describe a task in the reply of lua/tasks/list_tasks.lua.
-VALUES_PER_TASK = 7
+VALUES_PER_TASK = 8
 #: Keys of one step of a search for queues, and the most steps of one.
 SCAN_PAGE_SIZE, MAX_SCAN_STEPS = 1000, 1000
 

@@ -18,9 +18,9 @@ from django_q.brokers.base import (
     Broker,
 )
 from django_q.brokers.redis import scripts
+from django_q.brokers.redis.connections.sender import Sender
 from django_q.brokers.redis.refusals import refusal_of
 from django_q.brokers.redis.scripts import microseconds
-from django_q.brokers.redis.sender import Sender
 from django_q.brokers.redis.terms import CallTexts, enqueued, single_task_texts
 from django_q.brokers.terms import Enqueued, Terms
 from django_q.conf import Conf

@@ -45,6 +45,7 @@ REQUIRED_COMMANDS = (
     "RPUSH 0",
     "SET 0 0",
     "ZADD 0 0",
+    "ZCOUNT 0 0",
     "ZMSCORE 0",
     "ZRANGE 0 0",
     "ZRANGEBYSCORE 0 0",

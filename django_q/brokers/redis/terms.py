@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django_q.brokers.base import Delivery, payload_text
+from django_q.brokers.redis.kept_state import kept_state
 from django_q.brokers.redis.scripts import microseconds
 from django_q.brokers.terms import WAITING, Enqueued, QueuedTask, Terms
 from django_q.conf import logger
@@ -85,15 +86,19 @@ def enqueued(task_id: bytes | str, is_new: int, version: bytes | str) -> Enqueue
 
 
 def task_deliveries(taken: list) -> list[Delivery]:
-    """Read the deliveries of take_tasks.lua: receipt, payload, attempt, expires, damage of each."""
+    """Read the deliveries of take_tasks.lua.
+
+    Receipt, payload, attempt, expiry, damage, and what is kept, of each.
+    """
     deliveries = []
-    columns = (taken[start::5] for start in range(5))
-    for ack_id, payload, attempt, expires, is_damaged in zip(*columns, strict=True):
+    columns = (taken[start::6] for start in range(6))
+    for ack_id, payload, attempt, expires, is_damaged, kept in zip(*columns, strict=True):
         if is_damaged:
             text = "The terms of the task %s can not be read: it runs as one without options"
             logger.warning(text, ack_id.decode())
         expires_in = int(expires) / 1e6 if expires else None
-        deliveries.append(Delivery(ack_id.decode(), payload, attempt, expires_in))
+        state = kept_state(kept) if kept else None
+        deliveries.append(Delivery(ack_id.decode(), payload, attempt, expires_in, state))
     return deliveries
 
 
@@ -104,6 +109,7 @@ def queued_task(
     terms: bytes,
     tries: bytes,
     ends: bytes,
+    kept: list[bytes] | bytes,
     cursor: bytes = b"",
 ) -> QueuedTask:
     """Read the description of a task, as list_tasks.lua writes it."""
@@ -120,6 +126,7 @@ def queued_task(
         float(ends) / 1e6 if ends and state.decode() != WAITING else None,
         expires,
         cursor.decode(),
+        kept_state(kept),
     )
 
 

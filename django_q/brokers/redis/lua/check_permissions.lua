@@ -28,8 +28,8 @@ check_type('HLEN', tries)
 check_type('ZCOUNT', leases, 0, 0)
 check_type('GET', sequence)
 check_type('GET', clock)
-for i = 8, #KEYS do -- of tasks with terms, see tasks/task_prelude.lua
-  local name = ({[9] = 'HLEN', [10] = 'HLEN', [14] = 'HLEN', [15] = 'GET'})[i]
+for i = 8, #KEYS do -- see tasks/task_prelude.lua, and orders/orders_prelude.lua
+  local name = ({[9] = 'HLEN', [10] = 'HLEN', [14] = 'HLEN', [15] = 'GET', [16] = 'HLEN', [17] = 'HLEN'})[i]
   if name then check_type(name, KEYS[i]) else check_type('ZCOUNT', KEYS[i], 0, 0) end
 end
 if redis.pcall('GET', sequence) == false then try_command('SET', sequence, '0') end

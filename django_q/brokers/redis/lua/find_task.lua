@@ -13,5 +13,5 @@ for name, set in pairs({leased = task_leases, delayed = delayed, held = held}) d
 end
 return {
   state, number, payload, redis.call('HGET', terms, number) or '',
-  tried or '', score,
+  tried or '', score, read_kept(task_tries, {number})[number] or '',
 }

@@ -2,7 +2,7 @@
 local queue = KEYS[1]     -- list: payloads that nobody has taken yet
 local running = KEYS[2]   -- hash: id -> payload, of each delivery, and of each delayed payload
 local leases = KEYS[3]    -- sorted set: id -> end of the lease, microseconds of the server's clock
-local tries = KEYS[4]     -- hash: id -> "fence-attempt", for all but first deliveries
+local tries = KEYS[4]     -- hash: id -> "fence-attempt", for all but first deliveries; and KEPT_NAMES
 local sequence = KEYS[5]  -- the last id
 local dead = KEYS[6]      -- list: payloads that could not be read
 local clock = KEYS[7]     -- when leases were last given or extended, in the server's clock
@@ -13,6 +13,10 @@ local clock = KEYS[7]     -- when leases were last given or extended, in the ser
 -- A member of `leases` that never ends, and a field of `tries`. It is too long for the server's
 -- compact encoding, in which each look-up of 100 leases would walk through all of them.
 local PLACEHOLDER_MEMBER = string.rep('-', 65)
+
+-- Fields of a hash of fences: what is kept beside a payload, as "position:ID"; and one that says that
+-- there is such a field, so that nobody else looks for them.
+local KEPT_NAMES, KEPT_MARK = {'attempts', 'position', 'cancelled'}, 'kept'
 
 -- Values in one command at most: the stack of Lua limits unpack().
 local MAX_COMMAND_VALUES = 1000
@@ -79,7 +83,7 @@ end
 -- Split "fence-attempt" into its numbers.
 local function parse_state(state)
   local fence, attempt = string.match(state, '^(%d+)-(%d+)$')
-  return tonumber(fence), tonumber(attempt)
+  return tonumber(fence) or 0, tonumber(attempt) or 0
 end
 
 -- Save the time at which leases are given. Not the first write of a script: a server that is out of
@@ -115,8 +119,42 @@ local function read_fields(hash, fields)
   return found
 end
 
+-- Name the fields of what is kept beside payloads.
+local function kept_fields(ids)
+  local fields = {}
+  for _, id in ipairs(ids) do
+    for _, name in ipairs(KEPT_NAMES) do fields[#fields + 1] = name .. ':' .. id end
+  end
+  return fields
+end
+
+-- Read what is kept beside payloads: a text for each of KEPT_NAMES, by id; nothing where there is none.
+local function read_kept(hash, ids)
+  local kept = {}
+  if #ids == 0 or not redis.call('HGET', hash, KEPT_MARK) then return kept end
+  local found, count = read_fields(hash, kept_fields(ids)), #KEPT_NAMES
+  for i, id in ipairs(ids) do
+    local texts, is_any = {}, false
+    for j = 1, count do
+      texts[j] = found[(i - 1) * count + j] or ''
+      is_any = is_any or texts[j] ~= ''
+    end
+    if is_any then kept[id] = texts end
+  end
+  return kept
+end
+
+-- Remove fences of payloads that are no more, and what is kept beside those.
+local function remove_fences(hash, ids, has_kept)
+  call_in_chunks('HDEL', hash, ids)
+  if not has_kept then return end
+  call_in_chunks('HDEL', hash, kept_fields(ids))
+  if redis.call('HLEN', hash) == 2 then redis.call('HDEL', hash, KEPT_MARK) end -- and the placeholder
+end
+
 -- Remove nothing from each key that remove_deliveries() removes from: see error_wrapper.lua.
 local function check_removal()
+  redis.call('HGET', tries, '')
   redis.call('ZREM', leases, '')
   redis.call('HDEL', running, '')
   redis.call('HDEL', tries, '')
@@ -133,8 +171,9 @@ local function remove_deliveries(ids)
   if #ids == 0 then return end
   redis.call('ZREM', leases, '')
   local noted = redis.call('HLEN', tries) > 1
+  local has_kept = noted and redis.call('HGET', tries, KEPT_MARK)
   call_in_chunks('HDEL', running, ids)
-  if noted then call_in_chunks('HDEL', tries, ids) end
+  if noted then remove_fences(tries, ids, has_kept) end
   call_in_chunks('ZREM', leases, ids)
 end
 

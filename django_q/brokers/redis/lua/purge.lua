@@ -5,7 +5,7 @@
 local function add_unattempted(found, numbers, states)
   for i, number in ipairs(numbers) do
     local is_payload = number ~= PLACEHOLDER_MEMBER
-    if is_payload and select(2, parse_state(states[i] or '0-0')) == 0 then
+    if is_payload and string.match(states[i] or '0-0', '^%d+%-0+$') then
       found[#found + 1] = number
     end
   end
@@ -14,7 +14,11 @@ end
 local ids = redis.call('ZRANGEBYSCORE', leases, '-inf', now)
 local noted = redis.call('HGETALL', tries)
 local noted_ids, states = {}, {}
-for i = 1, #noted, 2 do noted_ids[#noted_ids + 1], states[#states + 1] = noted[i], noted[i + 1] end
+for i = 1, #noted, 2 do
+  if string.match(noted[i], '^%d+$') then
+    noted_ids[#noted_ids + 1], states[#states + 1] = noted[i], noted[i + 1]
+  end
+end
 add_unattempted(ids, noted_ids, states)
 local waiting = redis.call('LLEN', queue)
 

@@ -22,34 +22,13 @@ from tests.integration.brokers.contract.kinds import (
 from tests.integration.brokers.contract.passing_time import let_pass
 from tests.integration.brokers.contract.steering import (
     MARK,
+    MARKED,
     ODD_TEXT,
     OTHER_MARK,
+    of_each_hold,
     of_each_return,
     take_states,
 )
-
-MARKED = KeptState(cancelled=MARK)
-
-
-def hold_by_nothing(_broker):
-    pass
-
-
-def hold_by_pause(broker):
-    broker.pause()
-
-
-def hold_by_pause_of_the_cluster(broker):
-    broker.cluster_id = "one"
-    broker.pause("one")
-
-
-def hold_by_limit(broker):
-    broker.set_limit(0)
-
-
-HOLDS = [hold_by_pause, hold_by_pause_of_the_cluster, hold_by_limit]
-of_each_hold = pytest.mark.parametrize("hold", [hold_by_nothing, *HOLDS])
 
 
 @of_serving
@@ -298,51 +277,3 @@ def test_a_mark_goes_with_its_task(broker, end):
     assert broker.list_tasks() == []
     broker.enqueue_task("again", terms)
     assert take_states(broker) == {"again": None}
-
-
-@of_serving
-def test_a_cancel_wakes_who_waits(broker, peer, in_thread):
-    task_id = put(broker, "a", delay=500)
-    taken = in_thread(lambda: (peer.dequeue(wait=30), time.monotonic(), peer.close())[:2])
-    time.sleep(0.2)  # until the other blocks
-
-    start = time.monotonic()
-    broker.cancel_task(task_id, MARK)
-
-    deliveries, end = taken()
-    assert [each.state for each in deliveries] == [MARKED]
-    assert end - start < 15
-
-
-@of_serving
-@pytest.mark.parametrize("hold", [hold_by_pause, hold_by_limit])
-def test_a_cancel_wakes_who_is_held(broker, peer, in_thread, hold):
-    task_id = put(broker, "a")
-    hold(broker)
-    taken = in_thread(lambda: (peer.dequeue(wait=30), time.monotonic(), peer.close())[:2])
-    time.sleep(0.2)  # until the other waits
-
-    start = time.monotonic()
-    broker.cancel_task(task_id, MARK)
-
-    deliveries, end = taken()
-    assert [each.state for each in deliveries] == [MARKED]
-    assert end - start < 15
-
-
-@of_serving
-@pytest.mark.parametrize("hold", [hold_by_pause, hold_by_limit])
-def test_a_release_of_a_marked_task_wakes_who_is_held(broker, peer, in_thread, hold):
-    task_id = put(broker, "a")
-    receipt = take_one(broker).ack_id
-    broker.cancel_task(task_id, MARK)
-    hold(broker)
-    taken = in_thread(lambda: (peer.dequeue(wait=30), time.monotonic(), peer.close())[:2])
-    time.sleep(0.2)  # until the other waits
-
-    start = time.monotonic()
-    broker.release([receipt], delay=500)
-
-    deliveries, end = taken()
-    assert [each.state for each in deliveries] == [MARKED]
-    assert end - start < 15

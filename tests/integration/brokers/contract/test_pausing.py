@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 
 import pytest
 
 from django_q.brokers import get_broker
 from django_q.brokers.contract.orders import PAUSE_ORDER, QueueControl
+from tests import waiting
 from tests.integration.brokers.contract.kinds import (
     LATER,
     LEASE,
@@ -315,3 +317,25 @@ def test_a_pause_is_of_one_queue(broker):
     assert take_one(other)
     other.delete_queue()
     other.close()
+
+
+@of_serving
+def test_nothing_is_taken_after_a_pause_by_those_who_take_all_the_while(broker, peer, in_thread):
+    broker.enqueue_many(str(n) for n in range(2_000))
+    done, takes = threading.Event(), []
+
+    def consume():
+        while not done.is_set():
+            takes.append(peer.dequeue(wait=0))
+        peer.close()
+
+    consumed = in_thread(consume)
+    waiting.wait_until(lambda: len(takes) > 5)
+
+    broker.pause()
+
+    leased, count = broker.lock_size(), len(takes)
+    waiting.wait_until(lambda: len(takes) > count + 5)
+    done.set(), consumed()
+    assert broker.lock_size() == leased
+    assert takes[-1] == []

@@ -1,7 +1,7 @@
 """Each broker does with tasks that have terms what the one in memory does, in whatever order.
 
 ``test_model.py`` does the same for plain tasks, and says how brokers may differ; ``orders.py`` says
-which orders are permitted.
+in which order tasks may come, and ``order_rules.py`` has the rules of states and orders.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
-    RuleBasedStateMachine,
     consumes,
     initialize,
     invariant,
@@ -31,6 +30,7 @@ from django_q.brokers.terms import OLDEST_FIRST_INTERVAL, Terms
 from tests.conftest import clear
 from tests.integration.brokers.contract import orders
 from tests.integration.brokers.contract.kinds import digest, of_serving, payload_texts, str_of
+from tests.integration.brokers.contract.order_rules import OrderRules
 from tests.integration.brokers.contract.passing_time import let_pass
 
 pytestmark = pytest.mark.once
@@ -69,7 +69,7 @@ class Taken:
     model: object  #: that of the model
 
 
-class TermsComparison(RuleBasedStateMachine):
+class TermsComparison(OrderRules):
     """A broker and its model, asked for the same."""
 
     taken, found = Bundle("taken"), Bundle("found")
@@ -84,6 +84,7 @@ class TermsComparison(RuleBasedStateMachine):
         self.real, self.model = broker, Memory("model", now=lambda: self.time)
         self.names = map(str, itertools.count(1))
         self.takes = self.oldest_first = 0
+        self.forget_orders()
 
     def messages(self):
         """What the model has, by payload."""
@@ -173,7 +174,9 @@ class TermsComparison(RuleBasedStateMachine):
 
     @rule(limit=st.integers(1, 4), target=taken)
     def take(self, limit):
-        count = min(limit, len(self.due()))
+        with self.model.queue() as queue:
+            queue.takes = 0  # or it would begin with the oldest
+            count = len(queue.takable(limit, self.model.cluster_id))
         taken = []
         # One take may leave something behind where it is not known what priorities there are.
         while len(taken) < count and (more := self.take_once(limit - len(taken))):
@@ -182,36 +185,40 @@ class TermsComparison(RuleBasedStateMachine):
         assert count == limit or self.take_once(limit) == []
         return multiple(*taken)
 
-    def due(self):
-        """List what the model would deliver."""
-        with self.model.queue() as queue:
-            queue.takes = 0  # or it would begin with the oldest
-            return queue.due()
-
     def take_once(self, limit):
         """Take from the broker, and lease the same in the model."""
-        due = {each.payload: each for each in self.due()}
+        with self.model.queue() as queue:
+            queue.takes = 0  # as above
+            due, room = queue.due(), queue.room(self.model.cluster_id)
+        by_payload = {each.payload: each for each in due}
         real = self.real.dequeue(limit, wait=0)
-        messages = [due[name] for name in payload_texts(real)]
-        self.check_order(messages, list(due.values()))
+        messages = [by_payload[name] for name in payload_texts(real)]
+        self.check_order(messages, due)
         with self.model.queue() as queue:
             queue.lease(messages, LEASE)
-        pairs = list(zip(real, messages, strict=True))
-        for delivery, message in pairs:
+        for delivery, message in zip(real, messages, strict=True):
             assert delivery.attempt == message.attempts
             assert near(delivery.expires_in, message.expires - self.time)
+            assert delivery.state == (message.kept if any(message.kept) else None)
+        if not messages:
+            self.compare_held(room)
+        pairs = zip(real, messages, strict=True)
         return [Taken(m.payload, d.ack_id, m.receipt) for d, m in pairs]
 
     def check_order(self, messages, due):
-        """Check the order; of so many takes one may begin with the oldest."""
+        """Check the order: first those that are cancelled; one of so many takes has the oldest."""
         self.takes += 1
-        if not orders.misplaced(messages, due):
+        marked = [each for each in due if each.is_marked]
+        others = messages[len(marked) :]
+        assert set(map(id, messages[: len(marked)])) <= set(map(id, marked))
+        due = [each for each in due if not each.is_marked]
+        if not orders.misplaced(others, due):
             return
         self.oldest_first += 1
         assert self.oldest_first <= 1 + self.takes / OLDEST_FIRST_INTERVAL
-        assert orders.may_be_oldest(messages[0], due), (messages, due)
-        rest = [each for each in due if each is not messages[0]]
-        assert not orders.misplaced(messages[1:], rest), (messages, due)
+        assert orders.may_be_oldest(others[0], due), (others, due)
+        rest = [each for each in due if each is not others[0]]
+        assert not orders.misplaced(others[1:], rest), (others, due)
 
     def change(self, change, one, more):
         """Change deliveries on both. Compares which were stale."""
@@ -229,10 +236,6 @@ class TermsComparison(RuleBasedStateMachine):
     def extend(self, one, more, seconds):
         self.change(lambda broker, receipts: broker.extend(receipts, seconds), one, more)
 
-    @rule(one=taken, more=more, delay=DELAYS, count=st.booleans())
-    def release(self, one, more, delay, count):
-        self.change(lambda broker, receipts: broker.release(receipts, delay, count), one, more)
-
     @rule(one=consumes(taken))
     def move_to_dead_letters(self, one):
         self.real.move_to_dead_letters(one.real, one.payload)
@@ -248,6 +251,7 @@ class TermsComparison(RuleBasedStateMachine):
     def empty(self, method):
         if method:
             self.both(method)
+            self.compare_orders()
 
     @rule(seconds=st.sampled_from([10, LEASE]))
     def let_pass(self, seconds):
@@ -267,6 +271,7 @@ class TermsComparison(RuleBasedStateMachine):
     def compare(self, real, model):
         """Compare two tasks of lists."""
         assert (real.state, real.priority, real.attempts) == model[1:2] + model[3:5]
+        assert real.kept == model.kept
         assert near(real.due, model.due and model.due - self.time + time.time())
         assert near(real.expires, model.expires and model.expires - self.time + time.time())
         assert model.task_id in (real.task_id, "")

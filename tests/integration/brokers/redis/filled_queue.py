@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from django_q.brokers import get_broker
 from django_q.brokers.base import Delivery
+from django_q.brokers.contract.kept_state import KeptState
 from django_q.brokers.terms import Terms
 from django_q.conf import Conf
 from tests.integration.brokers.redis.keys import key_of
@@ -16,15 +17,18 @@ PLACEHOLDER = b"-" * 65
 #: The terms of the task that is waiting under a unique key, and of one that is leased.
 REPLACED = Terms("waits", unique="waiting", priority=3)
 ENDED = Terms("leased", unique="ended", unique_for=60)
+#: What is kept of two deliveries that are held.
+KEPT = KeptState("attempts", "position")
 
 #: What a key is without which a script finds nothing.
 EMPTY = {"q": [], "running": {}, "leases": {}, "tries": {}, "dead": [], "key": None, "x": set()}
 EMPTY |= {"task_leases": {}, "ready": {}, "delayed": {}, "held": {}, "tasks": {}, "terms": {}}
 EMPTY |= {"task_tries": {}, "takes": None, "first": None, "ended": None}
+EMPTY |= {"control": {}, "notices": {}}
 
 KEYS = ["q", "running", "leases", "tries", "sequence", "dead", "clock", "mark", "index"]
 KEYS += ["task_leases", "tasks", "terms", "ready", "delayed", "held", "task_tries"]
-KEYS += ["takes", "kept:first", "kept:ended"]
+KEYS += ["takes", "kept:first", "kept:ended", "control", "notices"]
 
 
 class Held(NamedTuple):
@@ -54,6 +58,8 @@ def prepared(root, server, conf):
     root.hset(key_of("running"), mapping=lost)
     tasks = prepared_tasks(broker, root)
     version = broker.find_duplicate(REPLACED).version
+    give_orders(broker, root)
+    broker.keep_state({held[0].ack_id: KEPT, tasks[1].ack_id: KEPT})
     broker.close()
     return Held([held[0], *held[2:]], tasks, version)
 
@@ -80,11 +86,20 @@ def prepared_tasks(broker, root):
             ("low", Terms("low", priority=-5, idempotency="first", idempotency_for=60)),
             ("due", Terms("due", priority=1, delay=60)),
             ("later", Terms("later", delay=60, expires_in=600)),
+            ("cancelled", Terms("cancelled", delay=60)),
         ]
     )
     root.zadd(key_of("delayed"), {root.hget(key_of("terms"), "task:due"): 1})
     root.zadd(key_of("task_leases"), {PLACEHOLDER: 0})
     return held
+
+
+def give_orders(broker, root):
+    """Limit the queue to more than it has, cancel a task, and post notices."""
+    broker.set_limit(1000)
+    broker.cancel_task("cancelled", "by somebody")
+    broker.post_notice("task:posted", "by somebody", 60)
+    root.hset(key_of("notices"), "task:over", "1|2|by nobody")
 
 
 def new_tasks():
@@ -144,7 +159,7 @@ def outcome(root, server, conf):
         found += Counter(delivery.payload for delivery in deliveries)
         assert broker.acknowledge_many(receipts(deliveries)) == set()
     assert (broker.queue_size(), broker.lock_size()) == (0, 0)
-    for key in ("running", "tasks", "terms", "ready", "delayed", "held"):
+    for key in ("running", "tasks", "terms", "ready", "delayed", "held", "tries", "task_tries"):
         assert content(root, key_of(key)) == {}, key
     found += Counter(f"dead {payload}" for payload in root.lrange(key_of("dead"), 0, -1))
     broker.close()

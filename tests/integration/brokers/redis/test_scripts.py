@@ -15,6 +15,7 @@ from django_q.brokers.terms import Terms
 from django_q.conf import Conf
 from django_q.exceptions import BrokerCommandRefused
 from tests.integration.brokers.redis.filled_queue import (
+    KEPT,
     KEYS,
     REPLACED,
     new_tasks,
@@ -70,11 +71,37 @@ CALLS = {
     "move_to_dead_letters task": lambda broker, held: broker.move_to_dead_letters(
         held.tasks[0].ack_id, held.tasks[0].payload
     ),
+    "release kept": lambda broker, held: broker.release(
+        receipts(held.plain), count=False, states=kept(held.plain)
+    ),
+    "release_tasks kept": lambda broker, held: broker.release(
+        receipts(held.tasks), states=kept(held.tasks)
+    ),
+    "keep_state": lambda broker, held: broker.keep_state(kept(held.plain)),
+    "keep_state task": lambda broker, held: broker.keep_state(kept(held.tasks)),
+    "cancel_task": lambda broker, held: broker.cancel_task("waits", "by somebody"),
+    "cancel_task leased": lambda broker, held: broker.cancel_task("leased", "by somebody"),
+    "cancel_task held": lambda broker, held: broker.cancel_task("behind", "by somebody"),
+    "post_notice": lambda broker, held: broker.post_notice("task:new", "by somebody"),
+    "withdraw_notices": lambda broker, held: broker.withdraw_notices(["task:posted"]),
+    "read_notices": lambda broker, held: broker._order(scripts.read_notices),
 }
 
 
+def kept(deliveries):
+    return dict.fromkeys(receipts(deliveries), KEPT)
+
+
 #: Refused at a server that is out of memory: what enqueues.
-ADDING = {"enqueue_delayed", "enqueue_once", "enqueue_tasks", "enqueue_tasks once"}
+ADDING = {
+    "keep_state",
+    "keep_state task",
+    "enqueue_delayed",
+    "enqueue_once",
+    "enqueue_tasks",
+    "enqueue_tasks once",
+}
+ADDING |= {"keep_state", "keep_state task"}
 ADDING |= {call for call in CALLS if call.startswith("enqueue_task ")} | {"enqueue_task"}
 
 
@@ -157,6 +184,8 @@ def test_a_cluster_asks_whether_it_may_run_what_its_scripts_run():
     asked = {text.split()[0] for text in REQUIRED_COMMANDS}
     of_people = {"purge", "sizes", "stats", "restore", "check_permissions"}
     of_people |= {"delete", "delete task", "find_task", "list_tasks"}
+    of_people |= {"post_notice", "withdraw_notices"}
+    of_people |= {"read_notices"}  # without it a cluster goes on, and says so
     arguments = {"LIMIT", "WITHSCORES", "TIME"}  # and what each script runs first
 
     run = {word for script in set(CALLS) - of_people for word in called(script)}

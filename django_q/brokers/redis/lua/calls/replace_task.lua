@@ -1,8 +1,11 @@
 -- ARGV: a version, max_wait, a payload, the terms of a call. Replaces payload and terms of a task
--- that nobody holds, unless it was taken or changed since. Returns 1 if it did, else 0.
+-- that nobody holds, unless it was taken or changed since. What earlier attempts have kept is of the
+-- payload before. Returns 1 if it did, else 0.
 local number, state, lapsed = string.match(ARGV[1], '^t(%d+)%.?([%d-]*)(%*?)$')
 if not number or not redis.call('HGET', tasks, number) then return 0 end
-local known = redis.call('HGET', task_tries, number) or ''
+local known, mark = unpack(redis.call('HMGET', task_tries, number, 'cancelled:' .. number))
+if mark then return 0 end -- it is cancelled
+known = known or ''
 local ends = redis.call('ZMSCORE', task_leases, number)[1]
 if known ~= state or (ends and '*' or '') ~= lapsed then return 0 end
 if ends and tonumber(ends) > now then return 0 end
@@ -16,6 +19,7 @@ check_task_addition()
 if asked.idempotency_key and asked.idempotency_for ~= '' then
   redis.call('SET', asked.idempotency_key, asked.task_id, 'PX', asked.idempotency_for, 'NX')
 end
+remove_fences(task_tries, {number}, redis.call('HGET', task_tries, KEPT_MARK))
 local fence = parse_state(known ~= '' and known or '0-0')
 save_task_state(number, string.format('%d-0', fence + 1))
 redis.call('HSET', terms, number, asked.text)

@@ -33,6 +33,12 @@ local function version_of(number, lease_end)
   return 't' .. number .. (state and '.' .. state or '') .. (lease_end and '*' or '')
 end
 
+-- Return whether a task that nobody holds may be replaced: none that is cancelled.
+local function is_replaceable(number, lease_end)
+  if lease_end and tonumber(lease_end) > now then return false end
+  return not redis.call('HGET', task_tries, 'cancelled:' .. number)
+end
+
 -- Find what keeps a task of this call from being enqueued. Returns its id, and its version where it
 -- may be replaced. Without any: true where it must wait for the end of another task.
 local function find_duplicate(asked)
@@ -43,7 +49,7 @@ local function find_duplicate(asked)
   if its then return its.task_id, version_of(number) end
   its, number = find_named('unique:' .. asked.unique)
   local ends = its and redis.call('ZMSCORE', task_leases, number)[1]
-  if its and (not ends or tonumber(ends) <= now) then return its.task_id, version_of(number, ends) end
+  if its and is_replaceable(number, ends) then return its.task_id, version_of(number, ends) end
   if its and not asked.is_successor then return its.task_id, '' end
   task_id = asked.unique_key and redis.call('GET', asked.unique_key)
   if task_id then return task_id, '' end

@@ -1,5 +1,5 @@
 -- Put behind prelude.lua before the scripts that take. ARGV: the most to take, microseconds of a
--- lease.
+-- lease, the id of the cluster that takes or ''.
 local limit, lease = tonumber(ARGV[1]), tonumber(ARGV[2])
 local deadline = string.format('%.0f', now + lease)
 
@@ -54,9 +54,10 @@ local function lease_new(first, new)
   end
 end
 
--- Lease again what was leased, delayed or released. Returns receipts, payloads, and attempts.
+-- Lease again what was leased, delayed or released. Returns receipts, payloads, attempts, and what
+-- is kept beside the payloads ('': nothing).
 local function lease_again(ids, payloads, states)
-  local redelivered, missing_ids = {}, {}
+  local redelivered, missing_ids, kept = {}, {}, read_kept(tries, ids)
   for i, id in ipairs(ids) do
     local fence, attempt = parse_state(states[i] or '0-1')
     if payloads[i] then
@@ -66,10 +67,60 @@ local function lease_again(ids, payloads, states)
       redelivered[#redelivered + 1] = id .. '.' .. state
       redelivered[#redelivered + 1] = payloads[i]
       redelivered[#redelivered + 1] = attempt + 1
+      redelivered[#redelivered + 1] = kept[id] or ''
     else
       missing_ids[#missing_ids + 1] = id
     end
   end
   remove_deliveries(missing_ids)
   return redelivered
+end
+
+-- What is replied in place of a time where nothing is taken: as the queue is paused, or as so many of
+-- its tasks are leased as may be. Of very many that are delayed, so many are looked at.
+local PAUSED, FULL, MAX_COUNTED, COUNTED_PAGE = -3, -4, 10000, 1000
+
+-- Read a number of up to 16 digits; nothing where it is none.
+local function read_number(text)
+  return text and #text <= 16 and string.match(text, '^%d+$') and tonumber(text) or nil
+end
+
+-- Count plain tasks that are leased, up to `most`. Those that are delayed stand among them, and only
+-- the state tells, see list_tasks.lua. Leases that were given or extended last come first, and what
+-- ends later than any lease is delayed.
+local function count_plain_leased(most)
+  if redis.call('HLEN', tries) <= 1 then return redis.call('ZCOUNT', leases, now + 1, '(inf') end
+  local count, last = 0, now + lease + CLOCK_TOLERANCE
+  for from = 0, MAX_COUNTED - 1, COUNTED_PAGE do
+    local ids = redis.call(
+      'ZRANGE', leases, last, now + 1, 'BYSCORE', 'REV', 'LIMIT', from, COUNTED_PAGE)
+    for _, state in ipairs(read_fields(tries, ids)) do
+      if not (state and string.match(state, '%-0')) then count = count + 1 end
+    end
+    if #ids < COUNTED_PAGE or count >= most then break end
+  end
+  return count
+end
+
+-- Count tasks that are leased, up to `most`.
+local function count_leased(most)
+  local count, where = 0, KEYS[8] -- of tasks with terms, see task_prelude.lua
+  if where then
+    count = redis.call('ZCOUNT', where, now + 1, '(inf')
+    local alarm = tonumber(redis.call('ZMSCORE', where, PLACEHOLDER_MEMBER)[1] or 'inf')
+    if alarm > now and alarm < math.huge then count = count - 1 end
+  end
+  if count < most then count = count + count_plain_leased(most - count) end
+  return count
+end
+
+-- Read what holds the queue back, see orders/orders_prelude.lua; nothing does without that key.
+-- Returns how many tasks may be taken, the version of the notices, and the reply where none may be.
+local function read_control(control)
+  if not control then return limit, 0 end
+  local found = redis.call('HMGET', control, 'version', 'paused', 'paused:' .. ARGV[3], 'limit')
+  local version, most = read_number(found[1]) or 0, read_number(found[4])
+  if found[2] == '1' or found[3] == '1' then return 0, version, PAUSED end
+  if not most then return limit, version end
+  return math.min(limit, math.max(most - count_leased(most), 0)), version, FULL
 end

@@ -1,22 +1,27 @@
--- KEYS[8]: the leases of tasks with terms, see tasks/task_prelude.lua.
+-- KEYS[8]: the leases of tasks with terms, see tasks/task_prelude.lua; KEYS[9]: what holds the queue
+-- back, see orders/orders_prelude.lua.
 -- Returns the microseconds until the next lease ends (-1: there is none), deliveries whose
--- lease had ended (receipt, payload, attempt, ...), the id of the first new one, new payloads.
--- Takes nothing where a task with terms may be taken, and returns -2: then take_tasks.lua takes.
+-- lease had ended (receipt, payload, attempt, what is kept), the id of the first new one, new
+-- payloads, and the version of the notices.
+-- Takes nothing where a task with terms may be taken, and returns -2: then take_tasks.lua takes. Nor
+-- does it where the queue is held back: see read_control().
 local task_leases = KEYS[8]
 local next_task
 if task_leases then
   local found = redis.call('ZRANGE', task_leases, 0, 0, 'WITHSCORES')
   next_task = found[2] and found[2] ~= 'inf' and tonumber(found[2])
-  if next_task and next_task <= now then return {-2, {}, 0, {}} end
+  if next_task and next_task <= now then return {-2, {}, 0, {}, 0} end
 end
 check_clock(next_task and {leases, task_leases} or {leases})
+local count, version, held_reply = read_control(KEYS[9])
+if held_reply and count == 0 then return {held_reply, {}, 0, {}, version} end
 local due = nearest_lease_end()
 local ids, payloads, states = {}, {}, {}
 if due and due <= now then
-  ids = redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, limit)
+  ids = redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, count)
   payloads, states = read_fields(running, ids), read_fields(tries, ids)
 end
-local new, elements_read = read_new(limit - #ids)
+local new, elements_read = read_new(count - #ids)
 local first, redelivered = 0, {}
 
 if #ids > 0 then
@@ -36,4 +41,4 @@ if #ids > 0 then
 end
 if elements_read > 0 then redis.call('LTRIM', queue, elements_read, -1) end
 if next_task and (not due or next_task < due) then due = next_task end
-return {due and due - now or -1, redelivered, first, new}
+return {due and math.max(due - now, 0) or -1, redelivered, first, new, version}

@@ -1,6 +1,6 @@
 -- ARGV: a state or '' for all, the most to return, the cursor behind which to begin or ''. Returns
 -- state, number (a plain task: its id, or ''), payload, terms, "fence-attempt", when its state ends,
--- and cursor of each task; before them the cursor from which to go on, '' at the end. A cursor is the
+-- what is kept of it, and cursor of each task; before them the cursor from which to go on, '' at the end. A cursor is the
 -- name of a key, and a place there: score and member, or an index of the list.
 local wanted, limit = ARGV[1], tonumber(ARGV[2])
 local section, score, member = string.match(ARGV[3], '^(%w+)/([^/]*)/?(.*)$')
@@ -45,11 +45,11 @@ local function add(state, ...)
   if wanted == '' or state == wanted then
     for _, value in ipairs({state, ...}) do rows[#rows + 1] = value end
   end
-  cursor = select(6, ...)
+  cursor = select(7, ...)
 end
 
 local function is_full()
-  return #rows >= 7 * limit or read >= MAX_READ
+  return #rows >= 8 * limit or read >= MAX_READ
 end
 
 -- Return the indexes between which a sorted set has what is wanted.
@@ -75,6 +75,7 @@ local function list_set(place, at, name)
     local payloads = read_fields(place.payloads or tasks, numbers)
     local states = read_fields(place.states or task_tries, numbers)
     local texts = place.payloads and {} or read_fields(terms, numbers)
+    local kept = read_kept(place.states or task_tries, numbers)
     for i, number in ipairs(numbers) do
       if is_full() then return end
       read = read + 1
@@ -82,7 +83,7 @@ local function list_set(place, at, name)
       if payloads[i] then
         local state = state_of(place, tonumber(ends[i]), states[i])
         local tried = states[i] or place.first or ''
-        add(state, number, payloads[i], texts[i] or '', tried, ends[i], position)
+        add(state, number, payloads[i], texts[i] or '', tried, ends[i], kept[number] or '', position)
       else
         cursor = position
       end
@@ -99,7 +100,7 @@ local function list_elements(index)
       if is_full() then return end
       read, index = read + 1, index + 1
       if payload ~= '' then
-        add('waiting', '', payload, '', '', '', 'list/' .. string.format('%.0f', index))
+        add('waiting', '', payload, '', '', '', '', 'list/' .. string.format('%.0f', index))
       end
     end
     if #elements < PAGE then return end

@@ -1,11 +1,14 @@
--- ARGV: see leasing.lua. Takes tasks with terms and plain ones. First come those whose lease was
--- lost; then priorities above 0; then the list and priority 0 in turn; then those below 0.
--- Returns the microseconds until there may be more to take (-1: never), and deliveries: receipt,
--- payload, attempt, microseconds until it expires ('': never), 1 if its terms can not be read or
--- else 0, for each.
+-- KEYS[16]: what holds the queue back, see orders/orders_prelude.lua. ARGV: see leasing.lua.
+-- Takes tasks with terms and plain ones. First come those that are cancelled, in any case; all others
+-- only where the queue is not held back. Of those, first come those whose lease was lost; then priorities above 0; then the list and priority 0 in turn; then those below 0.
+-- Returns the microseconds until there may be more to take (-1: never; less: see read_control()), the
+-- version of the notices, and deliveries: receipt, payload, attempt, microseconds until it expires
+-- ('': never), 1 if its terms can not be read or else 0, what is kept ('': nothing), for each.
 
 -- The most tasks that become ready in one take, and of so many takes one begins with the oldest.
 local MAX_READIED, OLDEST_FIRST_INTERVAL = 1000, 16
+-- The least score of tasks that are not cancelled.
+local FIRST_SCORE = '(' .. CANCELLED_SCORE
 
 -- Move what is due to what is ready. Those whose payload is no more are dropped.
 local function ready_due()
@@ -36,7 +39,8 @@ end
 -- Find the oldest of what is ready: the first of each priority is its oldest.
 local function oldest_ready()
   local oldest
-  local found = redis.call('ZRANGE', ready, 0, 0, 'WITHSCORES')
+  local found =
+    redis.call('ZRANGEBYSCORE', ready, FIRST_SCORE, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   while found[1] do
     if not oldest or found[1] < oldest then oldest = found[1] end
     found = redis.call('ZRANGEBYSCORE', ready, '(' .. found[2], '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
@@ -62,7 +66,7 @@ local function choose(count, turn)
     count = count - #chosen
   end
 
-  local high = read_ready('-inf', '(0', count, oldest)
+  local high = read_ready(FIRST_SCORE, '(0', count, oldest)
   for _, number in ipairs(high) do chosen[#chosen + 1] = {number = number} end
   count = count - #high
   local zero = read_ready(0, 0, count, oldest)
@@ -83,12 +87,13 @@ local function choose(count, turn)
   return chosen, elements_read
 end
 
--- List leases that have ended, up to the limit, the first to end first: {id = ...} of plain tasks or
--- {number = ...}.
-local function find_lost()
+-- List leases that have ended, at least up to the limit, the first to end first: {id = ...} of plain
+-- tasks or {number = ...}.
+local function find_lost(has_kept)
   local lost, sets = {}, {id = leases, number = task_leases}
   for name, set in pairs(sets) do
-    local found = redis.call('ZRANGEBYSCORE', set, '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit + 1)
+    local most = name == 'number' and has_kept and math.max(limit, MAX_READIED) or limit
+    local found = redis.call('ZRANGEBYSCORE', set, '-inf', now, 'WITHSCORES', 'LIMIT', 0, most + 1)
     for i = 1, #found, 2 do
       if found[i] ~= PLACEHOLDER_MEMBER then
         lost[#lost + 1] = {[name] = found[i], ends = tonumber(found[i + 1])}
@@ -99,7 +104,6 @@ local function find_lost()
     if one.ends ~= other.ends then return one.ends < other.ends end
     return (one.id or one.number) < (other.id or other.number)
   end)
-  for i = #lost, limit + 1, -1 do lost[i] = nil end
   return lost
 end
 
@@ -112,12 +116,33 @@ local function listed(entries, name)
   return found
 end
 
+-- Take those that are cancelled out of what has lost its lease, and those that are ready. Returns
+-- them up to the limit, by age, and what has lost its lease without them.
+local function split_cancelled(lost, has_kept)
+  local cancelled, others = {}, {}
+  for _, number in ipairs(
+    redis.call('ZRANGEBYSCORE', ready, '-inf', CANCELLED_SCORE, 'LIMIT', 0, limit)) do
+    cancelled[#cancelled + 1] = {number = number}
+  end
+  local marked = has_kept and read_kept(task_tries, listed(lost, 'number')) or {}
+  for _, each in ipairs(lost) do
+    local texts = each.number and marked[each.number]
+    local list = texts and texts[3] ~= '' and cancelled or others
+    list[#list + 1] = each
+  end
+  table.sort(cancelled, function(one, other) return one.number < other.number end)
+  for i = #cancelled, limit + 1, -1 do cancelled[i] = nil end
+  return cancelled, others
+end
+
 -- Lease tasks with terms, and write into `taken` what is delivered of each. Those whose payload is
 -- no more are dropped.
 local function lease_tasks(numbers, first_state, taken)
   local payloads, all = read_fields(tasks, numbers), read_all_terms(numbers)
-  local states, deadlines, lost, lost_terms = {}, {}, {}, {}
-  if redis.call('HLEN', task_tries) > 1 then states = read_fields(task_tries, numbers) end
+  local states, kept, deadlines, lost, lost_terms = {}, {}, {}, {}, {}
+  if redis.call('HLEN', task_tries) > 1 then
+    states, kept = read_fields(task_tries, numbers), read_kept(task_tries, numbers)
+  end
   for i, number in ipairs(numbers) do
     local its, state = all[i], states[i] or first_state
     if payloads[i] then
@@ -130,7 +155,7 @@ local function lease_tasks(numbers, first_state, taken)
       end
       deadlines[#deadlines + 1], deadlines[#deadlines + 2] = deadline, number
       local expires = its and its.expires and string.format('%.0f', its.expires - now) or ''
-      taken[number] = {receipt, payloads[i], attempt + 1, expires, its and 0 or 1}
+      taken[number] = {receipt, payloads[i], attempt + 1, expires, its and 0 or 1, kept[number] or ''}
     else
       lost[#lost + 1], lost_terms[#lost_terms + 1] = number, its
     end
@@ -142,9 +167,9 @@ end
 
 local function lease_plain_again(ids, taken)
   local again = lease_again(ids, read_fields(running, ids), read_fields(tries, ids))
-  for i = 1, #again, 3 do
+  for i = 1, #again, 4 do
     local id = string.match(again[i], '^%d+')
-    taken[id] = {again[i], again[i + 1], again[i + 2], '', 0}
+    taken[id] = {again[i], again[i + 1], again[i + 2], '', 0, again[i + 3]}
   end
 end
 
@@ -164,6 +189,13 @@ local function schedule_next()
 end
 
 check_clock({leases, task_leases})
+local count, version, held_reply = read_control(KEYS[16])
+local has_kept = redis.call('HGET', task_tries, KEPT_MARK)
+local cancelled, lost = split_cancelled(find_lost(has_kept), has_kept)
+if held_reply and count == 0 and #cancelled == 0 then return {held_reply, version, {}} end
+count = math.max(count - #cancelled, 0)
+for i = #lost, count + 1, -1 do lost[i] = nil end
+
 local turn = tonumber(redis.call('GET', takes) or 0)
 redis.call('GET', sequence)
 redis.call('LRANGE', queue, 0, 0)
@@ -174,11 +206,12 @@ check_addition()
 check_task_addition()
 save_clock()
 ready_due()
-local lost, taken = find_lost(), {}
-local chosen, elements_read = choose(limit - #lost, turn)
+local chosen, elements_read = choose(count - #lost, turn)
+local taken = {}
 
 lease_plain_again(listed(lost, 'id'), taken)
 lease_tasks(listed(lost, 'number'), '0-1', taken)
+lease_tasks(listed(cancelled, 'number'), '0-1', taken)
 lease_tasks(listed(chosen, 'number'), nil, taken)
 local new = listed(chosen, 'payload')
 if #new > 0 then
@@ -187,17 +220,17 @@ if #new > 0 then
   for i, each in ipairs(chosen) do
     if each.payload then
       each.id, first = string.format('%.0f', first), first + 1
-      taken[each.id] = {each.id, each.payload, 1, '', 0}
+      taken[each.id] = {each.id, each.payload, 1, '', 0, ''}
     end
   end
 end
 if elements_read > 0 then redis.call('LTRIM', queue, elements_read, -1) end
 
 local reply = {}
-for _, entries in ipairs({lost, chosen}) do
+for _, entries in ipairs({cancelled, lost, chosen}) do
   for _, each in ipairs(entries) do
     for _, value in ipairs(taken[each.id or each.number] or {}) do reply[#reply + 1] = value end
   end
 end
 if #reply > 0 then redis.call('SET', takes, turn + 1) end
-return {schedule_next(), reply}
+return {schedule_next(), version, reply}

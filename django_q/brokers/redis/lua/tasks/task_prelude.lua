@@ -8,11 +8,15 @@ local names = terms          -- "task:ID", "unique:KEY", "next:KEY" -> number. I
 local ready = KEYS[11]       -- sorted set: number -> minus the priority, of what may be taken
 local delayed = KEYS[12]     -- sorted set: number -> when it becomes ready
 local held = KEYS[13]        -- sorted set: the same, of what waits for the end of another task
-local task_tries = KEYS[14]  -- hash: number -> "fence-attempt", for all but first deliveries
+local task_tries = KEYS[14]  -- hash: number -> "fence-attempt", for all but first deliveries; and
+                             -- KEPT_NAMES
 local takes = KEYS[15]       -- how many takes have found something
 
 -- Numbers have 16 digits and grow, so members of one score sort by age. A receipt is "t" and the
 -- number of a first delivery, and "tNUMBER.fence-attempt" of any other.
+
+-- The score in `ready` of tasks that are cancelled: before all priorities.
+local CANCELLED_SCORE = -1000
 
 -- Read a text of terms. Returns nothing where it can not be read: then the task counts as a plain
 -- one.
@@ -93,6 +97,12 @@ local function place_task(number, due, priority)
   end
 end
 
+-- Let a task be taken before all others, as it is cancelled.
+local function place_cancelled(number)
+  set_alarm(0)
+  redis.call('ZADD', ready, CANCELLED_SCORE, number)
+end
+
 -- Let a task be taken that was held.
 local function unhold_task(number, its)
   local due = redis.call('ZMSCORE', held, number)[1]
@@ -170,7 +180,9 @@ local function remove_tasks(numbers, all, sets)
   end
   call_in_chunks('HDEL', tasks, numbers)
   if is_damaged then unhold_orphans() end
-  if redis.call('HLEN', task_tries) > 1 then call_in_chunks('HDEL', task_tries, numbers) end
+  if redis.call('HLEN', task_tries) > 1 then
+    remove_fences(task_tries, numbers, redis.call('HGET', task_tries, KEPT_MARK))
+  end
   for _, number in ipairs(numbers) do own_fields[#own_fields + 1] = number end
   call_in_chunks('HDEL', terms, own_fields)
   for _, set in ipairs(sets) do call_in_chunks('ZREM', set, numbers) end

@@ -13,8 +13,9 @@ from django_q.descriptor_wait import wait_until_readable
 REPLY_GRACE_SECONDS = 5
 #: Seconds of a wait that nothing can end, or that replaces a command that is refused.
 SHORT_WAIT_SECONDS = 1
-#: What the take script replies in place of a time where tasks with terms are to be taken.
-TASKS_DUE = -2
+#: What the take script replies in place of a time: that tasks with terms are to be taken; or that
+#: nothing is, as the queue is paused, or as many of its tasks are leased as may be.
+TASKS_DUE, PAUSED, FULL = -2, -3, -4
 
 
 class QueueWaitConnection:
@@ -133,5 +134,5 @@ def blocking_command(key: str, seconds: float) -> tuple:
 
 def has_deliveries(taken: list) -> bool:
     """Return True if the reply of the take script contains deliveries, or says that there are."""
-    next_end, redelivered, _, new = taken
+    next_end, redelivered, _, new, _ = taken
     return bool(redelivered or new or next_end == TASKS_DUE)

@@ -13,9 +13,9 @@ import pytest
 import redis
 
 from django_q.brokers import get_broker
-from django_q.brokers.redis.client import with_defaults
+from django_q.brokers.redis.connections.client import with_defaults
+from django_q.brokers.redis.connections.sender import Sender
 from django_q.brokers.redis.producer import MAX_VALUES_PER_PUSH
-from django_q.brokers.redis.sender import Sender
 from django_q.brokers.terms import Terms
 from django_q.servers.connections import connect_redis
 from tests.faults.proxy import Mode, Proxy
