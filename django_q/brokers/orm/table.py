@@ -139,7 +139,7 @@ class QueueTable:
             due = self.rows.filter(rank=rank, lock__lte=self.time_expression())
             due = due.exclude(pk__in=list(found)).order_by("lock", "pk")
             if not self.seen.is_held_back:
-                due = due.extra(where=[self.not_held_back_sql], params=[self.holds.name])
+                due = due.extra(where=[self.holds.inactive_sql], params=[self.holds.name])
             count = min(count, limit - len(found))
             if features.supports_select_for_update_with_limit:
                 due = due[:count]
@@ -273,13 +273,6 @@ class QueueTable:
     def orders_table(self) -> str:
         """The name of the table of orders, quoted."""
         return self.quote(QueueOrder._meta.db_table)
-
-    @functools.cached_property
-    def not_held_back_sql(self) -> str:
-        """The condition that nothing holds the queue back, until the end of the take."""
-        locked = " LOCK IN SHARE MODE" if self.connection.vendor == "mysql" else ""
-        held = f"SELECT is_active FROM {self.orders_table} WHERE name = %s{locked}"
-        return f"COALESCE(({held}), FALSE) = FALSE"
 
     def quote(self, name: str) -> str:
         """Quote the name of a table or column."""
