@@ -174,10 +174,10 @@ class QueueTable:
         The same statement asks for the orders about the queue.
         """
         sql = (
-            f"SELECT DISTINCT {self.quote('rank')}, NULL, NULL, NULL FROM {self.table} "
+            f"SELECT DISTINCT {self.quote('rank')}, NULL, 0, 0 FROM {self.table} "
             f"WHERE {self.quote('key')} = %s UNION ALL "
-            f"SELECT NULL, name, is_active, version FROM {self.orders_table} "
-            "WHERE name IN (%s, %s)"
+            f"SELECT NULL, name, CASE WHEN is_active THEN 1 ELSE 0 END, version "
+            f"FROM {self.orders_table} WHERE name IN (%s, %s)"
         )
         rows = self.fetch(sql, [self.key, self.holds.name, self.holds.notices_name])
         orders = {name: (is_active, version) for _, name, is_active, version in rows if name}
