@@ -64,7 +64,8 @@ class Redis(RedisTaker):
         if count := self.restore():
             logger.warning("%s payloads without a lease were put back on %s", count, self.list_key)
         with suppress(NoPermissionError):  # nobody needs it
-            self.remove_orphans()
+            self.remove_orphans(self.keys[3], self.keys[1])
+            self.remove_orphans(self.task_keys[13], self.task_keys[8])
 
     def _check_permissions(self) -> list:
         """Find refused commands and keys of another type.
@@ -98,17 +99,17 @@ class Redis(RedisTaker):
             if cursor == b"0":
                 return count
 
-    def remove_orphans(self) -> None:
-        """Remove what is kept of tasks that a cluster of an earlier release has ended."""
-        fences, payloads = self.keys[3], self.keys[1]
-        task_fences, task_payloads = self.task_keys[13], self.task_keys[8]
-        for keys in ((fences, payloads), (task_fences, task_payloads)):
-            cursor = b"0"
-            while True:
-                args = (cursor, ORPHANS_PAGE_SIZE)
-                cursor = scripts.remove_orphans.run(self.connection, keys, *args)
-                if cursor == b"0":
-                    break
+    def remove_orphans(self, fences: str, payloads: str) -> None:
+        """Remove what is kept of tasks that a cluster of an earlier release has ended.
+
+        The arguments are keys: of the hash that has it, and of that of payloads.
+        """
+        cursor, keys = b"0", (fences, payloads)
+        while True:
+            args = (cursor, ORPHANS_PAGE_SIZE)
+            cursor = scripts.remove_orphans.run(self.connection, keys, *args)
+            if cursor == b"0":
+                return
 
     def scheduler_wakeup(self) -> SchedulerWakeup:
         """Make the scheduler's wake-up, a subscription."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import count
-
 import pytest
 
 from django_q.brokers.contract.kept_state import KeptState
@@ -123,8 +121,8 @@ def test_a_fence_that_is_damaged_stops_no_take(broker, kind):
 
 @of_each_kind
 def test_what_an_earlier_release_has_left_is_removed_at_the_next_start(broker, kind):
-    for _ in range(2):
-        put(broker, kind) if kind == "plain" else broker.enqueue_task("task", new_terms())
+    for name in ("first", "second"):
+        put(broker, kind) if kind == "plain" else broker.enqueue_task("task", Terms(name))
     gone, held = broker.dequeue(2, wait=0)
     broker.keep_state({gone.ack_id: KEPT, held.ack_id: KEPT})
     # As an earlier release acknowledges.
@@ -138,10 +136,6 @@ def test_what_an_earlier_release_has_left_is_removed_at_the_next_start(broker, k
     number = held.ack_id.removeprefix("t")
     assert left == {"kept", f"attempts:{number}", f"position:{number}"}
     assert fields(broker, kind) == set()
-
-
-def new_terms(numbers=count()):
-    return Terms(f"task-{next(numbers)}")
 
 
 def test_a_purge_leaves_what_is_held_and_what_is_kept_of_it(broker):

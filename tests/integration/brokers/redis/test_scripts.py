@@ -84,7 +84,12 @@ CALLS = {
     "cancel_task held": lambda broker, held: broker.cancel_task("behind", "by somebody"),
     "post_notice": lambda broker, held: broker.post_notice("task:new", "by somebody"),
     "withdraw_notices": lambda broker, held: broker.withdraw_notices(["task:posted"]),
-    "remove_orphans": lambda broker, held: broker.remove_orphans(),
+    "remove_orphans": lambda broker, held: broker.remove_orphans(
+        key_of("tries"), key_of("running")
+    ),
+    "remove_orphans tasks": lambda broker, held: broker.remove_orphans(
+        key_of("task_tries"), key_of("tasks")
+    ),
     "read_notices": lambda broker, held: broker._order(scripts.read_notices),
 }
 
