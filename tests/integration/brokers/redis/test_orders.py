@@ -8,6 +8,7 @@ from redis import exceptions as errors
 from django_q.brokers import get_broker
 from django_q.brokers.contract.orders import REMOVED, REQUESTED, QueueControl
 from django_q.brokers.terms import WAITING, Terms
+from tests import servers
 from tests.integration.brokers.redis.keys import key_of
 
 pytestmark = pytest.mark.once
@@ -175,8 +176,9 @@ def test_a_cancelled_task_frees_its_key_and_who_waited_for_it_comes(broker):
 
 
 def test_who_has_seen_a_task_before_it_was_cancelled_can_not_replace_it(broker):
-    terms = Terms("task", unique=KEY, delay=60)
+    terms = Terms("task", unique=KEY)
     broker.enqueue_task("task", terms)
+    broker.release([each.ack_id for each in broker.dequeue(wait=0)], delay=60)
     version = broker.find_duplicate(terms).version
     broker.cancel_task("task", "mark")
 
@@ -226,3 +228,27 @@ def test_an_order_from_another_process_holds_a_cluster_that_blocks(broker):
     assert (broker.dequeue(wait=0.1), broker.is_held) == ([], True)
 
     other.close()
+
+
+@pytest.fixture
+def web_user(server, root, conf):
+    """A broker of the documented user that only enqueues, with what orders need beside it."""
+    for command in servers.documented_users():
+        root.execute_command(*command.split())
+    added = "+hmget +hlen +hdel +zrem +hexists +hgetall"
+    root.execute_command("ACL", "SETUSER", "web", *added.split())
+    conf(name="shop", cluster_name="shop", redis=server.url.replace("//", "//web:secret@"))
+    broker = get_broker()
+    yield broker
+    broker.close()
+
+
+def test_the_documented_permissions_suffice_for_orders(web_user):
+    web_user.enqueue_task("first", Terms("first", unique=KEY, delay=60))
+    web_user.enqueue_task("second", Terms("second", unique=KEY, is_successor=True))
+
+    assert web_user.cancel_task("first", "mark") == REMOVED
+    for give_order in GIVE_ORDER.values():
+        give_order(web_user)
+    web_user.post_notice("queue", "text")
+    assert set(web_user.notices().values) == {"queue"}
