@@ -160,7 +160,13 @@ class ORM(OrderedQueue, Broker):
 
     def dequeue(self, limit: int = 1, wait: float | None = None) -> list[Delivery]:
         """Take deliveries; see ``Broker.dequeue``."""
-        end, version = self.wait_deadline(wait), self.seen_notices_version
+        deliveries = self.take_or_wait(limit, self.wait_deadline(wait))
+        self.is_held, self.seen_notices_version = self.table.is_held, self.table.seen.version
+        return deliveries
+
+    def take_or_wait(self, limit: int, end: float) -> list[Delivery]:
+        """Take deliveries, waiting for the first until ``end`` on the monotonic clock."""
+        version = self.table.seen.version
         if end > time.monotonic() and not self.queue_wait.is_empty:
             self.clock_watch.check_if_due()
         has_waited = False
@@ -176,14 +182,14 @@ class ORM(OrderedQueue, Broker):
             left = end - time.monotonic()
             if deliveries or left <= 0 or not self.wait_for_change(left):
                 return deliveries
-            if self.wake_fd is not None and self.seen_notices_version != version:
+            if self.wake_fd is not None and self.table.seen.version != version:
                 return []  # a caller with a wake_fd reads the notices, and calls again
             if self.wake_fd is not None and time.monotonic() >= end:
                 return []  # a caller with a wake_fd calls again, and that takes once more
 
     def wait_for_change(self, seconds: float) -> bool:
         """Wait until a take may find something. Returns False when ``wake_fd`` became readable."""
-        wait = self.queue_wait.wait_held_back if self.is_held else self.queue_wait.wait
+        wait = self.queue_wait.wait_held_back if self.table.is_held else self.queue_wait.wait
         return wait(seconds, self.wake_fd)
 
     def take(self, limit: int) -> list[Delivery]:

@@ -94,6 +94,7 @@ class SqliteTable(ReturningTable):
     def transaction(self) -> Iterator[None]:
         """Open a transaction that writes, so that it can not fail because it has read before."""
         connection = self.connection
+        connection.ensure_connection()  # which sets the mode
         before = connection.transaction_mode
         connection.transaction_mode = before or "IMMEDIATE"
         try:

@@ -139,7 +139,7 @@ class QueueTable:
             due = self.rows.filter(rank=rank, lock__lte=self.time_expression())
             due = due.exclude(pk__in=list(found)).order_by("lock", "pk")
             if not self.seen.is_held_back:
-                due = due.extra(where=[self.not_held_back_sql], params=[self.holds.name])
+                due = due.extra(where=[self.holds.inactive_sql], params=[self.holds.name])
             count = min(count, limit - len(found))
             if features.supports_select_for_update_with_limit:
                 due = due[:count]
@@ -174,10 +174,10 @@ class QueueTable:
         The same statement asks for the orders about the queue.
         """
         sql = (
-            f"SELECT DISTINCT {self.quote('rank')}, NULL, NULL, NULL FROM {self.table} "
+            f"SELECT DISTINCT {self.quote('rank')}, NULL, 0, 0 FROM {self.table} "
             f"WHERE {self.quote('key')} = %s UNION ALL "
-            f"SELECT NULL, name, is_active, version FROM {self.orders_table} "
-            "WHERE name IN (%s, %s)"
+            f"SELECT NULL, name, CASE WHEN is_active THEN 1 ELSE 0 END, version "
+            f"FROM {self.orders_table} WHERE name IN (%s, %s)"
         )
         rows = self.fetch(sql, [self.key, self.holds.name, self.holds.notices_name])
         orders = {name: (is_active, version) for _, name, is_active, version in rows if name}
@@ -273,13 +273,6 @@ class QueueTable:
     def orders_table(self) -> str:
         """The name of the table of orders, quoted."""
         return self.quote(QueueOrder._meta.db_table)
-
-    @functools.cached_property
-    def not_held_back_sql(self) -> str:
-        """The condition that nothing holds the queue back, until the end of the take."""
-        locked = " LOCK IN SHARE MODE" if self.connection.vendor == "mysql" else ""
-        held = f"SELECT is_active FROM {self.orders_table} WHERE name = %s{locked}"
-        return f"COALESCE(({held}), FALSE) = FALSE"
 
     def quote(self, name: str) -> str:
         """Quote the name of a table or column."""

@@ -17,6 +17,8 @@ from django_q.servers.statement_retry import retry_on_conflict
 HOLD_PREFIX, NOTICES_PREFIX = "hold:", "notices:"
 #: How long a pause waits for running takes, and holds up later ones meanwhile.
 MAX_PAUSE_LOCK_WAIT = "2s"
+#: SQLSTATE where a lock is not given: for a timeout, or a deadlock.
+LOCK_REFUSED_STATES = ("55P03", "40P01")
 
 
 class SeenOrders(NamedTuple):
@@ -27,12 +29,26 @@ class SeenOrders(NamedTuple):
     #: Whether there are notices.
     has_notices: bool = False
     version: int = 0
+    #: Whether there are orders about any queue of the database, where that is asked.
+    are_any: bool = False
+
+    def has_more_than(self, before: SeenOrders) -> bool:
+        """Return True if there are orders for which an earlier take has taken nothing."""
+        pairs = zip(self.kinds, before.kinds, strict=True)
+        return any(now and not then for now, then in pairs)
+
+    @property
+    def kinds(self) -> tuple[bool, bool, bool]:
+        """What there is."""
+        return self.is_held_back, self.has_notices, self.are_any
 
 
-def seen_orders(is_held_back: bool | None, signed_version: int | None) -> SeenOrders:
+def seen_orders(
+    is_held_back: bool | None, signed_version: int | None, are_any: bool = False
+) -> SeenOrders:
     """Make what is seen of two columns: the version has its sign changed where no notice is."""
     version = signed_version or 0
-    return SeenOrders(bool(is_held_back), version > 0, abs(version))
+    return SeenOrders(bool(is_held_back), version > 0, abs(version), are_any)
 
 
 class QueueHolds:
@@ -46,6 +62,13 @@ class QueueHolds:
     def may_repeat(self, error: Exception) -> bool:
         """Return True if a failed statement can succeed when it is repeated."""
         return self.table.may_repeat(error)
+
+    @property
+    def inactive_sql(self) -> str:
+        """The condition that nothing holds the queue back, until the end of the take."""
+        locked = " LOCK IN SHARE MODE" if self.table.connection.vendor == "mysql" else ""
+        held = f"SELECT is_active FROM {self.table.orders_table} WHERE name = %s{locked}"
+        return f"COALESCE(({held}), FALSE) = FALSE"
 
     def rows(self, *names: str) -> models.QuerySet:
         """Return a queryset of rows of orders."""
@@ -109,14 +132,15 @@ class QueueHolds:
         So one that has begun before the row is changed has ended before, too. Another transaction
         that has changed an order, and goes on, is waited for no longer than a moment.
         """
-        table = self.table.quote(QueueOrder._meta.db_table)
+        set_timeout = "SELECT set_config('lock_timeout', %s, true)"
+        before = self.table.fetch("SELECT current_setting('lock_timeout')", [])[0]
         try:
             with transaction.atomic(self.table.alias):
-                self.table.execute(f"SET LOCAL lock_timeout = '{MAX_PAUSE_LOCK_WAIT}'", [])
-                self.table.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE", [])
-                self.table.execute("SET LOCAL lock_timeout TO DEFAULT", [])
+                self.table.fetch(set_timeout, [MAX_PAUSE_LOCK_WAIT])
+                self.table.execute(f"LOCK TABLE {self.table.orders_table} IN EXCLUSIVE MODE", [])
+                self.table.fetch(set_timeout, list(before))
         except DatabaseError as error:
-            if "lock timeout" not in str(error):
+            if error_state(error) not in LOCK_REFUSED_STATES:
                 raise
 
     def seen(self, rows: dict[str, tuple[bool, int]]) -> SeenOrders:
@@ -144,8 +168,8 @@ class QueueHolds:
         hold, notices = by_name.get(self.name), by_name.get(self.notices_name)
         signed = (notices.version if notices.is_active else -notices.version) if notices else 0
         if hold is None or not hold.is_active:
-            return QueueControl(), seen_orders(False, signed)
-        return control_of(hold), seen_orders(True, signed)
+            return QueueControl(), seen_orders(False, signed, True)
+        return control_of(hold), seen_orders(True, signed, True)
 
     def take_in_room(self, limit: int, lease: Callable[[int, bool], list]) -> list[tuple]:
         """Lease rows within the transaction of a take, as many as may be; cancelled ones first.
@@ -176,10 +200,7 @@ class QueueHolds:
         """Read the rows of the queue, and lock that of what holds it back."""
         vendor, rows = self.table.connection.vendor, self.rows(self.name, self.notices_name)
         if vendor == "postgresql":
-            sql = (
-                f"SELECT * FROM {self.table.quote(QueueOrder._meta.db_table)} "
-                "WHERE name IN (%s, %s) FOR KEY SHARE"
-            )
+            sql = f"SELECT * FROM {self.table.orders_table} WHERE name IN (%s, %s) FOR KEY SHARE"
             found = list(rows.raw(sql, [self.name, self.notices_name]))
             if all(row.limit is None for row in found):
                 return found
@@ -190,3 +211,9 @@ class QueueHolds:
 def control_of(order: QueueOrder) -> QueueControl:
     """Return what a row says."""
     return QueueControl(order.is_paused, frozenset(json.loads(order.paused_clusters)), order.limit)
+
+
+def error_state(error: DatabaseError) -> str | None:
+    """Return the SQLSTATE of an error of PostgreSQL, as psycopg 3 and 2 name it."""
+    cause = error.__cause__
+    return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)

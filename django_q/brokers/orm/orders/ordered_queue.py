@@ -28,16 +28,6 @@ class OrderedQueue(SteeredQueue):
         """The statements for notices."""
         return QueueNotices(self.table)
 
-    @property
-    def is_held(self) -> bool:
-        """Whether the last ``dequeue`` took nothing while the queue was held back."""
-        return self.table.is_held
-
-    @property
-    def seen_notices_version(self) -> int:
-        """The version of the notices, as far as the last ``dequeue`` has seen it."""
-        return self.table.seen.version
-
     def keep_state(self, states: Mapping[Any, KeptState]) -> set:
         """Keep texts beside the payloads of deliveries. Returns the receipts that were stale."""
         return self.table.kept_states.keep(states)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from django_q.brokers import get_broker
@@ -11,7 +9,9 @@ from django_q.brokers.contract.kept_state import KeptState
 from django_q.brokers.contract.orders import CANCEL_ORDER, REMOVED, REQUESTED
 from tests.integration.brokers.contract.key_ends import ENDS
 from tests.integration.brokers.contract.kinds import (
+    KEY,
     LEASE,
+    absolute,
     make_terms,
     of_serving,
     payload_texts,
@@ -25,6 +25,8 @@ from tests.integration.brokers.contract.steering import (
     MARKED,
     ODD_TEXT,
     OTHER_MARK,
+    hold_by_limit,
+    hold_by_pause,
     of_each_hold,
     of_each_return,
     take_states,
@@ -77,20 +79,17 @@ def test_a_task_of_another_queue_is_not_found(broker):
 
 @of_serving
 @of_each_hold
-@pytest.mark.parametrize(
-    "options", [{}, {"delay": 500}, {"due_at": time.time() + 500_000}, {"priority": -100}]
-)
-def test_a_marked_task_is_taken_at_once_whatever_its_terms_and_what_holds_the_queue(
-    broker, hold, options
-):
+def test_marked_tasks_are_taken_at_once_whatever_their_terms_and_what_holds_the_queue(broker, hold):
     put(broker, "other", priority=50)
-    task_id = put(broker, "a", **options)
+    terms = [{}, {"delay": 500}, absolute(500_000), {"priority": -100}, {"unique": KEY}]
+    ids = [put(broker, str(number), **options) for number, options in enumerate(terms)]
     hold(broker)
 
-    assert broker.cancel_task(task_id, MARK) == REMOVED
+    assert [broker.cancel_task(task_id, MARK) for task_id in ids] == [REMOVED] * len(ids)
 
-    delivery = take_one(broker, wait=0)
-    assert (str_of(delivery.payload), delivery.state) == ("a", MARKED)
+    taken = broker.dequeue(len(ids), wait=0)
+    assert sorted(payload_texts(taken)) == ["0", "1", "2", "3", "4"]
+    assert {each.state for each in taken} == {MARKED}
     assert broker.is_held is False
 
 
@@ -151,7 +150,7 @@ def test_a_task_that_is_leased_may_end_as_it_likes(broker, peer):
 
 
 @of_serving
-@of_each_hold
+@pytest.mark.parametrize("hold", [hold_by_pause, hold_by_limit])
 @of_each_return
 def test_a_task_that_was_leased_comes_again_with_its_mark(broker, hold, come_again):
     task_id = put(broker, "a")
