@@ -154,7 +154,7 @@ def clear(broker: Any) -> None:
     from django_q.brokers.memory import Memory, clear_queues  # when Django is set up
     from django_q.brokers.orm import ORM
     from django_q.brokers.redis_broker import Redis
-    from django_q.models import Heartbeat, OrmQ, TaskKey
+    from django_q.models import Heartbeat, Notice, OrmQ, QueueOrder, TaskKey
 
     broker.delete_queue()
     if isinstance(broker, Memory):
@@ -163,6 +163,8 @@ def clear(broker: Any) -> None:
         OrmQ.objects.using(broker.alias).all().delete()
         Heartbeat.objects.using(broker.alias).all().delete()
         TaskKey.objects.using(broker.alias).all().delete()
+        Notice.objects.using(broker.alias).all().delete()
+        QueueOrder.objects.using(broker.alias).all().delete()
     if not isinstance(broker, Redis):
         return
     for key in broker.connection.scan_iter("*django_q:test*", count=1000):

@@ -43,8 +43,13 @@ class OrmQ(models.Model):
     unique_digest = models.CharField(max_length=32, null=True, editable=False)
     #: Seconds for which the unique key is taken after the end of the task.
     unique_for = models.FloatField(null=True, editable=False)
-    #: What is kept beside the payload between two attempts.
+    # What is kept beside the payload until the task ends: a column for each who writes it.
+    #: How its attempts have ended.
     attempt_state = models.TextField(null=True, editable=False, db_column="state")
+    #: How far it has got.
+    position = models.TextField(null=True, editable=False)
+    #: Who has cancelled it, and when.
+    cancelled = models.TextField(null=True, editable=False)
     #: The key of a limit.
     lane = models.CharField(max_length=100, null=True, editable=False)
 

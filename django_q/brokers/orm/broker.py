@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -20,8 +20,11 @@ from django_q.brokers.base import (
     Delivery,
     payload_text,
 )
+from django_q.brokers.contract.kept_state import KeptState
+from django_q.brokers.contract.orders import ORDERS
 from django_q.brokers.heartbeats import Heartbeats
 from django_q.brokers.orm.clock_watch import ClockWatch
+from django_q.brokers.orm.orders.ordered_queue import OrderedQueue
 from django_q.brokers.orm.postgres import PostgresTable
 from django_q.brokers.orm.queue_wait import PollingQueueWait, PostgresQueueWait, SqliteQueueWait
 from django_q.brokers.orm.sqlite import SqliteTable
@@ -41,17 +44,15 @@ DATABASE_CLASSES = {
 DEFAULT_DATABASE_CLASSES = (QueueTable, PollingQueueWait)
 #: Characters of a queue's name at most, as of its column.
 MAX_QUEUE_NAME_LENGTH = 100
-#: A released row is due this many seconds ago, so that it comes before the rows that wait.
-QUEUE_FRONT_SECONDS = 86400
 #: Matches a receipt, and not the id of a row.
 is_receipt = re.compile(r"\d+\.\d+").fullmatch
 
 
-class ORM(Broker):
+class ORM(OrderedQueue, Broker):
     """A queue in the ``OrmQ`` table: a row's ``lock`` is the end of its lease."""
 
     has_exact_sizes, has_uncounted_release, receipt_pattern = True, True, r"\d+\.\d+"
-    serves = TERM_OPTIONS
+    serves, obeys, keeps_state = TERM_OPTIONS, ORDERS, True
 
     @property
     def alias(self) -> str:
@@ -134,8 +135,8 @@ class ORM(Broker):
         return self.terms.queue_names()
 
     def clear_expired_keys(self, limit: int = 1000) -> int:
-        """Delete kept keys of any queue that have expired. Returns how many."""
-        return self.terms.clear_expired_keys(limit)
+        """Delete kept keys of any queue, and notices of this one, that are over; how many."""
+        return self.terms.clear_expired_keys(limit) + self.notice_rows.clear_expired(limit)
 
     def enqueue_once(self, payload: str | bytes, key: str, terms: Terms | None = None) -> bool:
         """Add a row and a mark for ``key``. Returns False when the mark exists already."""
@@ -158,7 +159,13 @@ class ORM(Broker):
 
     def dequeue(self, limit: int = 1, wait: float | None = None) -> list[Delivery]:
         """Take deliveries; see ``Broker.dequeue``."""
-        end = self.wait_deadline(wait)
+        deliveries = self.take_or_wait(limit, self.wait_deadline(wait))
+        self.is_held, self.seen_notices_version = self.table.is_held, self.table.seen.version
+        return deliveries
+
+    def take_or_wait(self, limit: int, end: float) -> list[Delivery]:
+        """Take deliveries, waiting for the first until ``end`` on the monotonic clock."""
+        version = self.table.seen.version
         if end > time.monotonic() and not self.queue_wait.is_empty:
             self.clock_watch.check_if_due()
         has_waited = False
@@ -167,19 +174,26 @@ class ORM(Broker):
                 self.queue_wait.prepare_wait()
             deliveries = self.take(limit)
             if not (deliveries or has_waited) and end <= time.monotonic():
-                deliveries = self.take(limit) if self.table.has_other_ranks() else []
+                deliveries = self.take(limit) if self.table.must_look_again() else []
             has_waited = True
             if deliveries:
                 self.queue_wait.reset_interval()
             left = end - time.monotonic()
-            if deliveries or left <= 0 or not self.queue_wait.wait(left, self.wake_fd):
+            if deliveries or left <= 0 or not self.wait_for_change(left):
                 return deliveries
+            if self.wake_fd is not None and self.table.seen.version != version:
+                return []  # a caller with a wake_fd reads the notices, and calls again
             if self.wake_fd is not None and time.monotonic() >= end:
                 return []  # a caller with a wake_fd calls again, and that takes once more
 
+    def wait_for_change(self, seconds: float) -> bool:
+        """Wait until a take may find something. Returns False when ``wake_fd`` became readable."""
+        wait = self.queue_wait.wait_held_back if self.table.is_held else self.queue_wait.wait
+        return wait(seconds, self.wake_fd)
+
     def take(self, limit: int) -> list[Delivery]:
         """Take rows that are due; ``query_started_at`` shows meanwhile that a query runs."""
-        self.query_started_at = time.monotonic()
+        self.query_started_at, self.table.cluster_id = time.monotonic(), self.cluster_id
         try:
             deliveries, successors = self.table.take(limit, Conf.RETRY)
             while successors and (put_back := self.terms.put_back(successors)):
@@ -207,17 +221,21 @@ class ORM(Broker):
 
     def extend(self, ack_ids: Iterable[str], seconds: float) -> set[str]:
         """Let leases end ``seconds`` from now. Returns those that were stale."""
-        stale = self.table.update(ack_ids, seconds)
+        stale = self.table.extend(ack_ids, seconds)
         self.clock_watch.check_if_due()  # while all workers are busy no take does this
         if seconds < Conf.RETRY:  # before waiting clusters look again by themselves
             self.table.notify()
         return stale
 
-    def release(self, ack_ids: Iterable[str], delay: float = 0, count: bool = True) -> set[str]:
+    def release(
+        self,
+        ack_ids: Iterable[str],
+        delay: float = 0,
+        count: bool = True,
+        states: Mapping[str, KeptState] | None = None,
+    ) -> set[str]:
         """Release deliveries, to be delivered again after ``delay`` seconds, or before others."""
-        attempts = "attempts" if count else "attempts - 1"
-        seconds = delay or -QUEUE_FRONT_SECONDS
-        stale = self.table.update(ack_ids, seconds, delivery="delivery + 1", attempts=attempts)
+        stale = self.table.kept_states.release(ack_ids, delay, count, states)
         self.table.notify()
         return stale
 
@@ -296,6 +314,7 @@ class ORM(Broker):
                 getattr(self, name).close()
                 del vars(self)[name]
         vars(self).pop("terms", None)
+        vars(self).pop("notice_rows", None)
         super().close()
 
     @staticmethod

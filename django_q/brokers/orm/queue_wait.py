@@ -27,6 +27,8 @@ MIN_QUEUE_POLL_INTERVAL, MAX_QUEUE_POLL_INTERVAL = 0.05, 1.0
 #: Seconds between two reads of SQLite's change counter: at first, and at most, where the kernel
 #: does not notify of changes and where it does.
 MIN_COUNTER_INTERVAL, MAX_COUNTER_INTERVAL, MAX_NOTIFIED_COUNTER_INTERVAL = 0.002, 0.04, 5.0
+#: Seconds between two polls of a queue that is held back: at first, and at most.
+MIN_HELD_POLL_INTERVAL, MAX_HELD_POLL_INTERVAL = 0.02, 0.4
 #: Default parameters of the connection for LISTEN.
 LISTENER_CONNECTION_OPTIONS = {
     "connect_timeout": 5,
@@ -48,14 +50,14 @@ class PollingQueueWait:
 
     def __init__(self, table: QueueTable) -> None:
         self.table = table
-        self.interval = MIN_QUEUE_POLL_INTERVAL
+        self.interval, self.held_interval = MIN_QUEUE_POLL_INTERVAL, MIN_HELD_POLL_INTERVAL
 
     def prepare_wait(self) -> None:
         """Prepare to notice changes, before a take."""
 
     def reset_interval(self) -> None:
         """Start with short intervals again, after a take that found something."""
-        self.interval = MIN_QUEUE_POLL_INTERVAL
+        self.interval, self.held_interval = MIN_QUEUE_POLL_INTERVAL, MIN_HELD_POLL_INTERVAL
         self.is_empty = False
 
     def wait(self, seconds: float, wake_fd: int | None) -> bool:
@@ -64,6 +66,19 @@ class PollingQueueWait:
         pause, self.interval = (
             self.interval,
             min(self.interval * 1.5, max(MAX_QUEUE_POLL_INTERVAL, Conf.POLL)),
+        )
+        return not wait_until_readable([wake_fd], min(seconds, pause))
+
+    def wait_held_back(self, seconds: float, wake_fd: int | None) -> bool:
+        """Wait while the queue is held back, as by a pause. Returns False as ``wait`` does.
+
+        A lease may end at any time, and then a limit lets another task begin: so the first waits
+        are short.
+        """
+        self.is_empty = False
+        pause, self.held_interval = (
+            self.held_interval,
+            min(self.held_interval * 1.5, MAX_HELD_POLL_INTERVAL),
         )
         return not wait_until_readable([wake_fd], min(seconds, pause))
 
@@ -99,7 +114,7 @@ class SqliteQueueWait(PollingQueueWait):
 
     def reset_interval(self) -> None:
         """Start with short intervals again, after a take that found something."""
-        self.interval = 0.0
+        self.interval, self.held_interval = 0.0, MIN_HELD_POLL_INTERVAL
         self.is_empty = False
 
     def wait(self, seconds: float, wake_fd: int | None) -> bool:

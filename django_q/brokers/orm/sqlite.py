@@ -6,14 +6,17 @@ import contextlib
 import functools
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from operator import itemgetter
 from typing import Any
 
 from django.db import OperationalError, transaction
 from django.utils import timezone
 
-from django_q.brokers.orm.table import DIGITS, LETTERS, ReturningTable, Taken, taken
+from django_q.brokers.orm.leases.kept_states import MIN_UNCANCELLED_RANK
+from django_q.brokers.orm.leases.receipts import DIGITS, LETTERS, Taken, taken
+from django_q.brokers.orm.orders.holds import seen_orders
+from django_q.brokers.orm.table import ReturningTable
 from django_q.servers.connections import allows_raw_statements
 from django_q.servers.database_clock import sql_time
 from django_q.servers.statement_retry import retry_on_conflict
@@ -24,10 +27,13 @@ SYNCHRONOUS_NORMAL = 1
 LEASED_COLUMNS = (
     f"queued.id, queued.payload, {ReturningTable.NEXT_DELIVERY_SQL}, queued.attempts + 1, "
     # As text: the driver would make objects of columns with a time.
-    "queued.expires || '', queued.unique_digest, queued.rank, queued.lock || ''"
+    "queued.expires || '', queued.unique_digest, "
+    "queued.state, queued.position, queued.cancelled, queued.rank, queued.lock || ''"
 )
 #: The order of those rows: by rank, lock and id.
-ORDER = itemgetter(6, 7, 0)
+ORDER = itemgetter(9, 10, 0)
+#: Above all ranks.
+TOP_RANK = 32_767
 
 
 class SqliteTable(ReturningTable):
@@ -88,6 +94,7 @@ class SqliteTable(ReturningTable):
     def transaction(self) -> Iterator[None]:
         """Open a transaction that writes, so that it can not fail because it has read before."""
         connection = self.connection
+        connection.ensure_connection()  # which sets the mode
         before = connection.transaction_mode
         connection.transaction_mode = before or "IMMEDIATE"
         try:
@@ -151,24 +158,17 @@ class SqliteTable(ReturningTable):
 
     def lease(self, execute: Callable, limit: int, seconds: float) -> Taken:
         """Lease rows, by a function that runs a statement with the driver's parameters."""
-        (_, (now,)), (_, (end,)) = self.sql_time(), self.sql_time(seconds)
-        due = [self.key, self.key, self.key, now]
-        rows, is_oldest_first = (
-            execute(self.due_sql, [*due, limit]).fetchall(),
-            self.begins_with_oldest(),
-        )
-        if (is_oldest_first or len(rows) < limit) and self.has_missing_rank(execute):
-            self.fill_ranks()
-            rows = execute(self.due_sql, [*due, limit]).fetchall()
-        if not rows:
-            return taken([])
-        rows.sort(key=ORDER)
-        if is_oldest_first:
-            (oldest,) = execute(self.oldest_sql, due)
-            rows = [oldest, *(row for row in rows if row[0] != oldest[0])][:limit]
-        self.take_count += 1
-        pks = [row[0] for row in rows]
-        execute(f"{self.lease_sql} ({', '.join('?' * len(pks))})", [end, *pks])
+        lease_rows = partial(self.lease_rows, execute, seconds)
+        self.is_held, known, rows = False, self.seen, []
+        if not known.is_held_back:
+            rows = lease_rows(limit, False)
+            if known.has_notices:
+                self.check_rows(execute)  # a full batch has not asked
+        if self.seen.is_held_back:
+            rows = rows or self.holds.take_in_room(limit, lease_rows)
+        elif not rows and self.seen.has_notices > known.has_notices:
+            rows = lease_rows(limit, False)
+        self.take_count += bool(rows)
         return taken(
             [
                 row if row[4] is None else (*row[:4], self.seconds_until(row[4]), *row[5:])
@@ -176,23 +176,71 @@ class SqliteTable(ReturningTable):
             ]
         )
 
+    def lease_rows(
+        self, execute: Callable, seconds: float, limit: int, is_cancelled: bool
+    ) -> list[tuple]:
+        """Lease rows that are due, or only cancelled ones. Returns what they are then."""
+        (_, (now,)), (_, (end,)) = self.sql_time(), self.sql_time(seconds)
+        due = [self.key, self.key, self.key, now]
+        limits = [MIN_UNCANCELLED_RANK - 1 if is_cancelled else TOP_RANK, *self.order_names, limit]
+        rows, is_oldest_first = (
+            execute(self.due_sql, [*due, *limits]).fetchall(),
+            self.begins_with_oldest() and not is_cancelled,
+        )
+        if (is_oldest_first or len(rows) < limit) and self.check_rows(execute):
+            self.fill_ranks()
+            rows = execute(self.due_sql, [*due, *limits]).fetchall()
+        if not rows:
+            return []
+        rows.sort(key=ORDER)
+        if is_oldest_first:
+            (oldest,) = execute(self.oldest_sql, due)
+            rows = [oldest, *(row for row in rows if row[0] != oldest[0])][:limit]
+        pks = [row[0] for row in rows]
+        execute(f"{self.lease_sql} ({', '.join('?' * len(pks))})", [end, *pks])
+        return rows
+
+    @property
+    def order_names(self) -> tuple[str, str]:
+        """The names of the rows of orders that keep a statement from taking anything.
+
+        They are those of which it is not known that they are active.
+        """
+        if self.seen.is_held_back:
+            return "", ""
+        return self.holds.name, "" if self.seen.has_notices else self.holds.notices_name
+
     def run(self, sql: str, parameters: list) -> Any:
         """Run a statement with the driver's parameters by Django's cursor. Returns the cursor."""
         cursor = self.connection.cursor()
         cursor.execute(sql.replace("%", "%%").replace("?", "%s"), parameters)
         return cursor
 
-    def has_missing_rank(self, execute: Callable) -> bool:
-        """Return True if a row has no rank."""
-        sql = f'SELECT 1 FROM {self.table} WHERE "key" = ? AND "rank" IS NULL LIMIT 1'
-        return bool(execute(sql, [self.key]).fetchone())
+    def check_rows(self, execute: Callable) -> bool:
+        """Return True if a row has no rank; see what orders there are about the queue."""
+        names = [self.holds.name, self.holds.notices_name]
+        found = execute(self.check_sql, [self.key, *names]).fetchone()
+        self.seen = seen_orders(*found[1:])
+        return bool(found[0])
+
+    @cached_property
+    def check_sql(self) -> str:
+        """The statement that looks for rows without a rank, and for orders about the queue."""
+        return (
+            f'SELECT EXISTS (SELECT 1 FROM {self.table} WHERE "key" = ? AND "rank" IS NULL), '
+            f"(SELECT is_active FROM {self.orders_table} WHERE name = ?), "
+            "(SELECT CASE WHEN is_active THEN version ELSE -version END "
+            f"FROM {self.orders_table} WHERE name = ?)"
+        )
 
     @cached_property
     def due_sql(self) -> str:
         """The statement that reads what is due, rank by rank: the join keeps its order."""
         return self.with_ranks(
             f"SELECT {LEASED_COLUMNS} FROM ranks CROSS JOIN {self.table} AS queued "
-            'WHERE queued."key" = ? AND queued."rank" = ranks."rank" AND queued."lock" <= ? LIMIT ?'
+            'WHERE queued."key" = ? AND queued."rank" = ranks."rank" AND queued."lock" <= ? '
+            f'AND ranks."rank" <= ? AND NOT EXISTS (SELECT 1 FROM {self.orders_table} '
+            "WHERE name IN (?, ?) AND is_active) LIMIT ?"
         )
 
     @cached_property
@@ -200,9 +248,10 @@ class SqliteTable(ReturningTable):
         """The statement that reads the row added first, of the first due ones of each rank."""
         return self.with_ranks(
             f"SELECT {LEASED_COLUMNS} FROM {self.table} AS queued WHERE queued.id = (SELECT "
-            f'MIN((SELECT first.id FROM {self.table} AS first WHERE first."key" = ? AND '
+            f'(SELECT first.id FROM {self.table} AS first WHERE first."key" = ? AND '
             'first."rank" = ranks."rank" AND first."lock" <= ? ORDER BY first."lock", first.id '
-            "LIMIT 1)) FROM ranks)"
+            "LIMIT 1) AS oldest FROM ranks WHERE oldest IS NOT NULL "
+            f'ORDER BY ranks."rank" >= {MIN_UNCANCELLED_RANK}, oldest LIMIT 1)'
         )
 
     @cached_property

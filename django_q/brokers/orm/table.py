@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import functools
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import connections, models, transaction
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
-from django_q.brokers.base import Delivery
+from django_q.brokers.orm.leases.kept_states import MIN_UNCANCELLED_RANK, KeptStates
+from django_q.brokers.orm.leases.receipts import Taken, by_fence, receipt, taken
+from django_q.brokers.orm.orders.holds import QueueHolds, SeenOrders
 from django_q.brokers.terms import OLDEST_FIRST_INTERVAL
-from django_q.models import OrmQ
+from django_q.models import OrmQ, QueueOrder
 from django_q.models.schedule_fields.due_times import database_time
 from django_q.servers.connections import takes_writes
 from django_q.servers.database_clock import database_now, sql_time, time_expression
 from django_q.servers.database_errors import is_conflict
 from django_q.servers.statement_retry import report_in_doubt, retry_on_conflict
-
-#: Ids in one statement at most; some SQLite allow no more than 999 values.
-MAX_IDS_PER_STATEMENT = 900
-#: The digits of a key's digest, and the letters of the digest of a task that waits for another.
-DIGITS, LETTERS = "0123456789abcdef", "ghijklmnopqrstuv"
-
-
-class Taken(NamedTuple):
-    """What a take has leased."""
-
-    deliveries: list[Delivery]
-    #: By their receipts, the digests of tasks that should wait for another of their unique key.
-    successors: dict[str, str]
 
 
 class QueueTable:
@@ -49,6 +37,11 @@ class QueueTable:
     def __init__(self, alias: str, key: str) -> None:
         self.alias, self.key = alias, key
         self.take_count = 0  # of takes that have found something
+        self.cluster_id = ""  # of the cluster that takes
+        self.seen = SeenOrders()
+        #: Whether the last take found nothing while the queue was held back.
+        self.is_held = False
+        self.kept_states, self.holds = KeptStates(self), QueueHolds(self)
 
     @property
     def connection(self) -> Any:
@@ -101,25 +94,38 @@ class QueueTable:
     def take(self, limit: int, seconds: float) -> Taken:
         """Lease rows that are due for some seconds."""
         ranks = self.ranks()  # before the transaction, which would see no later row
+
+        def lease(count: int, is_cancelled: bool) -> list[tuple]:
+            mine = [rank for rank in ranks if rank < MIN_UNCANCELLED_RANK or not is_cancelled]
+            return self.lease_due_rows(count, seconds, mine)
+
+        self.is_held = False
         with transaction.atomic(self.alias):
-            rows = self.lock_due_rows(limit, ranks)
-            OrmQ.objects.using(self.alias).filter(pk__in=[row[0] for row in rows]).update(
-                lock=self.time_expression(seconds),
-                delivery=models.F("delivery") + 1 + models.F("delivery") % 2,  # NEXT_DELIVERY_SQL
-                attempts=models.F("attempts") + 1,
-            )
+            if self.seen.is_held_back:
+                rows = self.holds.take_in_room(limit, lease)
+            else:
+                rows = lease(limit, False)
         now = any(row[4] for row in rows) and database_time(database_now(self.alias))
         self.take_count += bool(rows)
         return taken(
             [
                 (
                     *(pk, payload, (fence + 1) | 1, attempts + 1),
-                    expires and (expires - now).total_seconds(),
-                    digest,
+                    *(expires and (expires - now).total_seconds(), digest, *kept),
                 )
-                for pk, payload, fence, attempts, expires, digest in rows
+                for pk, payload, fence, attempts, expires, digest, *kept in rows
             ]
         )
+
+    def lease_due_rows(self, limit: int, seconds: float, ranks: list[int]) -> list[tuple]:
+        """Lease rows of some ranks, within a transaction. Returns what they were before."""
+        rows = self.lock_due_rows(limit, ranks)
+        OrmQ.objects.using(self.alias).filter(pk__in=[row[0] for row in rows]).update(
+            lock=self.time_expression(seconds),
+            delivery=models.F("delivery") + 1 + models.F("delivery") % 2,  # NEXT_DELIVERY_SQL
+            attempts=models.F("attempts") + 1,
+        )
+        return rows
 
     def lock_due_rows(self, limit: int, ranks: list[int]) -> list[tuple]:
         """Lock rows that are due, by rank and age; skip those that others have locked."""
@@ -127,10 +133,13 @@ class QueueTable:
         if len(ranks) > 1 and self.begins_with_oldest():
             parts.insert(0, (self.rank_of_oldest(ranks), 1))
         columns = ("pk", "payload", "delivery", "attempts", "expires", "unique_digest")
+        columns += ("attempt_state", "position", "cancelled")
         features, found = self.connection.features, {}
         for rank, count in parts:
             due = self.rows.filter(rank=rank, lock__lte=self.time_expression())
             due = due.exclude(pk__in=list(found)).order_by("lock", "pk")
+            if not self.seen.is_held_back:
+                due = due.extra(where=[self.holds.inactive_sql], params=[self.holds.name])
             count = min(count, limit - len(found))
             if features.supports_select_for_update_with_limit:
                 due = due[:count]
@@ -152,15 +161,28 @@ class QueueTable:
         firsts = {
             due.filter(rank=rank).values_list("pk", flat=True).first(): rank for rank in ranks
         }
-        return firsts[min(filter(None, firsts), default=None)]
+        cancelled = {pk: each for pk, each in firsts.items() if each < MIN_UNCANCELLED_RANK}
+        return firsts[min(filter(None, cancelled or firsts), default=None)]
 
-    def has_other_ranks(self) -> bool:
-        """Return True if rows have ranks that the last take did not look for."""
+    def must_look_again(self) -> bool:
+        """Return True if the last take did not look for all that it may take; ask for orders."""
         return False
 
     def ranks(self) -> list[int]:
-        """List the ranks of the rows, which are few; see to it that each row has one."""
-        ranks = set(self.rows.order_by().values_list("rank", flat=True).distinct())
+        """List the ranks of the rows, which are few; see to it that each row has one.
+
+        The same statement asks for the orders about the queue.
+        """
+        sql = (
+            f"SELECT DISTINCT {self.quote('rank')}, NULL, 0, 0 FROM {self.table} "
+            f"WHERE {self.quote('key')} = %s UNION ALL "
+            f"SELECT NULL, name, CASE WHEN is_active THEN 1 ELSE 0 END, version "
+            f"FROM {self.orders_table} WHERE name IN (%s, %s)"
+        )
+        rows = self.fetch(sql, [self.key, self.holds.name, self.holds.notices_name])
+        orders = {name: (is_active, version) for _, name, is_active, version in rows if name}
+        self.seen = self.holds.seen(orders)
+        ranks = {row[0] for row in rows if row[1] is None}
         if None in ranks:
             self.fill_ranks()
         return sorted({rank or 0 for rank in ranks})
@@ -175,15 +197,11 @@ class QueueTable:
         return self.change(receipts, f"DELETE FROM {self.table}", [], is_unique=False)
 
     @retry_on_conflict
-    def update(self, receipts: Iterable[str], seconds: float, **columns: str) -> set[str]:
-        """Change rows that are held: the end of the lease, and columns by SQL expressions.
-
-        Returns the receipts that were stale.
-        """
+    def extend(self, receipts: Iterable[str], seconds: float) -> set[str]:
+        """Let leases end some seconds from now. Returns the receipts that were stale."""
         lock, parameters = self.sql_time(seconds)
-        columns = {"lock": lock, **columns}
-        changes = ", ".join(f"{self.quote(name)} = {sql}" for name, sql in columns.items())
-        return self.change(receipts, f"UPDATE {self.table} SET {changes}", parameters)
+        sql = f"UPDATE {self.table} SET {self.quote('lock')} = {lock}"
+        return self.change(receipts, sql, parameters)
 
     def change(
         self, receipts: Iterable[str], statement: str, parameters: list, is_unique: bool = True
@@ -250,6 +268,11 @@ class QueueTable:
     def table(self) -> str:
         """The name of the table, quoted."""
         return self.quote(OrmQ._meta.db_table)
+
+    @functools.cached_property
+    def orders_table(self) -> str:
+        """The name of the table of orders, quoted."""
+        return self.quote(QueueOrder._meta.db_table)
 
     def quote(self, name: str) -> str:
         """Quote the name of a table or column."""
@@ -323,28 +346,3 @@ def fetch_rows(connection: Any, sql: str, parameters: list) -> list[tuple]:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return cursor.fetchall()
-
-
-def taken(rows: list[tuple]) -> Taken:
-    """Make deliveries of rows: id, payload, delivery, attempts, seconds to expiry, digest, ..."""
-    return Taken(
-        [Delivery(f"{row[0]}.{row[2]}", row[1], row[3], row[4]) for row in rows],
-        {receipt(row[0], row[2]): row[5] for row in rows if row[5] and row[5] >= LETTERS[0]},
-    )
-
-
-def receipt(pk: int, fence: int) -> str:
-    """Make the receipt of a delivery: the id of the row, and the number of its delivery."""
-    return f"{pk}.{fence}"
-
-
-def by_fence(receipts: Iterable[str]) -> Iterator[tuple[int, list[int]]]:
-    """Group receipts by fence, in parts that fit in one statement."""
-    found: dict[int, list[int]] = defaultdict(list)
-    for pk, _, fence in (each.partition(".") for each in receipts):
-        found[int(fence)].append(int(pk))
-    for fence, pks in found.items():
-        # Always in the same order, so that no two statements deadlock.
-        pks.sort()
-        for start in range(0, len(pks), MAX_IDS_PER_STATEMENT):
-            yield fence, pks[start : start + MAX_IDS_PER_STATEMENT]

@@ -10,7 +10,9 @@ from django.db import models
 from django.db.models.functions import Concat
 
 from django_q.brokers.base import DEAD_SUFFIX
-from django_q.brokers.orm.table import DIGITS, LETTERS, QueueTable, ReturningTable, receipt
+from django_q.brokers.orm.leases.kept_states import priority_of
+from django_q.brokers.orm.leases.receipts import DIGITS, LETTERS, kept_state, receipt
+from django_q.brokers.orm.table import QueueTable, ReturningTable
 from django_q.brokers.terms import (
     DELAYED,
     LEASED,
@@ -116,7 +118,10 @@ class TaskRows:
         """List the rows that have these digests, those of successors last."""
         digests = list(digests)
         now, parameters = self.table.sql_time()
-        is_leased = f"CASE WHEN {self.is_leased_sql(now)} THEN 1 ELSE 0 END"
+        # One that is cancelled counts as leased: it can not be replaced.
+        is_leased = (
+            f"CASE WHEN {self.is_leased_sql(now)} OR cancelled IS NOT NULL THEN 1 ELSE 0 END"
+        )
         sql = (
             f"SELECT id, unique_digest, task_id, delivery, {is_leased} "
             f"FROM {self.table.table} WHERE unique_digest IN ({', '.join(['%s'] * len(digests))})"
@@ -182,16 +187,18 @@ class TaskRows:
             state = WAITING
         is_new = row.delivery <= self.table.FIRST_DELIVERY and row.lock is not None
         lock = row.lock and epoch_seconds(self.connection, row.lock)
+        kept = kept_state(row.attempt_state, row.position, row.cancelled)
         return QueuedTask(
             row.payload,
             state,
             row.tracked_id or "",
-            -(row.rank or 0),
+            priority_of(row.rank),
             row.attempts,
             lock if state == WAITING and is_new else None,
             None if state == WAITING else lock,
             row.expires and epoch_seconds(self.connection, row.expires),
             str(row.pk),
+            kept if any(kept) else None,
         )
 
     def count(self) -> QueueCounts:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cached_property
 
 from django.db import IntegrityError, transaction
 
-from django_q.brokers.orm.table import MAX_IDS_PER_STATEMENT, QueueTable, ReturningTable
-from django_q.brokers.orm.task_rows import LETTERS, TaskRows, successor_of
+from django_q.brokers.orm.leases.receipts import LETTERS, MAX_IDS_PER_STATEMENT, batched
+from django_q.brokers.orm.table import QueueTable, ReturningTable
+from django_q.brokers.orm.task_rows import TaskRows, successor_of
 from django_q.brokers.terms import Enqueued, Terms
 from django_q.models import TaskKey
 from django_q.servers.database_clock import moment_sql
@@ -221,9 +221,3 @@ class TermInserts(TaskRows):
         if is_local:
             return due, max(start, parameters)
         return f"GREATEST({sql}, {due})", [*start, *parameters]
-
-
-def batched(items: list, size: int) -> Iterator[list]:
-    """Cut a list into parts."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

@@ -15,9 +15,16 @@ from django.db import IntegrityError, transaction
 from django.db.models import DateTimeField, F, Value
 from django.db.models.functions import Greatest
 
-from django_q.brokers.orm.table import MAX_IDS_PER_STATEMENT, ReturningTable, by_fence, receipt
+from django_q.brokers.contract.orders import REMOVED
+from django_q.brokers.orm.leases.kept_states import (
+    CANCELLED_RANK_OFFSET,
+    MIN_UNCANCELLED_RANK,
+    RELEASED_SQL,
+)
+from django_q.brokers.orm.leases.receipts import MAX_IDS_PER_STATEMENT, batched, by_fence, receipt
+from django_q.brokers.orm.table import ReturningTable
 from django_q.brokers.orm.task_rows import holder_of, successor_of
-from django_q.brokers.orm.term_inserts import TermInserts, batched
+from django_q.brokers.orm.term_inserts import TermInserts
 from django_q.brokers.terms import Terms
 from django_q.models import Heartbeat, TaskKey
 from django_q.servers.database_clock import moment_sql
@@ -25,8 +32,6 @@ from django_q.servers.statement_retry import retry_on_conflict
 
 #: Seconds for which a task is put back at least, where another of its key has lost its lease.
 MIN_PUT_BACK_SECONDS = 1
-#: The ``delivery`` of a row that nobody holds from then on.
-RELEASED_SQL = "delivery + 2 - (delivery & 1)"
 
 
 class TermRows(TermInserts):
@@ -60,8 +65,9 @@ class TermRows(TermInserts):
             replaced = self.change(
                 f"UPDATE {self.table.table} SET payload = %s, {quote('rank')} = %s, "
                 f"unique_for = %s, lane = %s, {quote('lock')} = {lock}, expires = {expires}, "
-                f"attempts = 0, delivery = {RELEASED_SQL} WHERE id = %s AND {quote('key')} = %s "
-                f"AND delivery = %s AND NOT {self.is_leased_sql(now)}",
+                f"attempts = 0, state = NULL, {quote('position')} = NULL, "
+                f"delivery = {RELEASED_SQL} WHERE id = %s AND {quote('key')} = %s "
+                f"AND delivery = %s AND cancelled IS NULL AND NOT {self.is_leased_sql(now)}",
                 [
                     *(payload, -terms.priority, terms.unique_for, terms.lane or None),
                     *(*start, *end, int(pk), self.table.key, int(fence), *moment),
@@ -112,10 +118,13 @@ class TermRows(TermInserts):
 
     def move_to_queue(self, ack_id: str, key: str) -> None:
         """End a delivery, and move its row to another queue, without its keys."""
+        quote, rank = self.table.quote, self.table.quote("rank")
         change = (
-            f"UPDATE {self.table.table} SET {self.table.quote('key')} = %s, "
-            f"{self.table.quote('lock')} = NULL, delivery = delivery + 1, "
-            "unique_digest = NULL, task_id = NULL"
+            f"UPDATE {self.table.table} SET {quote('key')} = %s, "
+            f"{quote('lock')} = NULL, delivery = delivery + 1, "
+            f"{rank} = CASE WHEN {rank} < {MIN_UNCANCELLED_RANK} "
+            f"THEN {rank} - ({CANCELLED_RANK_OFFSET}) ELSE {rank} END, unique_digest = NULL, "
+            f"task_id = NULL, state = NULL, {quote('position')} = NULL, cancelled = NULL"
         )
         self.end([ack_id], change, [key])
 
@@ -192,6 +201,8 @@ class TermRows(TermInserts):
             if end is None:
                 with contextlib.suppress(IntegrityError), transaction.atomic(self.table.alias):
                     return bool(held.update(unique_digest=holder_of(digest)))
+            if held.filter(cancelled__isnull=False).update(unique_digest=None):
+                return True  # it waits for nothing any more
             soon = self.table.time_expression(MIN_PUT_BACK_SECONDS)
             held.update(
                 lock=Greatest(Value(end, DateTimeField()), soon) if end else soon,
@@ -199,6 +210,13 @@ class TermRows(TermInserts):
                 delivery=F("delivery") + 2,
             )
         return False
+
+    def cancel(self, task_id: str, mark: str) -> str | None:
+        """Mark a task as cancelled; see ``Broker.cancel_task``."""
+        outcome = self.table.kept_states.cancel(task_id, mark, self.promote)
+        if outcome == REMOVED:
+            self.table.notify_after_commit()
+        return outcome
 
     @retry_on_conflict
     def clear_expired_keys(self, limit: int) -> int:

@@ -12,6 +12,8 @@ from tests.integration.brokers.contract.passing_time import let_pass
 ODD_TEXT = "a:b|c {d} [e] *? \"f\" 'g' \\ %s \n\t é ☃ 𝄞"
 #: Who has cancelled a task: signed texts, which brokers do not read.
 MARK, OTHER_MARK = "mark:1", "mark:2"
+#: The state of a task that was cancelled and has no other.
+MARKED = KeptState(cancelled=MARK)
 
 
 def put_plain(broker, payload, **_options):
@@ -45,6 +47,28 @@ def let_lease_go(broker, receipt):
 #: The ways in which a delivery ends and another one follows.
 RETURNS = [release_at_once, release_for_later, release_uncounted, lose_lease, let_lease_go]
 of_each_return = pytest.mark.parametrize("come_again", RETURNS)
+
+
+def hold_by_nothing(_broker):
+    pass
+
+
+def hold_by_pause(broker):
+    broker.pause()
+
+
+def hold_by_pause_of_the_cluster(broker):
+    broker.cluster_id = "one"
+    broker.pause("one")
+
+
+def hold_by_limit(broker):
+    broker.set_limit(0)
+
+
+#: The ways in which a queue is held, and none.
+HOLDS = [hold_by_pause, hold_by_pause_of_the_cluster, hold_by_limit]
+of_each_hold = pytest.mark.parametrize("hold", [hold_by_nothing, *HOLDS])
 
 
 def take_states(broker, limit=100):

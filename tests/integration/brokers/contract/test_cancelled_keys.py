@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from django_q.brokers.contract.kept_state import KeptState
 from django_q.brokers.contract.orders import REMOVED, REQUESTED
 from tests.integration.brokers.contract.kinds import (
     KEY,
@@ -18,9 +17,7 @@ from tests.integration.brokers.contract.kinds import (
     take_one,
 )
 from tests.integration.brokers.contract.passing_time import let_pass
-from tests.integration.brokers.contract.steering import MARK, take_states
-
-MARKED = KeptState(cancelled=MARK)
+from tests.integration.brokers.contract.steering import MARK, MARKED, take_states
 
 
 def start_with_successor(broker):

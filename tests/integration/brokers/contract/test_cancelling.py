@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from django_q.brokers import get_broker
@@ -11,7 +9,9 @@ from django_q.brokers.contract.kept_state import KeptState
 from django_q.brokers.contract.orders import CANCEL_ORDER, REMOVED, REQUESTED
 from tests.integration.brokers.contract.key_ends import ENDS
 from tests.integration.brokers.contract.kinds import (
+    KEY,
     LEASE,
+    absolute,
     make_terms,
     of_serving,
     payload_texts,
@@ -22,34 +22,15 @@ from tests.integration.brokers.contract.kinds import (
 from tests.integration.brokers.contract.passing_time import let_pass
 from tests.integration.brokers.contract.steering import (
     MARK,
+    MARKED,
     ODD_TEXT,
     OTHER_MARK,
+    hold_by_limit,
+    hold_by_pause,
+    of_each_hold,
     of_each_return,
     take_states,
 )
-
-MARKED = KeptState(cancelled=MARK)
-
-
-def hold_by_nothing(_broker):
-    pass
-
-
-def hold_by_pause(broker):
-    broker.pause()
-
-
-def hold_by_pause_of_the_cluster(broker):
-    broker.cluster_id = "one"
-    broker.pause("one")
-
-
-def hold_by_limit(broker):
-    broker.set_limit(0)
-
-
-HOLDS = [hold_by_pause, hold_by_pause_of_the_cluster, hold_by_limit]
-of_each_hold = pytest.mark.parametrize("hold", [hold_by_nothing, *HOLDS])
 
 
 @of_serving
@@ -98,20 +79,17 @@ def test_a_task_of_another_queue_is_not_found(broker):
 
 @of_serving
 @of_each_hold
-@pytest.mark.parametrize(
-    "options", [{}, {"delay": 500}, {"due_at": time.time() + 500_000}, {"priority": -100}]
-)
-def test_a_marked_task_is_taken_at_once_whatever_its_terms_and_what_holds_the_queue(
-    broker, hold, options
-):
+def test_marked_tasks_are_taken_at_once_whatever_their_terms_and_what_holds_the_queue(broker, hold):
     put(broker, "other", priority=50)
-    task_id = put(broker, "a", **options)
+    terms = [{}, {"delay": 500}, absolute(500_000), {"priority": -100}, {"unique": KEY}]
+    ids = [put(broker, str(number), **options) for number, options in enumerate(terms)]
     hold(broker)
 
-    assert broker.cancel_task(task_id, MARK) == REMOVED
+    assert [broker.cancel_task(task_id, MARK) for task_id in ids] == [REMOVED] * len(ids)
 
-    delivery = take_one(broker, wait=0)
-    assert (str_of(delivery.payload), delivery.state) == ("a", MARKED)
+    taken = broker.dequeue(len(ids), wait=0)
+    assert sorted(payload_texts(taken)) == ["0", "1", "2", "3", "4"]
+    assert {each.state for each in taken} == {MARKED}
     assert broker.is_held is False
 
 
@@ -172,7 +150,7 @@ def test_a_task_that_is_leased_may_end_as_it_likes(broker, peer):
 
 
 @of_serving
-@of_each_hold
+@pytest.mark.parametrize("hold", [hold_by_pause, hold_by_limit])
 @of_each_return
 def test_a_task_that_was_leased_comes_again_with_its_mark(broker, hold, come_again):
     task_id = put(broker, "a")
@@ -298,74 +276,3 @@ def test_a_mark_goes_with_its_task(broker, end):
     assert broker.list_tasks() == []
     broker.enqueue_task("again", terms)
     assert take_states(broker) == {"again": None}
-
-
-@of_serving
-def test_a_cancel_wakes_who_waits(broker, peer, in_thread):
-    task_id = put(broker, "a", delay=500)
-    taken = in_thread(lambda: (peer.dequeue(wait=30), time.monotonic(), peer.close())[:2])
-    time.sleep(0.2)  # until the other blocks
-
-    start = time.monotonic()
-    broker.cancel_task(task_id, MARK)
-
-    deliveries, end = taken()
-    assert [each.state for each in deliveries] == [MARKED]
-    assert end - start < 15
-
-
-@of_serving
-@pytest.mark.parametrize("hold", [hold_by_pause, hold_by_limit])
-def test_a_cancel_wakes_who_is_held(broker, peer, in_thread, hold):
-    task_id = put(broker, "a")
-    hold(broker)
-    taken = in_thread(lambda: (peer.dequeue(wait=30), time.monotonic(), peer.close())[:2])
-    time.sleep(0.2)  # until the other waits
-
-    start = time.monotonic()
-    broker.cancel_task(task_id, MARK)
-
-    deliveries, end = taken()
-    assert [each.state for each in deliveries] == [MARKED]
-    assert end - start < 15
-
-
-@of_serving
-@pytest.mark.parametrize("hold", [hold_by_pause, hold_by_limit])
-def test_a_release_of_a_marked_task_wakes_who_is_held(broker, peer, in_thread, hold):
-    task_id = put(broker, "a")
-    receipt = take_one(broker).ack_id
-    broker.cancel_task(task_id, MARK)
-    hold(broker)
-    taken = in_thread(lambda: (peer.dequeue(wait=30), time.monotonic(), peer.close())[:2])
-    time.sleep(0.2)  # until the other waits
-
-    start = time.monotonic()
-    broker.release([receipt], delay=500)
-
-    deliveries, end = taken()
-    assert [each.state for each in deliveries] == [MARKED]
-    assert end - start < 15
-
-
-@of_serving
-def test_a_task_that_is_said_to_be_removed_is_never_delivered_without_its_mark(
-    broker, peer, in_thread
-):
-    ids = {str(n): f"task-to-cancel-{n}" for n in range(150)}
-    broker.enqueue_tasks((name, make_terms(task_id=task_id)) for name, task_id in ids.items())
-
-    def consume():
-        states = {}
-        while len(states) < len(ids) and (taken := peer.dequeue(3, wait=30)):
-            states |= {ids[str_of(each.payload)]: each.state for each in taken}
-        peer.close()
-        return states
-
-    taken = in_thread(consume)
-    answers = {task_id: broker.cancel_task(task_id, MARK) for task_id in reversed(ids.values())}
-
-    states = taken()
-    assert states.keys() == answers.keys()
-    for task_id, answer in answers.items():
-        assert states[task_id] == (MARKED if answer == REMOVED else None)

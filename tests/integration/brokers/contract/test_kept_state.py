@@ -83,7 +83,7 @@ def test_what_is_kept_by_a_release_for_later_comes_when_that_is_due(broker, put_
     assert broker.dequeue(wait=0) == []
     assert (broker.queue_size(), broker.lock_size()) == (0, 1)
     let_pass(broker, 21)
-    again = take_one(broker)
+    again = take_one(broker, wait=0)
     assert (again.attempt, again.state) == (2, BOTH)
 
 

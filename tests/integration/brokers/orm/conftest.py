@@ -6,7 +6,7 @@ import pytest
 from django.db import connections
 
 from django_q.brokers import get_broker
-from django_q.models import Heartbeat, OrmQ
+from django_q.models import Heartbeat, OrmQ, QueueOrder
 from tests.integration.brokers.orm.databases import statements
 
 
@@ -36,6 +36,7 @@ def plain_sqlite(conf, tmp_path, django_db_blocker):
             with connections["plain"].schema_editor() as editor:
                 editor.create_model(OrmQ)
                 editor.create_model(Heartbeat)
+                editor.create_model(QueueOrder)
             return get_broker()
 
         yield make

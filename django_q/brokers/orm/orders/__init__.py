@@ -1,0 +1,1 @@
+"""Orders about a queue in a database: pause, limit, notices, and takes that obey them."""
