@@ -31,9 +31,10 @@ local now = time[1] * 1000000 + time[2]
 local function next_ids(n)
   -- Never below the clock: a server that has lost its last writes, or took over from one that had
   -- not copied them, must not use an id again whose receipt may still be held.
-  local last = math.max(tonumber(redis.call('GET', sequence) or 0), now) + n
-  redis.call('SET', sequence, string.format('%.0f', last))
-  return last - n + 1
+  local last = tonumber(redis.call('SET', sequence, string.format('%.0f', now + n), 'GET') or 0)
+  if last <= now then return now + 1 end
+  redis.call('SET', sequence, string.format('%.0f', last + n))
+  return last + 1
 end
 
 -- Split receipts into their ids, and the states that `tries` must have for them to be valid.
