@@ -214,6 +214,21 @@ def test_a_take_is_one_statement_on_postgresql_with_notices_too(broker):
 
 
 @on_each
+def test_orders_about_another_queue_hold_nobody_up(broker):
+    other = get_broker("another queue")
+    other.pause()
+    other.post_notice("key", "text")
+    broker.enqueue_many("abc")
+
+    for payload in "abc":
+        assert payloads(broker.dequeue(1, wait=0)) == [payload]
+    assert (broker.is_held, broker.seen_notices_version) == (False, 0)
+    assert broker.dequeue(1, wait=0) == []
+    assert not broker.is_held
+    other.close()
+
+
+@on_each
 def test_a_paused_full_queue_is_looked_at_now_and_then_alone(broker):
     broker.enqueue_many("abc")
     broker.pause()
