@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from benchmarks import migrating
 from django_q.migrations import _indexes
-from django_q.models import Heartbeat, OrmQ, Schedule, Task
+from django_q.models import Heartbeat, OrmQ, QueueOrder, Schedule, Task
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,7 +29,7 @@ TABLES = (
     "django_q_queueorder",
     "django_q_notice",
 )
-INDEXES = ("0025_terms_indexes", "0027_orders_and_reruns")
+INDEXES = "0025_terms_indexes"
 BEFORE_TERMS = "0023"
 #: The last migration of Django Q 1.3.9, and that of django-q2 1.11.
 DJANGO_Q = "0014_schedule_cluster"
@@ -243,8 +243,8 @@ def test_the_way_back_to_django_q2_is_open(empty_database):
 def test_an_index_that_was_left_by_an_interrupted_attempt_is_made_anew(empty_database):
     call_command("migrate", "django_q", verbosity=0)
     new = schema()
-    for name in INDEXES:
-        MigrationRecorder(connection).record_unapplied("django_q", name)
+    call_command("migrate", "django_q", INDEXES, verbosity=0)
+    MigrationRecorder(connection).record_unapplied("django_q", INDEXES)
 
     call_command("migrate", "django_q", verbosity=0)
 
@@ -253,17 +253,34 @@ def test_an_index_that_was_left_by_an_interrupted_attempt_is_made_anew(empty_dat
         assert _indexes.index_exists(editor, "django_q_ormq", "django_q_ormq_key_rank_lock")
 
 
-def test_no_column_of_a_full_table_is_added_by_a_copy_of_it(empty_database):
-    call_command("migrate", "django_q", BEFORE_TERMS, verbosity=0)
+@pytest.mark.parametrize(("before", "after"), [(BEFORE_TERMS, "0024"), (INDEXES, "0026")])
+def test_no_column_of_a_full_table_is_added_by_a_copy_of_it(empty_database, before, after):
+    call_command("migrate", "django_q", before, verbosity=0)
     insert("django_q_ormq", key="default", payload="x", lock=NOW)
     with CaptureQueriesContext(connection) as queries:
-        call_command("migrate", "django_q", "0024", verbosity=0)
+        call_command("migrate", "django_q", after, verbosity=0)
 
     statements = [query["sql"] for query in queries if "django_q_ormq" in query["sql"]]
     assert statements
     assert all(sql.startswith("ALTER TABLE") and "ADD COLUMN" in sql for sql in statements)
     call_command("migrate", "django_q", verbosity=0)
     assert (OrmQ.objects.get().rank, OrmQ.objects.get().tracked_id) == (0, None)
+
+
+def test_the_way_back_from_kept_states_and_orders_is_open(empty_database):
+    call_command("migrate", "django_q", verbosity=0)
+    new = schema()
+    OrmQ.objects.create(key="default", payload="x", lock=NOW, position="a", cancelled="b")
+    QueueOrder.objects.create(name="hold:default", is_active=True, is_paused=True)
+
+    call_command("migrate", "django_q", INDEXES, verbosity=0)
+    insert("django_q_ormq", key="default", payload="y", lock=NOW)
+    call_command("migrate", "django_q", verbosity=0)
+
+    rows = OrmQ.objects.order_by("pk").values_list("payload", "position", "cancelled")
+    assert list(rows) == [("x", None, None), ("y", None, None)]
+    assert not QueueOrder.objects.exists()
+    assert schema() == new
 
 
 def test_no_write_waits_for_the_migrations(empty_database):
