@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django_q.brokers import Broker
 from django_q.exceptions import BrokerUnavailable
 from django_q.models import Task
+from django_q.servers.advice import with_advice
 from django_q.servers.connections import close_old, redis_errors
 
 #: Rows are counted up to this number: to count a million takes a database seconds.
@@ -125,9 +126,10 @@ def broker_errors_translated(broker: Broker | None = None) -> Iterator[None]:
         if broker and (refusal := broker.refusal(error)):
             raise BrokerUnavailable(refusal) from error
         text = _("Can not connect to Redis server.")
-        raise BrokerUnavailable(f"{text} {error}") from error
+        raise BrokerUnavailable(with_advice(f"{text} {error}", error)) from error
     except Exception as error:  # each driver has its own classes of errors
         if isinstance(error, DatabaseError):
             close_old()
         text = _("Can not connect to the broker.")
-        raise BrokerUnavailable(f"{text} {type(error).__name__}: {error}") from error
+        text = f"{text} {type(error).__name__}: {error}"
+        raise BrokerUnavailable(with_advice(text, error)) from error
