@@ -34,6 +34,7 @@ from django_q.completion.completion import complete_here
 from django_q.conf import Conf, logger
 from django_q.exceptions import AlreadyEnqueued
 from django_q.execution.run_details import describe_failure
+from django_q.servers.advice import add_advice
 from django_q.servers.transactions import open_transaction, pending_task, run_on_commit
 from django_q.wire.option_types import REJECT, REPLACE
 from django_q.wire.package import TaskPackage
@@ -97,6 +98,17 @@ def submit_when_committed(
     """
     if not packages:
         return []
+    try:
+        return submit_signed(packages, broker, on_commit)
+    except Exception as error:
+        add_advice(error)
+        raise
+
+
+def submit_signed(
+    packages: Sequence[TaskPackage], broker: Broker | None, on_commit: bool
+) -> list[str]:
+    """Sign packages, and put them on the queue now, or when the open transaction commits."""
     broker = broker or shared_broker(packages[0].get("cluster"))
     if Conf.PRIORITY or Conf.TRACK or Conf.EXPIRES:  # saves most calls two calls of functions
         add_default_options(packages, served_options(broker))

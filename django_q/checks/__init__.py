@@ -7,6 +7,9 @@ E003    a number is out of range
 E004    an option takes one of a few values, and this is none of them
 E005    a database, cache, broker class, error reporter or time zone that is named is not there
 E006    an option of a broker of the predecessors that does not exist here
+E007    ``redis`` does not describe a server
+E008    ``SECRET_KEY`` is empty: no task can be signed
+I001    there is no ``Q_CLUSTER``: a Redis server on this host is meant
 W001    an unknown option
 W002    ``retry`` is not greater than ``timeout``
 W003    failed tasks are tried again without end
@@ -18,6 +21,7 @@ W008    tasks run at once in a deployment (``check --deploy``)
 W009    a name has a colon, or a character that is not printable
 W010    another installed distribution has files of the package django_q
 W011    an entry of ``functions`` names nothing that exists
+W012    the URL of ``redis`` has something else than a number for a database
 ======  ==========================================================================
 """
 
@@ -27,7 +31,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Warning, register
+from django.core.checks import CheckMessage, Error, Info, Warning, register
+from django.core.exceptions import ImproperlyConfigured
 
 from django_q.checks.combinations import COMBINATION_CHECKS, check_name
 from django_q.checks.messages import Messages, no_effect, not_a_dictionary
@@ -46,7 +51,26 @@ from django_q.foreign_code import installed_files
 @register()
 def check_q_cluster(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """Check ``Q_CLUSTER``: the settings of all clusters."""
-    return list(examine(getattr(settings, "Q_CLUSTER", {})))
+    return [*check_prerequisites(), *examine(getattr(settings, "Q_CLUSTER", {}))]
+
+
+def check_prerequisites() -> Messages:
+    """Check what is outside of ``Q_CLUSTER``: that there is one, and a key to sign tasks with."""
+    if not hasattr(settings, "Q_CLUSTER"):
+        text = "There is no Q_CLUSTER in the settings: Redis at localhost:6379 is the broker."
+        hint = "Set Q_CLUSTER = {'redis': 'redis://...'}, or {'orm': 'default'} for a database."
+        yield Info(text, hint=hint, id="django_q.I001")
+    if not has_secret_key():
+        text = "SECRET_KEY is empty, and each task is signed with it: none can be enqueued or run."
+        yield Error(text, hint="Set the same key for all processes.", id="django_q.E008")
+
+
+def has_secret_key() -> bool:
+    """Return True if there is a key; Django raises an error for an empty one."""
+    try:
+        return bool(settings.SECRET_KEY)
+    except ImproperlyConfigured:
+        return False
 
 
 @register(deploy=True)

@@ -19,8 +19,10 @@ def check_retry(conf: dict[str, Any], given: dict[str, Any], where: str) -> Mess
     retry, timeout = conf["RETRY"], conf["TIMEOUT"]
     if timeout and retry <= timeout:
         yield Warning(
-            f"{where}['retry'] must be greater than 'timeout' ({timeout}), got {retry}. A broker "
-            "that can not extend leases would deliver tasks again while they are still running.",
+            f"{where}['retry'] must be greater than 'timeout' ({timeout}), "
+            f"{'got' if 'RETRY' in given else 'and is, as it is not set,'} {retry}. A broker that "
+            "can not extend leases would deliver tasks again while they are still running.",
+            hint=f"Set {where}['retry'] to {round(2 * timeout)}, for example.",
             id="django_q.W002",
         )
 
@@ -83,7 +85,8 @@ def check_sqlite(conf: dict[str, Any], given: dict[str, Any], where: str) -> Mes
 
 def check_overridden(conf: dict[str, Any], given: dict[str, Any], where: str) -> Messages:
     """Warn of options that have no effect because of others."""
-    brokers = [name for name in ("BROKER_CLASS", "SQS", "ORM") if conf[name]]
+    order = ("BROKER_CLASS", "SQS", "ORM", "DJANGO_REDIS", "REDIS")
+    brokers = [name for name in order if conf[name]]
     for name in brokers[1:]:
         reason = f"'{brokers[0].lower()}' is set as well and takes precedence"
         yield no_effect(f"{where}['{name.lower()}']", reason)

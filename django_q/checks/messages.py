@@ -25,8 +25,11 @@ def no_effect(option: str, reason: str, hint: str | None = None) -> CheckMessage
 
 
 def not_found(option: str, value: str, what: str, near: Iterable = ()) -> CheckMessage:
-    """Make the error for a name that does not exist, with the nearest one as a hint."""
-    close = get_close_matches(value, [str(name) for name in near], n=1)
+    """Make the error for a name that does not exist, with the nearest one, or all, as a hint."""
+    names = [str(name) for name in near]
+    close = get_close_matches(value, names, n=1)
     hint = f"Did you mean '{close[0]}'?" if close else None
+    if not close and names:
+        hint = f"There {'are' if len(names) > 1 else 'is'} {', '.join(map(repr, names))}."
     text = f"{option}: there is no {what} {quote_or_redact(value, near)}."
     return Error(text, hint=hint, id="django_q.E005")

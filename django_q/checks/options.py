@@ -10,8 +10,10 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.cache import caches
 from django.core.checks import CheckMessage, Error, Warning
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.functional import Promise
@@ -102,6 +104,8 @@ REDIS_HINT = (
     "Set a URL as 'redis://host:6379/0', a dictionary with the arguments of redis.Redis, or the "
     "sentinels of Redis Sentinel."
 )
+#: The path of a Redis URL: a number, or nothing.
+REDIS_DATABASE = re.compile(r"/?\d*/?")
 #: Python's error text for an argument that a function does not take.
 UNEXPECTED_ARGUMENT_PATTERN = re.compile(r"unexpected keyword argument '(\w+)'")
 #: A dotted name, or one with ``.*`` for all names below it.
@@ -219,6 +223,34 @@ def check_redis(option: str, value: str | Mapping[str, Any]) -> Messages:
         yield Error(f"{option}: {what}.", hint=REDIS_HINT, id="django_q.E007")
     except Exception:  # raised by the client; the text may contain secret values
         yield Error(f"{option} can not be read.", hint=REDIS_HINT, id="django_q.E007")
+    else:
+        yield from check_redis_database(option, value)
+
+
+def check_django_redis(option: str, alias: str) -> Messages:
+    """Check that a cache is defined, and is one of django_redis."""
+    if alias not in settings.CACHES:
+        yield not_found(option, alias, "cache", settings.CACHES)
+        return
+    try:
+        is_one = hasattr(caches[alias], "client")
+    except Exception as error:  # its module may raise anything when it is imported
+        text = f"{option}: the cache '{alias}' can not be made: {type(error).__name__}."
+        yield Error(text, id="django_q.E005")
+        return
+    if not is_one:
+        text = f"{option} must name a cache of django_redis; '{alias}' is a"
+        yield Error(f"{text} {type(caches[alias]).__name__}.", id="django_q.E005")
+
+
+def check_redis_database(option: str, value: str | Mapping[str, Any]) -> Messages:
+    """Warn of a URL that names its database by something else than a number."""
+    url = value if isinstance(value, str) else value.get("url")
+    parts = urlsplit(url) if isinstance(url, str) else None
+    if parts and parts.scheme in ("redis", "rediss") and not REDIS_DATABASE.fullmatch(parts.path):
+        text = f"{option}: the path of the URL must be the number of a database, as in '/0'."
+        hint = "Anything else is ignored, and database 0 is used."
+        yield Warning(text, hint=hint, id="django_q.W012")
 
 
 def check_sqs(option: str, options: Mapping[str, Any]) -> Messages:
@@ -278,7 +310,7 @@ OPTION_CHECKS: dict[str, Callable[[str, Any], Messages]] = {
     "FUNCTIONS": check_functions,
     "ORM": check_database,
     "CACHE": check_cache,
-    "DJANGO_REDIS": check_cache,
+    "DJANGO_REDIS": check_django_redis,
     "BROKER_CLASS": check_broker_class,
     "REDIS": check_redis,
     "SQS": check_sqs,

@@ -26,6 +26,7 @@ from django_q.scheduling.due_schedules import DueSchedules, is_due
 from django_q.scheduling.expired_keys import KeyCleanup
 from django_q.scheduling.wakeup import scheduler_wakeup_for
 from django_q.servers import connections
+from django_q.servers.advice import with_advice
 from django_q.servers.database_errors import is_conflict
 from django_q.text.error_text import error_summary
 
@@ -90,7 +91,7 @@ def log_failure(
         type(error).__name__,
         "can not enqueue what is due, trying again in %.1f seconds: %s",
         pause,
-        error_summary(error),
+        with_advice(error_summary(error), error),
         exc_info=None if due_schedules.is_away(error) else error,
     )
 

@@ -17,6 +17,7 @@ from django_q.brokers.contract.orders import QueueControl
 from django_q.brokers.other_queues import queue_label
 from django_q.exceptions import BrokerUnavailable
 from django_q.models import Task
+from django_q.servers.advice import with_advice
 from django_q.servers.connections import close_old, redis_errors
 from django_q.unfinished.holds import hold_texts
 from django_q.unfinished.reading import broker_for
@@ -156,9 +157,10 @@ def broker_errors_translated(broker: Broker | None = None) -> Iterator[None]:
         if broker and (refusal := broker.refusal(error)):
             raise BrokerUnavailable(refusal) from error
         text = _("Can not connect to Redis server.")
-        raise BrokerUnavailable(f"{text} {error}") from error
+        raise BrokerUnavailable(with_advice(f"{text} {error}", error)) from error
     except Exception as error:  # each driver has its own classes of errors
         if isinstance(error, DatabaseError):
             close_old()
         text = _("Can not connect to the broker.")
-        raise BrokerUnavailable(f"{text} {type(error).__name__}: {error}") from error
+        text = f"{text} {type(error).__name__}: {error}"
+        raise BrokerUnavailable(with_advice(text, error)) from error

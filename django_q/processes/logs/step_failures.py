@@ -6,6 +6,7 @@ import logging
 
 from django_q.brokers.base import Broker
 from django_q.processes.logs.repeated_errors import ThrottledLog
+from django_q.servers.advice import with_advice
 from django_q.text.error_text import error_summary
 
 
@@ -25,8 +26,9 @@ class StepFailureLog:
         if refusal := self.broker.refusal(error):
             log(refusal, "%s until that is mended: %s", self.step, refusal, level=level)
             return
-        text = "%s, trying again in %.1f seconds: %s"
-        log(type(error).__name__, text, self.step, pause, error_summary(error), level=level)
+        text, summary = "%s, trying again in %.1f seconds: %s", error_summary(error)
+        summary = with_advice(summary, error)
+        log(type(error).__name__, text, self.step, pause, summary, level=level)
 
     def success(self) -> None:
         """Log that the step succeeds again, if it failed before."""

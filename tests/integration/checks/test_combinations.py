@@ -27,7 +27,17 @@ def test_retry_must_be_greater_than_the_time_limit(retry):
 
 
 def test_the_default_of_retry_counts_as_well():
-    assert ids({"timeout": 3600}) == ["W002"]
+    ((number, text),) = found({"timeout": 3600})
+
+    assert number == "W002"
+    assert "and is, as it is not set, 60." in text
+
+
+def test_a_redis_server_beside_a_database_for_the_queue_has_no_effect():
+    ((number, text),) = found({"broker_class": "django_q.brokers.Broker", "redis": {"port": 1}})
+
+    assert number == "W006"
+    assert "'redis'" in text
 
 
 def test_failures_that_are_tried_again_without_end_are_warned_of():

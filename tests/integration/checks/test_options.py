@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from django_q.checks import examine
+from django_q.checks import check_q_cluster, examine
 from tests.integration.checks.found_messages import found, ids
 
 
@@ -166,3 +166,33 @@ def test_a_broker_that_was_left_out_is_an_error_that_says_what_to_use(option):
 
     assert message.id == "django_q.E006"
     assert "'redis', 'orm' or 'sqs'" in message.hint
+
+
+@pytest.mark.parametrize("url", ["redis://server/abc", {"url": "rediss://server/1/2"}])
+def test_a_database_that_is_no_number_is_warned_of(url):
+    assert ids({"redis": url}) == ["W012"]
+
+
+@pytest.mark.parametrize("url", ["redis://server", "redis://server/", "redis://server/3"])
+def test_a_database_that_is_a_number_or_left_out_is_none_to_be_warned_of(url):
+    assert ids({"redis": url}) == []
+
+
+def test_a_cache_that_is_none_of_django_redis_is_an_error():
+    ((number, text),) = found({"django_redis": "default"})
+
+    assert number == "E005"
+    assert "must name a cache of django_redis" in text
+
+
+def test_a_name_that_is_like_none_is_answered_with_those_there_are():
+    (message,) = examine({"orm": "x"})
+
+    assert "'default'" in message.hint
+
+
+def test_settings_without_q_cluster_or_without_a_key_are_said(settings):
+    del settings.Q_CLUSTER
+    settings.SECRET_KEY = ""
+
+    assert [message.id for message in check_q_cluster()] == ["django_q.I001", "django_q.E008"]

@@ -1,0 +1,109 @@
+"""What a newcomer sees who has left out a step: in a project that Django has just made."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.ports import free_port
+from tests.waiting import wait_until
+
+pytestmark = [pytest.mark.processes]
+
+INSTALLED = "INSTALLED_APPS += ['django_q']\n"
+ENQUEUE = ("shell", "-c", "from django_q.tasks import async_task; async_task('math.sqrt', 4)")
+MIGRATE = "run manage.py migrate"
+
+
+class Project:
+    """A project in an empty directory, with lines added to its settings."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.run(sys.executable, "-m", "django", "startproject", "shop", ".")
+
+    def add(self, lines: str) -> None:
+        """Add lines to the settings."""
+        with (self.directory / "shop" / "settings.py").open("a") as file:
+            file.write(f"\n{lines}\n")
+
+    def run(self, *command: str) -> str:
+        """Run a command, and return what it prints."""
+        return subprocess.run(command, timeout=60, **self.options()).stdout
+
+    def manage(self, *arguments: str) -> str:
+        """Run a management command, and return what it prints."""
+        return self.run(sys.executable, "manage.py", *arguments)
+
+    def options(self) -> dict:
+        """Give what all its processes are started with."""
+        names = ("DJANGO_SETTINGS_MODULE", "Q_CLUSTER_NAME")
+        variables = {name: value for name, value in os.environ.items() if name not in names}
+        return {
+            "cwd": self.directory,
+            "env": variables,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.STDOUT,
+            "text": True,
+        }
+
+    def log_until(self, text: str) -> None:
+        """Run a cluster until it has logged a text."""
+        log = self.directory / "log"
+        with log.open("w") as file:
+            options = {**self.options(), "stdout": file}
+            command = [sys.executable, "manage.py", "qcluster"]
+            with subprocess.Popen(command, **options) as cluster:
+                try:
+                    wait_until(lambda: text in log.read_text(), 60)
+                finally:
+                    cluster.terminate()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Make a new project."""
+    return Project(tmp_path)
+
+
+def test_an_app_that_is_not_installed_is_named(project):
+    project.add(f"Q_CLUSTER = {{'redis': {{'port': {free_port()}}}}}")
+
+    assert "'django_q' is not in INSTALLED_APPS" in project.manage(*ENQUEUE)
+
+
+def test_tables_that_are_missing_are_made_by_migrate(project):
+    project.add(INSTALLED + "Q_CLUSTER = {'orm': 'default', 'workers': 1}")
+
+    assert MIGRATE in project.manage(*ENQUEUE)
+    assert MIGRATE in project.manage("qinfo")
+    project.log_until(MIGRATE)
+
+    project.manage("migrate")
+    assert "Error" not in project.manage(*ENQUEUE)
+    assert MIGRATE not in project.manage("qinfo")
+
+
+def test_a_redis_server_that_does_not_run_is_named(project):
+    port = free_port()
+    project.add(f"{INSTALLED}Q_CLUSTER = {{'redis': 'redis://:secret@127.0.0.1:{port}/0'}}")
+    project.manage("migrate")
+    expected = f"Does the server run that Q_CLUSTER['redis'] names, redis://127.0.0.1:{port}/0?"
+
+    told = [project.manage(*ENQUEUE), project.manage("qinfo")]
+    project.log_until(expected)
+
+    assert all(expected in text for text in told)
+    assert "secret" not in project.manage("qinfo")
+
+
+def test_settings_without_q_cluster_mean_a_redis_server_on_this_host(project):
+    project.add(INSTALLED)
+
+    assert "django_q.I001" in project.manage("check")
+    project.add("Q_CLUSTER = {'orm': 'default'}")
+    assert "django_q.I001" not in project.manage("check")
