@@ -109,13 +109,8 @@ QUEUE_OPTIONS = frozenset(
 #: Options that say what becomes of a task that fails.
 RETRY_OPTIONS = frozenset(
     {
-        "retries",
-        "retry_delay",
-        "retry_backoff",
-        "retry_max_delay",
-        "retry_jitter",
-        "retry_on",
-        "no_retry_on",
+        *("retries", "retry_delay", "retry_backoff", "retry_max_delay", "retry_jitter"),
+        *("retry_on", "no_retry_on"),
     }
 )
 #: Options that have no predecessor: they stand in ``q_options`` alone, as a function may have
@@ -124,23 +119,9 @@ NEW_OPTIONS = QUEUE_OPTIONS | RETRY_OPTIONS | {"soft_timeout"}
 #: Options of a call that travel with the package.
 PACKAGE_OPTIONS = NEW_OPTIONS | frozenset(
     {
-        "hook",
-        "group",
-        "save",
-        "sync",
-        "cached",
-        "ack_failure",
-        "iter_count",
-        "iter_position",
-        "iter_group",
-        "iter_name",
-        "iter_cached",
-        "chain",
-        "chain_options",
-        "cluster",
-        "timeout",
-        "max_attempts",
-        "task_name",
+        *("hook", "group", "save", "sync", "cached", "ack_failure", "cluster", "timeout"),
+        *("iter_count", "iter_position", "iter_group", "iter_name", "iter_cached"),
+        *("chain", "chain_options", "max_attempts", "task_name"),
     }
 )
 #: Options that a package may have, and the keys that a schedule and the framework's backend add.
@@ -167,16 +148,8 @@ CHAIN_DEFAULTS = {"group": None, "cached": False, "sync": False}
 RUNTIME_KEYS = frozenset(
     {
         *("ack_id", "attempt", "leased_until", "handed_back", "collated", "expired", "cancelled"),
-        *(
-            "begun",
-            "worker",
-            "announced",
-            "exception",
-            "fingerprint",
-            "result",
-            "success",
-            "stopped",
-        ),
+        *("begun", "worker", "announced", "exception", "fingerprint"),
+        *("result", "success", "stopped"),
         *("ends", "ended_count", "deaths", "position", "last_position", "retry_in", "stopped_at"),
     }
 )

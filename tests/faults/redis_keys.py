@@ -9,8 +9,8 @@ from django_q.brokers.redis_broker import Redis
 
 #: Of a queue: the hashes in which payloads are, beside its list.
 HASHES = ("running", "tasks")
-#: Ends of keys that are no task's: dead letters, what holds the queue back, and notices, which expire
-#: where they could not be withdrawn.
+#: Ends of keys that are no task's: dead letters, what holds the queue back, and notices, which
+#: expire where they could not be withdrawn.
 OF_THE_QUEUE = (b":dead", b":control", b":notices")
 #: What may be left: the member that only keeps a key, and the element that only wakes who waits.
 PLACEHOLDERS = {b"-" * 65, b""}
