@@ -90,6 +90,8 @@ CALLS = {
     "remove_orphans tasks": lambda broker, held: broker.remove_orphans(
         key_of("task_tries"), key_of("tasks")
     ),
+    "read_kept": lambda broker, held: broker.kept_state(held.plain[0].ack_id),
+    "read_kept task": lambda broker, held: broker.kept_state(held.tasks[0].ack_id),
     "read_notices": lambda broker, held: broker._order(scripts.read_notices),
 }
 
