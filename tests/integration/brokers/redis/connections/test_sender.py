@@ -64,7 +64,7 @@ def test_a_push_whose_reply_is_lost_is_not_repeated_and_says_so(
     def size() -> int:
         return broker.queue_size() + broker.lock_size()
 
-    broker.enqueue("warm up", delay=60)  # the server knows the script
+    push(broker)  # the server knows the script from then on
     broker.delete_queue()
     proxy.mode = Mode.DEAF
     with ThreadPoolExecutor() as pool:
