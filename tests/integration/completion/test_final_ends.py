@@ -95,7 +95,7 @@ def test_without_a_state_deliveries_count_where_they_are_numbered(broker, monkey
         **{"id": "a" * 32, "name": "any", "func": "a.b", "args": (), "kwargs": {}},
         **{"ack_id": "1", "success": False, "exception": "django_q.exceptions.Retry"},
     }
-    async_task("tests.tasks.multiply", 2, 3)
+    async_task("tests.tasks.multiply", 2, 3, broker=broker)
     (delivery,) = [*broker.dequeue()]
     package["started"] = package["stopped"] = datetime.now().astimezone()
     package["ack_id"] = delivery[0]
