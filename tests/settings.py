@@ -18,6 +18,8 @@ import django_q
 from tests.servers import postgres_url
 from tests.workspace import workspace
 
+#: Not in an earlier release, nor in a predecessor, which tests run with these settings as well.
+HAS_BACKEND = Path(django_q.__file__).with_name("backend.py").exists()
 ENGINES = {
     "postgres": "django.db.backends.postgresql",
     "postgresql": "django.db.backends.postgresql",
@@ -110,7 +112,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_q",
     # Whose app has the system check of TASKS.
-    *(["django_tasks"] if django.VERSION < (6, 0) else []),
+    *(["django_tasks"] if HAS_BACKEND and django.VERSION < (6, 0) else []),
     # Of processes that a test starts, with code of others in them.
     *os.environ.get("DJANGO_Q_TEST_APPS", "").split(),
 ]
@@ -140,7 +142,7 @@ CACHES = {
         "LOCATION": str(workspace() / "cache"),
     },
 }
-if Path(django_q.__file__).with_name("backend.py").exists():  # not in an earlier release
+if HAS_BACKEND:
     TASKS = {
         "default": {"BACKEND": "django_q.backend.DjangoQBackend", "QUEUES": ["default", "mail"]},
     }
