@@ -188,8 +188,9 @@ class EndedTaskAdmin(LargeTableMixin, admin.ModelAdmin):
 
     @admin.display(description=_("options"))
     def call_options(self, task: Task) -> str:
-        """Show the options of the call."""
-        return value_block(task.options)
+        """Show the options of the call, by name: not each database keeps their order."""
+        options = task.options
+        return value_block(dict(sorted(options.items())) if isinstance(options, dict) else options)
 
     @admin.display(description=_("result"))
     def outcome(self, task: Task) -> str:
