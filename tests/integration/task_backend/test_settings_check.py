@@ -72,6 +72,7 @@ def test_the_app_must_be_installed(tasks_setting, settings):
     assert [check_id for check_id, _ in found] == ["django_q.E021"]
 
 
+@pytest.mark.django_db
 def test_the_check_is_one_of_the_project(tasks_setting):
     tasks_setting(OPTIONS={"wrong": 1})
 
