@@ -142,6 +142,8 @@ CACHES = {
         "LOCATION": str(workspace() / "cache"),
     },
 }
+#: Which queues tasks go to: to say it at each start of a cluster would block where a pipe is full.
+SILENCED_SYSTEM_CHECKS = ["django_q.I021"]
 if HAS_BACKEND:
     TASKS = {
         "default": {"BACKEND": "django_q.backend.DjangoQBackend", "QUEUES": ["default", "mail"]},
