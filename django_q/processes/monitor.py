@@ -84,7 +84,6 @@ class MonitorLoop:
         self.receiver = ResultReceiver(result_queue)
         self.broker = broker
         self.order_table = order_table
-        self.orders_version, self.orders = 0.0, {}  # as last read from the table
         self.dead_letters = DeadLetters(broker)
         self.batch: list[Any] = []  # being completed
         self.busy_since = math.inf  # monotonic; when the batch began, infinite between batches
@@ -178,13 +177,11 @@ class MonitorLoop:
 
     def withdraw_notices(self, packages: list[TaskPackage]) -> None:
         """Withdraw the notices for tasks that have ended, cancelled or not."""
-        table = self.order_table
-        if table and table.version != self.orders_version:
-            self.orders_version, self.orders = table.version, table.read()
-        if not self.orders:
+        orders = self.order_table.current() if self.order_table else None
+        if not orders:
             return
         named = {task_key(each["id"]): each for each in packages}
-        keys = [key for key in self.orders.keys() & named if has_ended(named[key])]
+        keys = [key for key in orders.keys() & named if has_ended(named[key])]
         if keys:
             withdraw_quietly(self.broker, keys)
 

@@ -40,6 +40,7 @@ class OrderTable:
         first, second = ORDER_NUMBERS_BYTES, ORDER_NUMBERS_BYTES + ORDER_TABLE_BYTES
         self._halves = (view[first:second], view[second : second + ORDER_TABLE_BYTES])
         self._last_read: Orders = {}  # by this process
+        self._current_version = 0.0  # of the table that current() has read
         if memory is None:
             self._numbers[0] = self._numbers[1] = 0.0
 
@@ -72,6 +73,13 @@ class OrderTable:
             if orders is not None and before == version:
                 self._last_read = orders
                 break
+        return self._last_read
+
+    def current(self) -> Orders:
+        """Return the orders, which are read once for each version of the table."""
+        if (version := self._numbers[0]) != self._current_version:
+            self._current_version = version
+            return self.read()
         return self._last_read
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django_q.execution.cancellation import find_order
-from django_q.processes.shared_state.order_table import Orders, OrderTable
+from django_q.processes.shared_state.order_table import OrderTable
 from django_q.processes.supervision.child import Child
 
 
@@ -15,19 +15,15 @@ class CancelledRuns:
 
     def __init__(self, table: OrderTable) -> None:
         self.table = table
-        self.version = 0.0  # of the orders that were read
-        self.orders: Orders = {}
 
     def signal(self, children: Iterable[Child]) -> None:
         """Signal each worker whose task is cancelled, again and again until that has ended."""
-        if (version := self.table.version) != self.version:
-            self.version, self.orders = version, self.table.read()
-        if not self.orders:
+        if not (orders := self.table.current()):
             return
         for child in children:
             if child.is_running and (label := child.label()):
                 since, task = label
-                if text := find_order(task_of(task), self.orders):
+                if text := find_order(task_of(task), orders):
                     child.cancel_task(since, text)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from django_q.execution.cancellation import find_order
 from django_q.execution.current_task.task_run import ForkCount, TaskRun
-from django_q.processes.shared_state.order_table import Orders, OrderTable
+from django_q.processes.shared_state.order_table import OrderTable
 from django_q.processes.shared_state.slot import Slot
 from django_q.wire.package import TaskPackage
 
@@ -22,8 +22,6 @@ class TaskHost:
     ) -> None:
         self.forks, self.slot, self.table = ForkCount.value, slot, table
         self.label_task = label_task
-        self.version = 0.0  # of the orders that were read
-        self.orders: Orders = {}
 
     @property
     def is_stopping(self) -> bool:
@@ -32,10 +30,8 @@ class TaskHost:
 
     def order_for(self, package: TaskPackage) -> str | None:
         """Return who has cancelled a task; None where nobody has."""
-        table = self.table
-        if table is not None and (version := table.version) != self.version:
-            self.version, self.orders = version, table.read()
-        if self.orders and (text := find_order(package, self.orders)):
+        orders = self.table.current() if self.table is not None else None
+        if orders and (text := find_order(package, orders)):
             return text
         return package.get("cancelled")
 

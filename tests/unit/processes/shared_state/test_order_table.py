@@ -155,3 +155,14 @@ def test_what_is_not_written_takes_no_memory():
 
     assert process.memory_info().rss - before < ORDER_TABLE_BYTES
     assert len(tables) == 20
+
+
+def test_the_orders_are_read_once_for_each_table_that_is_written(table):
+    assert table.current() == {}
+    table.write(ORDERS)
+    found = table.current()
+
+    assert found == ORDERS
+    assert table.current() is found
+    table.write({})
+    assert table.current() == {}
