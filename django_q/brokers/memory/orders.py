@@ -10,8 +10,8 @@ from django_q.brokers.contract.orders import (
     NOTICE_SECONDS,
     Notices,
     QueueControl,
+    too_many_notices,
 )
-from django_q.exceptions import TooManyNotices
 
 
 @dataclass
@@ -56,10 +56,7 @@ class QueueOrders:
         """Post a notice, or replace the one of that key."""
         others = self.current(now).keys() - {key}
         if len(others) >= most:
-            raise TooManyNotices(
-                f"The queue has {len(others)} notices that are not carried out yet, and takes no "
-                "more. Cancel the tasks of a group, or all of the queue, by one order."
-            )
+            raise too_many_notices(len(others))
         self.posted[key] = (now, text, now + min(seconds, NOTICE_SECONDS))
         self.version += 1
 

@@ -8,10 +8,9 @@ from typing import Any
 
 from django.db import models
 
-from django_q.brokers.contract.orders import NOTICE_SECONDS, Notices
+from django_q.brokers.contract.orders import NOTICE_SECONDS, Notices, too_many_notices
 from django_q.brokers.orm.leases.receipts import MAX_IDS_PER_STATEMENT, batched
 from django_q.brokers.orm.orders.holds import NOTICES_PREFIX
-from django_q.exceptions import TooManyNotices
 from django_q.models import Notice, QueueOrder
 from django_q.servers.database_clock import epoch_seconds
 from django_q.servers.statement_retry import retry_on_conflict
@@ -59,10 +58,7 @@ class QueueNotices:
             self.change_version()
             others = self.unexpired().exclude(digest=digest).count()
             if others >= most:
-                raise TooManyNotices(
-                    f"The queue has {others} notices that are not carried out yet, and takes no "
-                    "more. Cancel the tasks of a group, or all of the queue, by one order."
-                )
+                raise too_many_notices(others)
             rows = Notice.objects.using(self.table.alias)
             rows.filter(digest=digest).delete()
             rows.bulk_create([notice])

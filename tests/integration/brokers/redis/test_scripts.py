@@ -109,7 +109,6 @@ ADDING = {
     "enqueue_tasks",
     "enqueue_tasks once",
 }
-ADDING |= {"keep_state", "keep_state task"}
 ADDING |= {call for call in CALLS if call.startswith("enqueue_task ")} | {"enqueue_task"}
 
 
