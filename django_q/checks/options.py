@@ -230,7 +230,7 @@ def check_redis(option: str, value: str | Mapping[str, Any]) -> Messages:
 def check_django_redis(option: str, alias: str) -> Messages:
     """Check that a cache is defined, and is one of django_redis."""
     if alias not in settings.CACHES:
-        yield not_found(option, alias, "cache", settings.CACHES)
+        yield from check_cache(option, alias)
         return
     try:
         is_one = hasattr(caches[alias], "client")
