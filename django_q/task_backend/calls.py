@@ -9,6 +9,7 @@ import inspect
 import json
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -66,24 +67,29 @@ class FrameworkCall:
 
 def running_result(package: TaskPackage) -> TaskResult:
     """Make the result of a task that runs in this process."""
-    begun = timestamp_time(package.get("begun"))
+    return result_of(package, status=TaskResultStatus.RUNNING, worker=worker_name())
+
+
+def ended_result(
+    package: TaskPackage, is_success: bool, value: Any, finished_at: datetime, worker: str | None
+) -> TaskResult:
+    """Make the result of a task that has ended; ``value`` is what its function has returned."""
     return result_of(
         package,
-        status=TaskResultStatus.RUNNING,
-        started_at=first_begin(package) or begun,
-        last_attempted_at=begun,
-        worker=worker_name(),
+        status=TaskResultStatus.SUCCESSFUL if is_success else TaskResultStatus.FAILED,
+        finished_at=local_time(finished_at),
+        worker=worker,
+        return_value=value if is_success else None,
     )
 
 
-def first_begin(package: TaskPackage) -> Any:
-    """Return when the first attempt has ended, for want of when it began; None in that one."""
-    return first_end_time(attempts_of(package).ends)
-
-
 def result_of(package: TaskPackage, worker: str | None, **values: Any) -> TaskResult:
-    """Make a result from a package, with the attempts that have ended before and this one."""
-    earlier = earlier_attempts(attempts_of(package).ends)
+    """Make a result from a package, with the attempts that have ended before and this one.
+
+    For want of when the first attempt began, it says when that has ended.
+    """
+    ends, begun = attempts_of(package).ends, timestamp_time(package.get("begun"))
+    earlier = earlier_attempts(ends)
     alias = known_alias(package.get("backend"), "default")
     if worker:
         earlier["worker_ids"].append(worker)
@@ -93,6 +99,8 @@ def result_of(package: TaskPackage, worker: str | None, **values: Any) -> TaskRe
         enqueued_at=local_time(package["started"]),
         args=list(unpickled(package["args"]) or ()),
         kwargs=dict(unpickled(package["kwargs"]) or {}),
+        started_at=first_end_time(ends) or begun,
+        last_attempted_at=begun,
         **earlier,
         **values,
     )
@@ -105,16 +113,7 @@ def announce_end(package: TaskPackage, value: Any, error: BaseException | None) 
     """
     if error is not None and (isinstance(error, TaskStopped) or is_retried(package)):
         return
-    begun = timestamp_time(package.get("begun"))
-    result = result_of(
-        package,
-        status=TaskResultStatus.SUCCESSFUL if error is None else TaskResultStatus.FAILED,
-        started_at=first_begin(package) or begun,
-        last_attempted_at=begun,
-        finished_at=local_time(timezone.now()),
-        worker=worker_name(),
-        return_value=value if error is None else None,
-    )
+    result = ended_result(package, error is None, value, timezone.now(), worker_name())
     if error is not None:
         result.errors.append(task_error(exception_path(type(error)), value))
     package["announced"] = True
@@ -124,16 +123,8 @@ def announce_end(package: TaskPackage, value: Any, error: BaseException | None) 
 def announce_unexecuted_end(package: TaskPackage) -> None:
     """Send ``task_finished`` for a task that no worker could send it for; in the monitor."""
     is_success, value = package["success"], unpickled(package["result"])
-    begun = timestamp_time(package.get("begun"))
-    result = result_of(
-        package,
-        status=TaskResultStatus.SUCCESSFUL if is_success else TaskResultStatus.FAILED,
-        started_at=first_begin(package) or begun,
-        last_attempted_at=begun,
-        finished_at=local_time(package["stopped"]),
-        worker=package.get("worker"),
-        return_value=value if is_success else None,
-    )
+    worker = package.get("worker")
+    result = ended_result(package, is_success, value, package["stopped"], worker)
     if is_success:
         send("task_finished", package, result)
         return
