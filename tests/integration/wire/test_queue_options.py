@@ -13,7 +13,6 @@ import pytest
 from django.test import override_settings
 from django.utils.functional import lazystr
 
-from django_q.exceptions import PackageError
 from django_q.execution.execution import decode
 from django_q.execution.invalid_packages import InvalidPackage
 from django_q.signing import SignedPackage
@@ -21,6 +20,11 @@ from django_q.tasks import AsyncTask, Chain, Iter, async_batch, async_chain, asy
 from django_q.wire.options import normalize_option
 from django_q.wire.package import QUEUE_OPTIONS, new_package
 from tests.integration.sent_packages import sent
+from tests.integration.wire.refused_calls import (
+    assert_refused,
+    calls_of_each_kind,
+    contradictory_calls,
+)
 from tests.tasks import echo
 
 pytestmark = [
@@ -127,35 +131,14 @@ def test_what_can_not_is_refused_at_the_call(broker, name, value):
         "idempotency_for": "idempotency_key",
     }
     options = {name: value} | ({needed[name]: "key"} if name in needed else {})
-    chain = Chain([echo, (echo, (), {"q_options": options})])
-    task = AsyncTask(echo, q_options=options)
 
-    for call in (
-        lambda: async_task(echo, q_options=options),
-        lambda: async_task(echo, chain=[(echo, (), {"q_options": options})]),
-        lambda: async_batch([echo, (echo, (), {"q_options": options})]),
-        lambda: async_batch([echo], q_options=options),
-        lambda: async_chain([echo], q_options=options),
-        lambda: async_iter(echo, [1], q_options=options),
-        chain.run,
-        task.run,
-    ):
-        with pytest.raises(PackageError, match=f"The option '{name}' must be .*; got "):
-            call()
-    assert broker.list_tasks() == []
+    text = f"The option '{name}' must be .*; got "
+    assert_refused(broker, calls_of_each_kind(options), text)
 
 
 @pytest.mark.parametrize(("options", "text"), CONTRADICTIONS)
 def test_options_that_contradict_each_other_are_refused_at_the_call(broker, options, text):
-    for call in (
-        lambda: async_task(echo, q_options=options),
-        lambda: async_batch([echo, (echo, (), {"q_options": options})]),
-        lambda: async_chain([echo, (echo, (), {"q_options": options})]),
-        lambda: async_chain([echo], q_options=options),
-    ):
-        with pytest.raises(PackageError, match=text):
-            call()
-    assert broker.list_tasks() == []
+    assert_refused(broker, contradictory_calls(options), text)
 
 
 def test_options_of_a_call_and_of_its_batch_are_judged_together(broker):

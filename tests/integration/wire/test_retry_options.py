@@ -10,14 +10,18 @@ from typing import Any
 import pytest
 from django.utils.functional import lazystr
 
-from django_q.exceptions import PackageError
 from django_q.execution.execution import decode
 from django_q.execution.invalid_packages import InvalidPackage
 from django_q.signing import SignedPackage
-from django_q.tasks import AsyncTask, async_batch, async_chain, async_iter, async_task
+from django_q.tasks import async_chain, async_task
 from django_q.wire.options import normalize_option
 from django_q.wire.package import NEW_OPTIONS, RETRY_OPTIONS, new_package
 from tests.integration.sent_packages import sent
+from tests.integration.wire.refused_calls import (
+    assert_refused,
+    calls_of_each_kind,
+    contradictory_calls,
+)
 from tests.tasks import echo
 
 pytestmark = [
@@ -131,30 +135,13 @@ def test_both_serializers_carry_every_option(broker, conf, serializer):
 def test_what_can_not_is_refused_at_the_call(broker, name, value):
     options = {name: value}
 
-    for call in (
-        lambda: async_task(echo, q_options=options),
-        lambda: async_task(echo, chain=[(echo, (), {"q_options": options})]),
-        lambda: async_batch([echo, (echo, (), {"q_options": options})]),
-        lambda: async_chain([echo], q_options=options),
-        lambda: async_iter(echo, [1], q_options=options),
-        AsyncTask(echo, q_options=options).run,
-    ):
-        with pytest.raises(PackageError, match=f"The option '{name}' must be .*; got "):
-            call()
-    assert broker.list_tasks() == []
+    text = f"The option '{name}' must be .*; got "
+    assert_refused(broker, calls_of_each_kind(options), text)
 
 
 @pytest.mark.parametrize(("options", "text"), CONTRADICTIONS)
 def test_options_that_contradict_each_other_are_refused_at_the_call(broker, options, text):
-    for call in (
-        lambda: async_task(echo, q_options=options),
-        lambda: async_batch([echo, (echo, (), {"q_options": options})]),
-        lambda: async_chain([echo, (echo, (), {"q_options": options})]),
-        lambda: async_chain([echo], q_options=options),
-    ):
-        with pytest.raises(PackageError, match=text):
-            call()
-    assert broker.list_tasks() == []
+    assert_refused(broker, contradictory_calls(options), text)
 
 
 def test_a_task_without_a_time_limit_may_have_a_soft_one(broker):

@@ -22,18 +22,24 @@ from tests.integration.brokers.contract.steering import (
 )
 
 
-@of_serving
-def test_a_cancel_wakes_who_waits(broker, peer, in_thread):
-    task_id = put(broker, "a", delay=500)
+def assert_wakes(peer, in_thread, order):
+    """Check that who waits for a task gets a marked one as soon as an order is given."""
     taken = in_thread(lambda: (peer.dequeue(wait=30), time.monotonic(), peer.close())[:2])
     time.sleep(0.2)  # until the other blocks
 
     start = time.monotonic()
-    broker.cancel_task(task_id, MARK)
+    order()
 
     deliveries, end = taken()
     assert [each.state for each in deliveries] == [MARKED]
     assert end - start < 15
+
+
+@of_serving
+def test_a_cancel_wakes_who_waits(broker, peer, in_thread):
+    task_id = put(broker, "a", delay=500)
+
+    assert_wakes(peer, in_thread, lambda: broker.cancel_task(task_id, MARK))
 
 
 @of_serving
@@ -41,15 +47,8 @@ def test_a_cancel_wakes_who_waits(broker, peer, in_thread):
 def test_a_cancel_wakes_who_is_held(broker, peer, in_thread, hold):
     task_id = put(broker, "a")
     hold(broker)
-    taken = in_thread(lambda: (peer.dequeue(wait=30), time.monotonic(), peer.close())[:2])
-    time.sleep(0.2)  # until the other waits
 
-    start = time.monotonic()
-    broker.cancel_task(task_id, MARK)
-
-    deliveries, end = taken()
-    assert [each.state for each in deliveries] == [MARKED]
-    assert end - start < 15
+    assert_wakes(peer, in_thread, lambda: broker.cancel_task(task_id, MARK))
 
 
 @of_serving
@@ -59,15 +58,8 @@ def test_a_release_of_a_marked_task_wakes_who_is_held(broker, peer, in_thread, h
     receipt = take_one(broker).ack_id
     broker.cancel_task(task_id, MARK)
     hold(broker)
-    taken = in_thread(lambda: (peer.dequeue(wait=30), time.monotonic(), peer.close())[:2])
-    time.sleep(0.2)  # until the other waits
 
-    start = time.monotonic()
-    broker.release([receipt], delay=500)
-
-    deliveries, end = taken()
-    assert [each.state for each in deliveries] == [MARKED]
-    assert end - start < 15
+    assert_wakes(peer, in_thread, lambda: broker.release([receipt], delay=500))
 
 
 @of_serving
