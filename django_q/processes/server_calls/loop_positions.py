@@ -55,6 +55,8 @@ class LoopPositionSaver:
 
 def position_in(slot: Slot) -> tuple[Any, str, bytes] | None:
     """Return receipt, id and position of the task that a worker runs; None without a position."""
+    if not slot.is_of_current("LOOPS"):  # as most are: then nothing is unpickled
+        return None
     held, label, data = slot.read(), slot.current_label, slot.loop_position
     if not (data and label and held.running and slot.is_since(held.since)):
         return None
