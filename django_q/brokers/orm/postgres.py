@@ -42,10 +42,13 @@ class PostgresTable(ReturningTable):
         RETURNING "id"
     """
     NOTIFY_SQL = "SELECT PG_NOTIFY(%s::text, '')"
+    # Each row is due a microsecond before the next. Where that is the same, the index has them in
+    # the order in which the table keeps them, and gaps in it are not filled from first to last.
     INSERT_MANY_SQL = """
         WITH added AS (
             INSERT INTO {table} ("key", "payload", "lock", "delivery")
-            SELECT %s, payload, {lock}, 2 FROM UNNEST(%s::text[]) AS payload RETURNING "id"
+            SELECT %s, payload, {lock} - (%s - nth) * INTERVAL '1 microsecond', 2
+            FROM UNNEST(%s::text[]) WITH ORDINALITY AS given (payload, nth) RETURNING "id"
         )
         SELECT ARRAY_AGG("id") FROM added
     """
@@ -125,6 +128,7 @@ class PostgresTable(ReturningTable):
         FROM due ORDER BY "rank", "lock", "id"
     """
     FIRST_DELIVERY = 2
+    ROW_INTERVAL = 1e-6
     # As prepared statements need them. What is not text is sent as a float, whatever the column.
     TEXT_PARAMETER, NUMBER_PARAMETER = "%s::text", "%s::float8"
     SUCCESSOR_SQL = f"TRANSLATE({{table}}.unique_digest, '{DIGITS}', '{LETTERS}')"
@@ -201,7 +205,7 @@ class PostgresTable(ReturningTable):
         """Add rows, all of them or none."""
         lock, parameters = self.sql_time()
         sql = self.INSERT_MANY_SQL.format(table=self.table, lock=lock)
-        pks = self.fetch(sql, [self.key, *parameters, payloads])[0][0]
+        pks = self.fetch(sql, [self.key, *parameters, len(payloads), payloads])[0][0]
         self.notify_after_commit()
         return sorted(pks)
 

@@ -91,8 +91,12 @@ class TermInserts(TaskRows):
 
     def add_many(self, tasks: list[tuple[str, Terms]]) -> None:
         """Add rows that have no keys."""
-        now = self.table.sql_time()
-        rows = [self.row(payload, terms, "", now) for payload, terms in tasks]
+        now, interval = self.table.sql_time(), self.table.ROW_INTERVAL
+        rows = []
+        for left, (payload, terms) in zip(reversed(range(len(tasks))), tasks, strict=True):
+            earlier = left * interval
+            then = self.table.sql_time(-earlier) if earlier else now
+            rows.append(self.row(payload, terms, "", then, earlier))
         with self.connection.cursor() as cursor:
             sql = f"INSERT INTO {self.table.table} ({self.columns}) VALUES "
             if self.connection.vendor == "postgresql":  # whose driver sends rows one by one
@@ -164,10 +168,18 @@ class TermInserts(TaskRows):
         return ", ".join(map(self.table.quote, COLUMNS))
 
     def row(
-        self, payload: str, terms: Terms, digest: str, now: tuple[str, list]
+        self,
+        payload: str,
+        terms: Terms,
+        digest: str,
+        now: tuple[str, list],
+        earlier: float = 0.0,
     ) -> tuple[str, list]:
-        """Return the values of a row that is added now: SQL, and its parameters."""
-        lock, start = self.due_sql(terms, now)
+        """Return the values of a row that is added ``now``: SQL, and its parameters.
+
+        That is SQL for a time, and its parameters, some seconds ``earlier`` than it really is.
+        """
+        lock, start = self.due_sql(terms, now, earlier)
         in_seconds = None if terms.expires_at is not None else terms.expires_in
         expires, end = moment_sql(self.connection, in_seconds, terms.expires_at)
         text, number = self.table.TEXT_PARAMETER, self.table.NUMBER_PARAMETER
@@ -209,15 +221,17 @@ class TermInserts(TaskRows):
             [*values, *start],
         )
 
-    def due_sql(self, terms: Terms, now: tuple[str, list]) -> tuple[str, list]:
+    def due_sql(
+        self, terms: Terms, now: tuple[str, list], earlier: float = 0.0
+    ) -> tuple[str, list]:
         """Return SQL for the time at which a task is due, not before now, and its parameters.
 
-        ``now`` is SQL for the time, and its parameters.
+        ``now`` is SQL for a time, and its parameters, some seconds ``earlier`` than it really is.
         """
         (sql, start), is_local = now, now[0] == "%s"  # by the clock of this machine
         if is_local and terms.due_at is None and terms.delay <= 0:
             return now
-        due, parameters = moment_sql(self.connection, max(terms.delay, 0), terms.due_at)
+        due, parameters = moment_sql(self.connection, max(terms.delay, 0) - earlier, terms.due_at)
         if is_local:
             return due, max(start, parameters)
         return f"GREATEST({sql}, {due})", [*start, *parameters]
