@@ -46,6 +46,7 @@ html_static_path = ["_static"]
 html_css_files = ["django_q.css"]
 html_show_sphinx = False
 html_copy_source = False
+html_extra_path = ["llms.txt"]
 html_theme_options = {
     "light_css_variables": {
         "color-brand-primary": "#0c6b4a",
