@@ -4,6 +4,9 @@ import ast
 import sys
 from pathlib import Path
 
+import django
+from django.conf import settings
+
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 
@@ -22,7 +25,16 @@ author = "The django_q contributors"
 copyright = f"2026, {author}"
 version = release = read_version()
 
-extensions = ["cluster_settings", "markdown_changes"]
+# The reference of functions imports the project, whose models need settings.
+settings.configure(INSTALLED_APPS=["django.contrib.contenttypes", "django_q"], Q_CLUSTER={})
+django.setup()
+
+extensions = ["cluster_settings", "markdown_changes", "sphinx.ext.autodoc"]
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+# What types refer to has no page of its own.
+nitpick_ignore_regex = [("py:.*", ".*")]
 exclude_patterns = ["_build"]
 nitpicky = True
 highlight_language = "text"
@@ -34,6 +46,7 @@ html_static_path = ["_static"]
 html_css_files = ["django_q.css"]
 html_show_sphinx = False
 html_copy_source = False
+html_extra_path = ["llms.txt"]
 html_theme_options = {
     "light_css_variables": {
         "color-brand-primary": "#0c6b4a",

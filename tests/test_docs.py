@@ -27,10 +27,12 @@ from django_q.descriptor_wait import wait_until_readable
 from tests import servers
 from tests.documented_code import Page, blocks
 from tests.servers import RedisServer
+from tests.walkthrough import FOLLOWED_PAGES
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted(page.relative_to(ROOT).as_posix() for page in DOCS.glob("*.rst"))
+EXECUTED_PAGES = [page for page in PAGES if page not in FOLLOWED_PAGES and list(blocks(page))]
 
 #: What the README takes for granted: a shop.
 SHOP = SimpleNamespace(
@@ -75,7 +77,7 @@ def declare_entry_points(name: str, folder: Path) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("name", [page for page in PAGES if list(blocks(page))])
+@pytest.mark.parametrize("name", EXECUTED_PAGES)
 def test_the_code_of_a_page_runs(page, name):
     declare_entry_points(name, page.folder)
     for block in blocks(name):

@@ -30,7 +30,7 @@ UNREADABLE_MARK = "*"
 class UnfinishedTask:
     """A task that waits, is delayed, or runs. Times are in UTC."""
 
-    #: Begins with a star where the package can not be read, as in "*BadSignature".
+    #: Begins with a star where the package can not be read, as in ``*BadSignature``.
     id: str
     name: str
     #: The dotted path of its function.

@@ -1,0 +1,105 @@
+"""A schedule of another task queue, and what becomes of it here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import DatabaseError, transaction
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
+
+from django_q.exceptions import DjangoQError
+from django_q.models import Schedule
+from django_q.recurrence import RecurrenceError
+from django_q.scheduling.schedules_in_code import make_schedule
+
+#: The longest interval of minutes, and the two that have types of their own.
+MAX_INTERVAL_MINUTES = 32767
+TYPES_BY_MINUTES = {1440: Schedule.DAILY, 10080: Schedule.WEEKLY}
+
+
+class NotImportable(Exception):
+    """Raised when a schedule can not be said here; its text is the reason."""
+
+
+@dataclass
+class FoundSchedule:
+    """A schedule that another task queue has."""
+
+    name: str
+    func: str
+    args: Iterable[Any] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    #: What is known of its rule and its state, by the fields of ``Schedule``.
+    fields: dict[str, Any] = field(default_factory=dict)
+    #: What its owner has to know or to do.
+    notes: list[str] = field(default_factory=list)
+
+    def store(self, is_rehearsal: bool) -> str:
+        """Make a schedule of it, or only say what would be made. Returns what became of it.
+
+        Raises NotImportable.
+        """
+        if Schedule.objects.filter(name=self.name).exists():
+            return _("there already")
+        check_function(self.func)
+        try:
+            if is_rehearsal:
+                check(self)
+                return _("would be imported")
+            make_schedule(self.func, tuple(self.args), dict(self.kwargs), self.all_fields(), False)
+        except (DjangoQError, DatabaseError, ValueError, TypeError, RecurrenceError) as error:
+            raise NotImportable(str(error)) from error
+        return _("imported")
+
+    def all_fields(self) -> dict[str, Any]:
+        """Give all fields that a schedule in code has."""
+        names = ("hook", "schedule_type", "minutes", "repeats", "next_run", "cron", "cluster")
+        more = ("intended_date_kwarg", "time_zone", "catch_up", "overlap", "paused")
+        return {"name": self.name, **{name: self.fields.get(name) for name in (*names, *more)}}
+
+
+def check(found: FoundSchedule) -> None:
+    """Raise the error that storing it would raise."""
+    with transaction.atomic():
+        make_schedule(found.func, tuple(found.args), dict(found.kwargs), found.all_fields(), False)
+        transaction.set_rollback(True)
+
+
+def check_function(path: str) -> None:
+    """Raise NotImportable unless a dotted path leads to a function."""
+    try:
+        import_string(path)
+    except Exception as error:  # a module may raise anything
+        raise NotImportable(_("%s can not be imported: %s") % (path, error)) from error
+
+
+def every(seconds: float) -> dict[str, Any]:
+    """Return the fields of a rule that repeats after some seconds. Raises NotImportable."""
+    minutes = seconds / 60
+    if minutes in TYPES_BY_MINUTES:
+        return {"schedule_type": TYPES_BY_MINUTES[int(minutes)]}
+    if minutes != int(minutes) or not 0 < minutes <= MAX_INTERVAL_MINUTES:
+        raise NotImportable(
+            _("an interval of %s seconds is no whole number of minutes up to %s")
+            % (seconds, MAX_INTERVAL_MINUTES)
+        )
+    return {"schedule_type": Schedule.MINUTES, "minutes": int(minutes)}
+
+
+def cron(expression: str, time_zone: str | None = None) -> dict[str, Any]:
+    """Return the fields of a rule that is a cron expression."""
+    return {"schedule_type": Schedule.CRON, "cron": expression, "time_zone": time_zone}
+
+
+def once(moment: datetime) -> dict[str, Any]:
+    """Return the fields of a rule that is one time."""
+    return {"schedule_type": Schedule.ONCE, "next_run": moment}
+
+
+#: What finds the schedules of a task queue. Gives those that can be said here, and for each that
+#: can not its name and the reason.
+Finder = Callable[[], Iterable["FoundSchedule | tuple[str, NotImportable]"]]
