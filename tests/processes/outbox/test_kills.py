@@ -1,0 +1,178 @@
+"""A process that is killed around its COMMIT: its task is enqueued once, or its rows are not there.
+
+A child of the test calls ``async_task`` in a transaction, and kills itself at one of the calls of
+its drivers: before or after the first of them, the second one, and so on, until it ends by itself.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from redis.connection import AbstractConnection
+
+from django_q.models import Failure, Success, Task
+from django_q.outbox.outage import outage_of
+from django_q.outbox.rows import outbox_rows
+from django_q.tasks import async_task, result
+from tests.faults.proxy import Mode, Proxy
+from tests.outboxes import kept_ids, on_both_databases, proxied_redis, queued, relay_all, use_outbox
+from tests.tasks import echo
+
+pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
+
+#: More calls than one such transaction makes.
+MAX_CALLS = 60
+
+
+@pytest.fixture
+def outbox(request: pytest.FixtureRequest, transactional_db: None, conf: Callable) -> Iterator[str]:
+    """Have an empty outbox. Gives the alias."""
+    with use_outbox(getattr(request, "param", "default"), conf) as alias:
+        yield alias
+
+
+@pytest.fixture
+def network(broker: Any, conf: Callable) -> Iterator[Proxy]:
+    """Have the child reach Redis by a network that can fail."""
+    with proxied_redis(conf) as proxy:
+        yield proxy
+    broker.close()
+
+
+class Killer:
+    """Kills its process at a call of a driver, whose number counts from 1."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    def count(self) -> None:
+        """Count an instant, and kill the process at the last one."""
+        self.left -= 1
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def around(self, owner: type, name: str) -> None:
+        """Count the instants before and after a method."""
+        method = getattr(owner, name)
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            self.count()
+            value = method(*args, **kwargs)
+            self.count()
+            return value
+
+        setattr(owner, name, counted)
+
+    def watch(self, alias: str) -> None:
+        """Count the calls of both drivers from now on."""
+        self.around(BaseDatabaseWrapper, "_commit")
+        self.around(AbstractConnection, "send_packed_command")
+        self.around(AbstractConnection, "read_response")
+        connections[alias].execute_wrappers.append(self.around_statement)
+
+    def around_statement(self, execute: Callable, *args: Any) -> Any:
+        """Count the instants before and after a statement."""
+        self.count()
+        value = execute(*args)
+        self.count()
+        return value
+
+
+def die_at(number: int, alias: str, options: dict[str, Any]) -> bool:
+    """Commit a row and call a task in a child, which is killed at an instant; whether it was."""
+    connections.close_all()
+    child = os.fork()
+    if child:
+        return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    try:
+        Task.objects.using(alias).exists()  # connects
+        Killer(number).watch(alias)
+        with transaction.atomic(using=alias):
+            Task.objects.using(alias).create(
+                id=f"order-{number}", name="an order", func="f", started=NOW, stopped=NOW
+            )
+            async_task(echo, number, q_options=options)
+        os._exit(0)
+    finally:
+        os._exit(1)
+
+
+NOW = "2026-01-01T00:00:00Z"
+
+
+def orders(alias: str) -> list[int]:
+    """List the numbers of the rows that were committed."""
+    found = Task.objects.using(alias).filter(name="an order")
+    return sorted(int(task.id.partition("-")[2]) for task in found)
+
+
+def called(broker: Any) -> list[int]:
+    """List the arguments of the tasks in the queue."""
+    return sorted(package["args"][0] for package in queued(broker))
+
+
+@on_both_databases
+@pytest.mark.parametrize("options", [{}, {"priority": 5}], ids=["plain", "terms"])
+def test_a_process_killed_around_its_commit_leaves_one_task_of_each_order(broker, outbox, options):
+    Task.objects.using(outbox).all().delete()
+
+    numbers = range(1, MAX_CALLS)
+    killed = [n for n in numbers if die_at(n, outbox, options)]
+
+    assert killed == list(range(1, len(killed) + 1))
+    assert 15 < len(killed) < MAX_CALLS - 10
+    assert set(called(broker)) < set(orders(outbox)), "no process was killed before its push"
+    assert 0 < len(kept_ids()) < len(killed)
+    relay_all()
+    assert called(broker) == orders(outbox)
+    assert kept_ids() == []
+    relay_all()
+    assert called(broker) == orders(outbox)
+
+
+@pytest.mark.parametrize("mode", [Mode.REFUSE, Mode.DEAF], ids=["away", "cut"])
+@pytest.mark.parametrize("options", [{}, {"priority": 5}], ids=["plain", "terms"])
+def test_so_does_one_that_is_killed_while_redis_is_away_or_its_reply_is_lost(
+    broker, network, outbox, mode, options
+):
+    Task.objects.using(outbox).all().delete()
+
+    number = 1
+    while True:
+        outage_of.cache_clear()
+        with network.failing(mode):
+            was_killed = die_at(number, outbox, options)
+        if not was_killed:
+            break
+        number += 1
+
+    assert 8 < number < MAX_CALLS
+    assert len(kept_ids()) == len(orders(outbox))
+    relay_all()
+    assert called(broker) == orders(outbox)
+    assert kept_ids() == []
+
+
+@on_both_databases
+def test_two_clusters_without_schedules_relay_what_a_killed_process_has_left(
+    broker, outbox, running_cluster, wait_until
+):
+    for number in (1, 2, 3):
+        with transaction.atomic(using=outbox):
+            async_task(echo, number, task_name=f"task {number}")
+            connections[outbox].run_on_commit.clear()  # as a process does that is killed here
+
+    for _ in range(2):
+        running_cluster(workers=1, outbox=outbox)
+
+    wait_until(lambda: Success.objects.count() == 3)
+    wait_until(lambda: outbox_rows().count() == 0)
+    assert sorted(task.result[0][0] for task in Success.objects.all()) == [1, 2, 3]
+    assert Failure.objects.count() == 0
+    assert result("task 1")
