@@ -16,7 +16,8 @@ __init__ exceptions text.printable text.representation text.error_text text.type
     descriptor_wait queues servers.redis_sentinel servers.connections servers
 conf recurrence
 wire.heartbeat_format wire.pickles signing wire.callables wire.framework_call wire.package \
-    wire.allowed_functions wire.option_types wire.call_digest wire.queue_options wire.options wire
+    wire.allowed_functions wire.option_types wire.call_digest wire.queue_options wire.options wire \
+    caller_context.variables caller_context
 task_state hooks signals
 models migrations
 brokers.contract brokers.terms brokers.heartbeats brokers.scheduler_wakeup brokers.once_keys \

@@ -122,13 +122,13 @@ def called(broker: Any) -> list[int]:
 def test_a_process_killed_around_its_commit_leaves_one_task_of_each_order(broker, outbox, options):
     Task.objects.using(outbox).all().delete()
 
-    numbers = range(1, MAX_CALLS)
-    killed = [n for n in numbers if die_at(n, outbox, options)]
+    number = 1
+    while die_at(number, outbox, options):
+        number += 1
 
-    assert killed == list(range(1, len(killed) + 1))
-    assert 15 < len(killed) < MAX_CALLS - 10
+    assert 15 < number < MAX_CALLS
+    assert orders(outbox)[-1] == number
     assert set(called(broker)) < set(orders(outbox)), "no process was killed before its push"
-    assert 0 < len(kept_ids()) < len(killed)
     relay_all()
     assert called(broker) == orders(outbox)
     assert kept_ids() == []
@@ -159,7 +159,6 @@ def test_so_does_one_that_is_killed_while_redis_is_away_or_its_reply_is_lost(
     assert kept_ids() == []
 
 
-@on_both_databases
 def test_two_clusters_without_schedules_relay_what_a_killed_process_has_left(
     broker, outbox, running_cluster, wait_until
 ):
