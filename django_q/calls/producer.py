@@ -40,7 +40,7 @@ from django_q.execution.run_details import describe_failure
 from django_q.models import OutboxTask
 from django_q.outbox.choice import keeps_tasks_for
 from django_q.outbox.pushing import push_committed, push_or_keep
-from django_q.outbox.rows import add_rows, make_row, read_terms_of
+from django_q.outbox.rows import add_rows, make_rows, read_terms_of
 from django_q.servers.advice import add_advice
 from django_q.servers.transactions import open_transaction, pending_task, run_on_commit
 from django_q.signing import SignedPackage
@@ -180,8 +180,7 @@ def enqueue_on_commit(
     promised = dict(zip((task.terms.task_id for task in tasks), ids, strict=True))
     names = (*promised.values(), *ids_and_groups([task.package for task in waiting]))
     if is_kept:
-        rows = [make_task_row(task, broker, promised[task.terms.task_id]) for task in waiting]
-        push = keep_until_commit(rows, broker)
+        push = keep_until_commit(make_task_rows(waiting, broker, promised), broker)
     else:
         push = partial(push_with_terms, waiting, broker, promised)
     run_on_commit(push, names, alias, keys)
@@ -192,10 +191,9 @@ def keep_plain(
     packages: Sequence[TaskPackage], payloads: Sequence[str], broker: Broker, alias: str | None
 ) -> None:
     """Push plain tasks now, or else have the outbox keep them; only keep them in a transaction."""
-    rows = [
-        make_row(broker.list_key, payload, None, package["id"])
-        for package, payload in zip(packages, payloads, strict=True)
-    ]
+    ids = [package["id"] for package in packages]
+    tasks = [(payload, None, task_id) for payload, task_id in zip(payloads, ids, strict=True)]
+    rows = make_rows(broker.list_key, tasks)
     if alias is None:
         push_or_keep(rows, broker)
     else:
@@ -210,14 +208,17 @@ def keep_until_commit(rows: Sequence[OutboxTask], broker: Broker) -> Callable[[]
 
 def add_or_keep(tasks: Sequence[TermedTask], broker: Broker) -> list[Enqueued]:
     """Enqueue tasks with terms now, or else have the outbox keep them."""
-    rows = [make_task_row(task, broker, task.terms.task_id) for task in tasks]
-    found = push_or_keep(rows, broker) or [None] * len(tasks)
+    own_ids = {task.terms.task_id: task.terms.task_id for task in tasks}
+    found = push_or_keep(make_task_rows(tasks, broker, own_ids), broker) or [None] * len(tasks)
     return [each or Enqueued(task.terms.task_id) for task, each in zip(tasks, found, strict=True)]
 
 
-def make_task_row(task: TermedTask, broker: Broker, promised_id: str) -> OutboxTask:
-    """Make the row of a task with terms, whose caller gets ``promised_id``."""
-    return make_row(broker.list_key, task.payload, task.terms, promised_id)
+def make_task_rows(
+    tasks: Sequence[TermedTask], broker: Broker, promised: Mapping[str, str]
+) -> list[OutboxTask]:
+    """Make the rows of tasks with terms. ``promised`` has the id that a caller gets for each."""
+    rows = [(task.payload, task.terms, promised[task.terms.task_id]) for task in tasks]
+    return make_rows(broker.list_key, rows)
 
 
 def settle_duplicate(row: OutboxTask, found: Enqueued, broker: Broker) -> None:

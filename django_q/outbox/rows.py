@@ -30,10 +30,20 @@ def outbox_rows() -> QuerySet[OutboxTask]:
     return OutboxTask.objects.using(Conf.OUTBOX)
 
 
-def make_row(list_key: str, payload: str, terms: Terms | None, task_id: str) -> OutboxTask:
-    """Make a row that is not saved; ``terms`` are None for a plain task."""
-    text = write_terms(terms) if terms else None
-    return OutboxTask(key=new_id(), list_key=list_key, task_id=task_id, payload=payload, terms=text)
+def make_rows(list_key: str, tasks: Iterable[tuple[str, Terms | None, str]]) -> list[OutboxTask]:
+    """Make rows, which are not saved, of tasks: each a payload, its terms or None, and its id."""
+    # Rows of one statement have one time: the ends of their keys tell their order.
+    start = new_id()[:26]
+    return [
+        OutboxTask(
+            key=f"{start}{number:06x}",
+            list_key=list_key,
+            task_id=task_id,
+            payload=payload,
+            terms=write_terms(terms) if terms else None,
+        )
+        for number, (payload, terms, task_id) in enumerate(tasks)
+    ]
 
 
 def add_rows(rows: Sequence[OutboxTask], wait_seconds: float = OWN_PUSH_SECONDS) -> None:

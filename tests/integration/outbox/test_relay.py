@@ -12,7 +12,7 @@ from django_q.brokers.redis.broker import Redis
 from django_q.calls.producer import settle_duplicate
 from django_q.outbox import relay as relay_module
 from django_q.outbox.relay import RELAY_INTERVAL, Relay
-from django_q.outbox.rows import add_rows, make_row, outbox_rows
+from django_q.outbox.rows import add_rows, make_rows, outbox_rows
 from django_q.tasks import async_task
 from tests.faults.proxy import Mode
 from tests.outboxes import kept_ids, marks, on_both_databases, queued_ids, relay_all
@@ -185,10 +185,11 @@ def test_a_full_batch_is_followed_by_the_next_at_once(broker, monkeypatch):
     assert 0 < relay.run_if_due() <= RELAY_INTERVAL
 
 
-def test_rows_of_a_queue_are_pushed_in_the_order_of_their_calls(broker):
-    rows = [make_row(broker.list_key, f"payload-{n}", None, str(n)) for n in range(5)]
-    for row in rows:
-        add_rows([row], -1)
+@on_both_databases
+def test_rows_of_a_queue_are_pushed_in_the_order_of_their_calls(broker, outbox):
+    for numbers in ([0], [1, 2, 3], [4]):
+        tasks = [(f"payload-{n}", None, str(n)) for n in numbers]
+        add_rows(make_rows(broker.list_key, tasks), -1)
 
     relay_all()
 

@@ -7,11 +7,12 @@ from datetime import timedelta
 import pytest
 
 from django_q.brokers.terms import Terms
+from django_q.models import OutboxTask
 from django_q.outbox.rows import (
     add_rows,
     claim_due_rows,
     delete_rows,
-    make_row,
+    make_rows,
     outbox_rows,
     postpone_row,
     read_terms_of,
@@ -22,10 +23,17 @@ from tests.outboxes import on_both_databases
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("outbox")]
 
 
+def make_row(queue: str, terms: Terms | None = None) -> OutboxTask:
+    """Make a row that is not saved."""
+    (row,) = make_rows(queue, [("payload", terms, "id")])
+    return row
+
+
 def add(*queues: str, wait: float = -1) -> list:
     """Save a row for each queue."""
-    rows = [make_row(queue, "payload", None, f"task-{n}") for n, queue in enumerate(queues)]
-    add_rows(rows, wait)
+    rows = [make_row(queue) for queue in queues]
+    for row in rows:
+        add_rows([row], wait)
     return rows
 
 
@@ -79,12 +87,12 @@ def test_a_row_that_can_not_be_pushed_waits_longer_each_time():
 def test_terms_are_read_as_they_were_written():
     terms = Terms("id", 5, expires_at=12.5, unique="ab", unique_for=1.5, is_successor=True)
 
-    assert read_terms_of(make_row("a", "payload", terms, "id")) == terms
-    assert read_terms_of(make_row("a", "payload", None, "id")) is None
+    assert read_terms_of(make_row("a", terms)) == terms
+    assert read_terms_of(make_row("a")) is None
 
 
 def test_spans_of_time_are_counted_from_when_the_row_was_made():
-    row = make_row("a", "payload", Terms("id", delay=60, expires_in=90), "id")
+    row = make_row("a", Terms("id", delay=60, expires_in=90))
 
     row.age = timedelta(seconds=20)
     assert read_terms_of(row) == Terms("id", delay=40, expires_in=70)
