@@ -22,7 +22,7 @@ from django_q.tasks import (
     result,
     result_group,
 )
-from tests import servers
+from tests import framework_tasks, servers
 from tests.faults.proxy import Mode
 from tests.outboxes import kept_ids, marks, on_both_databases, queued, queued_ids, relay_all
 from tests.tasks import echo, multiply
@@ -213,6 +213,15 @@ def test_the_broker_that_get_broker_gives_goes_through_the_outbox(broker, outbox
         assert kept_ids() == [task_id]
 
     assert queued_ids(get_broker("test2")) == [task_id]
+
+
+def test_a_task_of_djangos_framework_goes_through_the_outbox(broker, outbox):
+    with transaction.atomic(using=outbox):
+        enqueued = framework_tasks.add.enqueue(1, 2)
+        assert kept_ids() == [enqueued.id]
+
+    assert queued_ids(broker) == [enqueued.id]
+    assert kept_ids() == []
 
 
 def test_a_client_or_broker_of_the_call_does_without_and_that_is_logged_once(outbox, caplog):
