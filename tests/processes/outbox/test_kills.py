@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,16 +18,18 @@ from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from redis.connection import AbstractConnection
 
-from django_q.models import Failure, Success, Task
+from django_q.brokers.broker_cache import shared_broker
+from django_q.models import Success, Task
 from django_q.outbox.outage import outage_of
 from django_q.outbox.rows import outbox_rows
-from django_q.tasks import async_task, result
+from django_q.tasks import async_task
 from tests.faults.proxy import Mode, Proxy
 from tests.outboxes import kept_ids, on_both_databases, proxied_redis, queued, relay_all, use_outbox
 from tests.tasks import echo
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
+NOW = "2026-01-01T00:00:00Z"
 #: More calls than one such transaction makes.
 MAX_CALLS = 60
 
@@ -84,26 +88,49 @@ class Killer:
         return value
 
 
-def die_at(number: int, alias: str, options: dict[str, Any]) -> bool:
-    """Commit a row and call a task in a child, which is killed at an instant; whether it was."""
+def die_at(
+    number: int, alias: str, act: Callable[[], Any], failing: AbstractContextManager | None = None
+) -> bool:
+    """Act in a child, which is killed at an instant; whether it was.
+
+    ``failing`` is entered when the child has connected to both servers.
+    """
     connections.close_all()
+    (is_ready, ready), (may_go_on, go_on) = os.pipe(), os.pipe()
     child = os.fork()
     if child:
-        return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+        os.read(is_ready, 1)
+        with failing or nullcontext():
+            os.write(go_on, b"x")
+            status = os.waitpid(child, 0)[1]
+        for descriptor in (is_ready, ready, may_go_on, go_on):
+            os.close(descriptor)
+        return os.WIFSIGNALED(status)
     try:
-        Task.objects.using(alias).exists()  # connects
+        Task.objects.using(alias).exists()
+        shared_broker().ping()
+        os.write(ready, b"x")
+        os.read(may_go_on, 1)
         Killer(number).watch(alias)
-        with transaction.atomic(using=alias):
-            Task.objects.using(alias).create(
-                id=f"order-{number}", name="an order", func="f", started=NOW, stopped=NOW
-            )
-            async_task(echo, number, q_options=options)
+        act()
         os._exit(0)
     finally:
         os._exit(1)
 
 
-NOW = "2026-01-01T00:00:00Z"
+def order(number: int, alias: str, options: dict[str, Any]) -> None:
+    """Commit a row, and call a task in that transaction."""
+    with transaction.atomic(using=alias):
+        values = {"id": f"order-{number}", "name": "an order", "func": "f"}
+        Task.objects.using(alias).create(**values, started=NOW, stopped=NOW)
+        async_task(echo, number, q_options=options)
+
+
+def order_only(number: int, alias: str, options: dict[str, Any]) -> None:
+    """Do as ``order`` does in a process that is killed right behind its commit."""
+    with transaction.atomic(using=alias):
+        order(number, alias, options)
+        connections[alias].run_on_commit.clear()
 
 
 def orders(alias: str) -> list[int]:
@@ -118,12 +145,12 @@ def called(broker: Any) -> list[int]:
 
 
 @on_both_databases
-@pytest.mark.parametrize("options", [{}, {"priority": 5}], ids=["plain", "terms"])
+@pytest.mark.parametrize("options", [{}, {"unique": True}], ids=["plain", "terms"])
 def test_a_process_killed_around_its_commit_leaves_one_task_of_each_order(broker, outbox, options):
     Task.objects.using(outbox).all().delete()
 
     number = 1
-    while die_at(number, outbox, options):
+    while number < MAX_CALLS and die_at(number, outbox, partial(order, number, outbox, options)):
         number += 1
 
     assert 15 < number < MAX_CALLS
@@ -137,25 +164,45 @@ def test_a_process_killed_around_its_commit_leaves_one_task_of_each_order(broker
 
 
 @pytest.mark.parametrize("mode", [Mode.REFUSE, Mode.DEAF], ids=["away", "cut"])
-@pytest.mark.parametrize("options", [{}, {"priority": 5}], ids=["plain", "terms"])
+@pytest.mark.parametrize("options", [{}, {"unique": True}], ids=["plain", "terms"])
 def test_so_does_one_that_is_killed_while_redis_is_away_or_its_reply_is_lost(
     broker, network, outbox, mode, options
 ):
     Task.objects.using(outbox).all().delete()
 
     number = 1
-    while True:
+    while number < MAX_CALLS:
         outage_of.cache_clear()
-        with network.failing(mode):
-            was_killed = die_at(number, outbox, options)
+        act = partial(order, number, outbox, options)
+        was_killed = die_at(number, outbox, act, network.failing(mode))
         if not was_killed:
             break
         number += 1
 
     assert 8 < number < MAX_CALLS
     assert len(kept_ids()) == len(orders(outbox))
+    assert bool(called(broker)) == (mode is Mode.DEAF), "no push has reached the server"
     relay_all()
     assert called(broker) == orders(outbox)
+    assert kept_ids() == []
+
+
+@on_both_databases
+@pytest.mark.parametrize("options", [{}, {"unique": True}], ids=["plain", "terms"])
+def test_a_relay_that_is_killed_at_any_instant_leaves_one_task_of_each_order(
+    broker, outbox, options
+):
+    Task.objects.using(outbox).all().delete()
+
+    number = 1
+    order_only(number, outbox, options)
+    while number < MAX_CALLS and die_at(number, outbox, relay_all):
+        relay_all()
+        number += 1
+        order_only(number, outbox, options)
+
+    assert 10 < number < MAX_CALLS
+    assert called(broker) == orders(outbox) == list(range(1, number + 1))
     assert kept_ids() == []
 
 
@@ -163,15 +210,12 @@ def test_two_clusters_without_schedules_relay_what_a_killed_process_has_left(
     broker, outbox, running_cluster, wait_until
 ):
     for number in (1, 2, 3):
-        with transaction.atomic(using=outbox):
-            async_task(echo, number, task_name=f"task {number}")
-            connections[outbox].run_on_commit.clear()  # as a process does that is killed here
+        order_only(number, outbox, {"group": "relayed"})
 
     for _ in range(2):
         running_cluster(workers=1, outbox=outbox)
 
-    wait_until(lambda: Success.objects.count() == 3)
+    wait_until(lambda: Success.objects.filter(group="relayed").count() == 3)
     wait_until(lambda: outbox_rows().count() == 0)
-    assert sorted(task.result[0][0] for task in Success.objects.all()) == [1, 2, 3]
-    assert Failure.objects.count() == 0
-    assert result("task 1")
+    done = Success.objects.filter(group="relayed")
+    assert sorted(task.result[0][0] for task in done) == [1, 2, 3]
