@@ -20,6 +20,7 @@ from django_q.conf import Conf, logger
 from django_q.exceptions import AlreadyEnqueued, UnsupportedOption
 from django_q.humanhash import humanize
 from django_q.models import Task
+from django_q.outbox.outage import outage_of
 from django_q.text.function_names import dotted_name
 from django_q.wire.option_types import REJECT, shown
 from django_q.wire.package import TaskPackage, link_id
@@ -161,11 +162,17 @@ def find_duplicate(task: TermedTask, broker: Broker) -> Enqueued | None:
 
     None, too, while the broker is away if there is an outbox: that is found out at the push.
     """
+    if not Conf.OUTBOX:
+        return broker.find_duplicate(task.terms)
+    outage = outage_of(broker.list_key)
+    if outage.is_paused():
+        return None
     try:
         return broker.find_duplicate(task.terms)
     except Exception as error:
-        if not (Conf.OUTBOX and broker.is_away(error)):
+        if not broker.is_away(error):
             raise
+        outage.begin(error, broker)
         return None
 
 

@@ -164,7 +164,7 @@ def test_a_process_killed_around_its_commit_leaves_one_task_of_each_order(broker
 
 
 @pytest.mark.parametrize("mode", [Mode.REFUSE, Mode.DEAF], ids=["away", "cut"])
-@pytest.mark.parametrize("options", [{}, {"unique": True}], ids=["plain", "terms"])
+@pytest.mark.parametrize("options", [{}, {"priority": 5}], ids=["plain", "terms"])
 def test_so_does_one_that_is_killed_while_redis_is_away_or_its_reply_is_lost(
     broker, network, outbox, mode, options
 ):
