@@ -77,9 +77,12 @@ def claim_due_rows(limit: int, skipped_queues: Collection[str] = ()) -> list[Out
 
 def delete_rows(rows: Iterable[OutboxTask], unclaimed: bool = False) -> int:
     """Delete rows, or those of them that no relay has claimed; how many."""
-    keys = [row.key for row in rows]
-    found = outbox_rows().filter(key__in=keys)
-    return (found.filter(claim=None) if unclaimed else found)._raw_delete(Conf.OUTBOX)
+    keys, deleted = [row.key for row in rows], 0
+    options = {"claim": None} if unclaimed else {}
+    for start in range(0, len(keys), ROW_BATCH_SIZE):
+        part = keys[start : start + ROW_BATCH_SIZE]
+        deleted += outbox_rows().filter(key__in=part, **options)._raw_delete(Conf.OUTBOX)
+    return deleted
 
 
 def release_rows(rows: Iterable[OutboxTask]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from django_q.brokers.terms import Terms
 from django_q.models import OutboxTask
 from django_q.outbox.rows import (
+    ROW_BATCH_SIZE,
     add_rows,
     claim_due_rows,
     delete_rows,
@@ -72,6 +73,13 @@ def test_rows_that_a_relay_has_claimed_are_told_from_others():
 
     assert delete_rows([first, other], unclaimed=True) == 1
     assert delete_rows([first, other]) == 1
+
+
+def test_more_rows_are_deleted_than_a_statement_names():
+    rows = make_rows("a", [("payload", None, str(n)) for n in range(ROW_BATCH_SIZE + 1)])
+    add_rows(rows)
+
+    assert delete_rows(rows, unclaimed=True) == ROW_BATCH_SIZE + 1
 
 
 def test_a_row_that_can_not_be_pushed_waits_longer_each_time():
