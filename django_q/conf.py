@@ -145,6 +145,11 @@ class Settings:
     SYNC_RAISES: bool = False
     #: Whether a task that is enqueued inside a transaction is pushed when that commits.
     ON_COMMIT: bool = True
+    #: Alias of a database: tasks are rows of its transactions until they are in the queue.
+    OUTBOX: str | None = None
+    #: What a task has of its caller's context: "language", "timezone", and the dotted paths of
+    #: variables of the type ``contextvars.ContextVar``.
+    CONTEXT: list | tuple = ()
     #: Alias of the cache for cached results.
     CACHE: str = "default"
     #: Keep results in the cache instead of the database: True, or seconds.
@@ -193,6 +198,11 @@ class Settings:
     def Q_STAT(self) -> str:
         """Prefix of the keys of heartbeats."""
         return f"django_q:{self.PREFIX}:cluster"
+
+    @property
+    def RELAYS_OUTBOX(self) -> bool:
+        """Whether clusters have tasks of an outbox to relay."""
+        return bool(self.OUTBOX) and self.OUTBOX != self.ORM
 
     @property
     def conf(self) -> dict[str, Any]:

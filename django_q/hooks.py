@@ -24,10 +24,17 @@ def call_hook(hook: Any, task: Any) -> None:
     call_hook_lazily(hook, task.name, task.id, lambda: task)
 
 
-def call_hook_lazily(hook: Any, name: str, task_id: str, make_task: Callable[[], Any]) -> None:
+def call_hook_lazily(
+    hook: Any,
+    name: str,
+    task_id: str,
+    make_task: Callable[[], Any],
+    enter_context: Callable[[], None] | None = None,
+) -> None:
     """Call a hook with the Task of this name and id, which ``make_task`` makes. Never raises.
 
-    A hook that is a coroutine function is awaited.
+    It is called in a context of its own, to which ``enter_context`` adds something. A hook that is
+    a coroutine function is awaited.
     """
     with ForeignCall(f"return hook {dotted_name(hook)}", name, task_id):
         try:
@@ -37,9 +44,13 @@ def call_hook_lazily(hook: Any, name: str, task_id: str, make_task: Callable[[],
             text = "malformed return hook '%s' for [%s]: %r"
             logger.error(text, dotted_name(hook), name, error)
             return
-        in_own_context(call_and_wait, func, make_task)
+        in_own_context(call_and_wait, func, make_task, enter_context)
 
 
-def call_and_wait(func: Callable, make_task: Callable[[], Any]) -> None:
+def call_and_wait(
+    func: Callable, make_task: Callable[[], Any], enter_context: Callable[[], None] | None
+) -> None:
     """Call a function with the Task, and wait for the coroutine that it may return."""
+    if enter_context:
+        enter_context()
     resolve_awaitable(func(make_task()))

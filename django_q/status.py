@@ -61,7 +61,7 @@ class Status:
     sentinel: int = 0  #: pid
     pusher: int = 0  #: pid
     monitor: int = 0  #: pid
-    scheduler: int = 0  #: pid; 0 where this cluster runs no schedules
+    scheduler: int = 0  #: pid; 0 in a cluster that runs no schedules and relays no outbox
     workers: list[int] = field(default_factory=list)  #: pids
     pool_size: int = 0  #: workers it should have; 0: unknown
     task_q_size: int = 0  #: tasks taken from the broker that no worker has begun

@@ -16,15 +16,18 @@ __init__ exceptions text.printable text.representation text.error_text text.type
     descriptor_wait queues servers.redis_sentinel servers.connections servers
 conf recurrence
 wire.heartbeat_format wire.pickles signing wire.callables wire.framework_call wire.package \
-    wire.allowed_functions wire.option_types wire.call_digest wire.queue_options wire.options wire
+    wire.allowed_functions wire.option_types wire.call_digest wire.queue_options wire.options wire \
+    caller_context.variables caller_context
 task_state hooks signals
 models migrations
-brokers.contract brokers.terms brokers.heartbeats brokers.scheduler_wakeup brokers.base \
+brokers.contract brokers.terms brokers.heartbeats brokers.scheduler_wakeup brokers.once_keys \
+    brokers.base \
     brokers.adapter brokers.other_queues brokers.memory brokers.redis brokers.orm brokers.sqs \
     brokers.redis_broker brokers.aws_sqs brokers.__init__ brokers.broker_cache
 status
 results.polling results.run_columns results.rows results.pruning results.saving results.queries \
     results.cached_format results.cache results
+outbox.rows outbox.outage outbox.pushing outbox.choice outbox.relay outbox
 unfinished.progress unfinished.holds unfinished.task unfinished.reading unfinished.queues \
     unfinished.reruns unfinished.running unfinished
 orders.notices orders.cancelling orders.steering orders

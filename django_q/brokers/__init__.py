@@ -55,7 +55,7 @@ def redis_broker_for_client(
     from django_q.brokers.redis.broker import Redis
 
     broker = Redis(cluster)
-    broker.connection = client
+    broker.connection, broker.has_foreign_client = client, True
     broker.list_key = list_key or broker.list_key
     return broker
 

@@ -25,8 +25,8 @@ from django_q.text.error_text import short_repr
 
 #: Methods that call those of the adapted broker, where it has them.
 DELEGATED_METHODS = """
-    enqueue_many enqueue_once release_once_keys delete delete_queue purge_queue fail queue_size
-    lock_size dead_size ping set_stat get_stat get_stats scheduler_wakeup refusal
+    enqueue_many enqueue_once enqueue_many_once release_once_keys delete delete_queue purge_queue
+    fail queue_size lock_size dead_size ping set_stat get_stat get_stats scheduler_wakeup refusal
 """.split()
 #: Methods of tasks with terms, and lists of tasks, which no broker of the predecessors has: one of
 #: the same name does something else there.

@@ -19,6 +19,7 @@ from django_q.brokers.contract.dependent_methods import (  # noqa: F401 - broker
 from django_q.brokers.contract.kept_state import KeptState
 from django_q.brokers.contract.orders import SteeredQueue
 from django_q.brokers.heartbeats import Heartbeats
+from django_q.brokers.once_keys import KeyedQueue
 from django_q.brokers.scheduler_wakeup import SchedulerWakeup
 from django_q.brokers.terms import Enqueued, QueueCounts, QueuedTask, Terms
 from django_q.conf import Conf
@@ -32,7 +33,7 @@ DEQUEUE_WAIT_SECONDS, WAKEABLE_WAIT_SECONDS = 1, 45
 DEAD_SUFFIX = ":dead"
 
 
-class Broker(SteeredQueue):
+class Broker(KeyedQueue, SteeredQueue):
     """A queue of payloads, each leased to one taker at a time.
 
     A delivery is leased for ``Conf.RETRY`` seconds by the clock of the broker. When nobody has
@@ -64,6 +65,8 @@ class Broker(SteeredQueue):
     notify_schedulers: Callable[[], None] | None = None
     #: Regular expression that its own receipts match; None where they have no known form.
     receipt_pattern: str | None = None
+    #: Whether it was given a client of its own: then no other process can make it from its queue.
+    has_foreign_client = False
     #: When the query for deliveries began that is running now, where the server answers at once;
     #: monotonic, infinite while none runs.
     query_started_at = math.inf
@@ -156,17 +159,6 @@ class Broker(SteeredQueue):
         """Put payloads at the end of the queue, all of them or none. Returns their ids."""
         return [self.enqueue(payload) for payload in payloads]
 
-    def enqueue_once(self, payload: str | bytes, key: str, terms: Terms | None = None) -> bool:
-        """Enqueue unless a payload was under that key before; False when one was.
-
-        Also False when the terms name a key that another task has; then nothing is under that key.
-        A broker that can not keep keys enqueues each time: a call that is repeated enqueues twice.
-        """
-        if terms is not None:
-            return self.enqueue_task(payload, terms).is_new
-        self.enqueue(payload)
-        return True
-
     def enqueue_task(self, payload: str | bytes, terms: Terms) -> Enqueued:
         """Enqueue a payload with terms, unless another task has its unique or idempotency key."""
         return self.enqueue_tasks([(payload, terms)])[0]
@@ -208,9 +200,6 @@ class Broker(SteeredQueue):
     def queue_names(self) -> list[str]:
         """List all queues of this server that have tasks, in the form of ``list_key``."""
         return [self.list_key]
-
-    def release_once_keys(self, keys: Iterable[str]) -> None:
-        """Delete keys of ``enqueue_once`` within the hour: no call will use them again."""
 
     def clear_expired_keys(self, limit: int = 1000) -> int:
         """Delete kept keys that have expired, where the server does not. Returns how many."""

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django_q.brokers import redis_broker_for_client
 from django_q.brokers.base import Broker
 from django_q.brokers.broker_cache import shared_broker
+from django_q.caller_context.travel import add_caller_context
 from django_q.calls.inline import run_inline
 from django_q.calls.payloads import when_duplicate
 from django_q.calls.producer import submit, submit_when_committed
@@ -107,11 +108,16 @@ def log_unshared_cache(alias: str, backend: str) -> None:
     )
 
 
-def dispatch(packages: Sequence[TaskPackage], options: Mapping[str, Any]) -> list[str]:
+def dispatch(
+    packages: Sequence[TaskPackage], options: Mapping[str, Any], is_own_call: bool = True
+) -> list[str]:
     """Run packages here if ``sync`` is set; put them on the queue of their options otherwise.
 
-    Returns the ids of the tasks that stand for them.
+    They have the context of the caller unless that only repeats a call, as of a schedule. Returns
+    the ids of the tasks that stand for them.
     """
+    if Conf.CONTEXT and is_own_call:
+        add_caller_context(packages)
     sync = options.get("sync")
     if Conf.SYNC if sync is None else sync:
         return [run_inline(package, options.get("broker")) for package in packages]

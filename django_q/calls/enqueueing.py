@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from django.db import router
@@ -16,10 +16,11 @@ from django_q.calls.payloads import (
     wanted_options,
     when_duplicate,
 )
-from django_q.conf import logger
+from django_q.conf import Conf, logger
 from django_q.exceptions import AlreadyEnqueued, UnsupportedOption
 from django_q.humanhash import humanize
 from django_q.models import Task
+from django_q.outbox.outage import outage_of
 from django_q.text.function_names import dotted_name
 from django_q.wire.option_types import REJECT, shown
 from django_q.wire.package import TaskPackage, link_id
@@ -52,6 +53,10 @@ class TermedTask(NamedTuple):
         return self.terms.unique or self.terms.idempotency
 
 
+#: Enqueues tasks with terms; what became of each.
+AddTasks = Callable[[Sequence[TermedTask], Broker], list[Enqueued]]
+
+
 def served_options(broker: Any) -> frozenset[str]:
     """Return the options that a broker serves; none if it was written for a predecessor."""
     return getattr(broker, "serves", frozenset())
@@ -82,12 +87,18 @@ def with_terms(packages: Sequence[TaskPackage], payloads: Iterable[str]) -> list
     ]
 
 
-def enqueue(tasks: Sequence[TermedTask], broker: Broker) -> list[Outcome]:
-    """Enqueue tasks in one round trip; with "replace" they take the place of those that wait."""
+def add_tasks(tasks: Sequence[TermedTask], broker: Broker) -> list[Enqueued]:
+    """Enqueue tasks in one round trip."""
     if len(tasks) == 1:
-        found = [broker.enqueue_task(tasks[0].payload, tasks[0].terms)]
-    else:
-        found = broker.enqueue_tasks([(task.payload, task.terms) for task in tasks])
+        return [broker.enqueue_task(tasks[0].payload, tasks[0].terms)]
+    return broker.enqueue_tasks([(task.payload, task.terms) for task in tasks])
+
+
+def enqueue(
+    tasks: Sequence[TermedTask], broker: Broker, add: AddTasks = add_tasks
+) -> list[Outcome]:
+    """Enqueue tasks by ``add``; with "replace" they take the place of those that wait."""
+    found = add(tasks, broker)
     return [replace_waiting(task, each, broker) for task, each in zip(tasks, found, strict=True)]
 
 
@@ -117,7 +128,9 @@ def with_id(package: TaskPackage, task_id: str) -> TaskPackage:
     return {**package, "id": task_id, "name": name}
 
 
-def enqueue_or_refuse(tasks: Sequence[TermedTask], broker: Broker) -> list[str]:
+def enqueue_or_refuse(
+    tasks: Sequence[TermedTask], broker: Broker, add: AddTasks = add_tasks
+) -> list[str]:
     """Enqueue the tasks of a call, and return the ids of those that stand for them.
 
     Raises ``AlreadyEnqueued`` for ``on_duplicate="reject"``. Of a batch, nothing is enqueued then
@@ -125,7 +138,7 @@ def enqueue_or_refuse(tasks: Sequence[TermedTask], broker: Broker) -> list[str]:
     """
     if len(tasks) > 1:
         check_rejected(tasks, broker)
-    found = enqueue(tasks, broker)
+    found = enqueue(tasks, broker, add)
     for task, each in zip(tasks, found, strict=True):
         if not each.makes_call and when_duplicate(task.package) == REJECT:
             raise already_enqueued(task.package, each.task_id)
@@ -137,11 +150,30 @@ def check_rejected(tasks: Sequence[TermedTask], broker: Broker) -> None:
     earlier: dict[str, str] = {}
     for task in tasks:
         if when_duplicate(task.package) == REJECT:
-            found = broker.find_duplicate(task.terms)
+            found = find_duplicate(task, broker)
             if other := found.task_id if found else earlier.get(task.key):
                 raise already_enqueued(task.package, other)
         if task.key:
             earlier.setdefault(task.key, task.terms.task_id)
+
+
+def find_duplicate(task: TermedTask, broker: Broker) -> Enqueued | None:
+    """Find the task that has the key of another one.
+
+    None, too, while the broker is away if there is an outbox: that is found out at the push.
+    """
+    if not Conf.OUTBOX:
+        return broker.find_duplicate(task.terms)
+    outage = outage_of(broker.list_key)
+    if outage.is_paused():
+        return None
+    try:
+        return broker.find_duplicate(task.terms)
+    except Exception as error:
+        if not broker.is_away(error):
+            raise
+        outage.begin(error, broker)
+        return None
 
 
 def already_enqueued(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from django.utils import timezone
@@ -14,11 +14,14 @@ from django_q.brokers.broker_cache import shared_broker
 from django_q.brokers.terms import Enqueued
 from django_q.calls.enqueueing import (
     TermedTask,
+    add_tasks,
     already_enqueued,
     check_served,
     enqueue,
     enqueue_once,
     enqueue_or_refuse,
+    find_duplicate,
+    replace_waiting,
     served_options,
     with_terms,
 )
@@ -34,10 +37,16 @@ from django_q.completion.completion import complete_here
 from django_q.conf import Conf, logger
 from django_q.exceptions import AlreadyEnqueued
 from django_q.execution.run_details import describe_failure
+from django_q.models import OutboxTask
+from django_q.outbox.choice import keeps_tasks_for
+from django_q.outbox.pushing import push_committed, push_or_keep
+from django_q.outbox.rows import add_rows, make_rows, read_terms_of
 from django_q.servers.advice import add_advice
 from django_q.servers.transactions import open_transaction, pending_task, run_on_commit
+from django_q.signing import SignedPackage
+from django_q.wire.framework_call import with_read_arguments
 from django_q.wire.option_types import REJECT, REPLACE
-from django_q.wire.package import TaskPackage
+from django_q.wire.package import TaskPackage, checked_package
 
 
 def submit(package: TaskPackage, broker: Broker | None = None) -> str:
@@ -114,11 +123,14 @@ def submit_signed(
         add_default_options(packages, served_options(broker))
     payloads = [signed_payload(package) for package in packages]
     alias = open_transaction() if on_commit else None
+    is_kept = bool(Conf.OUTBOX) and keeps_tasks_for(broker, alias, on_commit)
     if need_broker_options(packages):
         check_served(packages, broker)
         if want_terms(packages):
-            return submit_with_terms(with_terms(packages, payloads), broker, alias)
-    if alias is None:
+            return submit_with_terms(with_terms(packages, payloads), broker, alias, is_kept)
+    if is_kept:
+        keep_plain(packages, payloads, adapt_broker(broker), alias)
+    elif alias is None:
         send(payloads, broker, packages)
     elif queue_database(broker) == alias:
         send(payloads, broker, packages)
@@ -129,17 +141,21 @@ def submit_signed(
     return [package["id"] for package in packages]
 
 
-def submit_with_terms(tasks: Sequence[TermedTask], broker: Broker, alias: str | None) -> list[str]:
+def submit_with_terms(
+    tasks: Sequence[TermedTask], broker: Broker, alias: str | None, is_kept: bool
+) -> list[str]:
     """Put tasks on the queue when the transaction on ``alias`` commits; now if that is None."""
     if alias is not None and queue_database(broker) != alias:
-        return enqueue_on_commit(tasks, broker, alias)
-    ids = enqueue_or_refuse(tasks, broker)
+        return enqueue_on_commit(tasks, broker, alias, is_kept)
+    ids = enqueue_or_refuse(tasks, broker, add_or_keep if is_kept else add_tasks)
     if alias is not None:
         run_on_commit(None, ids_and_groups([task.package for task in tasks]), alias)
     return ids
 
 
-def enqueue_on_commit(tasks: Sequence[TermedTask], broker: Broker, alias: str) -> list[str]:
+def enqueue_on_commit(
+    tasks: Sequence[TermedTask], broker: Broker, alias: str, is_kept: bool
+) -> list[str]:
     """Have tasks enqueued when a transaction commits, unless one of their key is there already.
 
     The broker is asked now, and once more when they are enqueued. One of that key may have been
@@ -152,7 +168,7 @@ def enqueue_on_commit(tasks: Sequence[TermedTask], broker: Broker, alias: str) -
     for task in tasks:
         key = task.key and f"{type(broker).__name__} {broker.list_key} {task.key}"
         pending = key and (keys.get(key) or pending_task(key, alias))
-        found = None if pending or not key else broker.find_duplicate(task.terms)
+        found = None if pending or not key else find_duplicate(task, broker)
         other = pending or (found.task_id if found else None)
         if other and when_duplicate(task.package) == REJECT:
             raise already_enqueued(task.package, other)
@@ -163,8 +179,59 @@ def enqueue_on_commit(tasks: Sequence[TermedTask], broker: Broker, alias: str) -
                 keys[key] = ids[-1]
     promised = dict(zip((task.terms.task_id for task in tasks), ids, strict=True))
     names = (*promised.values(), *ids_and_groups([task.package for task in waiting]))
-    run_on_commit(partial(push_with_terms, waiting, broker, promised), names, alias, keys)
+    if is_kept:
+        push = keep_until_commit(make_task_rows(waiting, broker, promised), broker)
+    else:
+        push = partial(push_with_terms, waiting, broker, promised)
+    run_on_commit(push, names, alias, keys)
     return ids
+
+
+def keep_plain(
+    packages: Sequence[TaskPackage], payloads: Sequence[str], broker: Broker, alias: str | None
+) -> None:
+    """Push plain tasks now, or else have the outbox keep them; only keep them in a transaction."""
+    ids = [package["id"] for package in packages]
+    tasks = [(payload, None, task_id) for payload, task_id in zip(payloads, ids, strict=True)]
+    rows = make_rows(broker.list_key, tasks)
+    if alias is None:
+        push_or_keep(rows, broker)
+    else:
+        run_on_commit(keep_until_commit(rows, broker), ids_and_groups(packages), alias)
+
+
+def keep_until_commit(rows: Sequence[OutboxTask], broker: Broker) -> Callable[[], None]:
+    """Have the outbox keep tasks in the open transaction. Returns what pushes them after it."""
+    add_rows(rows)
+    return partial(push_committed, rows, broker, settle_duplicate)
+
+
+def add_or_keep(tasks: Sequence[TermedTask], broker: Broker) -> list[Enqueued]:
+    """Enqueue tasks with terms now, or else have the outbox keep them."""
+    own_ids = {task.terms.task_id: task.terms.task_id for task in tasks}
+    found = push_or_keep(make_task_rows(tasks, broker, own_ids), broker) or [None] * len(tasks)
+    return [each or Enqueued(task.terms.task_id) for task, each in zip(tasks, found, strict=True)]
+
+
+def make_task_rows(
+    tasks: Sequence[TermedTask], broker: Broker, promised: Mapping[str, str]
+) -> list[OutboxTask]:
+    """Make the rows of tasks with terms. ``promised`` has the id that a caller gets for each."""
+    rows = [(task.payload, task.terms, promised[task.terms.task_id]) for task in tasks]
+    return make_rows(broker.list_key, rows)
+
+
+def settle_duplicate(row: OutboxTask, found: Enqueued, broker: Broker) -> None:
+    """Do what is asked for where another task has the key of one in the outbox."""
+    terms = read_terms_of(row)
+    package = with_read_arguments(checked_package(SignedPackage.loads(row.payload)))
+    task = TermedTask(package, row.payload, terms)
+    try:
+        other_id = replace_waiting(task, found, broker).task_id
+    except AlreadyEnqueued as error:  # it changed whenever it was to be replaced
+        other_id = error.task_id
+    if other_id != terms.task_id == row.task_id:
+        record_duplicate(package, other_id, broker)
 
 
 def is_replaceable(task: TermedTask, found: Enqueued | None) -> bool:

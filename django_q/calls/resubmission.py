@@ -164,7 +164,7 @@ def enqueue_again(task: Task, call_options: dict[str, Any], task_id: str | None)
     package.update(kept_options(task, FRAMEWORK_KEYS))  # type: ignore[typeddict-item]
     if task_id:
         package["earlier_ends"] = json.dumps(earlier_ends(task))
-    (task_id,) = dispatch([package], options)
+    (task_id,) = dispatch([package], options, is_own_call=False)
     return task_id
 
 

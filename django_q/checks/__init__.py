@@ -22,6 +22,8 @@ W009    a name has a colon, or a character that is not printable
 W010    another installed distribution has files of the package django_q
 W011    an entry of ``functions`` names nothing that exists
 W012    the URL of ``redis`` has something else than a number for a database
+W013    an entry of ``context`` is no context variable
+W014    the database of ``outbox`` has no table for it (``check --database``, ``migrate``)
 ======  ==========================================================================
 """
 
@@ -31,8 +33,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Info, Warning, register
+from django.core.checks import CheckMessage, Error, Info, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
 
 from django_q.checks.combinations import COMBINATION_CHECKS, check_name
 from django_q.checks.messages import Messages, no_effect, not_a_dictionary
@@ -44,8 +47,9 @@ from django_q.checks.options import (
     wrong_type,
 )
 from django_q.checks.redaction import setting_location
-from django_q.conf import Settings, attribute_name
+from django_q.conf import Conf, Settings, attribute_name
 from django_q.foreign_code import installed_files
+from django_q.models import OutboxTask
 
 
 @register()
@@ -81,6 +85,20 @@ def check_deployment(app_configs: Any = None, **kwargs: Any) -> list[CheckMessag
         return []
     text = "Q_CLUSTER['sync'] is True: each task runs at once, in the process that calls it."
     return [Warning(text, hint="Leave it out where a cluster runs.", id="django_q.W008")]
+
+
+@register(Tags.database)
+def check_outbox_table(databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Warn of an outbox without its table; no error, as ``migrate`` checks before it makes it."""
+    alias = Conf.OUTBOX
+    if not alias or alias not in (databases or ()):
+        return []
+    table = OutboxTask._meta.db_table
+    if table in connections[alias].introspection.table_names():
+        return []
+    text = f"Q_CLUSTER['outbox']: the database {alias!r} has no table {table}."
+    hint = "Run manage.py migrate, with --database for any but the default one."
+    return [Warning(text, hint=hint, id="django_q.W014")]
 
 
 @register()

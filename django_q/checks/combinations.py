@@ -94,6 +94,13 @@ def check_overridden(conf: dict[str, Any], given: dict[str, Any], where: str) ->
         yield no_effect(f"{where}['save_limit_per']", f"'save_limit' is {conf['SAVE_LIMIT']}")
 
 
+def check_outbox(conf: dict[str, Any], given: dict[str, Any], where: str) -> Messages:
+    """Warn of an outbox that is needless, as the queue is rows of the same database."""
+    is_queue_elsewhere = conf["SQS"] or conf["BROKER_CLASS"]
+    if conf["OUTBOX"] and conf["OUTBOX"] == conf["ORM"] and not is_queue_elsewhere:
+        yield no_effect(f"{where}['outbox']", "the queue itself is in that database")
+
+
 def check_packages(conf: dict[str, Any], given: dict[str, Any], where: str) -> Messages:
     """Warn of options that need a package which is not installed."""
     lacking = {
@@ -134,5 +141,6 @@ COMBINATION_CHECKS = (
     check_cached,
     check_sqlite,
     check_overridden,
+    check_outbox,
     check_packages,
 )

@@ -21,6 +21,7 @@ from django.utils.module_loading import import_string
 
 from django_q import recurrence
 from django_q.brokers import REMOVED_BROKER_SERVICES
+from django_q.caller_context.variables import FRAMEWORK_NAMES, variable
 from django_q.checks.messages import Messages, no_effect, not_found
 from django_q.checks.redaction import is_path, quote_or_redact, setting_location
 from django_q.conf import RENAMED_KEYS, Settings
@@ -305,10 +306,33 @@ def check_functions(option: str, names: Iterable) -> Messages:
             yield Warning(text, hint=hint, id="django_q.W011")
 
 
+def check_context(option: str, names: Iterable) -> Messages:
+    """Check that each entry is "language", "timezone", or the path of a context variable."""
+    for name in names:
+        if not isinstance(name, str) or not (name in FRAMEWORK_NAMES or is_path(name)):
+            text = f"{option} must list 'language', 'timezone', and paths of context variables such"
+            got = f"a {type(name).__name__}"
+            yield Error(f"{text} as 'shop.tenants.current'; got {got}.", id="django_q.E004")
+        elif name not in FRAMEWORK_NAMES:
+            yield from check_context_variable(option, name)
+
+
+def check_context_variable(option: str, name: str) -> Messages:
+    """Check that a path is that of a context variable."""
+    try:
+        variable(name)
+    except Exception as error:  # the module may raise anything
+        text = f"{option}: {name!r} is no context variable here: {type(error).__name__}."
+        hint = "It does not travel. It must be a contextvars.ContextVar, at the top of a module."
+        yield Warning(text, hint=hint, id="django_q.W013")
+
+
 #: Further checks by option, of what its value names or contains.
 OPTION_CHECKS: dict[str, Callable[[str, Any], Messages]] = {
     "FUNCTIONS": check_functions,
     "ORM": check_database,
+    "OUTBOX": check_database,
+    "CONTEXT": check_context,
     "CACHE": check_cache,
     "DJANGO_REDIS": check_django_redis,
     "BROKER_CLASS": check_broker_class,

@@ -151,7 +151,7 @@ def iterable_package(iterable: str, items: Sequence[TaskPackage]) -> TaskPackage
 
 def iterable_package_base(iterable: str, item: TaskPackage) -> dict[str, Any]:
     """Make the package of an iterable from the options of an item, without its results."""
-    inherited = ("func", "kwargs", "hook", "save", "cluster", "chain", "chain_options")
+    inherited = ("func", "kwargs", "hook", "save", "cluster", "chain", "chain_options", "context")
     package: dict[str, Any] = {key: item[key] for key in inherited if key in item}
     package.update(id=iterable, name=item.get("iter_name") or iterable_name(iterable))
     if item.get("iter_group"):

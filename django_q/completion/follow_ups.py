@@ -9,6 +9,7 @@ from typing import Any
 from django.db import router
 from django.utils import timezone
 
+from django_q.caller_context.travel import enter_caller_context
 from django_q.completion.finished_task import FinishedTask
 from django_q.completion.recording import save, send_signals_and_log
 from django_q.completion.resumption import has_suspect_hook
@@ -85,7 +86,9 @@ def call_task_hook(task: FinishedTask) -> None:
     hook = unpickled(task.package.get("hook"))
     if hook:
         make_row = partial(as_task, {**task.package, "hook": hook})
-        call_hook_lazily(hook, task.name, task.id, make_row)
+        context = task.package.get("context")
+        enter = partial(enter_caller_context, context) if context else None
+        call_hook_lazily(hook, task.name, task.id, make_row, enter)
 
 
 def submit_link(

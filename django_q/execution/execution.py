@@ -11,6 +11,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from django_q.caller_context.travel import enter_caller_context
 from django_q.conf import Conf, error_reporter, logger
 from django_q.exceptions import DjangoQError, PackageError, TaskStopped, contain_error
 from django_q.execution.framework_calls import announce_end, framework_call
@@ -79,14 +80,16 @@ def execute(
 ) -> BaseException | None:
     """Run a task and write into its package when and how it ended.
 
-    Returns the exception that ended the task, or None. Raises nothing, so that a task can not
-    end the process that runs it by raising. ``alarm`` sets the time limit; ``on_success`` is
-    called when the function has returned.
+    To be called in a context of its own. Returns the exception that ended the task, or None.
+    Raises nothing, so that a task can not end the process that runs it by raising. ``alarm`` sets
+    the time limit; ``on_success`` is called when the function has returned.
     """
     func: Callable | str = package["func"]
     try:
         if isinstance(package, InvalidPackage):
             raise PackageError(package.reason)
+        if "context" in package:
+            enter_caller_context(package["context"])
         func = permitted(func, "The function")
         if pre_execute.receivers:
             send_pre_execute(func, package)

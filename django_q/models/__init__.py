@@ -5,6 +5,7 @@ from django_q.foreign_code import installed_files  # noqa: F401 - checks them wh
 # isort: split
 from django_q.hooks import receive as call_hook
 from django_q.models.orders import Notice, QueueOrder
+from django_q.models.outbox import OutboxTask
 from django_q.models.part import Part
 from django_q.models.queue import Heartbeat, OrmQ, TaskKey, Unfinished
 from django_q.models.schedule import Schedule
@@ -17,6 +18,7 @@ __all__ = [
     "Heartbeat",
     "Notice",
     "OrmQ",
+    "OutboxTask",
     "Part",
     "QueueOrder",
     "Schedule",

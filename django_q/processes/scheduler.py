@@ -14,11 +14,13 @@ from django_q.brokers import adapt_broker, get_broker
 from django_q.brokers.base import Broker
 from django_q.brokers.broker_cache import shared_broker
 from django_q.brokers.scheduler_wakeup import UNNOTIFIED_CHECK_INTERVAL, SchedulerWakeup
-from django_q.conf import logger
+from django_q.calls.producer import settle_duplicate
+from django_q.conf import Conf, logger
 from django_q.descriptor_wait import wait_until_readable
 from django_q.exceptions import contain_error
 from django_q.models import Schedule
 from django_q.models.schedule_fields.due_times import aware_utc
+from django_q.outbox.relay import Relay
 from django_q.processes.logs.repeated_errors import ThrottledLog
 from django_q.processes.supervision.process_start import log_ready
 from django_q.results.pruning import delete_outlived
@@ -48,17 +50,25 @@ def scheduler(broker: Broker | None = None) -> None:
 
 
 def scheduler_of_cluster(event: Any, broker: Broker | None = None) -> None:
-    """Enqueue tasks when they are due, until ``event`` is set: the body of the process."""
+    """Enqueue tasks when they are due, until ``event`` is set: the body of the process.
+
+    It relays the tasks of the outbox as well, where there is one.
+    """
     due_schedules = DueSchedules(adapt_broker(broker or get_broker()))
     wakeup = scheduler_wakeup_for(due_schedules.broker, due_schedules.alias)
     loop = SchedulerLoop(due_schedules, event.is_set)
     key_cleanup = KeyCleanup(due_schedules.broker, delete_outlived)
+    relay = Relay(settle_duplicate) if Conf.RELAYS_OUTBOX else None
     log_ready("scheduling")
     pause, failure_log = SCHEDULER_BACKOFF_SECONDS[0], ThrottledLog("schedules are read again")
     while not event.is_set():
         try:
             wakeup.listen()
-            seconds = min(loop.enqueue_due(), wakeup.check_interval, key_cleanup.run_if_due())
+            # First: it goes on while schedules fail.
+            seconds = relay.run_if_due() if relay else math.inf
+            if Conf.SCHEDULER:
+                seconds = min(seconds, loop.enqueue_due())
+            seconds = min(seconds, wakeup.check_interval, key_cleanup.run_if_due())
             # Not for a short wait: to open a connection again costs more than to keep it.
             if seconds > UNNOTIFIED_CHECK_INTERVAL:
                 connections.close_old()

@@ -132,7 +132,7 @@ class Sentinel(SentinelCompatibility):
         self.children += [
             Child(process_start.WORKER, slot, n) for n, slot in enumerate(self.slots, 1)
         ]
-        if Conf.SCHEDULER:
+        if Conf.SCHEDULER or Conf.RELAYS_OUTBOX:
             self.children.append(Child(process_start.SCHEDULER, liveness=LivenessTimestamp()))
         self.children.append(Child(process_start.PUSHER, liveness=LivenessTimestamp()))
         for child in self.children:

@@ -167,7 +167,8 @@ def run_now(schedule: Schedule, broker: Broker | None = None) -> str:
     args, kwargs = schedule.call(schedule.now)
     options, kwargs = options_of(kwargs)
     package = with_schedule_key(new_package(schedule.func, args, kwargs, options), schedule)
-    (task_id,) = dispatch([package], {**options, "broker": normalize_option("broker", broker)})
+    options = {**options, "broker": normalize_option("broker", broker)}
+    (task_id,) = dispatch([package], options, is_own_call=False)
     rows = Schedule.objects.using(router.db_for_write(Schedule))
     rows.filter(pk=schedule.pk).update(task=task_id)
     return task_id

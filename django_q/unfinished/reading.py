@@ -16,10 +16,11 @@ from django_q.brokers import Broker, adapt_broker
 from django_q.brokers.broker_cache import shared_broker
 from django_q.brokers.other_queues import ask_other_queues, queue_label
 from django_q.brokers.terms import DELAYED, LEASED, WAITING, QueueCounts, QueuedTask
-from django_q.conf import logger
+from django_q.conf import Conf, logger
 from django_q.exceptions import PackageError, contain_error
 from django_q.models import Task
 from django_q.models.task import HAS_ENDED
+from django_q.outbox.rows import count_rows, find_row
 from django_q.results.cache import CachedResults
 from django_q.status import Stat
 from django_q.text.error_text import error_summary
@@ -68,7 +69,8 @@ def fetch_unfinished(task_id: str | UUID, queue: str | None = None) -> Unfinishe
     if has_row(name):
         return None
     broker = broker_for(queue)
-    # In this order: a task goes from the broker to a worker, and from there to the results.
+    # In this order: a task goes from the outbox to the broker, to a worker, and to the results.
+    kept = find_row(name) if Conf.OUTBOX else None
     queued = find_queued(name, broker)
     run = running_tasks(broker).get(name)
     if run and queue not in (None, run["queue"]):
@@ -79,6 +81,9 @@ def fetch_unfinished(task_id: str | UUID, queue: str | None = None) -> Unfinishe
         task = from_broker(queued[1], queued[0], {name: run} if run else {})
     elif run:
         task = from_heartbeat(run, run["queue"])
+    elif kept and queue in (None, queue_label(kept.list_key)):
+        waiting = QueuedTask(kept.payload, WAITING, kept.task_id)
+        task = from_broker(waiting, queue_label(kept.list_key), {})
     else:
         return None
     return None if has_row(name) or is_cached(name, task.queue) else task
@@ -128,7 +133,9 @@ def count_unfinished(queue: str | None = None) -> QueueCounts:
 
 def counts_of(broker: Broker) -> QueueCounts:
     """Count the tasks of a broker's queue; see ``count_unfinished``."""
+    kept = count_rows(broker.list_key) if Conf.OUTBOX else 0
     counts = QueueCounts(*broker.count_tasks())
+    counts = counts._replace(waiting=counts.waiting + kept) if kept else counts
     if counts.oldest is not None or not counts.waiting:
         return counts
     ages = [age_of(queued) for queued in broker.list_tasks(WAITING, limit=1)]

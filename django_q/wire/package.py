@@ -70,6 +70,7 @@ class TaskPackage(FrameworkPackage, total=False):
     soft_timeout: float  # seconds after which SoftTimeout is raised in it
     earlier_ends: str  # of a failure that is run again: how it had ended, in JSON
     chain_started: float  # of a link: when its chain was submitted, in seconds since the epoch
+    context: str  # what it has of its caller's context, in JSON
     schedule: int  # key of the schedule in which the end of the task is recorded
     # Added while it runs:
     ack_id: Any  # receipt of the delivery
@@ -241,6 +242,8 @@ def next_link(package: TaskPackage, result: Any) -> TaskPackage | None:
     if settings.get("pass_result"):
         args = (result, *args)
     link = new_package(func, args, kwargs, options, link_id(package["id"]))
+    if "context" in package:
+        link["context"] = package["context"]
     if (start := chain_start(package)) is not None:
         link["chain_started"] = start
     return link

@@ -50,6 +50,11 @@ def enqueue_once(self: Any, payload: str | bytes, key: str, terms: Any = None) -
     return is_new
 
 
+def enqueue_many_once(self: Any, tasks: Iterable[tuple[str, str | bytes, Any]]) -> list:
+    """Enqueue tasks one by one by the subclass's method; see ``Broker.enqueue_many_once``."""
+    return [self.enqueue_one_once(*task) for task in tasks]
+
+
 def enqueue_one(self: Any, payload: str | bytes, terms: Any) -> bool:
     """Enqueue by the subclass's method; False where another task has a key of the terms."""
     if terms is not None:
@@ -87,7 +92,11 @@ def move_to_dead_letters(self: Any, ack_id: Any, payload: str | bytes) -> None:
 
 #: By the name of a method: the methods that have to call it, and functions that do.
 DEPENDENT_METHODS: dict[str, tuple[tuple[str, Callable], ...]] = {
-    "enqueue": (("enqueue_many", enqueue_many), ("enqueue_once", enqueue_once)),
+    "enqueue": (
+        ("enqueue_many", enqueue_many),
+        ("enqueue_once", enqueue_once),
+        ("enqueue_many_once", enqueue_many_once),
+    ),
     "acknowledge": (("acknowledge_many", acknowledge_many),),
     "delete": (("acknowledge_many", acknowledge_by_deleting),),
     "fail": (("move_to_dead_letters", move_to_dead_letters),),

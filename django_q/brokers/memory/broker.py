@@ -110,12 +110,14 @@ class Memory(Broker):
         with LOCK:
             return sorted(name for name, queue in QUEUES.items() if queue.messages)
 
-    def release_once_keys(self, keys: Iterable[str]) -> None:
+    def release_once_keys(
+        self, keys: Iterable[str], seconds: float = ONCE_KEY_GRACE_SECONDS
+    ) -> None:
         with self.queue() as queue:
             now = queue.now()
             for key in keys:
                 if queue.once.get(key, now):
-                    queue.once.set(key, True, now + ONCE_KEY_GRACE_SECONDS, now)
+                    queue.once.set(key, True, now + seconds, now)
 
     def dequeue(self, limit: int = 1, wait: float | None = None) -> list[Delivery]:
         end = self.wait_deadline(wait)

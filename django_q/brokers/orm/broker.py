@@ -149,10 +149,12 @@ class ORM(OrderedQueue, Broker):
                 return False
             raise  # the row itself was refused
 
-    def release_once_keys(self, keys: Iterable[str]) -> None:
-        """Let the marks of keys of ``enqueue_once`` expire within the hour."""
+    def release_once_keys(
+        self, keys: Iterable[str], seconds: float = ONCE_KEY_GRACE_SECONDS
+    ) -> None:
+        """Let the marks of keys of ``enqueue_once`` expire in so many seconds."""
         marks = self.heartbeats.rows(key__in=[self.mark(key) for key in keys])
-        marks.update(expires=self.table.time_expression(ONCE_KEY_GRACE_SECONDS))
+        marks.update(expires=self.table.time_expression(seconds))
 
     def mark(self, key: str) -> str:
         """Return the heartbeat key under which the mark for a key of ``enqueue_once`` is kept."""

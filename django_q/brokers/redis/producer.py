@@ -138,6 +138,28 @@ class RedisProducer(Broker):
         found = self._send_tasks([[(payload, terms)]], key)
         return bool(found and found[0].is_new)
 
+    def enqueue_many_once(
+        self, tasks: Iterable[tuple[str, str | bytes, Terms | None]]
+    ) -> list[Enqueued | None]:
+        """Push payloads and add tasks, each with a mark, in a round trip for each of both kinds."""
+        tasks = list(tasks)
+        plain = [
+            ((self.list_key, self.mark(key)), payload, ONCE_KEY_SECONDS)
+            for key, payload, terms in tasks
+            if terms is None
+        ]
+        termed = [
+            self._tasks_call([(payload, terms)], key) for key, payload, terms in tasks if terms
+        ]
+        lengths = iter(self._send_script(scripts.enqueue_once, plain) if plain else ())
+        replies = iter(self._send_script(scripts.enqueue_tasks, termed) if termed else ())
+        found: list[Enqueued | None] = []
+        for _, _, terms in tasks:
+            reply = next(lengths if terms is None else replies)
+            is_new = Enqueued("") if terms is None else reply and enqueued(*reply[:3])
+            found.append(is_new if reply else None)
+        return found
+
     def enqueue_task(self, payload: str | bytes, terms: Terms) -> Enqueued:
         """Add a payload with terms, unless another task has its unique or idempotency key."""
         key = terms.unique or terms.idempotency
@@ -160,13 +182,7 @@ class RedisProducer(Broker):
 
     def _send_tasks(self, chunks: list, once_key: str | None = None) -> list[Enqueued]:
         """Add tasks; none of them, and an empty list, where the mark of ``once_key`` exists."""
-        calls = []
-        for chunk in chunks:
-            texts = CallTexts(self.list_key, self.task_keys)
-            place = texts.add_key(self.mark(once_key)) if once_key else 0
-            args = [value for payload, terms in chunk for value in (payload, texts.text(terms))]
-            options = (microseconds(max_wait_seconds()), place, ONCE_KEY_SECONDS)
-            calls.append((texts.keys, *options, *args))
+        calls = [self._tasks_call(chunk, once_key) for chunk in chunks]
         replies = self._send_script(scripts.enqueue_tasks, calls)
         return [
             enqueued(*reply[start : start + 3])
@@ -174,6 +190,14 @@ class RedisProducer(Broker):
             if reply
             for start in range(0, len(reply), 3)
         ]
+
+    def _tasks_call(self, tasks: list, once_key: str | None) -> tuple:
+        """Make the keys and arguments of enqueue_tasks.lua."""
+        texts = CallTexts(self.list_key, self.task_keys)
+        place = texts.add_key(self.mark(once_key)) if once_key else 0
+        args = [value for payload, terms in tasks for value in (payload, texts.text(terms))]
+        options = (microseconds(max_wait_seconds()), place, ONCE_KEY_SECONDS)
+        return (texts.keys, *options, *args)
 
     def replace_task(self, version: str, payload: str | bytes, terms: Terms) -> bool:
         """Replace a task unless it was taken or changed since."""
@@ -192,12 +216,12 @@ class RedisProducer(Broker):
             found = scripts.find_duplicate.run(self.connection, tuple(texts.keys), text)
         return enqueued(found[0], 0, found[1]) if found else None
 
-    def release_once_keys(self, keys: Iterable[str]) -> None:
-        """Let the marks of keys of ``enqueue_once`` expire within the hour."""
-        with self.connection.pipeline(transaction=False) as pipeline:
-            for key in keys:
-                pipeline.expire(self.mark(key), ONCE_KEY_GRACE_SECONDS)
-            pipeline.execute()
+    def release_once_keys(
+        self, keys: Iterable[str], seconds: float = ONCE_KEY_GRACE_SECONDS
+    ) -> None:
+        """Let the marks of keys of ``enqueue_once`` expire in so many seconds."""
+        if commands := [("EXPIRE", self.mark(key), int(seconds)) for key in keys]:
+            self._send(*commands)
 
     def mark(self, key: str) -> str:
         """Return the Redis key of the mark for a key of ``enqueue_once``."""
