@@ -133,20 +133,25 @@ def task_error(path: str | None, text: Any) -> TaskError:
     )
 
 
-def earlier_attempts(ends: Any) -> dict[str, list[Any]]:
-    """Return ``errors`` and ``worker_ids`` of attempts that have ended, from their records."""
+def earlier_attempts(ends: Any, count: int = 0) -> dict[str, list[Any]]:
+    """Return ``errors`` and ``worker_ids`` of attempts that have ended, from their records.
+
+    Records are kept of the last ones of ``count``. The workers of others are unknown, and named by
+    an empty text, as the framework counts attempts by workers.
+    """
     ended = [end for end in ends or () if isinstance(end, Mapping)]
+    unknown = [""] * (count - len(ended))
     return {
         "errors": [
             task_error(end["exception"], end.get("text", ""))
             for end in ended
             if end.get("exception")
         ],
-        "worker_ids": [str(end.get("worker") or "") for end in ended],
+        "worker_ids": unknown + [str(end.get("worker") or "") for end in ended],
     }
 
 
-def first_end_time(ends: Any) -> datetime | None:
-    """Return when the first of some attempts has ended, for want of when it began."""
+def first_begin(ends: Any) -> datetime | None:
+    """Return when the first of some attempts began; where that is unknown, when it ended."""
     first = next((end for end in ends or () if isinstance(end, Mapping)), {})
-    return moment_of(first.get("time"))
+    return moment_of(first.get("begun")) or moment_of(first.get("time"))
