@@ -152,6 +152,22 @@ def sleep_until_there(path: str) -> str:
 
 
 @task
+def meet(own: str, other: str) -> int:
+    """Wait for a task that runs at the same time; return which process this is."""
+    Path(own).touch()
+    sleep_until_there.func(other)
+    return os.getpid()
+
+
+@task
+def write(path: str, text: str) -> int:
+    """Add a line to a file; return which process this is."""
+    with open(path, "a") as file:
+        file.write(f"{text}\n")
+    return os.getpid()
+
+
+@task
 def die_unless_there(path: str) -> int:
     """End the worker; succeed once a file is there."""
     if not Path(path).exists():

@@ -12,7 +12,7 @@ from overseer.models import Job, Run, Worker
 from tasks_monitor.models import TaskRecord
 from tasks_monitor.retry import retry
 
-from tests.clients.applications.shop.tasks import add, fail, fail_once_more
+from tests.clients.applications.shop.tasks import add, die, fail, fail_once_more
 
 VALUE_ERROR = "builtins.ValueError"
 TRACEBACK_END = "ValueError: as asked\n"
@@ -81,6 +81,18 @@ def test_taskly_records_both(ended):
     assert failed.last_error_traceback.endswith(TRACEBACK_END)
     # It asks for an attribute that errors of the framework do not have.
     assert failed.last_error_class == ""
+
+
+def test_they_hear_of_a_worker_that_died(run, wait_until):
+    result = run(die.using(max_attempts=1))
+
+    # The monitor tells them, when it has saved the result.
+    wait_until(lambda: TaskRecord.objects.get(result_id=result.id).status == "FAILED")
+    record = TaskRecord.objects.get(result_id=result.id)
+    assert (record.status, record.attempts) == ("FAILED", 1)
+    assert record.exception_class == "django_q.exceptions.WorkerDied"
+    assert Run.objects.get(result_id=result.id).job.status == "FAILED"
+    assert TaskSnapshot.objects.get(task_id=result.id).status == "FAILED"
 
 
 @pytest.mark.parametrize("address", ["/taskly/", "/admin/tasks_monitor/taskrecord/"])

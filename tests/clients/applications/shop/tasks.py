@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import overseer
 from apscheduler.triggers.interval import IntervalTrigger
 from crontask import cron
@@ -18,6 +20,12 @@ def add(x: int, y: int = 0) -> int:
 def fail(text: str = "as asked") -> None:
     """Fail."""
     raise ValueError(text)
+
+
+@task
+def die() -> None:
+    """End the worker."""
+    os._exit(1)
 
 
 @overseer.task(retries=1, backoff="constant", backoff_base=0.1, unique=True)
