@@ -167,7 +167,7 @@ def clear(broker: Any) -> None:
         QueueOrder.objects.using(broker.alias).all().delete()
     if not isinstance(broker, Redis):
         return
-    for key in broker.connection.scan_iter("*django_q:test*", count=1000):
+    for key in broker.connection.scan_iter("*django_q:*", count=1000):  # of other queues as well
         broker.connection.delete(key)
 
 

@@ -31,8 +31,7 @@ class QueueTable:
 
     #: The ``delivery`` of a row that is added.
     FIRST_DELIVERY = 0
-    #: Seconds by which each of the rows that are added at once is due before the next, where rows
-    #: that are due at the same time are not taken in the order of their ids.
+    #: Seconds by which each row is due before the next of one call, where the order needs that.
     ROW_INTERVAL = 0.0
     #: SQL of a parameter that is text, and of one that is a number, or either is None.
     TEXT_PARAMETER = NUMBER_PARAMETER = "%s"
