@@ -52,9 +52,9 @@ def tell(context: Any, word: str = "") -> Any:
 
 
 @task(takes_context=True)
-def succeed_later(context: Any, word: str = "") -> Any:
-    """Fail twice."""
-    if context.attempt < 3:
+def succeed_later(context: Any, word: str = "", attempts: int = 3) -> Any:
+    """Fail twice, or more often."""
+    if context.attempt < attempts:
         raise ValueError(word)
     return context.attempt
 
@@ -149,6 +149,22 @@ def sleep_until_there(path: str) -> str:
     while not Path(path).exists():
         time.sleep(0.01)
     return path
+
+
+@task
+def meet(own: str, other: str) -> int:
+    """Wait for a task that runs at the same time; return which process this is."""
+    Path(own).touch()
+    sleep_until_there.func(other)
+    return os.getpid()
+
+
+@task
+def write(path: str, text: str) -> int:
+    """Add a line to a file; return which process this is."""
+    with open(path, "a") as file:
+        file.write(f"{text}\n")
+    return os.getpid()
 
 
 @task

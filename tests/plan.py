@@ -36,6 +36,7 @@ ON_DEMAND = {
     "faults": "20 seeds of each fault, which takes hours; a few are part of 'disturbances'",
     "switch": "a site changes over from Django Q and django-q2, which it installs",
     "clients": "the tests of packages for Django Q and django-q2, which it downloads",
+    "task-clients": "applications for Django's tasks framework, which it downloads",
     "upstream": "Django's own tests of its tasks framework, which it downloads",
     "benchmarks": "how fast it is; 'package' runs them at a tiny size",
     "soak": "ten minutes of mixed load",

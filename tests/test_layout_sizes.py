@@ -36,6 +36,7 @@ ROOT_MODULES = {
     "core_signing": "a public path of django-q2",
     "descriptor_wait": "the ground: waits for descriptors; queues and processes alike",
     "exceptions": "a public path",
+    "health_check": "a public path",
     "hooks": "the ground: calls hooks, for completion and for the signals' call_hook",
     "humanhash": "a public path",
     "monitor": "a public path",

@@ -6,18 +6,20 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db import connections
 from django.db.models import Case, F, QuerySet, TextField, Value, When
+from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Length
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from django_q.admin.display import time_element, wrapping_class, wrapping_path
+from django_q.admin.display import single_line, time_element, wrapping_class, wrapping_path
 from django_q.models import pickle_preview
 
 #: Rows up to which a list shows the exact number.
@@ -151,6 +153,51 @@ class LargeTableMixin(WrappingListMixin):
         return False
 
 
+def uses_task_backend() -> bool:
+    """Return True if ``TASKS`` names a backend that is not one of the framework's own."""
+    setting = getattr(settings, "TASKS", None) or {}
+    paths = [str(each.get("BACKEND", "")) for each in setting.values()]
+    return any(not path.startswith(("django.tasks.", "django_tasks.")) for path in paths)
+
+
+def task_queue_text(queue: Any, backend: Any) -> str:
+    """Name the queue of a task of Django's framework and its backend; empty for other tasks."""
+    return f"{single_line(queue)} ({single_line(backend)})" if backend else ""
+
+
+class TaskQueueMixin:
+    """A list of finished tasks that shows and filters those of Django's framework by queue.
+
+    Only where the project has tasks of that framework.
+    """
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Show the queue behind the cluster."""
+        shown = list(super().get_list_display(request))
+        if uses_task_backend():
+            shown.insert(shown.index("cluster") + 1 if "cluster" in shown else 1, "task_queue")
+        return shown
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        """Filter by queue and backend."""
+        filters = list(super().get_list_filter(request))
+        return [*filters, TaskQueueFilter, TaskBackendFilter] if uses_task_backend() else filters
+
+    def with_task_queue(self, rows: QuerySet) -> QuerySet:
+        """Select what ``task_queue`` shows: to load the options would be slow."""
+        if not uses_task_backend():
+            return rows
+        return rows.annotate(queue_name=KT("options__queue"), backend_alias=KT("options__backend"))
+
+    @admin.display(description=_("task queue"))
+    def task_queue(self, task: Any) -> str:
+        """Show the queue of a task of Django's framework, and its backend."""
+        if hasattr(task, "backend_alias"):
+            return task_queue_text(task.queue_name, task.backend_alias)
+        options = task.options if isinstance(task.options, dict) else {}
+        return task_queue_text(options.get("queue"), options.get("backend"))
+
+
 class RecentValuesFilter(admin.SimpleListFilter):
     """Filters by a column, offering the values that it has in the latest rows.
 
@@ -184,6 +231,31 @@ class ClusterFilter(RecentValuesFilter):
 
     title = _("cluster")
     parameter_name = "cluster"
+
+
+class OptionFilter(RecentValuesFilter):
+    """Filters tasks by an option that their rows give back as text."""
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> Sequence[tuple]:
+        """Leave out what is no text: rows may come from other producers."""
+        rows = model_admin.get_queryset(request).order_by("-stopped")
+        recent = rows.values_list(self.parameter_name, flat=True)[:FILTER_SAMPLE_ROWS]
+        found = {value for value in (*recent, self.value()) if value and isinstance(value, str)}
+        return [(value, value) for value in sorted(found)]
+
+
+class TaskQueueFilter(OptionFilter):
+    """Filters tasks of Django's framework by their queue."""
+
+    title = _("task queue")
+    parameter_name = "options__queue"
+
+
+class TaskBackendFilter(OptionFilter):
+    """Filters tasks of Django's framework by their backend."""
+
+    title = _("task backend")
+    parameter_name = "options__backend"
 
 
 class ExceptionFilter(RecentValuesFilter):

@@ -34,6 +34,7 @@ from django_q.admin.listing import (
     FingerprintFilter,
     GroupFilter,
     LargeTableMixin,
+    TaskQueueMixin,
     with_small_column,
 )
 from django_q.calls.resubmission import Resubmission, delete_replaced, resubmit, resubmit_kind
@@ -45,7 +46,7 @@ MAX_TOLD_REASONS = 5
 TASK_ID_PATTERN = re.compile(r"[0-9a-f]{32}")
 
 
-class EndedTaskAdmin(LargeTableMixin, admin.ModelAdmin):
+class EndedTaskAdmin(TaskQueueMixin, LargeTableMixin, admin.ModelAdmin):
     """Finished tasks: to view, to submit again, to delete."""
 
     list_display = ("name", "group", "func", "cluster", "started", "stopped")
@@ -62,8 +63,8 @@ class EndedTaskAdmin(LargeTableMixin, admin.ModelAdmin):
             # Django's admin has a button "Run", and applications share their translations.
             pgettext_lazy("one execution of a task", "Run"),
             {"fields": ("shown_started", "shown_begun", "shown_stopped", "time_taken",
-                        "attempt_count", "attempt_ends", "cluster", "worker", "group", "hook",
-                        "call_options")},
+                        "attempt_count", "attempt_ends", "cluster", "task_queue", "worker", "group",
+                        "hook", "call_options")},
         ),
     )  # fmt: skip
     #: Fields that are left out where their columns are empty, as in rows of earlier releases.
@@ -76,7 +77,8 @@ class EndedTaskAdmin(LargeTableMixin, admin.ModelAdmin):
 
     def without_heavy_columns(self, rows: QuerySet) -> QuerySet:
         """Leave the pickled columns, and those of JSON, out of the list."""
-        return rows.defer("args", "kwargs", "result", "options", "attempts")
+        rows = rows.defer("args", "kwargs", "result", "options", "attempts")
+        return self.with_task_queue(rows)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet, search_term: str
@@ -90,6 +92,8 @@ class EndedTaskAdmin(LargeTableMixin, admin.ModelAdmin):
         """Leave out what the row does not tell."""
         optional = self.optional_fields.items()
         empty = [name for name, column in optional if not getattr(obj, column, None)]
+        if obj is None or not self.task_queue(obj):
+            empty.append("task_queue")
         return [
             (title, {**options, "fields": [f for f in options["fields"] if f not in empty]})
             for title, options in self.fieldsets

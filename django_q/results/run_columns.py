@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from math import isfinite
 from typing import Any
 
 from django.conf import settings
 from django.utils import timezone as django_timezone
 
-from django_q.task_state.attempts import RESULT_KEY, attempts_in, attempts_of, make_end, with_end
+from django_q.task_state.attempts import (
+    RESULT_KEY,
+    attempts_in,
+    attempts_of,
+    is_time,
+    make_end,
+    utc_time,
+    with_end,
+)
 from django_q.text.error_text import safe_str
 from django_q.wire.package import RETRY_OPTIONS
 
@@ -25,9 +33,6 @@ RECORDED_OPTIONS = frozenset(
         *RETRY_OPTIONS,
     }
 )
-
-#: The year 9000 in seconds since the epoch: later times are out of range in some time zone.
-LATEST_BEGIN = 221_845_392_000.0
 
 
 def options_column(package: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -79,7 +84,7 @@ def earlier_ends(text: Any) -> Sequence[dict[str, Any]]:
 def begun_column(package: Mapping[str, Any]) -> float | None:
     """Return when the last attempt began, in seconds since the epoch; None where it did not."""
     seconds = package.get("begun")
-    return seconds if type(seconds) is float and 0 < seconds < LATEST_BEGIN else None
+    return seconds if is_time(seconds) else None
 
 
 def keep_until_column(package: Mapping[str, Any]) -> datetime | None:
@@ -92,7 +97,7 @@ def begun_time(seconds: float | None) -> datetime | None:
     """Make the time of ``begun_column`` one that the project's database columns can hold."""
     if seconds is None:
         return None
-    return stored_time(datetime.fromtimestamp(seconds, timezone.utc))
+    return stored_time(utc_time(seconds))
 
 
 def stored_time(moment: datetime, is_aware: bool | None = None) -> datetime:

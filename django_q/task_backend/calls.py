@@ -29,7 +29,7 @@ from django_q.task_backend.framework import (
 )
 from django_q.task_backend.outcomes import (
     earlier_attempts,
-    first_end_time,
+    first_begin,
     known_alias,
     local_time,
     make_result,
@@ -84,12 +84,9 @@ def ended_result(
 
 
 def result_of(package: TaskPackage, worker: str | None, **values: Any) -> TaskResult:
-    """Make a result from a package, with the attempts that have ended before and this one.
-
-    For want of when the first attempt began, it says when that has ended.
-    """
-    ends, begun = attempts_of(package).ends, timestamp_time(package.get("begun"))
-    earlier = earlier_attempts(ends)
+    """Make a result from a package, with the attempts that have ended before and this one."""
+    before, begun = attempts_of(package), timestamp_time(package.get("begun"))
+    earlier = earlier_attempts(before.ends, before.count)
     alias = known_alias(package.get("backend"), "default")
     if worker:
         earlier["worker_ids"].append(worker)
@@ -99,7 +96,7 @@ def result_of(package: TaskPackage, worker: str | None, **values: Any) -> TaskRe
         enqueued_at=local_time(package["started"]),
         args=list(unpickled(package["args"]) or ()),
         kwargs=dict(unpickled(package["kwargs"]) or {}),
-        started_at=first_end_time(ends) or begun,
+        started_at=first_begin(before.ends) or begun,
         last_attempted_at=begun,
         **earlier,
         **values,

@@ -24,7 +24,7 @@ from django_q.task_backend.framework import (
 )
 from django_q.task_backend.outcomes import (
     earlier_attempts,
-    first_end_time,
+    first_begin,
     known_alias,
     local_time,
     make_result,
@@ -33,6 +33,7 @@ from django_q.task_backend.outcomes import (
     timestamp_time,
 )
 from django_q.task_backend.queue_choice import queues_to_search
+from django_q.task_state.attempts import MAX_KEPT_ENDS
 from django_q.unfinished.reading import find_anywhere, find_queued
 from django_q.unfinished.task import kept_attempts
 
@@ -64,7 +65,8 @@ def from_row(task_id: str, backend: Any) -> TaskResult | None:
     if row is None or not isinstance(options, Mapping) or "backend" not in options:
         return None
     several = row.attempts or []  # the last one too, where there were several
-    attempts = earlier_attempts(several)
+    count = row.attempt_count if len(several) >= MAX_KEPT_ENDS else 0
+    attempts = earlier_attempts(several, count)
     if not several and row.worker:
         attempts["worker_ids"].append(row.worker)
     if not row.success:  # the text of the last one is not cut here
@@ -75,7 +77,7 @@ def from_row(task_id: str, backend: Any) -> TaskResult | None:
         id=row.id,
         status=TaskResultStatus.SUCCESSFUL if row.success else TaskResultStatus.FAILED,
         enqueued_at=row.started,
-        started_at=first_end_time(several[:-1]) or row.begun,
+        started_at=first_begin(several[:-1]) or row.begun,
         last_attempted_at=row.begun,
         finished_at=row.stopped,
         args=row.args or [],
@@ -135,8 +137,9 @@ def unfinished_of(
         run = None  # a heartbeat of before it was delivered again
     args, kwargs = json.loads(package.get("arguments") or "[[], {}]")
     path = pickle_preview.function_name(package.get("func")) or (run["func"] if run else "")
-    ends = kept_attempts(task_id, queued.kept if queued else None).ends
-    values = {**earlier_attempts(ends), "started_at": first_end_time(ends)}
+    before = kept_attempts(task_id, queued.kept if queued else None)
+    values: dict[str, Any] = earlier_attempts(before.ends, before.count)
+    values["started_at"] = first_begin(before.ends)
     if run:
         values["worker_ids"].append(run["worker"])
         begun = timestamp_time(run["begun"])

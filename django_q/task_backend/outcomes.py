@@ -19,12 +19,19 @@ from django_q.task_backend.framework import (
     TaskResultStatus,
     task_backends,
 )
-from django_q.task_backend.task import OPTION_FIELDS, DjangoQTask, unvalidated
+from django_q.task_backend.task import (
+    OPTION_FIELDS,
+    DjangoQTask,
+    unvalidated,
+    unvalidated_copy,
+)
 from django_q.text.error_text import error_summary
 from django_q.wire.callables import resolve, task_function
 
 #: How the text of a failure begins, behind the exception itself.
 TRACEBACK_START = "Traceback (most recent call last):"
+#: The options of this project that are fields of a task.
+OPTION_NAMES = frozenset(OPTION_FIELDS)
 #: The path of an error whose class nobody has recorded.
 UNKNOWN_ERROR = "django_q.exceptions.DjangoQError"
 
@@ -36,16 +43,42 @@ def task_of(path: str, options: Mapping[str, Any], alias: str) -> Task:
     """
     found = found_function(path)
     kind = type(found) if isinstance(found, Task) else DjangoQTask
-    own = {name: options[name] for name in OPTION_FIELDS if options.get(name) is not None}
+    task = plain_task(
+        kind,
+        task_function(found),
+        options.get("priority") or 0,
+        alias,
+        options.get("queue") or "default",
+        moment_of(options.get("run_after")),
+        bool(options.get("takes_context")),
+    )
+    given = OPTION_NAMES.intersection(options) if kind is DjangoQTask else ()
+    own = {name: options[name] for name in given if options[name] is not None}
+    return unvalidated_copy(task, **own) if own else task
+
+
+@lru_cache(maxsize=256)
+def plain_task(
+    kind: type[Task],
+    func: Callable,
+    priority: int,
+    backend: str,
+    queue_name: str,
+    run_after: datetime | None,
+    takes_context: bool,
+) -> Task:
+    """Make a task without options of this project.
+
+    Tasks can not be changed, and a worker would make the same one twice for each call.
+    """
     return unvalidated(
         kind,
-        **(own if kind is DjangoQTask else {}),
-        func=task_function(found),
-        priority=options.get("priority") or 0,
-        backend=alias,
-        queue_name=options.get("queue") or "default",
-        run_after=moment_of(options.get("run_after")),
-        takes_context=bool(options.get("takes_context")),
+        func=func,
+        priority=priority,
+        backend=backend,
+        queue_name=queue_name,
+        run_after=run_after,
+        takes_context=takes_context,
     )
 
 
@@ -133,20 +166,25 @@ def task_error(path: str | None, text: Any) -> TaskError:
     )
 
 
-def earlier_attempts(ends: Any) -> dict[str, list[Any]]:
-    """Return ``errors`` and ``worker_ids`` of attempts that have ended, from their records."""
+def earlier_attempts(ends: Any, count: int = 0) -> dict[str, list[Any]]:
+    """Return ``errors`` and ``worker_ids`` of attempts that have ended, from their records.
+
+    Records are kept of the last ones of ``count``. The workers of others are unknown, and named by
+    an empty text, as the framework counts attempts by workers.
+    """
     ended = [end for end in ends or () if isinstance(end, Mapping)]
+    unknown = [""] * (count - len(ended))
     return {
         "errors": [
             task_error(end["exception"], end.get("text", ""))
             for end in ended
             if end.get("exception")
         ],
-        "worker_ids": [str(end.get("worker") or "") for end in ended],
+        "worker_ids": unknown + [str(end.get("worker") or "") for end in ended],
     }
 
 
-def first_end_time(ends: Any) -> datetime | None:
-    """Return when the first of some attempts has ended, for want of when it began."""
+def first_begin(ends: Any) -> datetime | None:
+    """Return when the first of some attempts began; where that is unknown, when it ended."""
     first = next((end for end in ends or () if isinstance(end, Mapping)), {})
-    return moment_of(first.get("time"))
+    return moment_of(first.get("begun")) or moment_of(first.get("time"))

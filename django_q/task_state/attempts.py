@@ -1,8 +1,9 @@
 """How the attempts of an unfinished task have ended: kept beside its payload, signed.
 
-An *end* is a dictionary: ``time`` (ISO 8601, UTC), ``worker``, ``attempt`` (the number of the
-delivery), ``exception`` (the path of its class; empty for a success) and ``text``. That of a
-success of which no row is made has its ``result`` as well.
+An *end* is a dictionary: ``time`` (ISO 8601, UTC), ``begun`` (the same, if it is known when the
+attempt began), ``worker``, ``attempt`` (the number of the delivery), ``exception`` (the path of its
+class; empty for a success) and ``text``. That of a success of which no row is made has its
+``result`` as well.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ MAX_END_VALUE_LENGTH = 200
 MAX_KEPT_RESULT_LENGTH = 48_000
 #: The largest number of ends that is believed.
 MAX_COUNT = 2**31 - 1
+#: The year 9000 in seconds since the epoch: later times are out of range in some time zone.
+LATEST_TIME = 221_845_392_000.0
 #: The key of an end that has the result of a success, as its column would have it.
 RESULT_KEY = "result"
 #: Stands for what is left out in the middle of a text.
@@ -131,8 +134,10 @@ def last_attempt_unverified(text: str) -> int:
 
 def make_end(package: Mapping[str, Any], text: str) -> dict[str, Any]:
     """Describe how the attempt has ended that a package tells of."""
+    begun = package.get("begun")
     return {
         "time": utc_text(package.get("stopped")),
+        **({"begun": utc_text(utc_time(begun))} if is_time(begun) else {}),
         "worker": cut_text(safe_str(package.get("worker") or ""), MAX_END_VALUE_LENGTH),
         "attempt": valid_count(package.get("attempt", 1)),
         "exception": (
@@ -142,6 +147,16 @@ def make_end(package: Mapping[str, Any], text: str) -> dict[str, Any]:
         ),
         "text": cut_text(text, MAX_END_TEXT_LENGTH),
     }
+
+
+def is_time(seconds: Any) -> bool:
+    """Return True for seconds since the epoch that are a time in any time zone."""
+    return type(seconds) is float and 0 < seconds < LATEST_TIME
+
+
+def utc_time(seconds: float) -> datetime:
+    """Make a time of seconds since the epoch."""
+    return datetime.fromtimestamp(seconds, timezone.utc)
 
 
 def utc_text(moment: Any) -> str:

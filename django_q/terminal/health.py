@@ -39,11 +39,11 @@ class QueueSnapshot:
     stats: list[Stat]  #: clusters of this queue
 
     @classmethod
-    def take(cls, broker: Broker) -> QueueSnapshot:
+    def take(cls, broker: Broker, queue: str) -> QueueSnapshot:
         """Read the present state from the broker. Raises BrokerUnavailable."""
         with broker_errors_translated(broker):
             stats = Stat.get_all(broker)
-            return cls(broker.queue_size(), [stat for stat in stats if serves(stat)])
+            return cls(broker.queue_size(), [stat for stat in stats if serves(stat, queue)])
 
     def is_busy(self) -> bool:
         """Whether a cluster is busy."""
@@ -57,9 +57,9 @@ class QueueSnapshot:
         return bool(self.waiting) and self.waiting >= earlier.waiting and not self.is_busy()
 
 
-def serves(stat: Stat) -> bool:
-    """Whether a cluster serves this queue; heartbeats of the predecessors do not name one."""
-    return stat.queue in ("", Conf.CLUSTER_NAME)
+def serves(stat: Stat, queue: str) -> bool:
+    """Whether a cluster serves a queue; heartbeats of the predecessors do not name one."""
+    return stat.queue in ("", queue)
 
 
 def check(
@@ -67,23 +67,27 @@ def check(
     host: str | None = None,
     stuck_seconds: float = STUCK_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
+    queue: str | None = None,
 ) -> str:
     """Describe the cluster that serves the queue; only those on ``host`` count if it is given.
+
+    ``queue`` is the name of the broker's queue; None for that of this process.
 
     Raises Unhealthy if there is none, or if tasks wait for ``stuck_seconds`` although no cluster is
     busy, and nobody has paused the queue; BrokerUnavailable if the broker does not answer.
     """
-    first = last = QueueSnapshot.take(broker)
-    sentence = describe_serving_cluster(on_host(first.stats, host), host)
+    queue = queue or Conf.CLUSTER_NAME
+    first = last = QueueSnapshot.take(broker, queue)
+    sentence = describe_serving_cluster(on_host(first.stats, host), host, queue)
     if first.is_stuck_since(first) and (hold := held_back(broker, first.stats)):
-        return f"{sentence} {hold_sentence(Conf.CLUSTER_NAME, hold)}"
+        return f"{sentence} {hold_sentence(queue, hold)}"
     for _round in range(round(stuck_seconds / HEALTH_CHECK_INTERVAL)):
         if not last.is_stuck_since(first):
             return sentence
         sleep(HEALTH_CHECK_INTERVAL)
-        last = QueueSnapshot.take(broker)
+        last = QueueSnapshot.take(broker, queue)
     if last.is_stuck_since(first):
-        raise Unhealthy(describe_stuck_queue(last.waiting, stuck_seconds))
+        raise Unhealthy(describe_stuck_queue(last.waiting, stuck_seconds, queue))
     return sentence
 
 
@@ -100,9 +104,9 @@ def held_back(broker: Broker, stats: Sequence[Stat]) -> str:
     return ""
 
 
-def describe_serving_cluster(stats: Sequence[Stat], host: str | None) -> str:
+def describe_serving_cluster(stats: Sequence[Stat], host: str | None, queue: str) -> str:
     """Describe a cluster that runs and has workers. Raises Unhealthy if there is none."""
-    facts = {"queue": Conf.CLUSTER_NAME, "host": host}
+    facts = {"queue": queue, "host": host}
     if not stats:
         where = _("No cluster of '%(queue)s' is running on %(host)s.")
         raise Unhealthy((where if host else _("No cluster of '%(queue)s' is running.")) % facts)
@@ -121,11 +125,11 @@ def describe_cluster(stat: Stat) -> str:
     return text % {"cluster": stat.cluster_id, "host": printable(stat.host), "state": stat.status}
 
 
-def describe_stuck_queue(waiting: int, seconds: float) -> str:
+def describe_stuck_queue(waiting: int, seconds: float, queue: str) -> str:
     """Describe a queue from which no task is taken."""
     text = ngettext(
         "%(number)d task waits in '%(queue)s', and nobody took it for %(seconds)d seconds.",
         "%(number)d tasks wait in '%(queue)s', and nobody took one for %(seconds)d seconds.",
         waiting,
     )
-    return text % {"number": waiting, "queue": Conf.CLUSTER_NAME, "seconds": seconds}
+    return text % {"number": waiting, "queue": queue, "seconds": seconds}

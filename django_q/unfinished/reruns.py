@@ -60,5 +60,10 @@ def is_end_of(end: Any, task: Task) -> bool:
 def last_end(task: Task) -> dict[str, Any]:
     """Return the end that the row of a failure tells, in the form of ``Task.attempts``."""
     text = task.result if isinstance(task.result, str) else ""
-    told = {"stopped": task.stopped, "worker": task.worker, "attempt": task.attempt_count}
+    told = {
+        "stopped": task.stopped,
+        "begun": task.begun and task.begun.timestamp(),
+        "worker": task.worker,
+        "attempt": task.attempt_count,
+    }
     return make_end({**told, "success": False, "exception": task.exception}, text)

@@ -94,6 +94,49 @@ def test_the_page_of_a_task_shows_what_its_row_tells(admin_client):
     assert f"Attempts one by one: 3 of 5 {first} OK soon · 5 · attempt [1] Cluster" in page
 
 
+FRAMEWORK_OPTIONS = {"backend": "default", "queue": "mail & more", "priority": 3}
+
+
+@pytest.mark.parametrize(("model", "make"), [(Success, make_task), (Failure, make_failure)])
+def test_a_task_of_djangos_framework_shows_its_queue_and_its_backend(admin_client, model, make):
+    task = make(options=FRAMEWORK_OPTIONS, func="gone.long_ago", cluster="long")
+
+    in_list = text(admin_client.get(url(model)))
+    on_page = text(admin_client.get(url(model, "change", task.pk)))
+
+    assert "gone.long_ago long mail &amp; more (default)" in in_list
+    assert "Task queue: mail &amp; more (default)" in on_page
+    assert "Function: gone.long_ago" in on_page
+
+
+def test_tasks_of_djangos_framework_are_filtered_by_queue_and_backend(admin_client):
+    make_task(options=FRAMEWORK_OPTIONS, func="shop.one")
+    make_task(options={"backend": "second", "queue": "slow"}, func="shop.two")
+    make_task(options={"priority": 3, "queue": 5}, func="shop.three")
+    make_task(func="shop.four")
+
+    def shown(**values: str) -> list[str]:
+        page = text(admin_client.get(url(Success), values))
+        return [word for word in page.split() if word.startswith("shop.")]
+
+    page = text(admin_client.get(url(Success)))
+    assert "By task queue All mail &amp; more slow By task backend All default second" in page
+    assert shown(options__queue="slow") == ["shop.two"]
+    assert shown(options__backend="default") == ["shop.one"]
+
+
+def test_a_project_without_tasks_of_the_framework_is_not_shown_their_queues(admin_client, settings):
+    settings.TASKS = {"default": {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend"}}
+    task = make_task()
+
+    with CaptureQueriesContext(connection) as captured:
+        page = text(admin_client.get(url(Success)))
+
+    assert "ask queue" not in page
+    assert not [query for query in captured.captured_queries if '"queue"' in query["sql"]]
+    assert "ask queue" not in text(admin_client.get(url(Success, "change", task.pk)))
+
+
 def test_the_page_of_a_task_leaves_out_what_its_row_does_not_tell(admin_client):
     task = make_failure()
 
@@ -110,7 +153,8 @@ def test_the_page_of_a_task_leaves_out_what_its_row_does_not_tell(admin_client):
     assert [title for title in titles if title in page] == []
 
 
-def test_a_list_reads_no_options_and_no_ends_of_attempts(admin_client):
+def test_a_list_reads_no_options_and_no_ends_of_attempts(admin_client, settings):
+    settings.TASKS = {}  # of tasks of Django's framework it reads two options
     make_failure(**TOLD)
 
     with CaptureQueriesContext(connection) as captured:

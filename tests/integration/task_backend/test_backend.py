@@ -6,8 +6,10 @@ import pickle
 import subprocess
 import sys
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
+import django
 import pytest
 from asgiref.sync import async_to_sync
 from django.db import connection, transaction
@@ -140,6 +142,23 @@ def test_options_of_this_project_are_fields_of_a_task():
         add.using(colour="red")
     with pytest.raises(InvalidTask, match="'timeout' must be a number of seconds"):
         add.using(timeout="soon")
+
+
+def test_the_decorator_takes_options_of_this_project_where_the_framework_lets_it():
+    decorate = partial(task, group="sums", retries=2)
+
+    if (6, 0) <= django.VERSION < (6, 1):
+        with pytest.raises(TypeError, match="unexpected keyword argument"):
+            decorate()(framework_tasks.plain)
+        return
+    made = decorate()(framework_tasks.plain)
+    assert (made.group, made.retries, made.using(priority=3).group) == ("sums", 2, "sums")
+    with pytest.raises(InvalidTask, match="'retries' must be"):
+        task(framework_tasks.plain, retries="many")
+    with pytest.raises(TypeError, match="run_after"):
+        task(framework_tasks.plain, run_after=timezone.now())
+    with pytest.raises(TypeError, match="colour"):
+        task(framework_tasks.plain, colour="red")
 
 
 def test_tasks_and_results_can_be_pickled(broker):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -190,6 +191,7 @@ def test_a_retried_task_has_one_id_and_the_errors_of_all_attempts(
 ):
     result = fail.using(retries=1, retry_delay=0).enqueue()
     run_once(broker)
+    first_end = timezone.now()
     result.refresh()
     between = (result.status, result.attempts, [e.exception_class for e in result.errors])
 
@@ -204,7 +206,10 @@ def test_a_retried_task_has_one_id_and_the_errors_of_all_attempts(
     assert (result.status, result.attempts) == ("FAILED", 2)
     assert [error.exception_class for error in result.errors] == [ValueError, ValueError]
     assert all(e.traceback.endswith("ValueError: as asked\n") for e in result.errors)
-    assert result.started_at <= result.last_attempted_at <= result.finished_at
+    assert result.enqueued_at <= result.started_at < first_end
+    assert first_end <= result.last_attempted_at <= result.finished_at
+    told = [each.started_at for name, _, each in signals_sent[1:]]
+    assert all(abs(each - result.started_at) < timedelta(milliseconds=50) for each in told)
     names = [name for name, _, _ in signals_sent]
     assert names == ["task_enqueued", "task_started", "task_started", "task_finished"]
     assert [told.attempts for _, _, told in signals_sent] == [0, 1, 2, 2]
@@ -225,6 +230,20 @@ def test_a_context_tells_of_the_attempt_and_a_success_of_the_errors_before(
 
     assert (result.status, result.return_value, result.attempts) == ("SUCCESSFUL", 3, 3)
     assert [error.exception_class for error in result.errors] == [ValueError, ValueError]
+
+
+def test_all_attempts_are_counted_when_the_first_are_forgotten(broker, run_once, wait_until):
+    result = framework_tasks.succeed_later.using(retries=13, retry_delay=0).enqueue(attempts=13)
+
+    def has_ended() -> bool:
+        run_once(broker)
+        result.refresh()
+        return result.is_finished
+
+    wait_until(has_ended)
+
+    assert (result.return_value, result.attempts) == (13, 13)
+    assert result.worker_ids[-1] == worker_name()
 
 
 def test_inline_retries_have_their_arguments_and_attempts(broker, conf):

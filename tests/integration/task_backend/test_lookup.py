@@ -200,6 +200,25 @@ def test_a_task_whose_function_is_gone_fails_with_a_result(
     assert [name for name, _, _ in signals_sent] == ["task_enqueued", "task_finished"]
 
 
+@pytest.mark.parametrize(
+    ("path", "error", "text"),
+    [("gone.Error", ImportError, "gone"), ("builtins.len", ValueError, "builtins.len")],
+)
+def test_an_error_whose_class_is_gone_keeps_its_path_and_its_traceback(
+    broker, run_once, path, error, text
+):
+    result = fail.enqueue()
+    run_once(broker)
+    Task.objects.filter(id=result.id).update(exception=path)
+
+    (found,) = fail.get_result(result.id).errors
+
+    assert found.exception_class_path == path
+    assert found.traceback.endswith("ValueError: as asked\n")
+    with pytest.raises(error, match=text):
+        _ = found.exception_class
+
+
 def test_a_failure_that_is_resubmitted_has_its_id_and_its_errors(broker, run_once):
     result = fail.enqueue("once")
     run_once(broker)

@@ -143,6 +143,16 @@ def test_an_end_says_when_where_and_why():
     }
 
 
+@pytest.mark.parametrize("begun", [0.0, -1.0, 1e18, float("nan"), 5, "soon", None])
+def test_an_end_says_when_it_began_if_that_is_known(begun):
+    package = {"success": True, "stopped": None}
+
+    known = make_end({**package, "begun": 1_750_000_000.5}, "")
+
+    assert known["begun"] == "2025-06-15T15:06:40.500000+00:00"
+    assert "begun" not in make_end({**package, "begun": begun}, "")
+
+
 def test_the_end_of_a_success_has_no_exception():
     assert make_end({"success": True, "exception": "left.over"}, "")["exception"] == ""
 
