@@ -43,8 +43,8 @@ processes.logs processes.shared_state processes.server_calls \
     processes.result_receiver processes.monitor processes.scheduler processes.process_bodies \
     processes.sentinel processes.sentinel_body
 utils tasks cluster task_backend.framework task_backend.task task_backend.queue_choice \
-    task_backend.outcomes task_backend backend importing checks terminal health_check monitor admin apps legacy \
-    management tests
+    task_backend.outcomes task_backend backend importing checks terminal health_check monitor \
+    admin apps legacy management tests
 core_signing pusher worker scheduler timeout monitor_terminal
 """
 ORDER = [name for floor in FLOORS.split("\n")[1:-1] for name in floor.split()]
