@@ -128,4 +128,7 @@ def test_a_function_that_was_just_added_needs_a_cluster_that_is_started_again(pr
         tasks.write_text("def old(): pass\ndef new(): pass\n")
         project.manage("shell", "-c", enqueue.format("new"))
 
-    project.log_until("the cluster keeps the code that it started with", ("Processed 'shop.tasks.old'", add_function))
+    project.log_until(
+        "the cluster keeps the code that it started with",
+        ("Processed 'shop.tasks.old'", add_function),
+    )

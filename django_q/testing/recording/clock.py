@@ -6,6 +6,7 @@ import datetime as dt
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from unittest import mock
 
 from django.utils import timezone
@@ -43,13 +44,19 @@ class Clock:
 
 
 def moved_datetime(clock: Clock) -> type:
-    """Make what ``django.utils.timezone`` has as ``datetime``: its ``now`` is that of a clock."""
+    """Make what ``django.utils.timezone`` has as ``datetime``: its ``now`` is that of a clock.
 
-    class AnyDatetime(type):
+    Instances are those of the class whose place it takes, which may be one that freezegun made.
+    """
+
+    class ActsAsDatetime(type(dt.datetime)):
         def __instancecheck__(cls, value: object) -> bool:
             return isinstance(value, dt.datetime)
 
-    class MovedDatetime(dt.datetime, metaclass=AnyDatetime):
+        def __call__(cls, *args: Any, **kwargs: Any) -> dt.datetime:
+            return dt.datetime(*args, **kwargs)
+
+    class MovedDatetime(dt.datetime, metaclass=ActsAsDatetime):
         @classmethod
         def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:
             return dt.datetime.now(tz) + dt.timedelta(seconds=clock.offset)

@@ -49,6 +49,7 @@ def test_the_clock_is_never_set_back():
 def test_values_of_django_are_times_as_before():
     with enqueued():
         assert type(timezone.now()) is datetime
+        assert type(timezone.datetime(2030, 1, 2)) is datetime
         assert isinstance(timezone.template_localtime(timezone.now()), datetime)
         assert timezone.localtime().utcoffset() is not None
 
@@ -61,3 +62,32 @@ def test_a_block_inside_of_another_begins_at_its_time():
             assert abs(timezone.now() - outer) < 60 * SECOND
             travel(days=1)
         assert abs(timezone.now() - outer) < 60 * SECOND
+
+
+class FrozenTime(type):
+    """As the class has that freezegun puts in the place of ``datetime``."""
+
+    def __instancecheck__(cls, value: object) -> bool:
+        return isinstance(value, datetime)
+
+
+class FrozenDatetime(datetime, metaclass=FrozenTime):
+    """A time that stands still."""
+
+    @classmethod
+    def now(cls, tz=None):
+        return datetime(2031, 1, 1, tzinfo=tz)
+
+
+@pytest.mark.parametrize("is_outside", [True, False])
+def test_a_clock_that_others_have_stopped_is_followed(monkeypatch, is_outside):
+    import datetime as module
+
+    if is_outside:
+        monkeypatch.setattr(module, "datetime", FrozenDatetime)
+    with enqueued():
+        monkeypatch.setattr(module, "datetime", FrozenDatetime)
+        travel(days=1)
+
+        assert timezone.now() == datetime(2031, 1, 2, tzinfo=module.timezone.utc)
+        monkeypatch.undo()
