@@ -76,7 +76,7 @@ class TaskRun:
         if not limit:
             return None
         left = timedelta(seconds=self.since + limit - time.monotonic())
-        return datetime.now(dt_timezone.utc) + left
+        return datetime.fromtimestamp(time.time(), dt_timezone.utc) + left
 
     @property
     def queue(self) -> str:

@@ -35,22 +35,22 @@ class enqueued:
     """
 
     def __init__(self) -> None:
-        self.stack = ExitStack()
+        self.stacks: list[ExitStack] = []  # one for each time that it is entered
 
     def __enter__(self) -> EnqueuedTasks:
         outer, tasks = Recording.current, EnqueuedTasks()
         recording = Recording(tasks, Clock(outer.clock.offset if outer else 0.0))
-        with self.stack as stack:
+        with ExitStack() as stack:
             stack.enter_context(mock.patch.object(Recording, "current", recording))
             stack.enter_context(recording.clock.installed())
             stack.enter_context(block_settings())
             stack.enter_context(mock.patch.object(composition, "chosen_broker", broker_of_call))
             stack.enter_context(commits_in_testcase())
-            self.stack = stack.pop_all()
+            self.stacks.append(stack.pop_all())
         return tasks
 
     def __exit__(self, *error: Any) -> None:
-        self.stack.close()
+        self.stacks.pop().close()
 
     def __call__(self, func: Callable) -> Callable:
         """Decorate a function, which may be asynchronous: each call has a block of its own."""

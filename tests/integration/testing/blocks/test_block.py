@@ -7,15 +7,23 @@ import os
 import re
 import subprocess
 import sys
+import time
 import unittest
 from pathlib import Path
 
 import pytest
+from django.core.signals import setting_changed
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.transaction import Atomic
 from django.test import SimpleTestCase, TestCase, override_settings
+from django.utils import timezone
 
+from django_q.calls import composition
 from django_q.conf import Conf
+from django_q.servers import database_clock
 from django_q.tasks import async_task, fetch
 from django_q.testing import EnqueuedMixin, assert_enqueued, drain, enqueued
+from django_q.testing.recording.recording import Recording
 from tests.source_code import ROOT
 from tests.tasks import multiply
 
@@ -38,12 +46,40 @@ def test_an_asynchronous_function_is_decorated():
     asyncio.run(count())
 
 
-def test_a_block_is_used_again():
+def test_a_block_is_used_again_also_inside_of_itself():
     block = enqueued()
     for _ in range(2):
-        with block as tasks:
+        with block as outer:
             async_task(multiply, 2, 3)
-        assert len(tasks) == 1
+            with block as inner:
+                async_task(multiply, 4, 5)
+        assert [task.args for task in outer] == [(2, 3)]
+        assert [task.args for task in inner] == [(4, 5)]
+
+
+def replaced_names() -> list:
+    """List what a block replaces."""
+    return [
+        Recording.current,
+        timezone.datetime,
+        time.time,
+        dict(database_clock.SQL_TIME_BY_VENDOR),
+        composition.chosen_broker,
+        BaseDatabaseWrapper.on_commit,
+        Atomic.__exit__,
+        len(setting_changed.receivers),
+        dict(vars(Conf)),
+    ]
+
+
+def test_all_is_as_before_behind_a_block():
+    before = replaced_names()
+
+    with enqueued(), enqueued():
+        inside = replaced_names()
+
+    assert replaced_names() == before
+    assert [a for a, b in zip(before, inside, strict=True) if a == b] == []
 
 
 def test_other_settings_inside_of_a_block_are_heeded():

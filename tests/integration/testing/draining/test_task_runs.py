@@ -9,12 +9,13 @@ import time
 from decimal import Decimal
 
 import pytest
+from django.utils import timezone
 
 from django_q.exceptions import SoftTimeout, TimeoutException
 from django_q.models import Task
 from django_q.signals import post_execute, pre_execute
 from django_q.tasks import async_task, current_task, fetch
-from django_q.testing import TaskFailed, drain, enqueued
+from django_q.testing import TaskFailed, drain, enqueued, travel
 from tests.tasks import echo, multiply, raise_system_exit, sleep_for, speak_german, unpicklable
 
 pytestmark = pytest.mark.django_db
@@ -23,6 +24,11 @@ pytestmark = pytest.mark.django_db
 def interrupt() -> None:
     """End as by a Ctrl-C."""
     raise KeyboardInterrupt
+
+
+def seconds_left() -> float:
+    """Return how long it may still run."""
+    return (current_task.deadline - timezone.now()).total_seconds()
 
 
 async def double(number: int) -> int:
@@ -94,6 +100,14 @@ def test_a_task_knows_itself():
         (task,) = drain()
 
     assert task.result == (task_id, 1, False)
+
+
+def test_the_deadline_of_a_task_is_by_the_clock_of_the_test():
+    with enqueued():
+        travel(days=1)
+        async_task(seconds_left, timeout=60)
+
+        assert 30 < drain()[0].result <= 60
 
 
 def test_a_coroutine_is_run():
