@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
 from datetime import datetime, timezone
@@ -24,6 +26,9 @@ from django_q.wire import heartbeat_format as shape
 #: Seconds after which a heartbeat expires, and the cluster counts as gone. An idle cluster sends
 #: one every five seconds.
 HEARTBEAT_TTL = 15
+
+#: Seconds between two warnings of a process that no cluster runs.
+UNSERVED_WARNING_INTERVAL = 60
 
 #: Seconds. An older heartbeat was written again by somebody else, as it would have expired before.
 #: The difference to ``HEARTBEAT_TTL`` is what clocks of hosts may differ by.
@@ -212,3 +217,32 @@ def warn_old_heartbeat(cluster_id: str, host: str) -> None:
 def parsed_time(value: datetime | str | None) -> datetime | None:
     """Parse a time that is text; leave anything else, as ``check_heartbeat`` refuses it."""
     return (parse_datetime(value) or value) if isinstance(value, str) else value
+
+
+class UnservedQueueWarning:
+    """What this process has said about clusters that do not run."""
+
+    is_first_call = True  #: whether it has not enqueued anything yet
+    last_at = -math.inf  #: when it was said last; monotonic
+
+
+def warn_if_unserved(broker: Broker | None = None, queue: str | None = None) -> None:
+    """Log that no cluster is alive that serves a queue, or any; at most once a minute."""
+    now = time.monotonic()
+    if now - UnservedQueueWarning.last_at < UNSERVED_WARNING_INTERVAL:
+        return
+    try:
+        broker = broker or get_broker()
+        served = {stat.queue for stat in Stat.get_all(broker)}
+    except Exception as error:  # it is no more than a hint
+        logger.debug("whether a cluster runs is not known: %s", error_summary(error))
+        return
+    # A heartbeat of a predecessor names no queue. There is no cluster for a queue in memory.
+    is_served = bool(served) if queue is None else not served.isdisjoint({queue, ""})
+    if is_served or getattr(broker, "is_process_local", False):
+        return
+    UnservedQueueWarning.last_at = now
+    logger.warning(
+        "no cluster is alive%s, so tasks wait: start one with manage.py qcluster",
+        f" that serves the queue '{queue}'" if queue else "",
+    )

@@ -20,6 +20,7 @@ from typing import Any
 from django_q.brokers import get_broker
 from django_q.checks import examine
 from django_q.conf import Conf
+from django_q.testing import enqueued
 
 ROOT = Path(__file__).parent.parent
 
@@ -143,8 +144,12 @@ def check_settings(block: Block) -> None:
 
 
 def run_tests(module: ModuleType) -> None:
-    """Run the tests in a module."""
+    """Run the tests in a module: classes, and functions that have the fixture of the kit."""
     result = unittest.TestResult()
     unittest.defaultTestLoader.loadTestsFromModule(module).run(result)
-    assert result.testsRun
-    assert result.errors + result.failures == []
+    functions = [value for name, value in vars(module).items() if name.startswith("test_")]
+    for function in functions:
+        with enqueued() as tasks:
+            function(tasks, db=None)
+    assert result.testsRun or functions
+    assert [text for _, text in result.errors + result.failures] == []

@@ -45,6 +45,10 @@ processes.logs processes.shared_state processes.server_calls \
 utils tasks cluster task_backend.framework task_backend.task task_backend.queue_choice \
     task_backend.outcomes task_backend backend importing checks terminal health_check monitor \
     admin apps legacy management tests
+testing.recording.clock testing.recording.commits testing.recording.enqueued_task \
+    testing.recording.recording testing.recording testing.assertions.expected_call \
+    testing.assertions testing.blocks.block testing.blocks testing.draining.time_limits \
+    testing.draining.task_runs testing.draining.schedules testing.draining testing pytest_plugin
 core_signing pusher worker scheduler timeout monitor_terminal
 """
 ORDER = [name for floor in FLOORS.split("\n")[1:-1] for name in floor.split()]
@@ -103,7 +107,8 @@ DOORS = {
 USERS = {"utils": ["cluster"]}
 
 #: Where a function may import: a driver when it is chosen, arrow when a schedule moves on, the
-#: receivers when models are ready, what needs the models when a task is enqueued.
+#: receivers when models are ready, what needs the models when a task is enqueued, the testing kit
+#: when a test asks for it.
 LATE_IMPORTS = [
     "brokers.__init__",
     "brokers.orm.__init__",
@@ -111,6 +116,7 @@ LATE_IMPORTS = [
     "recurrence",
     "apps",
     "backend",
+    "pytest_plugin",
 ]
 
 
@@ -213,6 +219,21 @@ def test_the_backend_for_django_tasks_is_above_all_that_it_uses():
     users = {m for m in MODULES for name in own_imports(m) if name.startswith("task_backend")}
 
     assert {user.split(".")[0] for user in users} == {"backend", "task_backend"}
+
+
+def test_nothing_but_the_plugin_for_pytest_imports_the_testing_kit():
+    users = {m for m in MODULES for name in own_imports(m) if name.startswith("testing")}
+
+    assert {user.split(".")[0] for user in users} == {"testing", "pytest_plugin"}
+
+
+def test_the_plugin_for_pytest_imports_pytest_alone_before_a_fixture_is_asked_for():
+    at_top = [
+        node for node in MODULES["pytest_plugin"].body if not isinstance(node, ast.FunctionDef)
+    ]
+
+    names = {name.split(".")[0] for node in at_top for name in imports(node)}
+    assert names == {"__future__", "collections", "typing", "pytest"}
 
 
 @pytest.mark.parametrize("door", DOORS)

@@ -42,6 +42,7 @@ ROOT_MODULES = {
     "monitor": "a public path",
     "monitor_terminal": "a public path of django-q2",
     "pusher": "a public path of django-q2",
+    "pytest_plugin": "the plugin for pytest, beside the kit: pytest loads it in each run",
     "queues": "a public path",
     "recurrence": "the ground: due times, without Django",
     "scheduler": "a public path of django-q2",

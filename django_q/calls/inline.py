@@ -120,5 +120,8 @@ def savepoints() -> Iterator[None]:
     with suppress(DatabaseError), ExitStack() as stack:
         for connection in connections.all(initialized_only=True):
             if connection.in_atomic_block:
-                stack.enter_context(transaction.atomic(using=connection.alias))
+                block = transaction.atomic(using=connection.alias)
+                # What a TestCase opens is no transaction of the caller's, and neither is this then.
+                block._from_testcase = connection.atomic_blocks[-1]._from_testcase
+                stack.enter_context(block)
         yield

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 
 from django_q.brokers import adapt_broker
 from django_q.brokers.base import Broker
 from django_q.brokers.broker_cache import shared_broker
+from django_q.brokers.other_queues import queue_label
 from django_q.brokers.terms import Enqueued
 from django_q.calls.enqueueing import (
     TermedTask,
@@ -41,9 +44,10 @@ from django_q.models import OutboxTask
 from django_q.outbox.choice import keeps_tasks_for
 from django_q.outbox.pushing import push_committed, push_or_keep
 from django_q.outbox.rows import add_rows, make_rows, read_terms_of
-from django_q.servers.advice import add_advice
+from django_q.servers.advice import raise_advised
 from django_q.servers.transactions import open_transaction, pending_task, run_on_commit
 from django_q.signing import SignedPackage
+from django_q.status import UnservedQueueWarning, warn_if_unserved
 from django_q.wire.framework_call import with_read_arguments
 from django_q.wire.option_types import REJECT, REPLACE
 from django_q.wire.package import TaskPackage, checked_package
@@ -103,15 +107,34 @@ def submit_when_committed(
     Returns the ids of the tasks that stand for the calls.
 
     Raises ``PackageError`` for what can not be serialized, ``UnsupportedOption``,
-    ``AlreadyEnqueued``, and the driver's error when the broker does not answer.
+    ``AlreadyEnqueued``, and the driver's error when the broker does not answer; where that is a
+    Redis server that can not be reached, it is a ``BrokerUnavailable`` as well.
     """
     if not packages:
         return []
     try:
-        return submit_signed(packages, broker, on_commit)
+        ids = submit_signed(packages, broker, on_commit)
     except Exception as error:
-        add_advice(error)
-        raise
+        raise_advised(error)
+    if UnservedQueueWarning.is_first_call:
+        warn_first_call(packages, broker)
+    return ids
+
+
+def push_or_advise(push: Callable[..., Any], *args: Any) -> None:
+    """Enqueue after a commit; an error of the broker says what to do."""
+    try:
+        push(*args)
+    except Exception as error:
+        raise_advised(error)
+
+
+def warn_first_call(packages: Sequence[TaskPackage], broker: Broker | None) -> None:
+    """Log, at the first call of a process, that no cluster serves its queue; while developing."""
+    UnservedQueueWarning.is_first_call = False
+    if settings.DEBUG:
+        broker = broker or shared_broker(packages[0].get("cluster"))
+        warn_if_unserved(broker, queue_label(broker.list_key))
 
 
 def submit_signed(
@@ -136,7 +159,7 @@ def submit_signed(
         send(payloads, broker, packages)
         run_on_commit(None, ids_and_groups(packages), alias)
     else:
-        push = partial(send, payloads, broker, packages)
+        push = partial(push_or_advise, send, payloads, broker, packages)
         run_on_commit(push, ids_and_groups(packages), alias)
     return [package["id"] for package in packages]
 
@@ -182,7 +205,7 @@ def enqueue_on_commit(
     if is_kept:
         push = keep_until_commit(make_task_rows(waiting, broker, promised), broker)
     else:
-        push = partial(push_with_terms, waiting, broker, promised)
+        push = partial(push_or_advise, push_with_terms, waiting, broker, promised)
     run_on_commit(push, names, alias, keys)
     return ids
 

@@ -25,6 +25,7 @@ from django_q.foreign_code.guards import (
     send_signal_raising,
     send_signal_safely,
 )
+from django_q.foreign_code.stale_code import add_stale_code_hint
 from django_q.signals import SENDER, post_execute_in_worker, pre_execute
 from django_q.signing import SERIALIZERS, BadSignature, SignedPackage, is_result
 from django_q.text.error_text import error_summary, safe_repr
@@ -109,6 +110,8 @@ def execute(
             alarm.end_task()
         if isinstance(raised, TaskStopped):
             return end_as_stopped(package, raised)
+        if isinstance(func, str):  # it was not found
+            add_stale_code_hint(func, raised)
         error, result = raised, failure_text(raised)
         package.update(describe_failure(raised, func))
         result = note_retry(package, raised) + result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 from datetime import timezone as dt_timezone
 
@@ -25,7 +26,8 @@ def end_as_expired(package: TaskPackage) -> None:
 def expiry_text(package: TaskPackage) -> str:
     """Say since when a task must not be begun any more, and what its call had asked for."""
     late = timedelta(seconds=package["expired"])
-    end = f"{datetime.now(dt_timezone.utc) - late:%Y-%m-%d %H:%M:%S} UTC"
+    now = datetime.fromtimestamp(time.time(), dt_timezone.utc)
+    end = f"{now - late:%Y-%m-%d %H:%M:%S} UTC"
     asked = package.get("expires")
     option = "" if asked is None else f" (expires={safe_str(asked)})"
     return f"It had to begin before {end}{option}, {late} before a worker could begin it."

@@ -5,7 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine, Generator
+from contextvars import ContextVar
 from typing import Any
+
+from asgiref.sync import async_to_sync
+
+#: Whether the ORM in a coroutine is to use the database connections of the thread that runs it, as
+#: one may hold the transaction of a test. The loop then runs in another thread, which takes longer.
+uses_own_connections: ContextVar[bool] = ContextVar("django_q_own_connections", default=False)
 
 
 class RunningCoroutine:
@@ -28,12 +35,18 @@ class RunningCoroutine:
     def run(self) -> Any:
         """Run it to its end, and return its result."""
         if threading.current_thread() is not threading.main_thread():
-            return asyncio.run(self.main())
+            return self.run_loop()
         before, RunningCoroutine.current = RunningCoroutine.current, self
         try:
-            return asyncio.run(self.main())
+            return self.run_loop()
         finally:
             RunningCoroutine.current = before
+
+    def run_loop(self) -> Any:
+        """Run it in an event loop."""
+        return (
+            async_to_sync(self.main)() if uses_own_connections.get() else asyncio.run(self.main())
+        )
 
     async def main(self) -> Any:
         """Run it as the main task of the loop."""

@@ -20,6 +20,7 @@ from django_q.results.cache import CachedResults
 from django_q.results.polling import wait_for
 from django_q.results.queries import DatabaseResults
 from django_q.servers.transactions import check_wait
+from django_q.status import warn_if_unserved
 from django_q.wire.option_types import group_id as named_group
 from django_q.wire.option_types import milliseconds
 from django_q.wire.option_types import task_id as named_task
@@ -111,7 +112,10 @@ def result(
     has ended, whatever it returned: pass a ``default`` to distinguish
     the result None from no result.
     """
-    return reader(cached).result(task_id, wait, default)
+    found = reader(cached).result(task_id, wait, default)
+    if wait and found is default:
+        warn_if_unserved()
+    return found
 
 
 def result_cached(
@@ -123,7 +127,10 @@ def result_cached(
 
 def fetch(task_id: str, wait: float = 0, cached: bool | int | None = None) -> Task | None:
     """Return a finished task, by its id or name; None when it has not ended."""
-    return reader(cached).fetch(task_id, wait)
+    found = reader(cached).fetch(task_id, wait)
+    if wait and found is None:
+        warn_if_unserved()
+    return found
 
 
 def fetch_cached(task_id: str, wait: float = 0, broker: Broker | None = None) -> Task | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from functools import lru_cache
+from typing import Any, NoReturn
 
 from django.apps import apps
 from django.conf import settings
 
+from django_q.exceptions import BrokerUnavailable
 from django_q.servers.connections import redis_errors
 from django_q.servers.database_errors import code_of
 
@@ -77,3 +79,32 @@ def add_advice(error: BaseException) -> None:
     """Add the advice about an error to its own text, for a caller who sees its traceback."""
     if error.args and isinstance(error.args[0], str):
         error.args = (with_advice(error.args[0], error), *error.args[1:])
+
+
+def raise_advised(error: Exception) -> NoReturn:
+    """Raise an error of a broker again, with advice in its text, while it is being handled.
+
+    Where no Redis server could be reached it is a ``BrokerUnavailable``, and an instance of the
+    driver's class as well, which callers may catch.
+    """
+    add_advice(error)
+    if is_refused_connection(error) and not isinstance(error, BrokerUnavailable):
+        raise unavailable(error) from error
+    raise error
+
+
+def unavailable(error: Exception) -> Exception:
+    """Make the ``BrokerUnavailable`` of an error of a driver, with all that this one has."""
+    kind = unavailable_class(type(error))
+    made = kind.__new__(kind, *error.args)  # the driver's own __init__ may want other arguments
+    made.args = error.args
+    vars(made).update(vars(error))
+    return made
+
+
+@lru_cache(maxsize=16)
+def unavailable_class(driver_error: type[Exception]) -> type[Exception]:
+    """Make a class that is ``BrokerUnavailable`` and an error of a driver."""
+    names = ("__module__", "__qualname__", "__doc__")
+    own = {name: getattr(BrokerUnavailable, name) for name in names}
+    return type(BrokerUnavailable.__name__, (BrokerUnavailable, driver_error), own)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -51,14 +52,17 @@ class Project:
             "text": True,
         }
 
-    def log_until(self, text: str) -> None:
-        """Run a cluster until it has logged a text."""
+    def log_until(self, text: str, *steps: tuple[str, Callable[[], None]]) -> None:
+        """Run a cluster until it has logged a text; each step is a text before, and what to do."""
         log = self.directory / "log"
         with log.open("w") as file:
             options = {**self.options(), "stdout": file}
             command = [sys.executable, "manage.py", "qcluster"]
             with subprocess.Popen(command, **options) as cluster:
                 try:
+                    for earlier, step in steps:
+                        wait_until(lambda earlier=earlier: earlier in log.read_text(), 60)
+                        step()
                     wait_until(lambda: text in log.read_text(), 60)
                 finally:
                     cluster.terminate()
@@ -84,7 +88,9 @@ def test_tables_that_are_missing_are_made_by_migrate(project):
     project.log_until(MIGRATE)
 
     project.manage("migrate")
-    assert "Error" not in project.manage(*ENQUEUE)
+    enqueued = project.manage(*ENQUEUE)
+    assert "Error" not in enqueued
+    assert "no cluster is alive that serves the queue 'default'" in enqueued
     assert MIGRATE not in project.manage("qinfo")
 
 
@@ -98,6 +104,7 @@ def test_a_redis_server_that_does_not_run_is_named(project):
     project.log_until(expected)
 
     assert all(expected in text for text in told)
+    assert "django_q.exceptions.BrokerUnavailable" in told[0]
     assert "secret" not in project.manage("qinfo")
 
 
@@ -107,3 +114,21 @@ def test_settings_without_q_cluster_mean_a_redis_server_on_this_host(project):
     assert "django_q.I001" in project.manage("check")
     project.add("Q_CLUSTER = {'orm': 'default'}")
     assert "django_q.I001" not in project.manage("check")
+
+
+def test_a_function_that_was_just_added_needs_a_cluster_that_is_started_again(project):
+    tasks = project.directory / "shop" / "tasks.py"
+    tasks.write_text("def old(): pass\n")
+    project.add(f"{INSTALLED}Q_CLUSTER = {{'orm': 'default', 'workers': 1}}")
+    project.manage("migrate")
+    enqueue = "from django_q.tasks import async_batch; async_batch(['shop.tasks.{}'])"
+    project.manage("shell", "-c", enqueue.format("old"))
+
+    def add_function() -> None:
+        tasks.write_text("def old(): pass\ndef new(): pass\n")
+        project.manage("shell", "-c", enqueue.format("new"))
+
+    project.log_until(
+        "the cluster keeps the code that it started with",
+        ("Processed 'shop.tasks.old'", add_function),
+    )

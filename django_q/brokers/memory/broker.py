@@ -37,6 +37,8 @@ class Memory(Broker):
     has_exact_sizes, has_uncounted_release, receipt_pattern = True, True, r"\d+\.\d+"
     is_process_local, serves = True, BROKER_OPTIONS
     keeps_state, obeys = True, ORDERS
+    #: Where queues and heartbeats are, by name.
+    queues, heartbeats = QUEUES, HEARTBEATS
 
     def __init__(self, list_key: str | None = None, now: Callable[[], float] | None = None) -> None:
         super().__init__(list_key)
@@ -47,7 +49,7 @@ class Memory(Broker):
     def queue(self) -> Iterator[MemoryQueue]:
         """Give the queue of this name, locked."""
         with LOCK:
-            yield QUEUES.setdefault(self.list_key, MemoryQueue())
+            yield self.queues.setdefault(self.list_key, MemoryQueue())
 
     def enqueue(self, payload: str | bytes, delay: float = 0) -> int:
         with self.queue() as queue:
@@ -108,7 +110,7 @@ class Memory(Broker):
 
     def queue_names(self) -> list[str]:
         with LOCK:
-            return sorted(name for name, queue in QUEUES.items() if queue.messages)
+            return sorted(name for name, queue in self.queues.items() if queue.messages)
 
     def release_once_keys(
         self, keys: Iterable[str], seconds: float = ONCE_KEY_GRACE_SECONDS
@@ -274,12 +276,12 @@ class Memory(Broker):
 
     def set_stat(self, key: str, value: str, timeout: float) -> None:
         with self.queue() as queue:
-            HEARTBEATS[key] = (value, queue.now() + timeout)
+            self.heartbeats[key] = (value, queue.now() + timeout)
 
     def get_stat(self, key: str) -> str | None:
         return next(iter(self.get_stats(key)), None)
 
     def get_stats(self, pattern: str) -> list[str]:
         with self.queue() as queue:
-            now, found = queue.now(), HEARTBEATS.items()
+            now, found = queue.now(), self.heartbeats.items()
             return [v for key, (v, end) in found if end >= now and matches_pattern(key, pattern)]

@@ -15,6 +15,7 @@ from django_q.conf import Conf, logger
 from django_q.exceptions import TaskCancelled, TaskStopped
 from django_q.execution.current_task.loop_positions import LoopPositionKeeper
 from django_q.execution.execution import execute, time_limit
+from django_q.foreign_code.coroutines import uses_own_connections
 from django_q.task_state.position import LoopPositions
 from django_q.text.error_text import safe_str
 from django_q.text.representation import represent
@@ -75,7 +76,7 @@ class TaskRun:
         if not limit:
             return None
         left = timedelta(seconds=self.since + limit - time.monotonic())
-        return datetime.now(dt_timezone.utc) + left
+        return datetime.fromtimestamp(time.time(), dt_timezone.utc) + left
 
     @property
     def queue(self) -> str:
@@ -195,6 +196,7 @@ def execute_inline(package: TaskPackage) -> BaseException | None:
     """Run a task that no worker runs; to be called in a context of its own."""
     run = TaskRun(package, None, 0.0)
     running_task.set(run)
+    uses_own_connections.set(True)
     error = execute(package)
     if error is not None and (position := run.confirmed_position):
         package["last_position"] = position

@@ -2,7 +2,9 @@ import pytest
 import redis
 from django.db import DatabaseError, OperationalError, ProgrammingError
 
-from django_q.servers.advice import add_advice, advice_about, with_advice
+from django_q.exceptions import BrokerUnavailable
+from django_q.servers.advice import add_advice, advice_about, raise_advised, with_advice
+from django_q.text.function_names import exception_path
 
 MIGRATE = "The tables of django_q are not as this release needs them: run manage.py migrate."
 
@@ -84,3 +86,39 @@ def test_an_app_that_is_not_installed_is_named(settings):
     settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "django_q"]
 
     assert "'django_q' is not in INSTALLED_APPS" in advice_about(ValueError())
+
+
+class CountingError(redis.ConnectionError):
+    """An error whose constructor takes other arguments than it keeps."""
+
+    def __init__(self, *, count):
+        super().__init__("Error 111 connecting to shop:7.")
+        self.count = count
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        redis.ConnectionError("Error 111 connecting to shop:7."),
+        redis.TimeoutError("Timeout connecting to server"),
+        CountingError(count=3),
+    ],
+)
+def test_a_redis_server_that_is_away_is_a_broker_that_is_unavailable(error):
+    with pytest.raises(BrokerUnavailable, match="Q_CLUSTER") as raised:
+        raise_advised(error)
+
+    assert isinstance(raised.value, type(error))
+    assert raised.value.__cause__ is error
+    assert vars(raised.value).get("count") == vars(error).get("count")
+    assert exception_path(type(raised.value)) == "django_q.exceptions.BrokerUnavailable"
+
+
+@pytest.mark.parametrize(
+    "error", [OperationalError("database is locked"), redis.ResponseError("WRONGTYPE")]
+)
+def test_any_other_error_is_raised_as_it_is(error):
+    with pytest.raises(type(error)) as raised:
+        raise_advised(error)
+
+    assert raised.value is error
