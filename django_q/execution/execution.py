@@ -110,15 +110,8 @@ def execute(
             alarm.end_task()
         if isinstance(raised, TaskStopped):
             return end_as_stopped(package, raised)
-        if isinstance(func, str):  # it was not found
-            add_stale_code_hint(func, raised)
-        error, result = raised, failure_text(raised)
-        package.update(describe_failure(raised, func))
-        result = note_retry(package, raised) + result
         task = package  # noqa: F841 - by this name the plug-in for Sentry looks for it in frames
-        error_reporter.report(package["name"])
-        if "backend" in package:
-            announce_end(package, result, raised)
+        error, result = raised, describe_error(package, func, raised)
     else:
         if "backend" in package:
             announce_end(package, result)
@@ -128,6 +121,19 @@ def execute(
     if post_execute_in_worker.receivers:
         send_post_execute_in_worker(func, package)
     return error
+
+
+def describe_error(package: TaskPackage, func: Callable | str, error: BaseException) -> str:
+    """Write into a package how it failed, and report that. Returns the text of the failure."""
+    if isinstance(func, str):  # it was not found
+        add_stale_code_hint(func, error)
+    text = failure_text(error)
+    package.update(describe_failure(error, func))
+    text = note_retry(package, error) + text
+    error_reporter.report(package["name"])
+    if "backend" in package:
+        announce_end(package, text, error)
+    return text
 
 
 def send_pre_execute(func: Callable, package: TaskPackage) -> None:
