@@ -22,6 +22,7 @@ _NAMES = {
         *("count_group", "count_group_cached", "delete_cached", "delete_group"),
         *("delete_group_cached", "fetch", "fetch_cached", "fetch_group", "fetch_group_cached"),
         *("result", "result_cached", "result_group", "result_group_cached", "run_now"),
+        *("TaskFunction", "task"),
     ),
 }
 _ROOT = {name: (home, name) for home, names in _NAMES.items() for name in names}

@@ -15,6 +15,8 @@ from django_q.calls.inline import run_inline
 from django_q.calls.iterable import Iter
 from django_q.calls.resubmission import resubmit, resubmit_kind
 from django_q.calls.task import AsyncTask
+from django_q.calls.task_function.decorator import task
+from django_q.calls.task_function.task_function import TaskFunction
 from django_q.execution.current_task.proxy import current_task
 from django_q.models import Schedule, Task
 from django_q.orders.cancelling import ENDED, REMOVED, REQUESTED, UNKNOWN, cancel
@@ -55,6 +57,7 @@ __all__ = [
     "Iter",
     "Schedule",
     "Task",
+    "TaskFunction",
     "UnfinishedTask",
     "async_batch",
     "async_chain",
@@ -86,6 +89,7 @@ __all__ = [
     "result_group_cached",
     "run_now",
     "schedule",
+    "task",
 ]
 
 
@@ -204,19 +208,18 @@ def schedule(
     a new schedule and for one whose rule changes (type, minutes, cron or time zone);
     ``time_zone``, ``catch_up``, ``overlap`` and ``paused`` stay as they are unless given.
     """
-    kind = schedule_type or (cron and Schedule.CRON) or (minutes is not None and Schedule.MINUTES)
     fields = {
         "name": name,
         "hook": hook,
-        "schedule_type": kind or Schedule.ONCE,
+        "schedule_type": schedule_type,
         "minutes": minutes,
         "repeats": repeats,
         "next_run": next_run,
         "cron": cron,
         "cluster": cluster,
         "intended_date_kwarg": intended_date_kwarg,
-        "time_zone": str(time_zone) if time_zone else None,
-        "catch_up": {True: "all", False: "latest"}.get(catch_up, catch_up),
+        "time_zone": time_zone,
+        "catch_up": catch_up,
         "overlap": overlap,
         "paused": paused,
     }

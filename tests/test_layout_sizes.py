@@ -76,6 +76,7 @@ TESTED_BY = {
     "exceptions": "unit/text/test_representation.py",
     "execution.current_task.loop_positions": "integration/execution/current_task/test_iteration.py",
     "execution.current_task.task_run": "integration/execution/current_task/test_proxy.py",
+    "foreign_code.function_with_options": "integration/calls/task_function/test_decorator.py",
     "legacy.lexer": "unit/legacy/test_translation.py",
     "legacy.name_uses": "unit/legacy/test_translation.py",
     "legacy.source": "unit/legacy/test_translation.py test_main.py",

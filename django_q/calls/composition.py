@@ -20,13 +20,16 @@ from django_q.calls.producer import submit, submit_when_committed
 from django_q.completion.completion import complete_here
 from django_q.conf import Conf, logger
 from django_q.exceptions import PackageError
+from django_q.foreign_code.function_with_options import FunctionWithOptions
 from django_q.results.cache import UNSHARED_CACHE_BACKENDS
+from django_q.wire.callables import sent_name
 from django_q.wire.option_types import REPLACE, closest_name_hint, items, shown
 from django_q.wire.options import FLAG_TYPE, normalize_option, normalize_options, normalize_package
 from django_q.wire.package import (
     KNOWN_OPTIONS,
     ROUTING_OPTIONS,
     TaskPackage,
+    call_by_name,
     derived_id,
     link_parts,
     new_id,
@@ -133,8 +136,16 @@ def chosen_broker(options: Mapping[str, Any]) -> Broker:
 
 def send_call(func: str | Callable, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
     """Submit one call, and return the id of the task that stands for it."""
+    if isinstance(func, FunctionWithOptions):
+        func, kwargs = call_by_name(func, dict(kwargs))
     options, kwargs = options_of(kwargs)
     return dispatch([new_package(func, args, kwargs, options)], options)[0]
+
+
+def send_function(func: FunctionWithOptions, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+    """Submit one call of a function whose arguments may have the names of options."""
+    options, _ = options_of({"q_options": func.options})
+    return dispatch([new_package(sent_name(func), args, kwargs, options)], options)[0]
 
 
 def send_batch(calls: Iterable[Any], options: Mapping[str, Any]) -> list[str]:
@@ -191,6 +202,8 @@ def chain_group(task_id: str) -> str:
 
 def send_iterable(func: str | Callable, values: Iterable[Any], kwargs: Mapping[str, Any]) -> str:
     """Submit a call for each item, and return the id of the task that collates their results."""
+    if isinstance(func, FunctionWithOptions):
+        func, kwargs = call_by_name(func, dict(kwargs))
     options, kwargs = options_of(kwargs)
     check_iterable_options(options)
     each = items(values, "The arguments of the calls")

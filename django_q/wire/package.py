@@ -17,9 +17,10 @@ from typing import Any
 from django.utils import timezone
 
 from django_q.exceptions import PackageError
+from django_q.foreign_code.function_with_options import FunctionWithOptions
 from django_q.humanhash import humanize
 from django_q.text.representation import represent
-from django_q.wire.callables import is_callable
+from django_q.wire.callables import is_callable, sent_name
 from django_q.wire.framework_call import FRAMEWORK_KEYS, FrameworkPackage
 
 
@@ -170,6 +171,12 @@ def take_options(kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
     return options, rest
 
 
+def call_by_name(func: FunctionWithOptions, kwargs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the path of a function, and the arguments of its call with its options among them."""
+    options, rest = take_options(kwargs)
+    return sent_name(func), {**rest, "q_options": {**func.options, **options}}
+
+
 def options_in(q_options: Any) -> Mapping[str, Any]:
     """Return the options in ``q_options``. Raises ``PackageError`` if it is no dictionary."""
     if not isinstance(q_options or {}, Mapping):
@@ -274,7 +281,7 @@ def link_parts(link: Any) -> tuple[str | Callable, tuple, dict]:
     Raises ``PackageError`` for anything else.
     """
     if isinstance(link, str) or is_callable(link):
-        return link, (), {}
+        link = (link,)
     if not isinstance(link, (tuple, Sequence)) or not 1 <= len(link) <= 3:
         raise PackageError(
             f"A call must be func, (func, args) or (func, args, kwargs), "
@@ -287,6 +294,8 @@ def link_parts(link: Any) -> tuple[str | Callable, tuple, dict]:
         args, kwargs = (), args
     else:
         args = (args,)
+    if isinstance(func, FunctionWithOptions):
+        func, kwargs = call_by_name(func, dict(kwargs or {}))
     return func, args, dict(kwargs or {})
 
 
