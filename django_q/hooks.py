@@ -40,6 +40,6 @@ def call_hook_lazily(hook: Any, name: str, task_id: str, make_task: Callable[[],
         in_own_context(call_and_wait, func, make_task)
 
 
-def call_and_wait(func: Callable, make_task: Callable[[], Any]) -> None:
+def call_and_wait(func: Callable[..., Any], make_task: Callable[[], Any]) -> None:
     """Call a function with the Task, and wait for the coroutine that it may return."""
     resolve_awaitable(func(make_task()))

@@ -9,6 +9,7 @@ from typing import Any
 
 from django_q.brokers import get_broker
 from django_q.brokers.base import Broker
+from django_q.brokers.contract.orders import REMOVED, REQUESTED
 from django_q.calls.chain import Chain
 from django_q.calls.composition import send_batch, send_call, send_chain, send_iterable
 from django_q.calls.inline import run_inline
@@ -19,7 +20,7 @@ from django_q.calls.task_function.decorator import task
 from django_q.calls.task_function.task_function import TaskFunction
 from django_q.execution.current_task.proxy import current_task
 from django_q.models import Schedule, Task
-from django_q.orders.cancelling import ENDED, REMOVED, REQUESTED, UNKNOWN, cancel
+from django_q.orders.cancelling import ENDED, UNKNOWN, cancel
 from django_q.orders.steering import queue
 from django_q.results.reading import (
     count_group,
@@ -93,7 +94,7 @@ __all__ = [
 ]
 
 
-def async_task(func: str | Callable, *args: Any, **kwargs: Any) -> str:
+def async_task(func: str | Callable[..., Any], *args: Any, **kwargs: Any) -> str:
     """Have a function called by a cluster, and return the id of the task.
 
     ``func`` is a dotted path, or anything that can be called and pickled; so are the arguments.
@@ -143,7 +144,7 @@ def async_batch(calls: Iterable[Any], **options: Any) -> list[str]:
     return send_batch(calls, options)
 
 
-def async_iter(func: str | Callable, args_iter: Iterable[Any], **kwargs: Any) -> str:
+def async_iter(func: str | Callable[..., Any], args_iter: Iterable[Any], **kwargs: Any) -> str:
     """Have a function called with each item, and return the id of the task with all the results.
 
     That task appears when the last call has ended: its result is the list of their results, in
@@ -179,10 +180,10 @@ def async_chain(
 
 
 def schedule(
-    func: str | Callable,
+    func: str | Callable[..., Any],
     *args: Any,
     name: str | None = None,
-    hook: str | Callable | None = None,
+    hook: str | Callable[..., Any] | None = None,
     schedule_type: str | None = None,
     minutes: int | None = None,
     repeats: int | None = None,

@@ -12,6 +12,10 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django_q.text.function_names import dotted_name
 
 
+#: What makes another function of one: it can not be set.
+FIXED_ATTRIBUTES = ("target", "path", "options", "secret_arguments")
+
+
 class FunctionWithOptions:
     """The base of ``TaskFunction``, which floors know that enqueue nothing.
 
@@ -27,6 +31,7 @@ class FunctionWithOptions:
     options: Mapping[str, Any]
     #: Names of parameters whose values are not to be shown to anybody.
     secret_arguments: frozenset[str]
+    __qualname__: str
 
     def __init__(
         self,
@@ -39,7 +44,7 @@ class FunctionWithOptions:
             own["__module__"], _, own["__qualname__"] = target.rpartition(".")
             own["__name__"] = own["__qualname__"]
         else:
-            update_wrapper(self, target)
+            update_wrapper(self, target)  # type: ignore[arg-type]
         own["target"], own["path"] = target, dotted_name(target)
         own["options"] = MappingProxyType(dict(options))
         own["secret_arguments"] = frozenset(secret_arguments)
@@ -47,7 +52,7 @@ class FunctionWithOptions:
             markcoroutinefunction(self)  # type: ignore[type-var]
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in FunctionWithOptions.__annotations__:
+        if name in FIXED_ATTRIBUTES:
             raise AttributeError(f"'{name}' of {self!r} can not be set: using() makes another one.")
         super().__setattr__(name, value)
 
