@@ -57,14 +57,14 @@ class Settings:
     CLUSTER_NAME: str = ""
     #: The Redis server: keyword arguments of ``redis.Redis``, or a URL. Or the sentinels of a
     #: deployment of Redis Sentinel.
-    REDIS: dict[str, Any] | str = field(default_factory=dict)
+    REDIS: dict | str = field(default_factory=dict)
     #: Alias of a ``django_redis`` cache whose connection is used instead of ``redis``.
     DJANGO_REDIS: str | None = None
     #: Alias of a database: the queue is the ``OrmQ`` table there.
     ORM: str | None = None
     #: Amazon SQS: aws_region, aws_access_key_id, aws_secret_access_key, further arguments of
     #: ``boto3.Session``, and receive_message_wait_time_seconds (20 at most).
-    SQS: dict[str, Any] | None = None
+    SQS: dict | None = None
     #: Dotted path of a broker of your own; it has precedence over the others.
     BROKER_CLASS: str | None = None
     #: Pause between two polls of an empty queue, for a broker that has no way to wait.
@@ -93,7 +93,7 @@ class Settings:
     SERIALIZER: str = "pickle"
     #: The functions that may run as a task, a hook, a link or a schedule: dotted names, and
     #: "package.*" for all that are defined below; None allows all that can be imported.
-    FUNCTIONS: list[str] | tuple[str, ...] | None = None
+    FUNCTIONS: list | tuple | None = None
     #: Tasks that a worker runs before another replaces it. From 100 on it also runs for at least a
     #: second, as starting a worker costs as much as hundreds of very short tasks.
     RECYCLE: int = 500
@@ -156,7 +156,7 @@ class Settings:
     TIME_ZONE: str | None = None
     #: Error reporters by the name of their ``djangoq.errorreporters`` entry point, each with
     #: its keyword arguments.
-    ERROR_REPORTER: dict[str, Any] = field(default_factory=dict)
+    ERROR_REPORTER: dict = field(default_factory=dict)
     #: How long a stop waits for running tasks before it ends and releases them.
     STOP_TIMEOUT: float = 60
     #: How processes are started: "fork", "forkserver" or "spawn"; None means fork, but spawn on
@@ -165,7 +165,7 @@ class Settings:
     #: Whether to skip what a test environment may not have, such as processor affinity.
     TESTING: bool = False
     #: Options that differ for clusters of other names, by name: see ``qcluster --name``.
-    ALT_CLUSTERS: dict[str, Any] = field(default_factory=dict)
+    ALT_CLUSTERS: dict = field(default_factory=dict)
 
     #: Options of the predecessors for which there is no broker here.
     IRON_MQ = MONGO = MONGO_DB = None

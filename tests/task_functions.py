@@ -97,7 +97,7 @@ def make_greedy_function() -> Any:
     """Make a function whose parameters have the names of all options."""
     names = sorted({*KNOWN_OPTIONS, "q_options", "self", "func", "args_iter", "fields", "values"})
     parameters = ", ".join(f"{name}=None" for name in names)
-    source = f"def greedy({parameters}): return {{name: v for name, v in locals().items() if v}}"
+    source = f"def greedy({parameters}): return dict(locals())"
     space: dict[str, Any] = {"__name__": __name__}
     exec(source, space)
     return space["greedy"]

@@ -11,7 +11,6 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 
 from django_q.text.function_names import dotted_name
 
-
 #: What makes another function of one: it can not be set.
 FIXED_ATTRIBUTES = ("target", "path", "options", "secret_arguments")
 

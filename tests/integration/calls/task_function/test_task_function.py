@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from datetime import timedelta
 from typing import Any
 
@@ -99,7 +100,7 @@ def test_using_replaces_options_and_none_removes_them(broker):
 
 
 def test_arguments_with_the_names_of_all_options_are_the_functions_own(broker, run_all):
-    given = dict.fromkeys(greedy.target.__code__.co_varnames, 1)
+    given = dict.fromkeys(inspect.signature(greedy).parameters, 1)
     assert {"self", "func", "q_options", "group", "sync", "broker", "priority"} <= given.keys()
 
     async def enqueue() -> str:
