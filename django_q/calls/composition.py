@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -83,6 +83,18 @@ def options_only(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     return options
 
 
+def names_given(options: Mapping[str, Any]) -> set[str]:
+    """Return the names of the options that a batch or a chain has, and not its calls."""
+    both = {**options, **options_in(options.get("q_options"))}
+    return {name for name, value in both.items() if value is not None}
+
+
+def named_link(link: Any, given: Collection[str]) -> Any:
+    """Name the task function of a call, with those of its options that are not given for all."""
+    func = link[0] if isinstance(link, (tuple, list)) and link else link
+    return link_parts(link, given) if isinstance(func, FunctionWithOptions) else link
+
+
 @lru_cache(maxsize=256)
 def warn_unknown(name: str) -> None:
     """Log, once for each name, that an unknown option is ignored."""
@@ -150,9 +162,11 @@ def send_function(func: FunctionWithOptions, args: Sequence[Any], kwargs: Mappin
 
 def send_batch(calls: Iterable[Any], options: Mapping[str, Any]) -> list[str]:
     """Submit many calls together, and return the ids of the tasks that stand for them."""
+    given = names_given(options)
     options = options_only(options)
     now = timezone.now()
-    packages = [batch_package(call, options, now) for call in items(calls, "The calls of a batch")]
+    calls = [named_link(call, given) for call in items(calls, "The calls of a batch")]
+    packages = [batch_package(call, options, now) for call in calls]
     return dispatch(packages, options)
 
 
@@ -179,7 +193,7 @@ def send_chain(chain: Iterable[Any], options: Mapping[str, Any]) -> str:
     options = options_only(given)
     if isinstance(chain, Mapping):
         raise PackageError(f"A chain must be a list of calls, got {shown(chain)}.")
-    links = list(items(chain, "A chain"))
+    links = [named_link(link, names_given(given) | {"group"}) for link in items(chain, "A chain")]
     if not links:
         raise PackageError("A chain must have a link, got none.")
     options["chain_options"] = settings or options.get("chain_options")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from hashlib import md5
 from typing import Any
@@ -171,10 +171,13 @@ def take_options(kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
     return options, rest
 
 
-def call_by_name(func: FunctionWithOptions, kwargs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Return the path of a function, and the arguments of its call with its options among them."""
+def call_by_name(
+    func: FunctionWithOptions, kwargs: dict[str, Any], given: Collection[str] = ()
+) -> tuple[str, dict[str, Any]]:
+    """Return the path of a function, and its arguments with its options, but for those given."""
     options, rest = take_options(kwargs)
-    return sent_name(func), {**rest, "q_options": {**func.options, **options}}
+    own = {name: value for name, value in func.options.items() if name not in given}
+    return sent_name(func), {**rest, "q_options": {**own, **options}}
 
 
 def options_in(q_options: Any) -> Mapping[str, Any]:
@@ -275,10 +278,11 @@ def is_iterable_item(package: TaskPackage) -> bool:
     return isinstance(group, str) and 0 < len(group) <= 32 and group.isprintable()
 
 
-def link_parts(link: Any) -> tuple[str | Callable, tuple, dict]:
+def link_parts(link: Any, given: Collection[str] = ()) -> tuple[str | Callable, tuple, dict]:
     """Split a call into function, args and kwargs: ``func``, ``(func, args)`` or all three.
 
-    Raises ``PackageError`` for anything else.
+    Options that are ``given`` for all calls come before those of a task function. Raises
+    ``PackageError`` for anything else.
     """
     if isinstance(link, str) or is_callable(link):
         link = (link,)
@@ -295,7 +299,7 @@ def link_parts(link: Any) -> tuple[str | Callable, tuple, dict]:
     else:
         args = (args,)
     if isinstance(func, FunctionWithOptions):
-        func, kwargs = call_by_name(func, dict(kwargs or {}))
+        func, kwargs = call_by_name(func, dict(kwargs or {}), given)
     return func, args, dict(kwargs or {})
 
 

@@ -8,6 +8,7 @@ import inspect
 import pickle
 
 import pytest
+from asgiref.sync import iscoroutinefunction
 
 from django_q.exceptions import PackageError
 from django_q.tasks import TaskFunction, task
@@ -40,9 +41,7 @@ def test_it_looks_as_the_function_does():
 
 
 def test_a_coroutine_function_stays_one():
-    assert asyncio.iscoroutinefunction(wait_and_multiply) or inspect.iscoroutinefunction(
-        wait_and_multiply
-    )
+    assert iscoroutinefunction(wait_and_multiply)
     assert asyncio.run(wait_and_multiply(2, 3)) == 6
 
 

@@ -8,16 +8,14 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.utils import timezone
 
 from django_q.exceptions import FunctionRefused, PackageError
-from django_q.models import Schedule
-from django_q.scheduling.due_schedules import DueSchedules
 from django_q.signals import pre_enqueue, pre_execute
 from django_q.signing import SignedPackage
 from django_q.tasks import (
     AsyncTask,
     Chain,
+    Iter,
     async_batch,
     async_chain,
     async_iter,
@@ -132,7 +130,6 @@ ENQUEUED_IN = [
     lambda: async_task(send, "ann"),
     lambda: AsyncTask(send, "ann").run(),
     lambda: async_batch([(send, ("ann",))]),
-    lambda: async_chain([(send, ("ann",))], group=None),
     lambda: async_task(send.using(timeout=20), "ann"),
     lambda: async_task(task(SEND, **OPTIONS), "ann"),
 ]
@@ -285,52 +282,6 @@ def test_only_listed_functions_may_run(broker, conf, run_all):
     assert [result(each) for each in ids] == [6, "tea is closed"]
 
 
-def test_it_is_scheduled_with_its_options():
-    row = send.schedule({"cron": "0 9 * * *", "name": "morning"}, "ann", token="x")
-
-    assert (row.func, row.schedule_type, row.cron) == (SEND, Schedule.CRON, "0 9 * * *")
-    args, kwargs = row.call(row.next_run)
-    assert (args, kwargs) == (("ann",), {"token": "x", "q_options": OPTIONS})
-
-
-def test_schedule_takes_it_with_its_options_and_the_same_fields():
-    fields = {"minutes": 5, "name": "often", "catch_up": True, "time_zone": "Europe/Paris"}
-    first = schedule(send, "ann", q_options={"retries": 1}, **fields)
-    again = send.using(retries=1).schedule({**fields, "update": True}, "ann")
-
-    assert again.pk == first.pk
-    assert again.call(again.next_run)[1] == {"q_options": {**OPTIONS, "retries": 1}}
-    assert (again.schedule_type, again.minutes) == (Schedule.MINUTES, 5)
-    assert (again.catch_up, again.time_zone) == ("all", "Europe/Paris")
-
-
-def test_a_schedule_that_is_due_enqueues_it(broker, run_all):
-    row = multiply.using(group="due").schedule({}, 3, y=5)
-
-    DueSchedules(broker).enqueue_due_runs(row, timezone.now())
-    run_all(broker)
-
-    assert result_group("due") == [15]
-
-
-@pytest.mark.parametrize(
-    ("fields", "message"),
-    [
-        ({"corn": "0 9 * * *"}, r"There is no field of schedules 'corn'. Did you mean 'cron'\?"),
-        ("0 9 * * *", r"Expected the fields of the schedule first, as in schedule\(\{'cron'"),
-    ],
-)
-def test_the_fields_of_a_schedule_are_checked(fields, message):
-    with pytest.raises(PackageError, match=message):
-        multiply.schedule(fields, 3)
-
-
-def test_an_argument_that_a_schedule_would_take_for_an_option_is_refused():
-    with pytest.raises(PackageError, match="The argument 'timeout' of a schedule"):
-        greedy.schedule({}, timeout=5)
-    assert Schedule.objects.count() == 0
-
-
 def test_a_batch_chooses_the_queue_of_its_calls(broker):
     remote = multiply.using(cluster="other", priority=1)
 
@@ -339,3 +290,34 @@ def test_a_batch_chooses_the_queue_of_its_calls(broker):
     async_batch([(remote.using(cluster=None), (1,))])
 
     assert [each["priority"] for each in packages(broker)] == [1]
+
+
+def test_the_options_of_a_batch_come_before_those_of_its_functions(broker):
+    calls = [(send, ("ann",)), (send, ("bob",), {"group": "own"}), (multiply, (1,))]
+
+    async_batch(calls, group="all", q_options={"retries": 1, "timeout": None})
+
+    found = [(each["group"], each["retries"], each.get("timeout")) for each in packages(broker)]
+    assert found == [("all", 1, 20), ("own", 1, 20), ("all", 1, None)]
+
+
+def test_the_links_of_a_chain_are_in_its_group(broker, run_all):
+    chain = Chain([(send, ("ann",)), send.using(retries=None), (multiply, (3,))])
+    chain.chain[1] = (chain.chain[1], ("bob",))
+
+    chain.run()
+    run_all(broker)
+
+    assert chain.result(wait=60_000) == ["sent to ann", "sent to bob", 6]
+    assert [each.options["timeout"] for each in chain.fetch()[:2]] == [20, 20]
+
+
+def test_objects_of_calls_have_its_options_and_read_its_results_where_they_are(broker, run_all):
+    cached = multiply.using(cached=True, group="cached")
+    call, each = AsyncTask(cached, 3), Iter(cached, [1, 2])
+    call.run()
+    each.run()
+    run_all(broker)
+
+    assert (call.group, call.cached, call.result(), call.fetch().id) == ("cached", True, 6, call.id)
+    assert each.result() == [2, 4]
