@@ -10,7 +10,7 @@ IS_OURS = True
 
 # The names that Django Q has at its root, and the modules that define them. They are imported on
 # access: models can not be imported before Django is set up, and this package can.
-_NAMES = {
+_NAMES: dict[str, tuple[str, ...]] = {
     "django_q.cluster": ("Cluster",),
     "django_q.models": ("Failure", "Schedule", "Success", "Task"),
     "django_q.status": ("Stat", "Status"),
@@ -22,6 +22,7 @@ _NAMES = {
         *("count_group", "count_group_cached", "delete_cached", "delete_group"),
         *("delete_group_cached", "fetch", "fetch_cached", "fetch_group", "fetch_group_cached"),
         *("result", "result_cached", "result_group", "result_group_cached", "run_now"),
+        *("TaskFunction", "task"),
     ),
 }
 _ROOT = {name: (home, name) for home, names in _NAMES.items() for name in names}
@@ -30,8 +31,16 @@ _ROOT["async"] = ("django_q.tasks", "async_task")
 _ROOT["Async"] = ("django_q.tasks", "AsyncTask")
 
 # Modules that are attributes of the package without being imported themselves.
-_MODULES = ("brokers", "cluster", "conf", "humanhash", "models", "monitor", "signals")
-_MODULES += ("signing", "status", "tasks")
+_MODULES: tuple[str, ...] = (
+    "brokers",
+    "cluster",
+    "conf",
+    "humanhash",
+    "models",
+    "monitor",
+    "signals",
+)
+_MODULES += ("signals", "signing", "status", "tasks")
 
 __all__ = ["cluster", "conf", "models", "tasks", *_ROOT]
 

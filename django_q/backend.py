@@ -30,7 +30,7 @@ from django_q.wire.options import normalize_options
 __all__ = ["DjangoQBackend", "DjangoQTask"]
 
 
-class DjangoQBackend(BaseTaskBackend):
+class DjangoQBackend(BaseTaskBackend):  # type: ignore[misc]  # found when it is imported
     """Runs tasks of ``django.tasks`` on the clusters of this project."""
 
     task_class = DjangoQTask
@@ -51,7 +51,7 @@ class DjangoQBackend(BaseTaskBackend):
         try:
             super().validate_task(task)
             normalize_options(option_values(task))
-        except (*error_classes(INVALID_TASK), PackageError) as error:
+        except (*error_classes(INVALID_TASK), PackageError) as error:  # type: ignore[misc]
             raise error_class(INVALID_TASK)(str(error)) from error
 
     def enqueue(self, task: Task, args: Sequence[Any], kwargs: Mapping[str, Any]) -> TaskResult:

@@ -187,7 +187,8 @@ class Settings:
     @property
     def SECRET_KEY(self) -> str:
         """The signing key, read when it is used: until then a project needs none."""
-        return settings.SECRET_KEY
+        key: str = settings.SECRET_KEY
+        return key
 
     @property
     def Q_LIST(self) -> str:

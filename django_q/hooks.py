@@ -48,7 +48,9 @@ def call_hook_lazily(
 
 
 def call_and_wait(
-    func: Callable, make_task: Callable[[], Any], enter_context: Callable[[], None] | None
+    func: Callable[..., Any],
+    make_task: Callable[[], Any],
+    enter_context: Callable[[], None] | None,
 ) -> None:
     """Call a function with the Task, and wait for the coroutine that it may return."""
     if enter_context:

@@ -9,15 +9,18 @@ from typing import Any
 
 from django_q.brokers import get_broker
 from django_q.brokers.base import Broker
+from django_q.brokers.contract.orders import REMOVED, REQUESTED
 from django_q.calls.chain import Chain
 from django_q.calls.composition import send_batch, send_call, send_chain, send_iterable
 from django_q.calls.inline import run_inline
 from django_q.calls.iterable import Iter
 from django_q.calls.resubmission import resubmit, resubmit_kind
 from django_q.calls.task import AsyncTask
+from django_q.calls.task_function.decorator import task
+from django_q.calls.task_function.task_function import TaskFunction
 from django_q.execution.current_task.proxy import current_task
 from django_q.models import Schedule, Task
-from django_q.orders.cancelling import ENDED, REMOVED, REQUESTED, UNKNOWN, cancel
+from django_q.orders.cancelling import ENDED, UNKNOWN, cancel
 from django_q.orders.steering import queue
 from django_q.results.reading import (
     count_group,
@@ -55,6 +58,7 @@ __all__ = [
     "Iter",
     "Schedule",
     "Task",
+    "TaskFunction",
     "UnfinishedTask",
     "async_batch",
     "async_chain",
@@ -86,10 +90,11 @@ __all__ = [
     "result_group_cached",
     "run_now",
     "schedule",
+    "task",
 ]
 
 
-def async_task(func: str | Callable, *args: Any, **kwargs: Any) -> str:
+def async_task(func: str | Callable[..., Any], *args: Any, **kwargs: Any) -> str:
     """Have a function called by a cluster, and return the id of the task.
 
     ``func`` is a dotted path, or anything that can be called and pickled; so are the arguments.
@@ -139,7 +144,7 @@ def async_batch(calls: Iterable[Any], **options: Any) -> list[str]:
     return send_batch(calls, options)
 
 
-def async_iter(func: str | Callable, args_iter: Iterable[Any], **kwargs: Any) -> str:
+def async_iter(func: str | Callable[..., Any], args_iter: Iterable[Any], **kwargs: Any) -> str:
     """Have a function called with each item, and return the id of the task with all the results.
 
     That task appears when the last call has ended: its result is the list of their results, in
@@ -175,10 +180,10 @@ def async_chain(
 
 
 def schedule(
-    func: str | Callable,
+    func: str | Callable[..., Any],
     *args: Any,
     name: str | None = None,
-    hook: str | Callable | None = None,
+    hook: str | Callable[..., Any] | None = None,
     schedule_type: str | None = None,
     minutes: int | None = None,
     repeats: int | None = None,
@@ -204,19 +209,18 @@ def schedule(
     a new schedule and for one whose rule changes (type, minutes, cron or time zone);
     ``time_zone``, ``catch_up``, ``overlap`` and ``paused`` stay as they are unless given.
     """
-    kind = schedule_type or (cron and Schedule.CRON) or (minutes is not None and Schedule.MINUTES)
     fields = {
         "name": name,
         "hook": hook,
-        "schedule_type": kind or Schedule.ONCE,
+        "schedule_type": schedule_type,
         "minutes": minutes,
         "repeats": repeats,
         "next_run": next_run,
         "cron": cron,
         "cluster": cluster,
         "intended_date_kwarg": intended_date_kwarg,
-        "time_zone": str(time_zone) if time_zone else None,
-        "catch_up": {True: "all", False: "latest"}.get(catch_up, catch_up),
+        "time_zone": time_zone,
+        "catch_up": catch_up,
         "overlap": overlap,
         "paused": paused,
     }

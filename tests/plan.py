@@ -43,6 +43,7 @@ ON_DEMAND = {
     "demo": "the example site at work",
     "docs": "the documentation",
     "lint": "the linter",
+    "typing": "types: the public modules, and calls of task functions",
 }
 
 

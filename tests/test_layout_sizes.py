@@ -78,6 +78,7 @@ TESTED_BY = {
     "exceptions": "unit/text/test_representation.py",
     "execution.current_task.loop_positions": "integration/execution/current_task/test_iteration.py",
     "execution.current_task.task_run": "integration/execution/current_task/test_proxy.py",
+    "foreign_code.function_with_options": "integration/calls/task_function/test_decorator.py",
     "importing.celery_beat": "importing/test_celery_beat.py",
     "importing.found": "importing/test_celery_beat.py",
     "importing.huey_tasks": "importing/test_huey_tasks.py",

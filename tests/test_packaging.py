@@ -64,6 +64,7 @@ def test_the_wheel_holds_every_file_of_the_package_and_no_other(wheel):
 @pytest.mark.parametrize(
     "pattern",
     [
+        "django_q/py.typed",
         "django_q/migrations/0001_initial.py",
         "django_q/management/commands/qcluster.py",
         "django_q/locale/*/LC_MESSAGES/django.mo",

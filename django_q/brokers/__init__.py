@@ -11,7 +11,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from django_q.brokers.adapter import BrokerAdapter
-from django_q.brokers.base import Broker, Delivery
+from django_q.brokers.base import Broker
+from django_q.brokers.contract.delivery import Delivery
 from django_q.conf import Conf
 from django_q.servers.connections import check_database
 
@@ -32,7 +33,8 @@ def get_broker(list_key: str | None = None) -> Any:
 def broker_class() -> type:
     """Return the first broker class that is configured: broker_class, sqs, orm, and else Redis."""
     if Conf.BROKER_CLASS:
-        return import_string(Conf.BROKER_CLASS)
+        custom: type = import_string(Conf.BROKER_CLASS)
+        return custom
     if Conf.SQS is not None:
         from django_q.brokers.sqs.broker import Sqs
 

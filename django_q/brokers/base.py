@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -131,11 +131,11 @@ class Broker(KeyedQueue, SteeredQueue):
         """The cache for results that are not saved in the database."""
         return self.get_cache()
 
-    def __getstate__(self) -> tuple:
+    def __getstate__(self) -> tuple[Any, ...]:
         # Connections are not pickled: a child process makes its own.
         return self.list_key, self._info
 
-    def __setstate__(self, state: tuple) -> None:
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.list_key, self._info = state
 
     def wait_deadline(self, wait: float | None) -> float:
@@ -155,7 +155,7 @@ class Broker(KeyedQueue, SteeredQueue):
         """
         raise NotImplementedError
 
-    def enqueue_many(self, payloads: Iterable[str | bytes]) -> list:
+    def enqueue_many(self, payloads: Iterable[str | bytes]) -> list[Any]:
         """Put payloads at the end of the queue, all of them or none. Returns their ids."""
         return [self.enqueue(payload) for payload in payloads]
 
@@ -216,21 +216,21 @@ class Broker(KeyedQueue, SteeredQueue):
         """End a delivery for good; False when it was stale."""
         raise NotImplementedError
 
-    def acknowledge_many(self, ack_ids: Iterable) -> set:
+    def acknowledge_many(self, ack_ids: Iterable[Any]) -> set[Any]:
         """End deliveries for good. Returns those that were stale."""
         return {ack_id for ack_id in ack_ids if self.acknowledge(ack_id) is False}
 
-    def extend(self, ack_ids: Iterable, seconds: float) -> set:
+    def extend(self, ack_ids: Iterable[Any], seconds: float) -> set[Any]:
         """Let leases end ``seconds`` from now. Returns those that were stale."""
         return set()
 
     def release(
         self,
-        ack_ids: Iterable,
+        ack_ids: Iterable[Any],
         delay: float = 0,
         count: bool = True,
         states: Mapping[Any, KeptState] | None = None,
-    ) -> set:
+    ) -> set[Any]:
         """Release deliveries, to be delivered again after ``delay`` seconds.
 
         Without ``count`` they do not count as attempts. Those of tasks that are cancelled may be
@@ -306,7 +306,7 @@ class Broker(KeyedQueue, SteeredQueue):
         """Return a heartbeat; None when it has expired."""
         return self.heartbeats.get(key)
 
-    def get_stats(self, pattern: str) -> list[str | bytes]:
+    def get_stats(self, pattern: str) -> Sequence[str | bytes]:
         """Return the heartbeats whose keys match, as ``django_q:default:cluster:*``.
 
         Only a star at the end is a wildcard: a name may contain stars and brackets.

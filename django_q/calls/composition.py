@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -21,13 +21,16 @@ from django_q.calls.producer import submit, submit_when_committed
 from django_q.completion.completion import complete_here
 from django_q.conf import Conf, logger
 from django_q.exceptions import PackageError
+from django_q.foreign_code.function_with_options import FunctionWithOptions
 from django_q.results.cache import UNSHARED_CACHE_BACKENDS
+from django_q.wire.callables import sent_name
 from django_q.wire.option_types import REPLACE, closest_name_hint, items, shown
 from django_q.wire.options import FLAG_TYPE, normalize_option, normalize_options, normalize_package
 from django_q.wire.package import (
     KNOWN_OPTIONS,
     ROUTING_OPTIONS,
     TaskPackage,
+    call_by_name,
     derived_id,
     link_parts,
     new_id,
@@ -79,6 +82,18 @@ def options_only(kwargs: Mapping[str, Any]) -> dict[str, Any]:
         raise PackageError(f"Expected options of tasks, got {', '.join(misplaced)}. {hint}".strip())
     options, _ = options_of({"q_options": {**own, **options_in(kwargs.get("q_options"))}})
     return options
+
+
+def names_given(options: Mapping[str, Any]) -> set[str]:
+    """Return the names of the options that a batch or a chain has, and not its calls."""
+    both = {**options, **options_in(options.get("q_options"))}
+    return {name for name, value in both.items() if value is not None}
+
+
+def named_link(link: Any, given: Collection[str]) -> Any:
+    """Name the task function of a call, with those of its options that are not given for all."""
+    func = link[0] if isinstance(link, (tuple, list)) and link else link
+    return link_parts(link, given) if isinstance(func, FunctionWithOptions) else link
 
 
 @lru_cache(maxsize=256)
@@ -139,15 +154,25 @@ def chosen_broker(options: Mapping[str, Any]) -> Broker:
 
 def send_call(func: str | Callable, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
     """Submit one call, and return the id of the task that stands for it."""
+    if isinstance(func, FunctionWithOptions):
+        func, kwargs = call_by_name(func, dict(kwargs))
     options, kwargs = options_of(kwargs)
     return dispatch([new_package(func, args, kwargs, options)], options)[0]
 
 
+def send_function(func: FunctionWithOptions, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+    """Submit one call of a function whose arguments may have the names of options."""
+    options, _ = options_of({"q_options": func.options})
+    return dispatch([new_package(sent_name(func), args, kwargs, options)], options)[0]
+
+
 def send_batch(calls: Iterable[Any], options: Mapping[str, Any]) -> list[str]:
     """Submit many calls together, and return the ids of the tasks that stand for them."""
+    given = names_given(options)
     options = options_only(options)
     now = timezone.now()
-    packages = [batch_package(call, options, now) for call in items(calls, "The calls of a batch")]
+    calls = [named_link(call, given) for call in items(calls, "The calls of a batch")]
+    packages = [batch_package(call, options, now) for call in calls]
     return dispatch(packages, options)
 
 
@@ -174,7 +199,7 @@ def send_chain(chain: Iterable[Any], options: Mapping[str, Any]) -> str:
     options = options_only(given)
     if isinstance(chain, Mapping):
         raise PackageError(f"A chain must be a list of calls, got {shown(chain)}.")
-    links = list(items(chain, "A chain"))
+    links = [named_link(link, names_given(given) | {"group"}) for link in items(chain, "A chain")]
     if not links:
         raise PackageError("A chain must have a link, got none.")
     options["chain_options"] = settings or options.get("chain_options")
@@ -197,6 +222,8 @@ def chain_group(task_id: str) -> str:
 
 def send_iterable(func: str | Callable, values: Iterable[Any], kwargs: Mapping[str, Any]) -> str:
     """Submit a call for each item, and return the id of the task that collates their results."""
+    if isinstance(func, FunctionWithOptions):
+        func, kwargs = call_by_name(func, dict(kwargs))
     options, kwargs = options_of(kwargs)
     check_iterable_options(options)
     each = items(values, "The arguments of the calls")

@@ -8,6 +8,7 @@ from typing import Any
 from django_q.brokers.base import Broker
 from django_q.calls import composition
 from django_q.calls.call import Call
+from django_q.foreign_code.function_with_options import FunctionWithOptions
 from django_q.models import Task
 from django_q.results.reading import ResultReader, reader
 from django_q.wire.option_types import items
@@ -32,9 +33,10 @@ class Iter(Call):
         self.func = func
         self.args = list(items(() if args is None else args, "The arguments of the calls"))
         self.kwargs = dict(kwargs or {})
-        self.cached = cached
+        own = func.options if isinstance(func, FunctionWithOptions) else {}
+        self.cached = own.get("cached") if cached is None else cached
         self.sync = sync
-        self.broker = broker
+        self.broker = own.get("broker") if broker is None else broker
 
     def options_dict(self) -> dict[str, Any]:
         """Return the dictionary that holds the options."""

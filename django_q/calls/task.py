@@ -7,9 +7,10 @@ from typing import Any
 
 from django_q.calls import composition
 from django_q.calls.call import Call
+from django_q.foreign_code.function_with_options import FunctionWithOptions
 from django_q.models import Task
 from django_q.results.reading import ResultReader, reader
-from django_q.wire.package import options_in
+from django_q.wire.package import call_by_name, options_in
 
 
 class AsyncTask(Call):
@@ -19,6 +20,8 @@ class AsyncTask(Call):
     """
 
     def __init__(self, func: str | Callable, *args: Any, **kwargs: Any) -> None:
+        if isinstance(func, FunctionWithOptions):  # its options are attributes, too
+            func, kwargs = call_by_name(func, kwargs)
         self.id = ""
         self.started = False
         self.func = func

@@ -12,6 +12,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.functional import Promise
 
 from django_q.exceptions import PackageError
+from django_q.foreign_code.function_with_options import FunctionWithOptions
 from django_q.models import Schedule
 from django_q.models.schedule_fields.argument_text import MAX_LITERAL_LENGTH, parse_args
 from django_q.models.schedule_fields.due_times import database_time
@@ -29,9 +30,15 @@ from django_q.wire.options import (
     normalize_kwargs,
     normalize_option,
 )
+from django_q.wire.package import call_by_name
 
 #: Fields that say what a schedule calls.
 CALL_FIELDS = ("func", "args", "kwargs", "hook", "cluster", "intended_date_kwarg")
+#: Fields that code can give: the keyword arguments of ``schedule``.
+GIVEN_FIELDS = (
+    *("name", "hook", "schedule_type", "minutes", "repeats", "next_run", "cron", "cluster"),
+    *("intended_date_kwarg", "time_zone", "catch_up", "overlap", "paused"),
+)
 #: Fields that change as a schedule runs.
 RUN_STATE_FIELDS = ("next_run", "repeats")
 #: Fields that an administrator may have set.
@@ -46,6 +53,8 @@ def make_schedule(
     update: bool = False,
 ) -> Schedule:
     """Save a schedule with these fields, or update the one that has its name."""
+    if isinstance(func, FunctionWithOptions):
+        func, kwargs = call_by_name(func, dict(kwargs))
     kwargs = normalize_kwargs(kwargs)
     fields = normalize_fields(fields)
     values = {
@@ -71,15 +80,25 @@ def make_schedule(
 
 def normalize_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Convert values that can mean one thing only; others are left to validation."""
+    fields = {**dict.fromkeys(GIVEN_FIELDS), **fields}
     return {
         **fields,
         "name": normalize_option("name", fields.get("name"), LABEL_TYPE, "The name of a schedule"),
         "cluster": normalize_option("cluster", fields.get("cluster")),
-        "schedule_type": schedule_type(fields.get("schedule_type")),
+        "schedule_type": schedule_type(fields["schedule_type"] or implied_type(fields)),
+        "time_zone": str(fields["time_zone"]) if fields["time_zone"] else None,
+        "catch_up": {True: "all", False: "latest"}.get(fields["catch_up"], fields["catch_up"]),
         "minutes": as_integer(fields.get("minutes"), timedelta(minutes=1)),
         "repeats": as_integer(fields.get("repeats")),
         "next_run": normalize_option("next_run", fields.get("next_run"), TIME_TYPE),
     }
+
+
+def implied_type(fields: Mapping[str, Any]) -> str:
+    """Return the type of a schedule that does not say it."""
+    if fields["cron"]:
+        return Schedule.CRON
+    return Schedule.ONCE if fields["minutes"] is None else Schedule.MINUTES
 
 
 def importable_path(func: Any, what: str) -> str:

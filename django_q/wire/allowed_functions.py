@@ -15,6 +15,7 @@ from typing import Any
 
 from django_q.conf import Conf
 from django_q.exceptions import FunctionRefused
+from django_q.foreign_code.function_with_options import FunctionWithOptions
 from django_q.text.function_names import dotted_name
 from django_q.wire.callables import resolve, resolve_callable, task_function
 from django_q.wire.package import TaskPackage, link_parts, take_options
@@ -97,11 +98,17 @@ def defining_path(func: Any) -> str:
 
 
 def unwrapped(func: Any) -> Any:
-    """Return the function inside partials, bound methods and tasks of Django's framework."""
+    """Return the function inside partials, bound methods and tasks."""
     func = func if callable(func) else task_function(func)
-    while type(func) in (partial, MethodType):
-        func = func.func if type(func) is partial else func.__func__
-    return func
+    while True:
+        if type(func) is partial:
+            func = func.func
+        elif type(func) is MethodType:
+            func = func.__func__
+        elif isinstance(func, FunctionWithOptions):
+            func = resolve_callable(func)
+        else:
+            return func
 
 
 def verified_path(thing: Any) -> str:

@@ -11,6 +11,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from django_q.exceptions import PackageError, contain_error
+from django_q.foreign_code.function_with_options import FunctionWithOptions
 from django_q.text.function_names import dotted_name
 
 
@@ -53,6 +54,8 @@ def attribute_or_module(parent: Any, part: str, path: str) -> Any:
 def resolve_callable(func: str | Callable) -> Callable:
     """Return the callable of a name. Raises ``TypeError`` for an object that can not be called."""
     found = resolve(func) if isinstance(func, str) else func
+    if isinstance(found, FunctionWithOptions):
+        return resolve_callable(found.target)
     if not callable(found):
         found = task_function(found)
     if not callable(found):
@@ -96,13 +99,18 @@ def recorded_name(func: Any) -> str:
 
 
 def resolves_to(path: str, func: Any) -> bool:
-    """Return True if a path leads to this callable, or to a task of Django's with it."""
+    """Return True if a path leads to this callable, or to an object that calls it: a task."""
     try:
-        found = resolve(path)
+        found = bare_function(resolve(path))
         return bool(found == func) or (not callable(found) and task_function(found) is func)
     except BaseException as error:  # the import or the comparison may raise anything
         contain_error(error)
         return False
+
+
+def bare_function(func: Any) -> Any:
+    """Return the function, or the path, that has options; anything else as it is."""
+    return func.target if isinstance(func, FunctionWithOptions) else func
 
 
 def importable_name(func: Any, what: str) -> str:
@@ -110,6 +118,7 @@ def importable_name(func: Any, what: str) -> str:
 
     Raises ``PackageError`` if it can not be imported by it. ``what`` names its role in the error.
     """
+    func = bare_function(func)
     path = dotted_name(func)
     if isinstance(func, str) or resolves_to(path, func):
         return path
@@ -117,6 +126,16 @@ def importable_name(func: Any, what: str) -> str:
         f"{what} must be importable by name, and '{path}' is not: "
         "define it at the top of a module, or pass its dotted path."
     )
+
+
+def sent_name(func: FunctionWithOptions) -> str:
+    """Return the path by which a worker finds a function. Raises ``PackageError`` if it can not."""
+    if func.__module__ == "__main__":
+        raise PackageError(
+            f"The function of a task must be in a module that workers import, and '{func.path}' is "
+            "in the script that runs here: move it to a module."
+        )
+    return importable_name(func, "The function of a task")
 
 
 def called_by_name(task: Any) -> str:

@@ -23,9 +23,10 @@ from django.utils.functional import Promise
 from django.utils.timezone import get_default_timezone, is_naive
 
 from django_q.exceptions import PackageError
+from django_q.foreign_code.function_with_options import FunctionWithOptions
 from django_q.text.error_text import safe_repr
 from django_q.text.function_names import exception_path
-from django_q.wire.callables import called_by_name
+from django_q.wire.callables import called_by_name, sent_name
 
 #: The longest time limit, in seconds: a hundred years. Timers of the system have a maximum.
 MAX_SECONDS = 100 * 366 * 86400
@@ -259,6 +260,8 @@ def function(value: Any) -> Any:
         if not is_path(path):
             raise ValueError
         return path
+    if isinstance(value, FunctionWithOptions):
+        return sent_name(value)
     if not callable(value):
         return called_by_name(value)
     return value

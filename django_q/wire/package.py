@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from hashlib import md5
 from typing import Any
@@ -17,9 +17,10 @@ from typing import Any
 from django.utils import timezone
 
 from django_q.exceptions import PackageError
+from django_q.foreign_code.function_with_options import FunctionWithOptions
 from django_q.humanhash import humanize
 from django_q.text.representation import represent
-from django_q.wire.callables import is_callable
+from django_q.wire.callables import is_callable, sent_name
 from django_q.wire.framework_call import FRAMEWORK_KEYS, FrameworkPackage
 
 
@@ -171,6 +172,15 @@ def take_options(kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
     return options, rest
 
 
+def call_by_name(
+    func: FunctionWithOptions, kwargs: dict[str, Any], given: Collection[str] = ()
+) -> tuple[str, dict[str, Any]]:
+    """Return the path of a function, and its arguments with its options, but for those given."""
+    options, rest = take_options(kwargs)
+    own = {name: value for name, value in func.options.items() if name not in given}
+    return sent_name(func), {**rest, "q_options": {**own, **options}}
+
+
 def options_in(q_options: Any) -> Mapping[str, Any]:
     """Return the options in ``q_options``. Raises ``PackageError`` if it is no dictionary."""
     if not isinstance(q_options or {}, Mapping):
@@ -271,13 +281,14 @@ def is_iterable_item(package: TaskPackage) -> bool:
     return isinstance(group, str) and 0 < len(group) <= 32 and group.isprintable()
 
 
-def link_parts(link: Any) -> tuple[str | Callable, tuple, dict]:
+def link_parts(link: Any, given: Collection[str] = ()) -> tuple[str | Callable, tuple, dict]:
     """Split a call into function, args and kwargs: ``func``, ``(func, args)`` or all three.
 
-    Raises ``PackageError`` for anything else.
+    Options that are ``given`` for all calls come before those of a task function. Raises
+    ``PackageError`` for anything else.
     """
     if isinstance(link, str) or is_callable(link):
-        return link, (), {}
+        link = (link,)
     if not isinstance(link, (tuple, Sequence)) or not 1 <= len(link) <= 3:
         raise PackageError(
             f"A call must be func, (func, args) or (func, args, kwargs), "
@@ -290,6 +301,8 @@ def link_parts(link: Any) -> tuple[str | Callable, tuple, dict]:
         args, kwargs = (), args
     else:
         args = (args,)
+    if isinstance(func, FunctionWithOptions):
+        func, kwargs = call_by_name(func, dict(kwargs or {}), given)
     return func, args, dict(kwargs or {})
 
 

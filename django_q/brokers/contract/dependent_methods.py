@@ -25,7 +25,7 @@ from django_q.conf import Conf
 ONCE_KEY_SECONDS, ONCE_KEY_GRACE_SECONDS = 30 * 86400, 3600
 
 
-def enqueue_many(self: Any, payloads: Iterable[str | bytes]) -> list:
+def enqueue_many(self: Any, payloads: Iterable[str | bytes]) -> list[Any]:
     """Enqueue payloads one by one by the subclass's method; in a database all of them or none."""
     with queue_transaction(self):
         return [self.enqueue(payload) for payload in payloads]
@@ -58,27 +58,27 @@ def enqueue_many_once(self: Any, tasks: Iterable[tuple[str, str | bytes, Any]]) 
 def enqueue_one(self: Any, payload: str | bytes, terms: Any) -> bool:
     """Enqueue by the subclass's method; False where another task has a key of the terms."""
     if terms is not None:
-        return self.enqueue_task(payload, terms).is_new
+        return bool(self.enqueue_task(payload, terms).is_new)
     self.enqueue(payload)
     return True
 
 
-def queue_transaction(self: Any) -> AbstractContextManager:
+def queue_transaction(self: Any) -> AbstractContextManager[Any]:
     """Open a transaction on the queue's database; do nothing where the queue is in none."""
     return transaction.atomic(self.alias) if hasattr(self, "alias") else nullcontext()
 
 
-def acknowledge_many(self: Any, ack_ids: Iterable) -> set:
+def acknowledge_many(self: Any, ack_ids: Iterable[Any]) -> set[Any]:
     """Acknowledge one by one by the subclass's method. Returns those that were stale."""
     return {ack_id for ack_id in ack_ids if self.acknowledge(ack_id) is False}
 
 
-def acknowledge_by_deleting(self: Any, ack_ids: Iterable) -> set:
+def acknowledge_by_deleting(self: Any, ack_ids: Iterable[Any]) -> set[Any]:
     """Acknowledge by the subclass's ``delete``, as the predecessors do.
 
     ``delete`` takes the id of a payload and ignores leases, so stale receipts are left out first.
     """
-    stale = self.extend(ack_ids := list(ack_ids), Conf.RETRY)
+    stale: set[Any] = self.extend(ack_ids := list(ack_ids), Conf.RETRY)
     for ack_id in ack_ids:
         if ack_id not in stale:
             self.delete(self.id_of(ack_id))
@@ -91,7 +91,7 @@ def move_to_dead_letters(self: Any, ack_id: Any, payload: str | bytes) -> None:
 
 
 #: By the name of a method: the methods that have to call it, and functions that do.
-DEPENDENT_METHODS: dict[str, tuple[tuple[str, Callable], ...]] = {
+DEPENDENT_METHODS: dict[str, tuple[tuple[str, Callable[..., Any]], ...]] = {
     "enqueue": (
         ("enqueue_many", enqueue_many),
         ("enqueue_once", enqueue_once),
@@ -107,7 +107,7 @@ DEPENDENT_METHODS: dict[str, tuple[tuple[str, Callable], ...]] = {
 METHODS_WITHOUT_TERMS = ("enqueue", "dequeue")
 
 
-def install_dependent_methods(cls: type) -> None:
+def install_dependent_methods(cls: Any) -> None:
     """Replace what a subclass inherits that depends on a method it overrides."""
     for name, callers in DEPENDENT_METHODS.items():
         for caller, method in callers:
@@ -121,7 +121,7 @@ def install_dependent_methods(cls: type) -> None:
         cls.keeps_state = False
 
 
-def loses_states(cls: type) -> bool:
+def loses_states(cls: Any) -> bool:
     """Return True if a subclass overrides a method that takes or gives states by one without."""
     said = mro_position(cls, "keeps_state")
     if mro_position(cls, "dequeue") < said:

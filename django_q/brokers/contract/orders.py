@@ -65,7 +65,7 @@ class SteeredQueue:
     #: The version of the notices, as far as the last ``dequeue`` has seen it.
     seen_notices_version = 0
 
-    def keep_state(self, states: Mapping[Any, KeptState]) -> set:
+    def keep_state(self, states: Mapping[Any, KeptState]) -> set[Any]:
         """Keep texts beside the payloads of deliveries, by receipt; empty ones change nothing.
 
         Nor does ``KeptState.cancelled``: only ``cancel_task`` marks a task. Returns the receipts
