@@ -18,6 +18,7 @@ from django_q.brokers.contract.dependent_methods import (  # noqa: F401 - broker
 )
 from django_q.brokers.contract.kept_state import KeptState
 from django_q.brokers.contract.orders import SteeredQueue
+from django_q.brokers.contract.result_channel import ResultChannel
 from django_q.brokers.heartbeats import Heartbeats
 from django_q.brokers.scheduler_wakeup import SchedulerWakeup
 from django_q.brokers.terms import Enqueued, QueueCounts, QueuedTask, Terms
@@ -62,6 +63,8 @@ class Broker(SteeredQueue):
     is_process_local = False
     #: Notifies schedulers that a schedule was saved; None where the broker's server has no way.
     notify_schedulers: Callable[[], None] | None = None
+    #: Makes what tells that tasks have ended; None where the broker's server has no way.
+    result_channel: Callable[[], ResultChannel] | None = None
     #: Regular expression that its own receipts match; None where they have no known form.
     receipt_pattern: str | None = None
     #: When the query for deliveries began that is running now, where the server answers at once;
