@@ -7,11 +7,10 @@ import time
 from contextlib import suppress
 from weakref import WeakSet
 
-from django_q.brokers.contract.result_channel import ChannelFailed, Subscription
+from django_q.brokers.contract.result_channel import ANY_MARK, ChannelFailed, Subscription
 from django_q.conf import logger
 from django_q.results.waiting.channels import configured_channel
 from django_q.results.waiting.polling import MAX_RESULT_POLL_SECONDS
-from django_q.text.error_text import error_summary
 
 #: Seconds between two looks of who is told: a lost message delays a result by no more.
 TOLD_LOOK_INTERVAL = 1.0
@@ -86,7 +85,7 @@ class SharedSubscription:
             return
         if subscription is None:
             return
-        Told.has_failed = False
+        Told.has_failed, self.next_try = False, 0.0
         Told.subscriptions.add(subscription)
         self.opened_at = time.monotonic()
         self.subscription = subscription
@@ -94,7 +93,7 @@ class SharedSubscription:
             self.drop()
 
     def read(self) -> set[str]:
-        """Read the marks that were told; none where the connection is lost, which ends it."""
+        """Read the marks that were told. Where the connection is lost it ends, and all look."""
         try:
             marks = self.subscription.read() if self.subscription else set()
             Told.untold_at = None if marks else Told.untold_at
@@ -102,12 +101,12 @@ class SharedSubscription:
         except ChannelFailed as error:
             self.log_failure(error)
             self.drop()
-            return set()
+            return {ANY_MARK}
 
     def log_failure(self, error: ChannelFailed) -> None:
         """Log once that results are polled for, until a subscription succeeds."""
         if not Told.has_failed:
-            logger.warning("results that are waited for are polled: %s", error_summary(error))
+            logger.warning("results that are waited for are polled: %s", error)
         Told.has_failed = True
 
     def close(self) -> None:
