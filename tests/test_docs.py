@@ -282,6 +282,9 @@ def test_the_redis_user_of_a_cluster_can_do_its_work(acl_server, conf):
     cluster.notify_schedulers()
     assert wait_until_readable(wakeup_source.sources(), 5)
     wakeup_source.close()
+    subscription = cluster.result_channel().subscribe()
+    assert cluster.result_channel().tell(["mark"]) is True
+    subscription.close()
 
     client = cluster.connection
     refused = [client.flushall, client.scan, client.dbsize, client.randomkey, client.client_list]

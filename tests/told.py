@@ -9,7 +9,12 @@ import pytest
 from django.db import connections
 
 from django_q.models import Task
-from django_q.results.waiting import polling, shared_subscription
+from django_q.results.waiting import shared_subscription
+from django_q.results.waiting.polling import (
+    MAX_RESULT_POLL_SECONDS,
+    RESULT_POLL_GROWTH_FACTOR,
+    Pace,
+)
 from django_q.results.waiting.shared_subscription import Told
 from django_q.results.waiting.threads import ThreadWaits, waits_of_process
 from tests.waiting import wait_until
@@ -19,8 +24,15 @@ LONG_PAUSE = 1000.0
 
 
 def wait_until_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let callers look three times only, until they are told."""
-    monkeypatch.setattr(polling, "RESULT_POLL_GROWTH_FACTOR", 1e6)
+    """Let callers look for a moment only, at first and when they are told."""
+
+    def next_pause(self: Pace, longest: float = MAX_RESULT_POLL_SECONDS) -> float:
+        pause = min(self.pause_seconds, longest)
+        grown = pause * RESULT_POLL_GROWTH_FACTOR
+        self.pause_seconds = grown if grown < MAX_RESULT_POLL_SECONDS else longest
+        return pause
+
+    monkeypatch.setattr(Pace, "next_pause", next_pause)
     monkeypatch.setattr(shared_subscription, "TOLD_LOOK_INTERVAL", LONG_PAUSE)
     monkeypatch.setattr(shared_subscription, "TELLING_STARTS_AFTER", 0.0)
     for name, value in (("has_failed", False), ("untold_at", None), ("distrusted_until", 0.0)):

@@ -140,13 +140,11 @@ class LoopWaits:
         marks = self.shared.read()
         if not self.shared.subscription:
             self.unwatch()
-        now = time.monotonic()
-        told = [pace for pace in self.paces if pace.mark in marks or ANY_MARK in marks]
-        for pace in told:
-            pace.note_told(now)
-            pace.due = asyncio.get_running_loop().time()
-        if told:
-            self.arm(told[0].due)
+        now, due = time.monotonic(), asyncio.get_running_loop().time()
+        for pace in self.paces:
+            if (pace.mark in marks or ANY_MARK in marks) and pace.note_told(now):
+                pace.due = due
+                self.arm(due)
 
     def unwatch(self) -> None:
         """Have the loop forget the descriptor of the subscription."""

@@ -33,14 +33,16 @@ class Pace:
         self.pause_seconds = min(self.pause_seconds * RESULT_POLL_GROWTH_FACTOR, longest)
         return pause
 
-    def note_told(self, now: float) -> None:
+    def note_told(self, now: float) -> bool:
         """Begin with short pauses again, as the result may be there or come soon.
 
-        Not where that was so a moment ago: the pauses that follow are short enough.
+        Returns False where that was so a moment ago: the pauses that follow are short enough.
         """
-        if now - self.told_at > MAX_RESULT_POLL_SECONDS:
-            self.told_at = now
-            self.pause_seconds = MIN_RESULT_POLL_SECONDS
+        if now - self.told_at <= MAX_RESULT_POLL_SECONDS:
+            return False
+        self.told_at = now
+        self.pause_seconds = MIN_RESULT_POLL_SECONDS
+        return True
 
     def wait(self, left: float) -> None:
         """Wait until the next look; ``left`` is in seconds, and how long the caller still waits."""

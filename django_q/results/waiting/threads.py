@@ -48,8 +48,8 @@ class ThreadPace(Pace):
             self.waits = waits_of_process(os.getpid())
             self.waits.join(self)
         pause = self.next_pause(self.waits.shared.look_interval)
-        if self.waits.wait(self, min(pause, left)):
-            self.note_told(time.monotonic())
+        if self.waits.wait(self, min(pause, left)) and not self.note_told(time.monotonic()):
+            super().wait(left)  # told again and again, as of each change of a file
 
     def note_found(self) -> None:
         """Note whether it was told of what it has found."""

@@ -49,5 +49,5 @@ def test_a_thousand_coroutines_are_told_by_one_connection(
     thread.join(120)
 
     assert found == [number * 2 for number in range(NUMBER)]
-    assert subscribers(broker, kind) == 0
+    wait_until(lambda: subscribers(broker, kind) == 0)
     assert not Told.subscriptions

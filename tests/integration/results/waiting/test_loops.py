@@ -76,7 +76,7 @@ def test_coroutines_are_told_by_one_subscription_of_their_loop(telling, kind, ru
     thread.join(60)
 
     assert found == [[number * 2 for number in range(50)]]
-    assert subscribers(telling, kind) == 0
+    wait_until(lambda: subscribers(telling, kind) == 0)
     assert not LoopWaits.by_loop
 
 
@@ -115,7 +115,7 @@ def test_a_coroutine_that_is_cancelled_leaves_no_subscription(telling, kind):
         return one, len(paces())
 
     assert asyncio.run(cancel_one()) == (1, 0)
-    assert subscribers(telling, kind) == 0
+    wait_until(lambda: subscribers(telling, kind) == 0)
     assert not LoopWaits.by_loop
 
 
@@ -137,7 +137,7 @@ def test_a_loop_that_is_closed_without_ceremony_leaves_no_subscription(telling, 
     assert loop.run_until_complete(aresult("0" * 32, wait=300)) is None
     loop.close()
 
-    assert subscribers(telling, kind) == 0
+    wait_until(lambda: subscribers(telling, kind) == 0)
 
 
 @ON_REDIS
