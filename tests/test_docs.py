@@ -212,6 +212,7 @@ def test_the_redis_user_that_only_enqueues_can_do_so(acl_server, conf, name):
         waiting = Terms("waits", delay=60, unique="key", idempotency="call", idempotency_for=60)
         assert producer.enqueue_task("waits", waiting).is_new
         assert not producer.enqueue_task("again", Terms("again", unique="key")).is_new
+        producer.result_channel().subscribe().close()  # to wait for a result
 
     refused = [
         lambda: producer.dequeue(wait=0),

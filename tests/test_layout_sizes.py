@@ -63,6 +63,7 @@ TESTED_BY = {
     "brokers.contract.dependent_methods": "integration/brokers/test_dependent_methods.py",
     "brokers.contract.orders": "integration/brokers/contract",
     "brokers.memory.queue": "integration/brokers/contract",
+    "brokers.redis.connections.client": "integration/scheduling/test_wakeup.py",
     "brokers.orm.leases.receipts": "integration/brokers/orm/test_table.py",
     "brokers.orm.orders.ordered_queue": "integration/brokers/contract",
     "brokers.redis.scheduler_wakeup": "integration/scheduling/test_wakeup.py",
