@@ -33,7 +33,7 @@ def test_a_thousand_coroutines_are_told_by_one_connection(
 ):
     kind = request.node.callspec.params["broker"]
     wait_until_told(monkeypatch)
-    running_cluster()
+    running_cluster(save_limit=0)
     queue().pause()
     ids = async_batch([("tests.tasks.multiply", (number, 2)) for number in range(NUMBER)])
     found = []
