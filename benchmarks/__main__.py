@@ -1,8 +1,19 @@
 """All measures, one after the other."""
 
-from benchmarks import drain, enqueue, growth, idle, latency, memory, options, size, standing
+from benchmarks import (
+    drain,
+    enqueue,
+    growth,
+    idle,
+    latency,
+    memory,
+    options,
+    size,
+    standing,
+    waiting,
+)
 from benchmarks.command import main
 
 if __name__ == "__main__":
-    measured = (drain, enqueue, latency, idle, memory, size, growth, options, standing)
+    measured = (drain, enqueue, latency, idle, memory, size, growth, options, standing, waiting)
     main(*(module.MEASURE for module in measured))

@@ -17,6 +17,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "django_q.tasks": (
         *("AsyncTask", "Chain", "Iter", "schedule", "queue_names", "queue_size"),
         *("UnfinishedTask", "count_unfinished", "fetch_unfinished", "list_unfinished"),
+        *("aasync_task", "acancel", "afetch", "afetch_group", "aresult", "aresult_group"),
         *("async_batch", "async_chain", "async_iter", "async_task", "cancel", "current_task"),
         *("queue", "resubmit", "resubmit_kind"),
         *("count_group", "count_group_cached", "delete_cached", "delete_group"),

@@ -37,8 +37,8 @@ from django_q.processes.supervision.start_conditions import check_start
 from django_q.processes.worker import rss_check, worker
 from django_q.queues import Flag
 from django_q.results.cache import save as save_cached
-from django_q.results.polling import wait_for
 from django_q.results.saving import save_task
+from django_q.results.waiting.polling import wait_for
 from django_q.servers.connections import close_old as close_old_django_connections
 from django_q.status import Stat, Status
 from django_q.utils import localtime

@@ -6,6 +6,9 @@ import warnings
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
 
 from django_q.brokers import get_broker
 from django_q.brokers.base import Broker
@@ -22,6 +25,7 @@ from django_q.execution.current_task.proxy import current_task
 from django_q.models import Schedule, Task
 from django_q.orders.cancelling import ENDED, UNKNOWN, cancel
 from django_q.orders.steering import queue
+from django_q.results.async_reading import afetch, afetch_group, aresult, aresult_group
 from django_q.results.reading import (
     count_group,
     count_group_cached,
@@ -60,6 +64,12 @@ __all__ = [
     "Task",
     "TaskFunction",
     "UnfinishedTask",
+    "aasync_task",
+    "acancel",
+    "afetch",
+    "afetch_group",
+    "aresult",
+    "aresult_group",
     "async_batch",
     "async_chain",
     "async_iter",
@@ -132,6 +142,23 @@ def async_task(func: str | Callable[..., Any], *args: Any, **kwargs: Any) -> str
     - ``track``: whether it can be found by its id while it waits
     """
     return send_call(func, args, kwargs)
+
+
+async def aasync_task(func: str | Callable, *args: Any, **kwargs: Any) -> str:
+    """Have a function called by a cluster, as ``async_task`` does, from a coroutine."""
+    return await sync_to_async(async_task)(func, *args, **kwargs)
+
+
+async def acancel(
+    task_id: str | UUID | None = None,
+    *,
+    group: str | None = None,
+    queue: str | None = None,
+    reason: str = "",
+    by: str | None = None,
+) -> str:
+    """Cancel a task, a group or a queue, as ``cancel`` does, from a coroutine."""
+    return await sync_to_async(cancel)(task_id, group=group, queue=queue, reason=reason, by=by)
 
 
 def async_batch(calls: Iterable[Any], **options: Any) -> list[str]:

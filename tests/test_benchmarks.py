@@ -31,6 +31,7 @@ COLUMNS = {
     "memory": {"RSS MiB", "processes"},
     "size": {"enqueue MB/s", "drain MB/s", "pipe MB/s"},
     "growth": {"tasks/s", "run/s", "CPU us/task"},
+    "waiting": {"result p50 ms", "aresult p50 ms"},
     "options": {"enqueue/s", "batch/s", "enqueue us", "tasks/s", "CPU us/task", "server us"},
     "standing": {"enqueue/s", "enqueue us", "tasks/s", "CPU us/task", "server us"},
 }

@@ -214,6 +214,7 @@ def test_the_redis_user_that_only_enqueues_can_do_so(acl_server, conf, name):
         waiting = Terms("waits", delay=60, unique="key", idempotency="call", idempotency_for=60)
         assert producer.enqueue_task("waits", waiting).is_new
         assert not producer.enqueue_task("again", Terms("again", unique="key")).is_new
+        producer.result_channel().subscribe().close()  # to wait for a result
 
     refused = [
         lambda: producer.dequeue(wait=0),
@@ -284,6 +285,9 @@ def test_the_redis_user_of_a_cluster_can_do_its_work(acl_server, conf):
     cluster.notify_schedulers()
     assert wait_until_readable(wakeup_source.sources(), 5)
     wakeup_source.close()
+    subscription = cluster.result_channel().subscribe()
+    assert cluster.result_channel().tell(["mark"]) is True
+    subscription.close()
 
     client = cluster.connection
     refused = [client.flushall, client.scan, client.dbsize, client.randomkey, client.client_list]

@@ -25,8 +25,11 @@ brokers.contract brokers.terms brokers.heartbeats brokers.scheduler_wakeup broke
     brokers.adapter brokers.other_queues brokers.memory brokers.redis brokers.orm brokers.sqs \
     brokers.redis_broker brokers.aws_sqs brokers.__init__ brokers.broker_cache
 status
-results.polling results.run_columns results.rows results.pruning results.saving results.queries \
-    results.cached_format results.cache results
+results.run_columns results.rows results.pruning results.saving results.queries \
+    results.cached_format results.cache results.waiting.polling \
+    results.waiting.postgres_channel results.waiting.sqlite_channel results.waiting.channels \
+    results.waiting.telling results.waiting.shared_subscription results.waiting results.reading \
+    results.async_reading results
 outbox.rows outbox.outage outbox.pushing outbox.choice outbox.relay outbox
 unfinished.progress unfinished.holds unfinished.task unfinished.reading unfinished.queues \
     unfinished.reruns unfinished.running unfinished

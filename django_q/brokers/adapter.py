@@ -117,6 +117,11 @@ class BrokerAdapter(Broker):
         """Notifies schedulers that a schedule was saved; None where the broker has no way."""
         return getattr(self.broker, "notify_schedulers", None)
 
+    @property
+    def result_channel(self) -> Callable[[], Any] | None:
+        """Makes what tells that tasks have ended; None where the broker has no way."""
+        return getattr(self.broker, "result_channel", None)
+
     def enqueue(self, payload: str | bytes, delay: float = 0) -> Any:
         """Put a payload at the end of the queue; a delay needs a broker whose method takes one."""
         if delay <= 0:

@@ -18,6 +18,7 @@ from django_q.brokers.contract.dependent_methods import (  # noqa: F401 - broker
 )
 from django_q.brokers.contract.kept_state import KeptState
 from django_q.brokers.contract.orders import SteeredQueue
+from django_q.brokers.contract.result_channel import ResultChannel
 from django_q.brokers.heartbeats import Heartbeats
 from django_q.brokers.once_keys import KeyedQueue
 from django_q.brokers.scheduler_wakeup import SchedulerWakeup
@@ -63,6 +64,8 @@ class Broker(KeyedQueue, SteeredQueue):
     is_process_local = False
     #: Notifies schedulers that a schedule was saved; None where the broker's server has no way.
     notify_schedulers: Callable[[], None] | None = None
+    #: Makes what tells that tasks have ended; None where the broker's server has no way.
+    result_channel: Callable[[], ResultChannel] | None = None
     #: Regular expression that its own receipts match; None where they have no known form.
     receipt_pattern: str | None = None
     #: Whether it was given a client of its own: then no other process can make it from its queue.

@@ -11,8 +11,8 @@ from django_q.brokers.base import Broker
 from django_q.calls import composition
 from django_q.calls.call import Call, Option
 from django_q.models import Task
-from django_q.results.polling import wait_for
 from django_q.results.reading import ResultReader, reader
+from django_q.results.waiting.threads import wait_until_found
 from django_q.servers.transactions import check_wait
 from django_q.wire.option_types import items
 
@@ -86,7 +86,7 @@ class Chain(Call):
         if not self.started:
             return None
         check_wait(self.group)
-        wait_for(lambda: self.is_over() or None, wait or -1)
+        wait_until_found(lambda: self.is_over() or None, wait or -1, self.group)
         return in_submission_order(self.reader.fetch_group(self.group, failures) or [])
 
     def is_over(self) -> bool:

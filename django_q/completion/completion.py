@@ -66,6 +66,8 @@ def complete(
     done += [item for item in items if item.group not in collated]
     ended = [*single, *iterables]
     save_and_acknowledge(ended, done, broker, steps)
+    if steps.tell:  # before hooks, which may take long
+        steps.tell([task.package for task in ended])
     keep_successes(single, broker, steps)
     links: list[TaskPackage] = []
     for task in crash_suspects_last(ended):

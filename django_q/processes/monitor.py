@@ -31,6 +31,7 @@ from django_q.processes.result_receiver import ResultReceiver, receipts_in
 from django_q.processes.shared_state.order_table import OrderTable
 from django_q.processes.shared_state.result_queue import set_stuck
 from django_q.processes.supervision.process_start import log_ready, parent_flags
+from django_q.results.waiting.telling import ResultTeller
 from django_q.servers import connections
 from django_q.task_state.cancellation import task_key
 from django_q.text.error_text import error_summary
@@ -84,6 +85,7 @@ class MonitorLoop:
         self.receiver = ResultReceiver(result_queue)
         self.broker = broker
         self.order_table = order_table
+        self.teller = ResultTeller(broker)
         self.dead_letters = DeadLetters(broker)
         self.batch: list[Any] = []  # being completed
         self.busy_since = math.inf  # monotonic; when the batch began, infinite between batches
@@ -162,7 +164,7 @@ class MonitorLoop:
 
         A package that fails on its own too is completed without the steps that fail.
         """
-        steps = CompletionSteps()
+        steps = CompletionSteps(self.teller.tell)
         if not packages or (
             len(packages) > 1
             and self.retry_step(lambda: self.complete_together(packages, steps), tries=1)

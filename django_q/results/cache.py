@@ -10,7 +10,8 @@ database, memory). A group of a predecessor's cluster is one list of keys; it is
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from hashlib import md5
 from itertools import count
 from math import isnan
@@ -142,11 +143,11 @@ def result_stores(broker: Broker | None) -> list[CachedResults]:
     return found
 
 
+@dataclass(frozen=True)
 class CachedResults:
     """The store of cached results for the tasks of one queue."""
 
-    def __init__(self, list_key: str) -> None:
-        self.list_key = list_key
+    list_key: str
 
     @classmethod
     def of(cls, broker: Broker | None = None) -> CachedResults:
@@ -197,6 +198,16 @@ class CachedResults:
         """Find a task; the Task is not saved."""
         package = cached_format.read(self.get(self.key(task_id)), task_id)
         return as_task(package) if package else None
+
+    def find_many(self, kind: str, names: Sequence[str]) -> dict[str, Any]:
+        """Find what ``result`` or ``fetch`` would, as ``kind`` says, by id."""
+        keys = {task_id: self.key(task_id) for task_id in names}
+        values = self.get_many(list(keys.values()))
+        found = {
+            task_id: cached_format.read(values.get(key), task_id) for task_id, key in keys.items()
+        }
+        make = (lambda package: (package["result"],)) if kind == "result" else as_task
+        return {task_id: make(package) for task_id, package in found.items() if package}
 
     def packages(self, group_id: str) -> list[TaskPackage]:
         """List the finished packages of a group, in the order they came."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.db.models import QuerySet
@@ -17,8 +18,9 @@ from django_q.brokers.broker_cache import shared_broker
 from django_q.conf import Conf
 from django_q.models import Task
 from django_q.results.cache import CachedResults
-from django_q.results.polling import wait_for
 from django_q.results.queries import DatabaseResults
+from django_q.results.waiting.questions import Question
+from django_q.results.waiting.threads import wait_until_found
 from django_q.servers.transactions import check_wait
 from django_q.status import warn_if_unserved
 from django_q.wire.option_types import group_id as named_group
@@ -35,55 +37,74 @@ class ResultReader:
 
     def result(self, task_id: str, wait: float = 0, default: Any = None) -> Any:
         """Return the result of a task, or the default."""
-        task_id, wait = named_task(task_id), milliseconds(wait)
-        if wait:
-            check_wait(task_id)
-        found = wait_for(lambda: self.store.result(task_id), wait)
+        found = ask(*self.task_question("result", task_id, wait))
         return found[0] if found else default
 
     def fetch(self, task_id: str, wait: float = 0) -> Task | None:
         """Return a finished task."""
-        task_id, wait = named_task(task_id), milliseconds(wait)
-        if wait:
-            check_wait(task_id)
-        return wait_for(lambda: self.store.fetch(task_id), wait)
+        return ask(*self.task_question("fetch", task_id, wait))
 
     def result_group(
         self, group_id: str, failures: bool = False, wait: float = 0, count: int | None = None
     ) -> list[Any] | None:
         """List the results of a group."""
-        group_id = named_group(group_id)
-        return self.await_group(
-            lambda: self.store.result_group(group_id, failures), group_id, wait, count
-        )
+        return self.await_group("result_group", group_id, failures, wait, count)
 
     def fetch_group(
         self, group_id: str, failures: bool = True, wait: float = 0, count: int | None = None
     ) -> Sequence[Task] | None:
         """Find the tasks of a group."""
-        group_id = named_group(group_id)
-        return self.await_group(
-            lambda: self.store.fetch_group(group_id, failures), group_id, wait, count
-        )
+        return self.await_group("fetch_group", group_id, failures, wait, count)
 
     def await_group(
-        self, find: Callable[[], Any], group_id: str, wait: float, count: int | None
+        self, kind: str, group_id: str, failures: bool, wait: float, count: int | None
     ) -> Any:
-        """Wait for ``count`` tasks of a group, or for the first one, and return what is found then.
+        """Wait for tasks of a group, and return what is found then.
 
-        With ``count`` the wait has no limit unless ``wait`` sets one. Without both nothing is
-        waited for. Returns None where nothing is found, as the predecessors do.
+        Returns None where nothing is found, as the predecessors do.
         """
-        wait, count = milliseconds(wait), normalize_option("count", count, COUNT_TYPE)
-        if wait or count:
-            check_wait(group_id)
-        if count is not None:
-            wait_for(lambda: self.store.count_group(group_id) >= count or None, wait or -1)
-        elif wait:
-            wait_for(lambda: find() or None, wait)
-        found = find()
+        question, wait = self.group_question(kind, group_id, failures, wait, count)
+        if question:
+            ask(question, wait)
+        found = self.group_finder(kind, group_id, failures)()
         is_there = found.exists() if isinstance(found, QuerySet) else bool(found)
         return found if is_there else None
+
+    def task_question(self, kind: str, task_id: Any, wait: Any) -> tuple[Question, float]:
+        """Make the question for the end of a task, and check for how long it is waited for."""
+        name = named_task(task_id)
+        find = partial(getattr(self.store, kind), name)
+        return Question(name, self.store, find, kind), milliseconds(wait)
+
+    def group_question(
+        self, kind: str, group_id: Any, failures: bool, wait: Any, count: Any
+    ) -> tuple[Question | None, float]:
+        """Make the question for ``count`` tasks of a group, or for the first one.
+
+        With ``count`` the wait has no limit unless ``wait`` sets one. Without both nothing is
+        waited for, and the question is None.
+        """
+        name, find = named_group(group_id), self.group_finder(kind, group_id, failures)
+        wait, count = milliseconds(wait), normalize_option("count", count, COUNT_TYPE)
+        if count is not None:
+
+            def has_enough() -> bool | None:
+                return self.store.count_group(name) >= count or None
+
+            return Question(name, self.store, has_enough), wait or -1
+        return (Question(name, self.store, lambda: find() or None) if wait else None), wait
+
+    def group_finder(self, kind: str, group_id: Any, failures: bool) -> Callable[[], Any]:
+        """Make the function that finds the tasks of a group, or their results."""
+        return partial(getattr(self.store, kind), named_group(group_id), failures)
+
+
+def ask(question: Question, wait: float) -> Any:
+    """Look, and wait until it is found; None when the time is over."""
+    if not wait:
+        return question.find()
+    check_wait(question.name)
+    return wait_until_found(question.find, wait, question.name)
 
 
 def reader(cached: bool | int | None = None, broker: Broker | None = None) -> ResultReader:

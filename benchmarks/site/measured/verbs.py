@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -101,6 +103,40 @@ def wait_for_number(number: int) -> float:
     return time.monotonic()
 
 
+def await_results(number: int, first: float, interval: float) -> dict[str, list[float]]:
+    """Wait for tasks that end one after the other, in threads and in an event loop.
+
+    Returns how many seconds after the end of its task each caller had the result.
+    """
+    delays: dict[str, list[float]] = {"result": [], "aresult": []}
+
+    def begin() -> list[str]:
+        due = [{"run_after": first + interval * place} for place in range(number)]
+        return [tasks.async_task("time.monotonic", q_options=options) for options in due]
+
+    def note(kind: str, ended: float) -> None:
+        delays[kind].append(time.monotonic() - ended)
+
+    def wait(task_id: str) -> None:
+        note("result", tasks.result(task_id, wait=-1))
+        connection.close()
+
+    async def await_all() -> None:
+        async def wait(task_id: str) -> None:
+            note("aresult", await tasks.aresult(task_id, wait=-1))
+
+        await asyncio.gather(*map(wait, ids))
+
+    threads = [threading.Thread(target=wait, args=(task_id,)) for task_id in begin()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    ids = begin()
+    asyncio.run(await_all())
+    return delays
+
+
 def wait_for_task(task_id: str) -> float:
     """Wait until the result of a task is saved; the monotonic time at which it was."""
     while not Task.objects.filter(pk=task_id).exists():
@@ -110,5 +146,8 @@ def wait_for_task(task_id: str) -> float:
 
 VERBS: dict[str, Any] = {
     verb.__name__: verb
-    for verb in (migrate, fill, enqueue, trickle, carry, wait_for_number, wait_for_task)
+    for verb in (
+        *(migrate, fill, enqueue, trickle, carry),
+        *(await_results, wait_for_number, wait_for_task),
+    )
 }

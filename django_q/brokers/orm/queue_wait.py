@@ -19,6 +19,7 @@ from django_q.brokers.orm.table import QueueTable
 from django_q.conf import Conf
 from django_q.descriptor_wait import wait_until_readable
 from django_q.servers.inotify import Inotify
+from django_q.servers.notifications import listen, read_notifications
 
 logger = logging.getLogger("django-q")
 
@@ -29,13 +30,6 @@ MIN_QUEUE_POLL_INTERVAL, MAX_QUEUE_POLL_INTERVAL = 0.05, 1.0
 MIN_COUNTER_INTERVAL, MAX_COUNTER_INTERVAL, MAX_NOTIFIED_COUNTER_INTERVAL = 0.002, 0.04, 5.0
 #: Seconds between two polls of a queue that is held back: at first, and at most.
 MIN_HELD_POLL_INTERVAL, MAX_HELD_POLL_INTERVAL = 0.02, 0.4
-#: Default parameters of the connection for LISTEN.
-LISTENER_CONNECTION_OPTIONS = {
-    "connect_timeout": 5,
-    "keepalives_idle": 30,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-}
 #: Seconds between two attempts to listen.
 LISTEN_RETRY_INTERVAL = 5
 #: Seconds that a test notification may take.
@@ -185,7 +179,7 @@ class PostgresQueueWait(PollingQueueWait):
             return
         self.next_try = time.monotonic() + LISTEN_RETRY_INTERVAL
         with contextlib.suppress(wrapper.Database.Error):
-            self.listener = self.listen(wrapper)
+            self.listener = listen(wrapper, self.table.channel)
         if self.listener and not self.receives_notifications():
             logger.warning(
                 "Notifications of PostgreSQL do not arrive, as behind some poolers or in tables "
@@ -193,15 +187,6 @@ class PostgresQueueWait(PollingQueueWait):
             )
             self.can_listen = False
             self.close()
-
-    def listen(self, wrapper: Any) -> Any:
-        """Open a connection that receives the notifications of this queue."""
-        listener = wrapper.Database.connect(
-            **{**LISTENER_CONNECTION_OPTIONS, **wrapper.get_connection_params()}
-        )
-        listener.autocommit = True
-        listener.cursor().execute(f'LISTEN "{self.table.channel}"')
-        return listener
 
     def receives_notifications(self) -> bool:
         """Test whether the trigger exists, and whether a notification arrives that is sent now."""
@@ -230,13 +215,7 @@ class PostgresQueueWait(PollingQueueWait):
     def read_notifications(self) -> bool:
         """Read the notifications that have arrived. Returns False when the connection failed."""
         try:
-            if raw := getattr(self.listener, "pgconn", None):
-                raw.consume_input()
-                while raw.notifies():
-                    pass
-            else:  # psycopg 2 appends them to a list
-                self.listener.poll()
-                self.listener.notifies.clear()
+            read_notifications(self.listener)
         except self.table.connection.Database.Error:
             self.close()
             return False

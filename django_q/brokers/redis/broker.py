@@ -19,6 +19,7 @@ from django_q.brokers.heartbeats import matches_pattern
 from django_q.brokers.redis import scripts
 from django_q.brokers.redis.connections.client import configured_client
 from django_q.brokers.redis.connections.queue_wait import missing_wait_permission
+from django_q.brokers.redis.connections.result_channel import RedisResultChannel
 from django_q.brokers.redis.kept_state import kept_state, kept_texts
 from django_q.brokers.redis.producer import max_wait_seconds
 from django_q.brokers.redis.refusals import (
@@ -47,6 +48,7 @@ class Redis(RedisTaker):
     has_exact_sizes, has_uncounted_release, receipt_pattern = True, True, r"t?\d[\d.-]*"
     serves, obeys, keeps_state = BROKER_OPTIONS, ORDERS, True
     notify_schedulers = staticmethod(publish_schedule_change)
+    result_channel = RedisResultChannel
     #: The key of the last heartbeat, which is known to be in the index.
     _indexed_key = ""
 

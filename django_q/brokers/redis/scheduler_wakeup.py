@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
-from functools import lru_cache
 from typing import Any
 
 from redis import RedisError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
+from django_q.brokers.redis.connections.client import message_client
 from django_q.brokers.redis.refusals import refusal_of
 from django_q.brokers.scheduler_wakeup import (
     NOTIFIED_CHECK_INTERVAL,
@@ -19,16 +16,9 @@ from django_q.brokers.scheduler_wakeup import (
     SchedulerWakeup,
 )
 from django_q.conf import Conf, logger
-from django_q.servers.connections import connect_redis
 
 #: Seconds between two attempts to subscribe.
 SUBSCRIBE_RETRY_INTERVAL = 5.0
-#: A late notification costs less than a caller that waits: one attempt, of a second at most.
-MESSAGE_CLIENT_OPTIONS = {
-    "socket_connect_timeout": 1,
-    "socket_timeout": 1,
-    "retry": Retry(NoBackoff(), 0),
-}
 
 
 def schedules_channel() -> str:
@@ -43,18 +33,6 @@ def publish_schedule_change() -> None:
     except (RedisError, OSError) as error:
         cause = refusal_of(error, schedules_channel()) or f"Redis is away: {error}"
         logger.warning("the scheduler will notice a change later, as %s", cause)
-
-
-def message_client() -> Any:
-    """Return this process's client for notifications."""
-    return cached_message_client(os.getpid(), str(Conf.REDIS), Conf.DJANGO_REDIS)
-
-
-@lru_cache(maxsize=4)
-def cached_message_client(*settings_key: Any) -> Any:
-    """Make a client once for each process and each value of the settings that it depends on."""
-    options = {"url": Conf.REDIS} if isinstance(Conf.REDIS, str) else dict(Conf.REDIS or {})
-    return connect_redis({**options, **MESSAGE_CLIENT_OPTIONS}, Conf.DJANGO_REDIS)
 
 
 class RedisSchedulerWakeup(SchedulerWakeup):

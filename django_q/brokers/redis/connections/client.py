@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import redis
-from redis.backoff import ExponentialBackoff
+from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
 
 from django_q.conf import Conf
@@ -18,6 +20,13 @@ DEFAULT_SOCKET_TIMEOUTS = {"socket_connect_timeout": 5, "socket_timeout": 10}
 MAX_CONNECTION_RETRIES = 3
 #: Seconds between two attempts: the most, and the first.
 RETRY_BACKOFF_SECONDS = (1, 0.1)
+
+#: A late notification costs less than a caller that waits: one attempt, of a second at most.
+MESSAGE_CLIENT_OPTIONS = {
+    "socket_connect_timeout": 1,
+    "socket_timeout": 1,
+    "retry": Retry(NoBackoff(), 0),
+}
 
 
 def configured_client() -> Any:
@@ -40,3 +49,15 @@ def with_defaults(options: Mapping[str, Any]) -> dict[str, Any]:
         supported_errors=(redis.ConnectionError,),
     )
     return {**DEFAULT_SOCKET_TIMEOUTS, "retry": retry, **options}
+
+
+def message_client() -> Any:
+    """Return this process's client for notifications."""
+    return cached_message_client(os.getpid(), str(Conf.REDIS), Conf.DJANGO_REDIS)
+
+
+@lru_cache(maxsize=4)
+def cached_message_client(*settings_key: Any) -> Any:
+    """Make a client once for each process and each value of the settings that it depends on."""
+    options = {"url": Conf.REDIS} if isinstance(Conf.REDIS, str) else dict(Conf.REDIS or {})
+    return connect_redis({**options, **MESSAGE_CLIENT_OPTIONS}, Conf.DJANGO_REDIS)

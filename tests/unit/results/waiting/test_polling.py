@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from django_q.results import polling
-from django_q.results.polling import wait_for
+from django_q.results.waiting import polling
+from django_q.results.waiting.polling import wait_for
 
 
 @pytest.fixture

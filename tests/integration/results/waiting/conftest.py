@@ -1,0 +1,46 @@
+"""Fixtures of the tests of waiting: a broker of each kind that tells, and callers that are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from tests.told import AllIn, clear_results, wait_until_told
+
+
+@pytest.fixture
+def only_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let callers find nothing unless they are told."""
+    wait_until_told(monkeypatch)
+
+
+#: What needs the tests' own database; the other one is not guarded.
+IN_THE_DATABASE = pytest.mark.django_db(transaction=True)
+KINDS = [
+    pytest.param("redis", marks=IN_THE_DATABASE),
+    pytest.param("orm", marks=IN_THE_DATABASE),
+    "postgres",
+]
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Name what tells: Redis, the file of SQLite, or PostgreSQL."""
+    if request.param == "orm" and connection.vendor != "sqlite":
+        pytest.skip("the database is no file")
+    return request.param
+
+
+@pytest.fixture
+def telling(kind: str, only_told: None, make_broker: Callable, settings: Any) -> Iterator[Any]:
+    """Give a broker beside which results are told of; on PostgreSQL they are there as well."""
+    broker = make_broker(kind)
+    if kind == "postgres":
+        settings.DATABASE_ROUTERS = [AllIn(broker.alias)]
+        clear_results(broker.alias)
+    yield broker
+    if kind == "postgres":
+        clear_results(broker.alias)

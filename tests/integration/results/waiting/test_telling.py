@@ -1,0 +1,59 @@
+"""A monitor tells what has ended while somebody waits, and fails no task over it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from django_q.brokers.contract.result_channel import mark_of
+from django_q.brokers.redis.connections.result_channel import RedisResultChannel
+from django_q.results.waiting.telling import ResultTeller
+from tests.integration.results.finished_packages import finished
+from tests.told import AllIn
+from tests.waiting import wait_until
+
+
+def test_nothing_is_told_for_a_second_where_nobody_waits(broker):
+    teller = ResultTeller(broker)
+    teller.tell([finished()])
+    assert 0 < teller.next_time - time.monotonic() <= 1
+    subscription = RedisResultChannel().subscribe()
+
+    teller.tell([finished()])
+    teller.next_time = 0.0  # the second is over
+    teller.tell([package := finished(group="pairs")])
+
+    read: set[str] = set()
+    wait_until(lambda: read.update(subscription.read()) or read)
+    assert read == {mark_of(name) for name in (package["id"], package["name"], "pairs")}
+    assert teller.next_time == 0.0
+    subscription.close()
+
+
+def test_a_server_that_is_away_costs_a_line_in_the_log(broker, conf, caplog):
+    teller = ResultTeller(broker)
+    conf(redis="redis://127.0.0.1:1/0")
+
+    for _ in range(3):
+        teller.next_time = 0.0
+        teller.tell([finished()])
+
+    assert len(caplog.messages) == 1
+    assert teller.next_time > time.monotonic() + 20
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("broker", ["orm"], indirect=True)
+def test_nobody_tells_where_the_file_of_the_database_does(broker):
+    assert ResultTeller(broker).channel is None
+
+
+@pytest.mark.parametrize("broker", ["custom", "sqs"], indirect=True)
+def test_results_are_told_of_by_the_database_where_the_broker_has_no_way(
+    broker, settings, postgres
+):
+
+    settings.DATABASE_ROUTERS = [AllIn(postgres)]
+
+    assert ResultTeller(broker).channel.alias == postgres
