@@ -22,6 +22,7 @@ from django_q.models.schedule_fields.due_times import aware_utc
 from django_q.processes.logs.repeated_errors import ThrottledLog
 from django_q.processes.supervision.process_start import log_ready
 from django_q.results.pruning import delete_outlived
+from django_q.scheduling.declared.occasions import write_or_log
 from django_q.scheduling.due_schedules import DueSchedules, is_due
 from django_q.scheduling.expired_keys import KeyCleanup
 from django_q.scheduling.wakeup import scheduler_wakeup_for
@@ -54,10 +55,14 @@ def scheduler_of_cluster(event: Any, broker: Broker | None = None) -> None:
     loop = SchedulerLoop(due_schedules, event.is_set)
     key_cleanup = KeyCleanup(due_schedules.broker, delete_outlived)
     log_ready("scheduling")
+    has_written_declared = False
     pause, failure_log = SCHEDULER_BACKOFF_SECONDS[0], ThrottledLog("schedules are read again")
     while not event.is_set():
         try:
             wakeup.listen()
+            if not has_written_declared:
+                write_or_log(due_schedules.is_away)
+                has_written_declared = True
             seconds = min(loop.enqueue_due(), wakeup.check_interval, key_cleanup.run_if_due())
             # Not for a short wait: to open a connection again costs more than to keep it.
             if seconds > UNNOTIFIED_CHECK_INTERVAL:

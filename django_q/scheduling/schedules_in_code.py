@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 
 from django_q.exceptions import PackageError
 from django_q.models import Schedule
+from django_q.models.schedule import MAX_JITTER_SECONDS
 from django_q.models.schedule_fields.argument_text import MAX_LITERAL_LENGTH, parse_args
 from django_q.models.schedule_fields.due_times import database_time
 from django_q.models.schedule_fields.next_run_changes import RULE_FIELDS
@@ -29,13 +30,14 @@ from django_q.wire.options import (
     normalize_kwargs,
     normalize_option,
 )
+from django_q.wire.package import options_in
 
 #: Fields that say what a schedule calls.
 CALL_FIELDS = ("func", "args", "kwargs", "hook", "cluster", "intended_date_kwarg")
 #: Fields that change as a schedule runs.
 RUN_STATE_FIELDS = ("next_run", "repeats")
 #: Fields that an administrator may have set.
-ADMINISTRATOR_FIELDS = ("time_zone", "catch_up", "overlap", "paused")
+ADMINISTRATOR_FIELDS = ("time_zone", "catch_up", "overlap", "jitter", "paused")
 
 
 def make_schedule(
@@ -46,8 +48,9 @@ def make_schedule(
     update: bool = False,
 ) -> Schedule:
     """Save a schedule with these fields, or update the one that has its name."""
+    kwargs, jitter = without_jitter(kwargs)
     kwargs = normalize_kwargs(kwargs)
-    fields = normalize_fields(fields)
+    fields = normalize_fields({**fields, "jitter": jitter})
     values = {
         **fields,
         "func": importable_path(func, "The function of a schedule"),
@@ -69,6 +72,19 @@ def make_schedule(
     return keep_oldest(schedule) if update else schedule
 
 
+def without_jitter(kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
+    """Split keyword arguments into (those without the ``jitter`` of their q_options, the jitter).
+
+    It stands there as a function may have an argument of that name.
+    """
+    options = dict(options_in(kwargs.get("q_options")))
+    if "jitter" not in options:
+        return dict(kwargs), None
+    jitter = options.pop("jitter")
+    rest = {name: value for name, value in kwargs.items() if name != "q_options"}
+    return {**rest, **({"q_options": options} if options else {})}, jitter
+
+
 def normalize_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Convert values that can mean one thing only; others are left to validation."""
     return {
@@ -79,6 +95,7 @@ def normalize_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
         "minutes": as_integer(fields.get("minutes"), timedelta(minutes=1)),
         "repeats": as_integer(fields.get("repeats")),
         "next_run": normalize_option("next_run", fields.get("next_run"), TIME_TYPE),
+        "jitter": normalize_option("jitter", fields.get("jitter"), JITTER_TYPE),
     }
 
 
@@ -99,6 +116,20 @@ def parse_next_run(value: Any) -> datetime:
 
 #: The type of ``next_run``: when a schedule is due first.
 TIME_TYPE = OptionType("a time such as '2030-01-01 10:00', a datetime or a date", parse_next_run)
+
+
+def jitter_seconds(value: Any) -> int:
+    """Convert a number of seconds, or a timedelta, to whole seconds."""
+    seconds = number(value)
+    if not 0 <= seconds <= MAX_JITTER_SECONDS:
+        raise ValueError
+    return round(seconds)
+
+
+#: The type of ``jitter``: by how much each run is put off at most.
+JITTER_TYPE = OptionType(
+    f"a number of seconds from 0 to {MAX_JITTER_SECONDS}, or a timedelta", jitter_seconds
+)
 
 
 def as_integer(value: Any, unit: timedelta | None = None) -> Any:
