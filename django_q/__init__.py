@@ -18,7 +18,7 @@ _NAMES = {
         *("AsyncTask", "Chain", "Iter", "schedule", "queue_names", "queue_size"),
         *("UnfinishedTask", "count_unfinished", "fetch_unfinished", "list_unfinished"),
         *("async_batch", "async_chain", "async_iter", "async_task", "cancel", "current_task"),
-        *("queue", "resubmit", "resubmit_kind"),
+        *("backfill", "queue", "resubmit", "resubmit_kind", "scheduled"),
         *("count_group", "count_group_cached", "delete_cached", "delete_group"),
         *("delete_group_cached", "fetch", "fetch_cached", "fetch_group", "fetch_group_cached"),
         *("result", "result_cached", "result_group", "result_group_cached", "run_now"),

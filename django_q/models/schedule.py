@@ -175,11 +175,9 @@ class Schedule(models.Model):
     )
     paused = models.BooleanField(_("paused"), default=False, db_default=False)
     #: A code, such as ``UNDECLARED``; None where a person has paused it.
-    pause_reason = models.CharField(
-        _("reason of the pause"), max_length=16, null=True, editable=False
-    )
+    pause_reason = models.CharField(max_length=16, null=True, editable=False)
     #: Dotted name of the function whose ``@scheduled`` declares it; None where it was made by hand.
-    source = models.CharField(_("source"), max_length=256, null=True, editable=False)
+    source = models.CharField(max_length=256, null=True, editable=False)
     #: Why it was paused or is tried again: the last error of making its task or next due time.
     error = models.TextField(_("error"), null=True, blank=True, editable=False)
     #: The due time that steps are counted from, so that a run which the calendar or a clock

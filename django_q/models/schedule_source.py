@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.db import models
-from django.utils.translation import gettext_lazy as _
 
 
 class ScheduleSource(models.Model):
@@ -14,24 +13,22 @@ class ScheduleSource(models.Model):
     """
 
     #: ``Q_CLUSTER["name"]``: projects that share a database each have a row.
-    project = models.CharField(_("project"), max_length=100, primary_key=True)
+    project = models.CharField(max_length=100, primary_key=True)
     #: ``Q_CLUSTER["release"]`` of the last release that has written; None where it names none.
-    release = models.CharField(_("release"), max_length=100, null=True)
+    release = models.CharField(max_length=100, null=True)
     #: Digest of all that it has declared.
-    fingerprint = models.CharField(_("fingerprint"), max_length=64, null=True)
+    fingerprint = models.CharField(max_length=64, null=True)
     #: Whether each schedule could be written; otherwise the next start tries again.
-    is_complete = models.BooleanField(_("is complete"), default=False)
+    is_complete = models.BooleanField(default=False)
     #: Earlier fingerprints, as a list in JSON, the oldest first.
-    superseded = models.TextField(_("superseded"), default="[]")
+    superseded = models.TextField(default="[]")
     #: What is declared, by name, in JSON: see ``scheduling.declared.records``.
-    records = models.TextField(_("records"), default="{}")
+    records = models.TextField(default="{}")
     #: Counts the times it was written; its change locks the row.
-    version = models.BigIntegerField(_("version"), default=0)
+    version = models.BigIntegerField(default=0)
 
     class Meta:
         app_label = "django_q"
-        verbose_name = _("source of schedules")
-        verbose_name_plural = _("sources of schedules")
         default_permissions = ()
 
     def __str__(self) -> str:

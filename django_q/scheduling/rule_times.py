@@ -23,10 +23,11 @@ def coming_times(schedule: Schedule, limit: int) -> list[datetime]:
     due = aware_utc(schedule.next_run or now)
     if schedule.schedule_type == Schedule.CRON:
         due = aware_utc(first_due(schedule, due, now))
-    if schedule.repeats == 0:
-        return []
+    elif due <= now and schedule.schedule_type != Schedule.ONCE:
+        due = recurrence.next_due(schedule.rule(due), now) or due
     if schedule.repeats > 0:
         limit = min(limit, schedule.repeats)
+    limit = limit if schedule.repeats else 0
     return list(islice(recurrence.series(schedule.rule(due), due), limit))
 
 

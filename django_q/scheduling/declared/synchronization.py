@@ -47,7 +47,7 @@ def synchronize(found: SourceDeclarations, is_forced: bool = False) -> None:
     sources = ScheduleSource.objects.using(alias)
     source = sources.filter(project=Conf.PREFIX).first()
     fingerprint = fingerprint_of({key: one.values for key, one in found.declarations.items()})
-    if is_written(source, found, fingerprint):
+    if not is_forced and is_written(source, found, fingerprint):
         return
     sources.get_or_create(project=Conf.PREFIX)
     with transaction.atomic(using=alias):
