@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from inspect import unwrap
 from typing import Any, TypeVar
 
 from django_q import recurrence
@@ -46,6 +47,8 @@ class Declaration:
     module: str
     #: The values of its fields by name, each a text, a number or None; ``next_run`` in ISO 8601.
     values: dict[str, Any]
+    #: The function itself, below its decorators.
+    origin: Any = None
 
     @property
     def func(self) -> str:
@@ -57,15 +60,15 @@ class DeclarationRegistry(dict[str, Declaration]):
     """The schedules that imported modules declare, by name."""
 
     def add(self, declaration: Declaration) -> None:
-        """Add a schedule. Raises ``PackageError`` if another function, or it twice, has its name.
+        """Add a schedule. Raises ``PackageError`` if its name is taken, by its own function too.
 
         A module that is imported again replaces what it has declared before.
         """
         before = self.get(declaration.name)
-        if before and before.func != declaration.func:
+        if before and (before.func != declaration.func or before.origin is declaration.origin):
             raise PackageError(
                 f"The name {declaration.name!r} of a schedule is declared by '{before.func}' and "
-                f"by '{declaration.func}'. Give one of them another name."
+                f"by '{declaration.func}'. Give one of them another 'name'."
             )
         self[declaration.name] = declaration
 
@@ -167,7 +170,8 @@ def declaration_of(
     options: dict[str, Any],
 ) -> Declaration:
     """Make the declaration of a function. Raises ``PackageError``."""
-    path = dotted_name(task_function(func))
+    origin = task_function(func)
+    path = dotted_name(origin)
     if "<locals>" in path or "<lambda>" in path:
         raise PackageError(
             f"'{path}' can not be found by its name: a schedule needs a function that is defined "
@@ -195,7 +199,8 @@ def declaration_of(
         "kwargs": stable_text(named),
     }
     del values["repeats"]
-    return Declaration(name, getattr(func, "__module__", path.rpartition(".")[0]), values)
+    module = getattr(origin, "__module__", None) or path.rpartition(".")[0]
+    return Declaration(name, module, values, unwrap(origin))
 
 
 def stable_text(value: Any) -> str:
