@@ -83,6 +83,7 @@ TESTED_BY = {
     "processes.logs.log_queue": "processes/processes/test_log_writer.py",
     "processes.server_calls.heartbeat": "unit/test_status.py",
     "processes.shared_state.process_table": "processes/processes/test_sentinel.py",
+    "scheduling.declared.declared_rows": "integration/scheduling/declared/test_synchronization.py",
     "scheduling.due_runs": "integration/scheduling/test_due_schedules.py",
     "servers.database_errors": "integration/brokers/orm/test_commits.py",
     "task_backend.framework": "integration/task_backend/test_backend.py",
