@@ -29,6 +29,9 @@ from django_q.text.error_text import short_error_text
 #: Fields whose change makes due times be counted from ``next_run`` again.
 TIMING_FIELDS = {"schedule_type", "minutes", "cron", "time_zone", "next_run"}
 
+#: Why a schedule is paused that was declared by a function.
+UNDECLARED_TEXT = _("The source no longer declares it.")
+
 
 def pause(schedule: Schedule) -> None:
     """Pause a schedule, and save that."""
@@ -180,8 +183,7 @@ class ScheduleAdmin(WrappingListMixin, admin.ModelAdmin):
             return badge("bad", text, schedule.error)
         if schedule.paused:
             is_gone = schedule.pause_reason == Schedule.UNDECLARED
-            reason = _("The source no longer declares it.") if is_gone else ""
-            return badge("busy", _("Paused"), reason)
+            return badge("busy", _("Paused"), UNDECLARED_TEXT if is_gone else "")
         if schedule.repeats == 0 or schedule.next_run is None:
             return badge("quiet", _("Done"))
         return badge("good", _("Active"))
@@ -209,6 +211,8 @@ class ScheduleAdmin(WrappingListMixin, admin.ModelAdmin):
 
     @admin.display(description=_("source"))
     def get_source(self, schedule: Schedule) -> str:
-        """Name the function that declares it."""
+        """Name the function that declares it, or did so until the schedule was paused."""
+        if schedule.paused and schedule.pause_reason == Schedule.UNDECLARED:
+            return f"{schedule.source}: {UNDECLARED_TEXT}"
         text = _("Declared by %(function)s. What is changed here stays until that changes.")
         return text % {"function": schedule.source}

@@ -195,8 +195,8 @@ def declaration_of(
         **{"hook": None, "cluster": None, **own},
         "func": path,
         "next_run": found["next_run"] and found["next_run"].isoformat(),
-        "args": stable_text(tuple(args)),
-        "kwargs": stable_text(named),
+        "args": stable_text(tuple(args)) if args else None,
+        "kwargs": stable_text(named) if named else None,
     }
     del values["repeats"]
     module = getattr(origin, "__module__", None) or path.rpartition(".")[0]

@@ -86,11 +86,14 @@ def test_jitter_has_a_field_that_is_a_day_at_most(admin_client):
 
 
 def test_a_declared_schedule_names_its_source_and_why_it_is_paused(admin_client):
-    row = make_schedule(source="shop.tasks.report", paused=True, pause_reason=Schedule.UNDECLARED)
+    row = make_schedule(source="shop.tasks.report")
+    address = url(Schedule, "change", row.pk)
+    assert "Declared by shop.tasks.report." in text(admin_client.get(address))
 
-    page = admin_client.get(url(Schedule, "change", row.pk)).content.decode()
+    Schedule.objects.update(paused=True, pause_reason=Schedule.UNDECLARED)
+    page = admin_client.get(address).content.decode()
 
-    assert "Declared by shop.tasks.report." in page
+    assert "shop.tasks.report: The source no longer declares it." in page
     assert 'title="The source no longer declares it."' in page
 
 
