@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
+from datetime import date, datetime
 from itertools import islice
 from typing import Any
 
 from django.db import router
-from django.utils.dateparse import parse_date, parse_datetime
-from django.utils.functional import Promise
 
 from django_q import recurrence
 from django_q.calls.composition import dispatch, options_of
@@ -17,6 +15,7 @@ from django_q.exceptions import DjangoQError, PackageError
 from django_q.models import Schedule
 from django_q.models.schedule_fields.due_times import aware_utc
 from django_q.scheduling.rule_times import times_between
+from django_q.scheduling.schedules_in_code import as_datetime
 from django_q.text.error_text import short_repr
 from django_q.wire.package import TaskPackage, new_package
 
@@ -78,18 +77,6 @@ def moment_of(value: Any, schedule: Schedule) -> datetime:
     if moment.tzinfo is None:
         return recurrence.instant(moment, schedule.zone)
     return aware_utc(moment)
-
-
-def as_datetime(value: Any) -> datetime:
-    """Convert a text or a date to a datetime, or raise any error."""
-    if isinstance(value, (str, Promise)):
-        text = str(value).strip()
-        value = parse_datetime(text) or parse_date(text)
-    if isinstance(value, date) and not isinstance(value, datetime):
-        value = datetime.combine(value, time())
-    if not isinstance(value, datetime):
-        raise TypeError
-    return value
 
 
 def call_of(schedule: Schedule, time: datetime) -> tuple[TaskPackage, dict[str, Any]]:

@@ -104,14 +104,21 @@ def importable_path(func: Any, what: str) -> str:
     return importable_name(checked_function(func, what), what)
 
 
-def parse_next_run(value: Any) -> datetime:
-    """Read a time; a date stands for its midnight."""
+def as_datetime(value: Any) -> datetime:
+    """Read a time from a text, a datetime or a date, which stands for its midnight."""
     if isinstance(value, (str, Promise)):
         text = str(value).strip()
         value = parse_datetime(text) or parse_date(text)
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime.combine(value, time())
-    return stored_time(value)
+    if not isinstance(value, datetime):
+        raise TypeError
+    return value
+
+
+def parse_next_run(value: Any) -> datetime:
+    """Read a time as it is stored."""
+    return stored_time(as_datetime(value))
 
 
 #: The type of ``next_run``: when a schedule is due first.

@@ -9,11 +9,14 @@ from inspect import unwrap
 from typing import Any, TypeVar
 
 from django_q import recurrence
+from django_q.conf import Conf
 from django_q.exceptions import PackageError
 from django_q.models import Schedule
 from django_q.models.schedule_fields.next_run_changes import MAX_MINUTES
 from django_q.models.schedule_fields.type_words import schedule_type
 from django_q.scheduling.schedules_in_code import (
+    TIME_TYPE,
+    as_datetime,
     importable_path,
     literal_text,
     normalize_fields,
@@ -22,7 +25,7 @@ from django_q.text.error_text import short_repr
 from django_q.text.function_names import dotted_name
 from django_q.wire.callables import task_function
 from django_q.wire.option_types import closest_name_hint
-from django_q.wire.options import normalize_options
+from django_q.wire.options import OptionType, normalize_option, normalize_options
 from django_q.wire.package import PACKAGE_OPTIONS
 from django_q.wire.queue_options import check_queue_options
 
@@ -103,7 +106,7 @@ def scheduled(
     fields = {
         "cron": None,
         **rule_fields(cron, every),
-        "next_run": next_run,
+        "next_run": by_clock_of(time_zone, next_run),
         "time_zone": str(time_zone) if time_zone else None,
         "jitter": jitter,
         "catch_up": {True: "all", False: "latest"}.get(catch_up, catch_up),  # type: ignore[arg-type]
@@ -136,6 +139,17 @@ def rule_fields(cron: str | None, every: timedelta | int | str | None) -> dict[s
     if not is_number or minutes != int(minutes) or not 1 <= minutes <= MAX_MINUTES:
         raise PackageError(f"'every' must be {EVERY_TEXT}; got {short_repr(every)}.")
     return {"schedule_type": Schedule.MINUTES, "minutes": int(minutes)}
+
+
+def by_clock_of(time_zone: Any, value: Any) -> datetime | None:
+    """Read the time at which a rule begins: without a time zone, by the clock of the schedule."""
+    moment = normalize_option("next_run", value, OptionType(TIME_TYPE.expected, as_datetime))
+    if moment is None or moment.tzinfo is not None:
+        return moment
+    try:
+        return recurrence.instant(moment, recurrence.time_zone(str(time_zone or Conf.TIME_ZONE)))
+    except recurrence.RecurrenceError as error:
+        raise PackageError(str(error)) from error
 
 
 def check_expression(cron: str) -> None:

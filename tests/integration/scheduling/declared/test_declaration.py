@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
 from types import FunctionType
 
 import pytest
@@ -95,6 +95,7 @@ def test_a_schedule_has_one_rule(options):
         ({"every": 5, "kwargs": {"day": date(2026, 5, 5)}}, "must be a Python literal"),
         ({"every": 5, "jitter": -1}, "'jitter' must be a number of seconds"),
         ({"every": 5, "next_run": "soon"}, "'next_run' must be a time"),
+        ({"every": 5, "next_run": "2026-01-01", "time_zone": "Mars"}, "is not known here"),
         ({"every": 5, "name": "n" * 101}, "100 characters at most"),
     ],
 )
@@ -129,6 +130,17 @@ def test_a_module_that_is_imported_again_replaces_what_it_has_declared(registry)
     scheduled("report", every=6)(same)
 
     assert registry["report"].values["minutes"] == 6
+
+
+@pytest.mark.parametrize(
+    ("next_run", "hour"),
+    [("2026-07-01 07:00", 22), ("2026-07-01 07:00+02:00", 5), (date(2026, 7, 1), 15)],
+)
+def test_a_rule_begins_by_the_clock_of_the_schedule(next_run, hour):
+    values = declare(every="daily", next_run=next_run, time_zone="Asia/Tokyo").values
+
+    begin = datetime.fromisoformat(values["next_run"])
+    assert begin.astimezone(timezone.utc).hour == hour
 
 
 def test_options_are_stored_as_they_travel():
