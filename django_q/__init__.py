@@ -19,7 +19,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         *("UnfinishedTask", "count_unfinished", "fetch_unfinished", "list_unfinished"),
         *("aasync_task", "acancel", "afetch", "afetch_group", "aresult", "aresult_group"),
         *("async_batch", "async_chain", "async_iter", "async_task", "cancel", "current_task"),
-        *("queue", "resubmit", "resubmit_kind"),
+        *("backfill", "queue", "resubmit", "resubmit_kind", "scheduled"),
         *("count_group", "count_group_cached", "delete_cached", "delete_group"),
         *("delete_group_cached", "fetch", "fetch_cached", "fetch_group", "fetch_group_cached"),
         *("result", "result_cached", "result_group", "result_group_cached", "run_now"),

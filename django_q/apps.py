@@ -20,7 +20,11 @@ class DjangoQConfig(AppConfig):
     default_auto_field = "django.db.models.AutoField"
 
     def ready(self) -> None:
-        """Register the system checks, and have schedulers woken by changes of schedules."""
-        # Imported here because both need the models.
+        """Register the system checks, and the receivers for schedules.
+
+        They wake schedulers when schedules change, and write those that the source declares.
+        """
+        # Imported here because all need the models.
         from django_q import checks  # noqa: F401
         from django_q.scheduling import wakeup  # noqa: F401
+        from django_q.scheduling.declared import occasions  # noqa: F401

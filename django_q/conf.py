@@ -159,6 +159,12 @@ class Settings:
     CATCH_UP: bool | str = "latest"
     #: Time zone of schedules that name none; ``settings.TIME_ZONE`` unless set.
     TIME_ZONE: str | None = None
+    #: Modules whose ``@scheduled`` functions are schedules, the same in all processes of a project;
+    #: None means the module ``tasks`` of each installed app.
+    SCHEDULE_MODULES: list | tuple | None = None
+    #: The release of the project that this source is: a number, or numbers with dots such as
+    #: "2026.11.30", which grow. A lower one writes no schedules of its source.
+    RELEASE: str | int | None = None
     #: Error reporters by the name of their ``djangoq.errorreporters`` entry point, each with
     #: its keyword arguments.
     ERROR_REPORTER: dict = field(default_factory=dict)

@@ -42,6 +42,8 @@ from django_q.results.reading import (
     result_group,
     result_group_cached,
 )
+from django_q.scheduling.backfill import backfill
+from django_q.scheduling.declared.declaration import scheduled
 from django_q.scheduling.due_runs import run_now
 from django_q.scheduling.schedules_in_code import make_schedule
 from django_q.unfinished.reading import (
@@ -74,6 +76,7 @@ __all__ = [
     "async_chain",
     "async_iter",
     "async_task",
+    "backfill",
     "cancel",
     "count_group",
     "count_group_cached",
@@ -100,6 +103,7 @@ __all__ = [
     "result_group_cached",
     "run_now",
     "schedule",
+    "scheduled",
     "task",
 ]
 

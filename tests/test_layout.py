@@ -38,7 +38,9 @@ execution
 completion.finished_task completion.steps completion.deliveries completion.recording \
     completion.collation completion.resumption completion.follow_ups completion
 calls.payloads calls.enqueueing calls.producer calls.inline calls.composition calls
-scheduling.readable_schedules scheduling calls.task_function
+scheduling.readable_schedules scheduling calls.task_function scheduling.declared.declaration \
+    scheduling.declared.discovery scheduling.declared.declared_rows \
+    scheduling.declared.release_order scheduling.declared.synchronization scheduling.declared
 processes.logs processes.shared_state processes.server_calls \
     processes.supervision.exit_timeout processes.supervision.unix_signals \
     processes.supervision.process_start processes.supervision processes.task_runs \

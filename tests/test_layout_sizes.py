@@ -95,6 +95,7 @@ TESTED_BY = {
     "results.queries": "integration/results/test_reading.py test_groups.py",
     "results.waiting.shared_subscription": "integration/results/waiting/test_threads.py",
     "results.waiting.sqlite_channel": "integration/results/waiting/test_threads.py",
+    "scheduling.declared.declared_rows": "integration/scheduling/declared/test_synchronization.py",
     "scheduling.due_runs": "integration/scheduling/test_due_schedules.py",
     "servers.database_errors": "integration/brokers/orm/test_commits.py",
     "task_backend.framework": "integration/task_backend/test_backend.py",

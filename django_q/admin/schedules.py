@@ -3,93 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
-from zoneinfo import available_timezones
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from django_q.admin.display import badge, time_element
 from django_q.admin.listing import RoughPaginator, WrappingListMixin
-from django_q.admin.widgets import LongSelect
-from django_q.conf import Conf
+from django_q.admin.schedule_form.form import ScheduleForm
+from django_q.admin.schedule_form.preview import preview_element, preview_of, schedule_of
 from django_q.foreign_code.optional_packages import croniter
 from django_q.models import Schedule, Task
 from django_q.models.admin_links import task_admin_url
 from django_q.models.task import HAS_ENDED
 from django_q.scheduling.due_runs import run_now
 from django_q.text.error_text import short_error_text
-from django_q.wire import allowed_functions
 
 #: Fields whose change makes due times be counted from ``next_run`` again.
 TIMING_FIELDS = {"schedule_type", "minutes", "cron", "time_zone", "next_run"}
 
-
-#: Fields that django-q2 does not have.
-NEW_FIELDS = ("time_zone", "catch_up", "overlap", "paused")
-
-#: The names of all time zones; cached, because finding them reads 600 files.
-time_zone_names = cache(available_timezones)
+#: Why a schedule is paused that was declared by a function.
+UNDECLARED_TEXT = _("The source no longer declares it.")
 
 
 def pause(schedule: Schedule) -> None:
     """Pause a schedule, and save that."""
     schedule.pause()
-    schedule.save(update_fields=["paused"])
+    schedule.save(update_fields=["paused", "pause_reason"])
 
 
 def resume(schedule: Schedule) -> None:
     """Resume a schedule, and save that."""
     schedule.resume()
-    schedule.save(update_fields=["paused", "error", "claimed", "next_run", "anchor", "repeats"])
-
-
-def with_allowed_functions(help_text: Any) -> str:
-    """Add what may be called to a help text, if ``Q_CLUSTER['functions']`` limits that."""
-    if Conf.FUNCTIONS is None:
-        return help_text
-    text = _("Allowed are: %(names)s.") % {
-        "names": ", ".join(map(str, allowed_functions.listed_names()))
-    }
-    return f"{help_text} {text}"
-
-
-class ScheduleForm(forms.ModelForm):
-    """The form of a schedule, with a choice of time zones."""
-
-    class Meta:
-        widgets = {
-            "args": forms.Textarea(attrs={"rows": 2, "class": "vLargeTextField"}),
-            "kwargs": forms.Textarea(attrs={"rows": 2, "class": "vLargeTextField"}),
-        }
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for name in {"func", "hook"} & self.fields.keys():
-            self.fields[name].help_text = with_allowed_functions(self.fields[name].help_text)
-        if "time_zone" in self.fields:
-            names = sorted({*time_zone_names(), self.instance.time_zone or ""} - {""})
-            choices = [("", _("That of the project")), *((name, name) for name in names)]
-            self.fields["time_zone"].widget = LongSelect(choices=choices)
-        if "overlap" in self.fields:
-            self.fields["overlap"].required = False
-        if "catch_up" in self.fields:
-            empty = ("", _("As the cluster is set"))
-            self.fields["catch_up"].choices = [empty, *Schedule.CATCH_UP]
-
-    def clean(self) -> dict[str, Any]:
-        """Keep ``NEW_FIELDS`` as they are where a client of django-q2 sends a form without them."""
-        cleaned = super().clean() or self.cleaned_data
-        if self.add_prefix("overlap") not in self.data:
-            for name in {*NEW_FIELDS} & {*self.fields}:
-                cleaned[name] = getattr(self.instance, name)
-        return cleaned
+    fields = ("paused", "pause_reason", "error", "claimed", "next_run", "anchor", "repeats")
+    schedule.save(update_fields=fields)
 
 
 class ScheduleAdmin(WrappingListMixin, admin.ModelAdmin):
@@ -106,15 +60,18 @@ class ScheduleAdmin(WrappingListMixin, admin.ModelAdmin):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     change_form_template = "admin/django_q/schedule_change_form.html"
-    readonly_fields = ("state", "error", "get_last_run")
+    readonly_fields = ("state", "error", "get_last_run", "get_source", "coming_runs")
     fieldsets = (
-        (None, {"fields": ("name", "func", "args", "kwargs", "hook", "cluster")}),
+        (None, {"fields": ("name", "func", "args", "kwargs", "options", "hook", "cluster")}),
         (
             _("When"),
             {"fields": ("schedule_type", "minutes", "cron", "next_run", "time_zone", "repeats",
-                        "paused")},
+                        "coming_runs", "paused")},
         ),
-        (_("Exceptions to the rule"), {"fields": ("catch_up", "overlap", "intended_date_kwarg")}),
+        (
+            _("Exceptions to the rule"),
+            {"fields": ("jitter", "catch_up", "overlap", "intended_date_kwarg")},
+        ),
         (_("State"), {"fields": ("state", "get_last_run")}),
     )  # fmt: skip
 
@@ -138,8 +95,20 @@ class ScheduleAdmin(WrappingListMixin, admin.ModelAdmin):
         """Leave out the state of a schedule that is not saved yet, and an error that is empty."""
         if obj is None:
             return self.fieldsets[:-1]
-        state = ("state", "error", "get_last_run") if obj.error else ("state", "get_last_run")
+        shown = {"state": True, "error": obj.error, "get_source": obj.source, "get_last_run": True}
+        state = [name for name, value in shown.items() if value]
         return (*self.fieldsets[:-1], (_("State"), {"fields": state}))
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the address that the script of the form asks for previews."""
+        view = self.admin_site.admin_view(self.preview)
+        return [path("preview/", view, name="django_q_schedule_preview"), *super().get_urls()]
+
+    def preview(self, request: HttpRequest) -> HttpResponse:
+        """Answer with the words for the rule in the fields of a form, and its next times."""
+        if not (self.has_view_or_change_permission(request) or self.has_add_permission(request)):
+            raise PermissionDenied
+        return JsonResponse(preview_of(schedule_of(request.GET))._asdict())
 
     def get_readonly_fields(self, request: HttpRequest, obj: Schedule | None = None) -> Any:
         """Make the cron expression read-only where croniter is not installed."""
@@ -213,7 +182,8 @@ class ScheduleAdmin(WrappingListMixin, admin.ModelAdmin):
             text = _("Failed") if schedule.paused else _("Trying again")
             return badge("bad", text, schedule.error)
         if schedule.paused:
-            return badge("busy", _("Paused"))
+            is_gone = schedule.pause_reason == Schedule.UNDECLARED
+            return badge("busy", _("Paused"), UNDECLARED_TEXT if is_gone else "")
         if schedule.repeats == 0 or schedule.next_run is None:
             return badge("quiet", _("Done"))
         return badge("good", _("Active"))
@@ -230,3 +200,19 @@ class ScheduleAdmin(WrappingListMixin, admin.ModelAdmin):
     def get_success(self, schedule: Schedule) -> bool | None:
         """Show how the last task ended."""
         return schedule.last_success
+
+    @admin.display(description=_("next runs"))
+    def coming_runs(self, schedule: Schedule | None) -> str:
+        """Show the rule in words, and when it is due next."""
+        is_saved = schedule is not None and schedule.pk
+        preview = preview_of(schedule) if is_saved else None
+        name = f"{self.admin_site.name}:django_q_schedule_preview"
+        return preview_element(preview, reverse(name))
+
+    @admin.display(description=_("source"))
+    def get_source(self, schedule: Schedule) -> str:
+        """Name the function that declares it, or did so until the schedule was paused."""
+        if schedule.paused and schedule.pause_reason == Schedule.UNDECLARED:
+            return f"{schedule.source}: {UNDECLARED_TEXT}"
+        text = _("Declared by %(function)s. What is changed here stays until that changes.")
+        return text % {"function": schedule.source}

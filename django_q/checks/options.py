@@ -30,6 +30,7 @@ from django_q.foreign_code.error_reporting import (
     ReporterNotFound,
     find_entry_point,
 )
+from django_q.scheduling.declared.release_order import InvalidRelease, release_number
 from django_q.servers.connections import connect_redis
 from django_q.signing import SERIALIZERS
 from django_q.wire.allowed_functions import PACKAGE_WILDCARD
@@ -327,9 +328,18 @@ def check_context_variable(option: str, name: str) -> Messages:
         yield Warning(text, hint=hint, id="django_q.W013")
 
 
+def check_release(option: str, release: str | int) -> Messages:
+    """Check that a release can be compared with others."""
+    try:
+        release_number(release)
+    except InvalidRelease as error:
+        yield Error(str(error).replace("Q_CLUSTER['release']", option, 1), id="django_q.E004")
+
+
 #: Further checks by option, of what its value names or contains.
 OPTION_CHECKS: dict[str, Callable[[str, Any], Messages]] = {
     "FUNCTIONS": check_functions,
+    "RELEASE": check_release,
     "ORM": check_database,
     "OUTBOX": check_database,
     "CONTEXT": check_context,

@@ -249,6 +249,8 @@ SETTING_REDACTORS: dict[str, Callable[[Any], str]] = {
     "DJANGO_REDIS": redact_choice_of(lambda: settings.CACHES),
     "BROKER_CLASS": redact_path,
     "FUNCTIONS": redact_paths,
+    "SCHEDULE_MODULES": redact_paths,
+    "RELEASE": redact_label,
     "TIME_ZONE": redact_choice_of(lambda: [settings.TIME_ZONE, *available_timezones()]),
     "LOG_LEVEL": redact_choice_of(
         lambda: ("CRITICAL", "ERROR", "WARNING", "INFO", "DEBUG", "NOTSET")

@@ -10,6 +10,7 @@ from django_q.models.part import Part
 from django_q.models.queue import Heartbeat, OrmQ, TaskKey, Unfinished
 from django_q.models.schedule import Schedule
 from django_q.models.schedule_fields.validators import validate_cron, validate_kwarg
+from django_q.models.schedule_source import ScheduleSource
 from django_q.models.task import Failure, FailureManager, Success, SuccessManager, Task
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Part",
     "QueueOrder",
     "Schedule",
+    "ScheduleSource",
     "Success",
     "SuccessManager",
     "Task",

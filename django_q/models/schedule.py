@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, tzinfo
 from typing import Any
 
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.html import format_html
@@ -30,6 +31,8 @@ from django_q.models.task import HAS_ENDED, Task
 from django_q.servers.database_clock import database_now
 from django_q.wire.package import options_in
 
+#: The longest jitter: a day.
+MAX_JITTER_SECONDS = 86400
 #: Fields that name what is called.
 CALLABLE_FIELDS = frozenset({"func", "hook", "kwargs"})
 
@@ -64,6 +67,8 @@ class Schedule(models.Model):
     ALLOW = "allow"
     SKIP = "skip"
     OVERLAP = ((ALLOW, _("Run anyway")), (SKIP, _("Skip the new run")))
+    #: Why it is paused, where that was no person: its function no longer declares it.
+    UNDECLARED = "undeclared"
     CATCH_UP = (
         (recurrence.CATCH_UP_ALL, _("Run all")),
         (recurrence.CATCH_UP_LATEST, _("Run the latest")),
@@ -161,7 +166,18 @@ class Schedule(models.Model):
         db_default=ALLOW,
         help_text=_("What to do when a run is due while the one before has not ended."),
     )
+    jitter = models.PositiveIntegerField(
+        _("jitter"),
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(MAX_JITTER_SECONDS)],
+        help_text=_("Seconds by which each run is put off at most, by chance."),
+    )
     paused = models.BooleanField(_("paused"), default=False, db_default=False)
+    #: A code, such as ``UNDECLARED``; None where a person has paused it.
+    pause_reason = models.CharField(max_length=16, null=True, editable=False)
+    #: Dotted name of the function whose ``@scheduled`` declares it; None where it was made by hand.
+    source = models.CharField(max_length=256, null=True, editable=False)
     #: Why it was paused or is tried again: the last error of making its task or next due time.
     error = models.TextField(_("error"), null=True, blank=True, editable=False)
     #: The due time that steps are counted from, so that a run which the calendar or a clock
@@ -275,14 +291,14 @@ class Schedule(models.Model):
 
     def pause(self) -> None:
         """Stop running it until it is resumed. Not saved."""
-        self.paused = True
+        self.paused, self.pause_reason = True, None
 
     def resume(self, now: datetime | None = None) -> None:
         """Run it again from the next due time on, without those during the pause. Not saved.
 
         Raises ``RecurrenceError`` when the rule is invalid.
         """
-        self.paused, self.error, self.claimed = False, None, None
+        self.paused, self.pause_reason, self.error, self.claimed = False, None, None, None
         moment = aware_utc(now or self.now)
         if self.schedule_type != self.ONCE and self.next_run and aware_utc(self.next_run) <= moment:
             rule = self.rule(self.next_run)

@@ -24,6 +24,7 @@ from django_q.outbox.relay import Relay
 from django_q.processes.logs.repeated_errors import ThrottledLog
 from django_q.processes.supervision.process_start import log_ready
 from django_q.results.pruning import delete_outlived
+from django_q.scheduling.declared.occasions import write_or_log
 from django_q.scheduling.due_schedules import DueSchedules, is_due
 from django_q.scheduling.expired_keys import KeyCleanup
 from django_q.scheduling.wakeup import scheduler_wakeup_for
@@ -60,10 +61,14 @@ def scheduler_of_cluster(event: Any, broker: Broker | None = None) -> None:
     key_cleanup = KeyCleanup(due_schedules.broker, delete_outlived)
     relay = Relay(settle_duplicate) if Conf.RELAYS_OUTBOX else None
     log_ready("scheduling")
+    has_written_declared = False
     pause, failure_log = SCHEDULER_BACKOFF_SECONDS[0], ThrottledLog("schedules are read again")
     while not event.is_set():
         try:
             wakeup.listen()
+            if Conf.SCHEDULER and not has_written_declared:
+                write_or_log(due_schedules.is_away)
+                has_written_declared = True
             # First: it goes on while schedules fail.
             seconds = relay.run_if_due() if relay else math.inf
             if Conf.SCHEDULER:

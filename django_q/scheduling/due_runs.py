@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from typing import Any
 
 from django.db import router
 
@@ -20,6 +22,7 @@ from django_q.calls.enqueueing import (
 )
 from django_q.calls.payloads import (
     add_default_options,
+    later,
     need_broker_options,
     signed_payload_in_cluster,
     want_terms,
@@ -109,7 +112,19 @@ def package_of_run(schedule: Schedule, run: datetime) -> TaskPackage:
     # The id of the last task is part of it: a due time that is set again gets another task.
     due = run.astimezone(UTC).isoformat()
     task_id = derived_id("schedule", str(schedule.pk), due, schedule.task or "")
+    options = with_jitter(options, schedule.jitter)
     return with_schedule_key(new_package(schedule.func, args, kwargs, options, task_id), schedule)
+
+
+def with_jitter(options: dict[str, Any], jitter: int | None) -> dict[str, Any]:
+    """Put a run off by a random part of the seconds of ``jitter``; its end is put off as well."""
+    if not jitter:
+        return options
+    delay = round(random.uniform(0, jitter), 3)
+    moved = {**options, "run_after": later(options.get("run_after"), delay)}
+    if isinstance(options.get("expires"), (int, float)):
+        moved["expires"] = later(options["expires"], delay)
+    return moved
 
 
 def with_schedule_key(package: TaskPackage, schedule: Schedule) -> TaskPackage:

@@ -14,6 +14,7 @@ from django.utils.functional import Promise
 from django_q.exceptions import PackageError
 from django_q.foreign_code.function_with_options import FunctionWithOptions
 from django_q.models import Schedule
+from django_q.models.schedule import MAX_JITTER_SECONDS
 from django_q.models.schedule_fields.argument_text import MAX_LITERAL_LENGTH, parse_args
 from django_q.models.schedule_fields.due_times import database_time
 from django_q.models.schedule_fields.next_run_changes import RULE_FIELDS
@@ -30,7 +31,7 @@ from django_q.wire.options import (
     normalize_kwargs,
     normalize_option,
 )
-from django_q.wire.package import call_by_name
+from django_q.wire.package import call_by_name, options_in
 
 #: Fields that say what a schedule calls.
 CALL_FIELDS = ("func", "args", "kwargs", "hook", "cluster", "intended_date_kwarg")
@@ -42,7 +43,7 @@ GIVEN_FIELDS = (
 #: Fields that change as a schedule runs.
 RUN_STATE_FIELDS = ("next_run", "repeats")
 #: Fields that an administrator may have set.
-ADMINISTRATOR_FIELDS = ("time_zone", "catch_up", "overlap", "paused")
+ADMINISTRATOR_FIELDS = ("time_zone", "catch_up", "overlap", "jitter", "paused")
 
 
 def make_schedule(
@@ -55,8 +56,9 @@ def make_schedule(
     """Save a schedule with these fields, or update the one that has its name."""
     if isinstance(func, FunctionWithOptions):
         func, kwargs = call_by_name(func, dict(kwargs))
+    kwargs, jitter = without_jitter(kwargs)
     kwargs = normalize_kwargs(kwargs)
-    fields = normalize_fields(fields)
+    fields = normalize_fields({**fields, "jitter": jitter})
     values = {
         **fields,
         "func": importable_path(func, "The function of a schedule"),
@@ -78,6 +80,19 @@ def make_schedule(
     return keep_oldest(schedule) if update else schedule
 
 
+def without_jitter(kwargs: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
+    """Split keyword arguments into (those without the ``jitter`` of their q_options, the jitter).
+
+    It stands there as a function may have an argument of that name.
+    """
+    options = dict(options_in(kwargs.get("q_options")))
+    if "jitter" not in options:
+        return dict(kwargs), None
+    jitter = options.pop("jitter")
+    rest = {name: value for name, value in kwargs.items() if name != "q_options"}
+    return {**rest, **({"q_options": options} if options else {})}, jitter
+
+
 def normalize_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Convert values that can mean one thing only; others are left to validation."""
     fields = {**dict.fromkeys(GIVEN_FIELDS), **fields}
@@ -91,6 +106,7 @@ def normalize_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
         "minutes": as_integer(fields.get("minutes"), timedelta(minutes=1)),
         "repeats": as_integer(fields.get("repeats")),
         "next_run": normalize_option("next_run", fields.get("next_run"), TIME_TYPE),
+        "jitter": normalize_option("jitter", fields.get("jitter"), JITTER_TYPE),
     }
 
 
@@ -106,18 +122,39 @@ def importable_path(func: Any, what: str) -> str:
     return importable_name(checked_function(func, what), what)
 
 
-def parse_next_run(value: Any) -> datetime:
-    """Read a time; a date stands for its midnight."""
+def as_datetime(value: Any) -> datetime:
+    """Read a time from a text, a datetime or a date, which stands for its midnight."""
     if isinstance(value, (str, Promise)):
         text = str(value).strip()
         value = parse_datetime(text) or parse_date(text)
     if isinstance(value, date) and not isinstance(value, datetime):
         value = datetime.combine(value, time())
-    return stored_time(value)
+    if not isinstance(value, datetime):
+        raise TypeError
+    return value
+
+
+def parse_next_run(value: Any) -> datetime:
+    """Read a time as it is stored."""
+    return stored_time(as_datetime(value))
 
 
 #: The type of ``next_run``: when a schedule is due first.
 TIME_TYPE = OptionType("a time such as '2030-01-01 10:00', a datetime or a date", parse_next_run)
+
+
+def jitter_seconds(value: Any) -> int:
+    """Convert a number of seconds, or a timedelta, to whole seconds."""
+    seconds = number(value)
+    if not 0 <= seconds <= MAX_JITTER_SECONDS:
+        raise ValueError
+    return round(seconds)
+
+
+#: The type of ``jitter``: by how much each run is put off at most.
+JITTER_TYPE = OptionType(
+    f"a number of seconds from 0 to {MAX_JITTER_SECONDS}, or a timedelta", jitter_seconds
+)
 
 
 def as_integer(value: Any, unit: timedelta | None = None) -> Any:

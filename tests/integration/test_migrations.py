@@ -29,6 +29,7 @@ TABLES = (
     "django_q_queueorder",
     "django_q_notice",
     "django_q_outboxtask",
+    "django_q_schedulesource",
 )
 INDEXES = "0025_terms_indexes"
 BEFORE_TERMS = "0023"

@@ -12,7 +12,7 @@ from django.test.html import parse_html
 from django.test.utils import CaptureQueriesContext
 
 from django_q.admin import listing
-from django_q.admin.widgets import LongSelect
+from django_q.admin.schedule_form.widgets import LongSelect
 from django_q.models import Failure, OrmQ, Schedule, Success
 from tests.integration.admin.pages import queries, text, url
 from tests.integration.admin.rows import (

@@ -31,6 +31,8 @@ from tests.integration.checks.found_messages import found, ids
             "track": True,
             "on_duplicate": "replace",
             "idempotency_for": 60,
+            "release": "2026.11.30",
+            "schedule_modules": ["shop.tasks"],
             "ALT_CLUSTERS": {"long": {"timeout": 600, "retry": 900}},
         },
     ],
@@ -196,3 +198,11 @@ def test_settings_without_q_cluster_or_without_a_key_are_said(settings):
     settings.SECRET_KEY = ""
 
     assert [message.id for message in check_q_cluster()] == ["django_q.I001", "django_q.E008"]
+
+
+@pytest.mark.parametrize("release", ["v2", "3f2c1"])
+def test_a_release_that_can_not_be_compared_is_an_error(release):
+    (message,) = examine({"release": release})
+
+    assert message.id == "django_q.E004"
+    assert "Q_CLUSTER['release'] must be a number, or numbers with dots" in message.msg

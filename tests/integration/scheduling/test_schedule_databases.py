@@ -13,9 +13,10 @@ from django.test import override_settings
 from django_q.brokers.redis.scheduler_wakeup import RedisSchedulerWakeup
 from django_q.brokers.scheduler_wakeup import SchedulerWakeup
 from django_q.descriptor_wait import wait_until_readable
-from django_q.models import Schedule
+from django_q.models import Schedule, ScheduleSource
 from django_q.scheduler import scheduler
 from django_q.scheduling.wakeup import scheduler_wakeup_for
+from tests.integration.scheduling.declared.releases import declared, start
 
 UTC = timezone.utc
 
@@ -119,3 +120,14 @@ def test_a_redis_broker_wakes_by_redis_wherever_schedules_are(broker, elsewhere)
     assert isinstance(wakeup_source, RedisSchedulerWakeup)
     assert is_woken(wakeup_source)
     wakeup_source.close()
+
+
+def test_declared_schedules_are_written_where_the_router_says(elsewhere):
+    ScheduleSource.objects.using(elsewhere).all().delete()
+    try:
+        start(declared(report={"cron": "0 3 * * *"}))
+        start(declared(report={"cron": "0 5 * * *"}))
+
+        assert [row.cron for row in Schedule.objects.using(elsewhere)] == ["0 5 * * *"]
+    finally:
+        ScheduleSource.objects.using(elsewhere).all().delete()

@@ -9,9 +9,10 @@ import pytest
 
 from django_q.brokers import get_broker
 from django_q.brokers.memory import Memory
+from django_q.exceptions import PackageError
 from django_q.models import Schedule, Success
 from django_q.scheduler import scheduler
-from django_q.scheduling.due_runs import run_now
+from django_q.scheduling.due_runs import plan_due_runs, run_now
 from django_q.scheduling.due_schedules import DueSchedules
 from django_q.signing import SignedPackage
 from django_q.tasks import async_task, schedule
@@ -180,3 +181,77 @@ def test_a_run_that_is_repeated_after_a_crash_enqueues_nothing(broker, run_once)
     row.refresh_from_db()
     assert row.task == Success.objects.get(func=FUNC).id
     assert len(broker.list_tasks()) == 1
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *({"retries": 3}, {"retry_delay": 5, "retry_max_delay": 50}, {"retry_on": ["ValueError"]}),
+        *({"soft_timeout": 5}, {"timeout": 9}, {"max_attempts": 2}, {"task_name": "report"}),
+        *({"save": False}, {"group": "reports"}, {"ack_failure": True}, {"cached": 60}),
+        *({"hook": "tests.tasks.hook"}, {"cluster": "long"}),
+    ],
+    ids=lambda given: next(iter(given)),
+)
+@MEMORY
+def test_an_option_reaches_each_task(broker, given):
+    row = make_schedule(kwargs=options(**given))
+
+    package = plan_due_runs(row, datetime.now(timezone.utc)).packages[0]
+
+    found = {"task_name": package["name"], **package}
+    assert {name: found[name] for name in given} == given
+
+
+@MEMORY
+def test_the_terms_of_a_task_are_those_of_the_schedule(broker):
+    make_schedule(kwargs=options(expires=600, idempotency_key="k", idempotency_for=60))
+
+    scheduler(broker)
+
+    (task,) = broker.list_tasks()
+    assert 590 < task.expires - datetime.now(timezone.utc).timestamp() <= 600
+
+
+@MEMORY
+def test_jitter_puts_runs_off_and_leaves_the_rule_as_it_is(broker):
+    row = make_schedule(jitter=600, kwargs=options(expires=60), intended_date_kwarg="due")
+    due = row.next_run
+
+    scheduler(broker)
+
+    (task,) = broker.list_tasks()
+    row.refresh_from_db()
+    assert (task.state, row.next_run - due) == ("delayed", timedelta(days=1))
+    assert SignedPackage.loads(task.payload)["kwargs"]["due"] == due.isoformat()
+    delay = SignedPackage.loads(task.payload)["run_after"]
+    assert 0 <= delay <= 600
+    assert SignedPackage.loads(task.payload)["expires"] == pytest.approx(delay + 60)
+
+
+def test_jitter_is_drawn_for_each_run():
+    row = make_schedule(schedule_type="H", next_run=ago(hours=20), catch_up="all", jitter=600)
+
+    packages = plan_due_runs(row, datetime.now(timezone.utc)).packages
+
+    assert len({package["run_after"] for package in packages}) > 10
+
+
+@MEMORY
+def test_a_schedule_that_is_run_now_has_no_jitter(broker):
+    run_now(make_schedule(jitter=600))
+
+    assert broker.list_tasks()[0].state == "waiting"
+
+
+@pytest.mark.parametrize(("given", "seconds"), [(90, 90), (timedelta(minutes=2), 120), ("30", 30)])
+def test_jitter_from_code_is_among_the_options(given, seconds):
+    row = schedule(FUNC, jitter=5, minutes=1, q_options={"jitter": given, "priority": 1})
+
+    assert (row.jitter, row.kwargs) == (seconds, "{'jitter': 5, 'q_options': {'priority': 1}}")
+
+
+@pytest.mark.parametrize("given", [-1, 86401, "long"])
+def test_jitter_is_a_day_at_most(given):
+    with pytest.raises(PackageError, match="'jitter' must be a number of seconds from 0 to 86400"):
+        schedule(FUNC, minutes=1, q_options={"jitter": given})
