@@ -40,8 +40,8 @@ processes.logs processes.shared_state processes.server_calls \
     processes.result_receiver processes.monitor processes.scheduler processes.process_bodies \
     processes.sentinel processes.sentinel_body
 utils tasks cluster task_backend.framework task_backend.task task_backend.queue_choice \
-    task_backend.outcomes task_backend backend checks terminal monitor admin apps legacy \
-    management tests
+    task_backend.outcomes task_backend backend checks terminal monitor dashboard \
+    urls admin apps legacy management tests
 core_signing pusher worker scheduler timeout monitor_terminal
 """
 ORDER = [name for floor in FLOORS.split("\n")[1:-1] for name in floor.split()]
@@ -76,6 +76,8 @@ MUST_NOT_KNOW = {
     "task_backend.task": "django_q.models django_q.brokers django_q.calls",
     "monitor": "django_q.processes.sentinel django_q.processes.worker django_q.signing",
     "admin": "django_q.processes django_q.signing",
+    # A project may have the dashboard without the admin.
+    "dashboard": "django.contrib.admin django_q.admin django_q.processes django_q.signing",
 }
 
 #: Left out of the graph of folders. ``brokers/__init__`` chooses a broker, so it imports from the

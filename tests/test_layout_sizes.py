@@ -50,6 +50,7 @@ ROOT_MODULES = {
     "status": "a public path",
     "tasks": "a public path",
     "timeout": "a public path of django-q2",
+    "urls": "a public path: projects include it",
     "utils": "a public path of django-q2",
     "worker": "a public path of django-q2",
 }
@@ -74,6 +75,8 @@ TESTED_BY = {
     "completion.recording": "integration/completion/test_completion.py",
     "completion.steps": "integration/completion/test_completion.py",
     "exceptions": "unit/text/test_representation.py",
+    "dashboard.display": "integration/admin/test_display.py",
+    "dashboard.orders": "integration/admin/test_orders.py",
     "execution.current_task.loop_positions": "integration/execution/current_task/test_iteration.py",
     "execution.current_task.task_run": "integration/execution/current_task/test_proxy.py",
     "legacy.lexer": "unit/legacy/test_translation.py",

@@ -10,10 +10,10 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_q.admin.display import single_line, state_cell, value_block, wrapping_path
 from django_q.admin.listing import LargeTableMixin, with_small_column
 from django_q.brokers.terms import DELAYED, LEASED, WAITING
 from django_q.conf import Conf
+from django_q.dashboard.display import single_line, state_cell, value_block, wrapping_path
 from django_q.models import OrmQ, pickle_preview
 
 

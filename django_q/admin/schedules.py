@@ -15,10 +15,10 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from django_q.admin.display import badge, time_element
 from django_q.admin.listing import RoughPaginator, WrappingListMixin
 from django_q.admin.widgets import LongSelect
 from django_q.conf import Conf
+from django_q.dashboard.display import badge, time_element
 from django_q.foreign_code.optional_packages import croniter
 from django_q.models import Schedule, Task
 from django_q.models.admin_links import task_admin_url

@@ -17,7 +17,16 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, pgettext_lazy
 
-from django_q.admin.display import (
+from django_q.admin.listing import (
+    ClusterFilter,
+    ExceptionFilter,
+    FingerprintFilter,
+    GroupFilter,
+    LargeTableMixin,
+    with_small_column,
+)
+from django_q.calls.resubmission import Resubmission, delete_replaced, resubmit, resubmit_kind
+from django_q.dashboard.display import (
     attempt_list,
     attempts_of_all,
     badge,
@@ -28,15 +37,6 @@ from django_q.admin.display import (
     value_block,
     wrapping_class,
 )
-from django_q.admin.listing import (
-    ClusterFilter,
-    ExceptionFilter,
-    FingerprintFilter,
-    GroupFilter,
-    LargeTableMixin,
-    with_small_column,
-)
-from django_q.calls.resubmission import Resubmission, delete_replaced, resubmit, resubmit_kind
 from django_q.models import Task, pickle_preview
 from django_q.text.error_text import short_error_text
 

@@ -4,6 +4,7 @@ from django_q.foreign_code import installed_files  # noqa: F401 - checks them wh
 
 # isort: split
 from django_q.hooks import receive as call_hook
+from django_q.models.dashboard import Dashboard
 from django_q.models.orders import Notice, QueueOrder
 from django_q.models.part import Part
 from django_q.models.queue import Heartbeat, OrmQ, TaskKey, Unfinished
@@ -12,6 +13,7 @@ from django_q.models.schedule_fields.validators import validate_cron, validate_k
 from django_q.models.task import Failure, FailureManager, Success, SuccessManager, Task
 
 __all__ = [
+    "Dashboard",
     "Failure",
     "FailureManager",
     "Heartbeat",

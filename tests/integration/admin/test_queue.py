@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from django_q.admin.display import near_time
+from django_q.dashboard.display import near_time
 from django_q.models import OrmQ, pickle_preview
 from tests.integration.admin.pages import text, url
 from tests.integration.admin.rows import NOW, Loud, make_queued, make_task

@@ -1,4 +1,4 @@
-"""Format values for the pages of the admin."""
+"""Format values for the pages of the admin and of the dashboard."""
 
 from __future__ import annotations
 

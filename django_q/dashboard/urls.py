@@ -1,0 +1,35 @@
+"""The addresses of the dashboard, for a site of the admin and for a project's own urls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import URLPattern, path
+
+from django_q.dashboard.clusters import ClustersPage
+from django_q.dashboard.overview import OverviewPage
+from django_q.dashboard.page import Page
+from django_q.dashboard.queues import QueuesPage
+from django_q.dashboard.schedules import SchedulesPage
+
+app_name = "django_q"
+
+#: Route, name and page. Sections have their names in ``access.SECTIONS``.
+PAGES: list[tuple[str, str, type[Page]]] = [
+    ("", "overview", OverviewPage),
+    ("queues/", "queues", QueuesPage),
+    ("clusters/", "clusters", ClustersPage),
+    ("schedules/", "schedules", SchedulesPage),
+]
+
+
+def page_urls(site: Any = None) -> list[URLPattern]:
+    """Make the addresses of all pages, in a site of the admin or alone."""
+    views = [(route, page.as_view(site=site), name) for route, name, page in PAGES]
+    return [
+        path(route, site.admin_view(view) if site else view, name=name)
+        for route, view, name in views
+    ]
+
+
+urlpatterns = page_urls()

@@ -1,0 +1,23 @@
+"""The entry of the dashboard in the admin, which has no rows."""
+
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    dependencies = [("django_q", "0027_orders_and_reruns")]
+
+    operations = [
+        migrations.CreateModel(
+            name="Dashboard",
+            fields=[],
+            options={
+                "verbose_name": "dashboard",
+                "verbose_name_plural": "dashboard",
+                "proxy": True,
+                "default_permissions": (),
+                "indexes": [],
+                "constraints": [],
+            },
+            bases=("django_q.ormq",),
+        ),
+    ]
