@@ -28,6 +28,8 @@ class Section(NamedTuple):
 #: In the order of the navigation.
 SECTIONS = (
     Section("overview", _("Overview"), VIEW_ANYTHING),
+    Section("tasks", _("Tasks"), VIEW_TASKS),
+    Section("failures", _("Failures by kind"), VIEW_FAILURES),
     Section("queues", _("Queues"), VIEW_QUEUES),
     Section("clusters", _("Clusters"), VIEW_QUEUES),
     Section("schedules", _("Schedules"), VIEW_SCHEDULES),

@@ -7,16 +7,23 @@ from typing import Any
 from django.urls import URLPattern, path
 
 from django_q.dashboard.clusters import ClustersPage
+from django_q.dashboard.failures.failures_page import FailuresPage
 from django_q.dashboard.overview import OverviewPage
 from django_q.dashboard.page import Page
 from django_q.dashboard.queues import QueuesPage
 from django_q.dashboard.schedules import SchedulesPage
+from django_q.dashboard.tasks.task_list import TaskListPage
+from django_q.dashboard.tasks.task_page import TaskErrorPage, TaskPage
 
 app_name = "django_q"
 
 #: Route, name and page. Sections have their names in ``access.SECTIONS``.
 PAGES: list[tuple[str, str, type[Page]]] = [
     ("", "overview", OverviewPage),
+    ("tasks/", "tasks", TaskListPage),
+    ("tasks/<str:task_id>/", "task", TaskPage),
+    ("tasks/<str:task_id>/error.txt", "task_error", TaskErrorPage),
+    ("failures/", "failures", FailuresPage),
     ("queues/", "queues", QueuesPage),
     ("clusters/", "clusters", ClustersPage),
     ("schedules/", "schedules", SchedulesPage),

@@ -14,7 +14,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from django_q.dashboard.task_search.listed_task import STATES, UNFINISHED, ListedTask
+from django_q.dashboard.task_search.listed_task import ALL_STATES, UNFINISHED, ListedTask
 from django_q.dashboard.task_search.patterns import (
     exact_matcher,
     name_matcher,
@@ -67,8 +67,8 @@ def by_state(value: str, now: datetime) -> TaskMatcher:
     name = value.lower()
     if name == UNFINISHED:
         return lambda task: task.is_unfinished
-    if name not in STATES:
-        known = (*STATES, UNFINISHED)
+    if name not in ALL_STATES:
+        known = (*ALL_STATES, UNFINISHED)
         text = _("unknown state '%(value)s': expected %(names)s%(hint)s")
         values = {"value": value, "names": ", ".join(known), "hint": did_you_mean(name, known)}
         raise SearchError(text % values)
@@ -78,7 +78,7 @@ def by_state(value: str, now: datetime) -> TaskMatcher:
 def by_error(value: str, now: datetime) -> TaskMatcher:
     """Compare the class of the exception, and how its text begins."""
     in_class, in_text = name_matcher(value), text_matcher(value)
-    return lambda task: task.exception and in_class(task.exception) or in_text(task.error)
+    return lambda task: (task.exception and in_class(task.exception)) or in_text(task.error)
 
 
 def since(value: str, now: datetime) -> TaskMatcher:
@@ -120,26 +120,26 @@ def by_words(value: str, now: datetime) -> TaskMatcher:
     return is_in_any
 
 
-RESULT, CALL = frozenset({"result"}), frozenset({"args", "kwargs"})
+RESULT_COLUMNS, CALL_COLUMNS = frozenset({"result"}), frozenset({"args", "kwargs"})
 BY_INDEX = gettext_lazy("answered by an index")
 COMPARED = gettext_lazy("compared with the newest 10,000")
 #: By their names.
 FIELDS = {
     "func": Field(by_name("func"), "func:mail*", COMPARED),
     "name": Field(by_name("name"), "name:nightly", COMPARED),
-    "error": Field(by_error, "error:Timeout", COMPARED, RESULT),
+    "error": Field(by_error, "error:Timeout", COMPARED, RESULT_COLUMNS),
     "state": Field(by_state, "state:running", BY_INDEX),
     "group": Field(by_name("group", exact_matcher), "group:invoices", BY_INDEX),
     "queue": Field(by_name("queue", exact_matcher), "queue:mail", COMPARED),
     "worker": Field(by_name("worker"), "worker:web-3", COMPARED),
-    "args": Field(by_name("arguments", word_matcher), "args:42", COMPARED, CALL),
+    "args": Field(by_name("arguments", word_matcher), "args:42", COMPARED, CALL_COLUMNS),
     "id": Field(by_id, "id:9f2c…", BY_INDEX),
     "kind": Field(by_name("kind", exact_matcher), "kind:5b1a…", BY_INDEX),
     "since": Field(since, "since:1h", BY_INDEX),
     "until": Field(until, "until:2026-01-31", BY_INDEX),
 }
 #: Bare words.
-WORDS = Field(by_words, "ConnectionError", COMPARED, RESULT | CALL)
+WORDS = Field(by_words, "ConnectionError", COMPARED, RESULT_COLUMNS | CALL_COLUMNS)
 #: Other names of fields.
 ALIASES = {"function": "func", "task": "name", "exception": "error", "cluster": "queue",
            "host": "worker", "arg": "args", "kwargs": "args", "fingerprint": "kind",

@@ -33,7 +33,7 @@ FIRST_CHUNK_ROWS, MAX_CHUNK_ROWS = 100, 1000
 #: Columns that each walk reads.
 LISTED_COLUMNS = ("id", "name", "func", "group", "cluster", "worker", "started", "stopped",
                   "begun", "success", "exception", "fingerprint", "attempt_count")  # fmt: skip
-CURSOR = re.compile(r"([^/]+)/(.+)", re.DOTALL)
+WRITTEN_POSITION = re.compile(r"([^/]+)/(.+)", re.DOTALL)
 
 
 class Position(NamedTuple):
@@ -48,7 +48,7 @@ class Position(NamedTuple):
 
 def read_position(text: str) -> Position | None:
     """Read a position that was written; None where it is none."""
-    match = CURSOR.fullmatch(text)
+    match = WRITTEN_POSITION.fullmatch(text)
     try:
         stopped = parse_datetime(match[1]) if match else None
     except ValueError:
@@ -107,9 +107,7 @@ def finished_tasks(query: Query, behind: Position | None) -> Iterator[ListedTask
     return merge(*walks, key=lambda task: (task.when, task.id), reverse=True)
 
 
-def walk(
-    rows: QuerySet, behind: Position | None, columns: frozenset[str]
-) -> Iterator[ListedTask]:
+def walk(rows: QuerySet, behind: Position | None, columns: frozenset[str]) -> Iterator[ListedTask]:
     """Yield tasks in the order of when they ended, the newest first."""
     selected, extra = with_columns(rows.order_by("-stopped", "-pk"), columns)
     size = FIRST_CHUNK_ROWS

@@ -19,8 +19,8 @@ from django_q.dashboard.task_search.fields import (
     moment_of,
 )
 from django_q.dashboard.task_search.listed_task import (
+    ALL_STATES,
     FAILED_STATES,
-    STATES,
     SUCCEEDED,
     UNFINISHED,
     ListedTask,
@@ -69,7 +69,7 @@ class Query:
     now: datetime | None = None
     terms: list[Term] = field(default_factory=list)
     #: The states of which the tasks may be seen.
-    permitted: frozenset[str] = frozenset(STATES)
+    permitted: frozenset[str] = frozenset(ALL_STATES)
 
     def matches(self, task: ListedTask) -> bool:
         """Return True if a task is what all terms ask for."""
@@ -114,7 +114,7 @@ class Query:
         return None if value is None else moment_of(value, self.now)
 
 
-def parse(text: str, now: datetime, permitted: frozenset[str] = frozenset(STATES)) -> Query:
+def parse(text: str, now: datetime, permitted: frozenset[str] = frozenset(ALL_STATES)) -> Query:
     """Read a search. Raises ``SearchError`` with what was expected and what came."""
     if len(text) > MAX_SEARCH_LENGTH:
         message = _("expected at most %(limit)d characters, got %(length)d")

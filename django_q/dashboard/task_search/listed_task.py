@@ -17,14 +17,17 @@ from django_q.models import pickle_preview
 from django_q.text.function_names import exception_path
 from django_q.unfinished.task import RUNNING, UNFINISHED_STATES
 
-SUCCEEDED, FAILED, CANCELLED, EXPIRED = "succeeded", "failed", "cancelled", "expired"
-FAILED_STATES = (FAILED, CANCELLED, EXPIRED)
+SUCCEEDED, FAILED, CANCELLED_STATE, EXPIRED = "succeeded", "failed", "cancelled", "expired"
+FAILED_STATES = (FAILED, CANCELLED_STATE, EXPIRED)
 #: Each task has one of them.
-STATES = (WAITING, DELAYED, RUNNING, SUCCEEDED, *FAILED_STATES)
+ALL_STATES = (WAITING, DELAYED, RUNNING, SUCCEEDED, *FAILED_STATES)
 #: Stands for all states of tasks that have not ended.
 UNFINISHED = "unfinished"
 #: The states that failures have for the sake of their exceptions.
-STATES_BY_EXCEPTION = {exception_path(TaskCancelled): CANCELLED, exception_path(Expired): EXPIRED}
+STATES_BY_EXCEPTION = {
+    exception_path(TaskCancelled): CANCELLED_STATE,
+    exception_path(Expired): EXPIRED,
+}
 
 
 @dataclass

@@ -7,6 +7,7 @@ import re
 from base64 import b64decode
 from typing import Any
 
+from django_q.dashboard.task_search.hidden_values import with_dots
 from django_q.models import pickle_preview
 from django_q.models.stored_values import JSON_MARK
 from django_q.text.representation import represent
@@ -53,7 +54,11 @@ def beginning_of_json(text: str) -> str:
 
 
 def call_text(args: Any, kwargs: Any, length: int = MAX_CALL_LENGTH) -> str:
-    """Write previews of arguments as they stand in a call: ``2, 'three', four=[5]``."""
+    """Write previews of arguments as they stand in a call: ``2, 'three', four=[5]``.
+
+    Hidden values are dots, so that no search finds out what they are.
+    """
+    args, kwargs = with_dots((args, kwargs))
     texts = [represent(each, length) for each in args] if isinstance(args, (list, tuple)) else []
     if isinstance(kwargs, dict):
         texts += [f"{name}={represent(value, length)}" for name, value in kwargs.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,7 @@ from django_q.dashboard.display import (
     wrapping_path,
 )
 from django_q.dashboard.task_search.listed_task import (
-    CANCELLED,
+    CANCELLED_STATE,
     EXPIRED,
     FAILED,
     FAILED_STATES,
@@ -33,8 +34,10 @@ from django_q.dashboard.task_search.listed_task import (
 )
 from django_q.unfinished.task import RUNNING
 
+#: The ids that addresses have: neither that of a package which can not be read, nor a path.
+ADDRESS_ID = re.compile(r"[^*/][^/]{0,31}")
 #: Characters of an error's text and of arguments that a list shows.
-MAX_SHOWN_LENGTH = 160
+MAX_CELL_LENGTH = 160
 #: The parameter of the address, and the key of the session, that have the chosen columns.
 CHOICE_PARAMETER, CHOICE_KEY = "column", "django_q_columns"
 DEFAULT_COLUMNS = ("name", "state", "when", "why", "func", "queue")
@@ -43,7 +46,7 @@ TASK_STATE_TEXTS = {
     **STATE_TEXTS,
     SUCCEEDED: pgettext_lazy("state of a task", "Succeeded"),
     FAILED: pgettext_lazy("state of a task", "Failed"),
-    CANCELLED: gettext_lazy("Cancelled"),
+    CANCELLED_STATE: gettext_lazy("Cancelled"),
     EXPIRED: pgettext_lazy("state of a task", "Expired"),
 }
 STATE_LOOKS = {RUNNING: "busy", SUCCEEDED: "good", **dict.fromkeys(FAILED_STATES, "bad")}
@@ -71,11 +74,11 @@ def why_cell(task: ListedTask) -> SafeString | str:
     text = task.error.partition(" : Traceback (most recent call last)")[0].removeprefix(
         task.exception.rpartition(".")[2]
     )
-    parts = (class_name(task.exception) if task.exception else "", text[:MAX_SHOWN_LENGTH])
+    parts = (class_name(task.exception) if task.exception else "", text[:MAX_CELL_LENGTH])
     return format_html_join(" ", "{}", ((part,) for part in parts if part))
 
 
-COLUMNS = {
+TASK_COLUMN_KINDS = {
     "name": Column(gettext_lazy("name"), lambda task: single_line(task.name) or "-"),
     "state": Column(gettext_lazy("state"), lambda task: state_badge(task.state)),
     "when": Column(gettext_lazy("when"), lambda task: time_element(task.when)),
@@ -92,7 +95,7 @@ COLUMNS = {
     "attempts": Column(gettext_lazy("attempts"), lambda task: str(task.attempt)),
     "args": Column(
         gettext_lazy("arguments"),
-        lambda task: single_line(task.arguments, MAX_SHOWN_LENGTH) or "-",
+        lambda task: single_line(task.arguments, MAX_CELL_LENGTH) or "-",
         frozenset({"args", "kwargs"}),
     ),
     "kind": Column(gettext_lazy("fingerprint"), lambda task: task.kind[:12] or "-"),
@@ -110,26 +113,31 @@ def chosen_columns(request: HttpRequest) -> list[str]:
     if given and given != session.get(CHOICE_KEY):
         session[CHOICE_KEY] = given
     wanted = {"name", *(given or session.get(CHOICE_KEY) or DEFAULT_COLUMNS)}
-    return [name for name in COLUMNS if name in wanted]
+    return [name for name in TASK_COLUMN_KINDS if name in wanted]
 
 
 def columns_read(names: list[str]) -> frozenset[str]:
     """Return what columns read of ``Task`` beyond what each list reads."""
-    return frozenset().union(*(COLUMNS[name].reads for name in names))
+    return frozenset().union(*(TASK_COLUMN_KINDS[name].reads for name in names))
 
 
 def cells(task: ListedTask, names: list[str], address: str) -> Iterator[tuple[str, Any, Any]]:
     """Yield the name, the title and the content of each cell of a task's row."""
     for name in names:
-        column = COLUMNS[name]
+        column = TASK_COLUMN_KINDS[name]
         content = column.cell(task)
-        if name == "name":
+        if name == "name" and address:
             content = format_html('<a href="{}">{}</a>', address, content)
         yield name, column.title, content
 
 
 def task_address(pages: str, task: ListedTask) -> str:
-    """Return the address of a task's page; of one that has not ended with its queue."""
+    """Return the address of a task's page; of one that has not ended with its queue.
+
+    Empty for a package that can not be read, and so has no id.
+    """
+    if not ADDRESS_ID.fullmatch(task.id):
+        return ""
     address = reverse(f"{pages}task", kwargs={"task_id": task.id})
     query = {"queue": task.queue} if task.is_unfinished and task.queue else {}
     return f"{address}?{urlencode(query)}" if query else address

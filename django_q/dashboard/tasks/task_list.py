@@ -14,10 +14,15 @@ from django_q.dashboard.display import near_time
 from django_q.dashboard.page import Page
 from django_q.dashboard.task_search.fields import FIELDS, SearchError
 from django_q.dashboard.task_search.language import parse
-from django_q.dashboard.task_search.listed_task import FAILED_STATES, STATES, SUCCEEDED, UNFINISHED
+from django_q.dashboard.task_search.listed_task import (
+    ALL_STATES,
+    FAILED_STATES,
+    SUCCEEDED,
+    UNFINISHED,
+)
 from django_q.dashboard.task_search.search import MAX_LOOKED, MAX_LOOKED_IN_QUEUES, search
 from django_q.dashboard.tasks.columns import (
-    COLUMNS,
+    TASK_COLUMN_KINDS,
     TASK_STATE_TEXTS,
     cells,
     chosen_columns,
@@ -38,7 +43,7 @@ PERMISSIONS_BY_STATE = {
 
 def permitted_states(user: Any) -> frozenset[str]:
     """Return the states of which a user may see the tasks."""
-    return frozenset(state for state in STATES if may(user, PERMISSIONS_BY_STATE[state]))
+    return frozenset(state for state in ALL_STATES if may(user, PERMISSIONS_BY_STATE[state]))
 
 
 class TaskListPage(Page):
@@ -56,8 +61,10 @@ class TaskListPage(Page):
         shared = {
             "text": text,
             "fields": FIELDS,
-            "columns": [(name, column.title, name in names) for name, column in COLUMNS.items()],
-            "titles": [(name, COLUMNS[name].title) for name in names],
+            "columns": [
+                (name, column.title, name in names) for name, column in TASK_COLUMN_KINDS.items()
+            ],
+            "titles": [(name, TASK_COLUMN_KINDS[name].title) for name in names],
             "states": list(self.state_links(request.user, text)),
         }
         try:
@@ -86,7 +93,7 @@ class TaskListPage(Page):
         chosen = {term for term in text.split() if term.startswith("state:")}
         rest = " ".join(term for term in text.split() if not term.startswith("state:"))
         yield link(q=rest), _("All"), not chosen
-        for state in STATES:
+        for state in ALL_STATES:
             if state in permitted_states(user):
                 is_chosen = f"state:{state}" in chosen
                 yield link(q=f"{rest} state:{state}".strip()), TASK_STATE_TEXTS[state], is_chosen

@@ -52,7 +52,7 @@ def test_an_id_that_stands_alone_is_looked_for_in_its_index():
         ("zzz:1", "unknown field 'zzz'"),
         ("func:", "expected a value behind 'func:'"),
         ('func:""', "expected a value behind 'func:'"),
-        ('error:"timed out', "a quote is not closed: expected a second \" behind \"timed"),
+        ('error:"timed out', 'a quote is not closed: expected a second " behind "timed'),
         ("state:faild", "did you mean failed?"),
         ("since:yesterday", "unknown time 'yesterday': expected 30m, 1h"),
         ("since:2026-02-31", "unknown time '2026-02-31'"),
