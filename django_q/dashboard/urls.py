@@ -6,11 +6,11 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
-from django_q.dashboard.clusters import ClustersPage
+from django_q.dashboard.clusters import ClusterPage, ClustersPage
 from django_q.dashboard.overview import OverviewPage
 from django_q.dashboard.page import Page
-from django_q.dashboard.queues import QueuesPage
-from django_q.dashboard.schedules import SchedulesPage
+from django_q.dashboard.queues import QueuePage, QueuesPage
+from django_q.dashboard.schedules import SchedulePage, SchedulesPage
 
 app_name = "django_q"
 
@@ -18,8 +18,11 @@ app_name = "django_q"
 PAGES: list[tuple[str, str, type[Page]]] = [
     ("", "overview", OverviewPage),
     ("queues/", "queues", QueuesPage),
+    ("queues/<path:queue>/", "queue", QueuePage),
     ("clusters/", "clusters", ClustersPage),
+    ("clusters/<str:cluster>/", "cluster", ClusterPage),
     ("schedules/", "schedules", SchedulesPage),
+    ("schedules/<int:schedule>/", "schedule", SchedulePage),
 ]
 
 
