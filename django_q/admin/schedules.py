@@ -19,6 +19,7 @@ from django_q.admin.listing import RoughPaginator, WrappingListMixin
 from django_q.admin.widgets import LongSelect
 from django_q.conf import Conf
 from django_q.dashboard.display import badge, time_element
+from django_q.dashboard.schedules import pause, resume
 from django_q.foreign_code.optional_packages import croniter
 from django_q.models import Schedule, Task
 from django_q.models.admin_links import task_admin_url
@@ -36,18 +37,6 @@ NEW_FIELDS = ("time_zone", "catch_up", "overlap", "paused")
 
 #: The names of all time zones; cached, because finding them reads 600 files.
 time_zone_names = cache(available_timezones)
-
-
-def pause(schedule: Schedule) -> None:
-    """Pause a schedule, and save that."""
-    schedule.pause()
-    schedule.save(update_fields=["paused"])
-
-
-def resume(schedule: Schedule) -> None:
-    """Resume a schedule, and save that."""
-    schedule.resume()
-    schedule.save(update_fields=["paused", "error", "claimed", "next_run", "anchor", "repeats"])
 
 
 def with_allowed_functions(help_text: Any) -> str:

@@ -121,6 +121,35 @@ def limit_queue(request: HttpRequest) -> None:
     messages.success(request, text % {"queue": chosen.name, "limit": limit})
 
 
+def cancel_queue(request: HttpRequest) -> None:
+    """Cancel all tasks of a queue, those that run as well."""
+    given, name = order_details(request), queue(request.POST.get("queue")).name
+    cancel(queue=name, **given)
+    log_order(request, name, f"Cancelled all tasks of the queue.{reason_text(given)}")
+    text = _("All tasks of queue %(queue)s are cancelled. Those that run may still end.")
+    messages.success(request, text % {"queue": name})
+
+
+def pause_cluster(request: HttpRequest) -> None:
+    """Let one cluster take no more tasks; it ends those that it holds."""
+    chosen, cluster = queue(request.POST.get("queue")), request.POST.get("cluster", "")
+    chosen.pause(cluster)
+    log_order(request, chosen.name, f"Paused the queue for cluster {cluster}.")
+    text = _(
+        "This cluster takes no more tasks of queue %(queue)s. What it has taken by now goes on."
+    )
+    messages.success(request, text % {"queue": chosen.name})
+
+
+def resume_cluster(request: HttpRequest) -> None:
+    """Let a cluster take tasks again."""
+    chosen, cluster = queue(request.POST.get("queue")), request.POST.get("cluster", "")
+    chosen.resume(cluster)
+    log_order(request, chosen.name, f"Resumed the queue for cluster {cluster}.")
+    text = _("This cluster takes tasks of queue %(queue)s again.")
+    messages.success(request, text % {"queue": chosen.name})
+
+
 #: Those for a queue and its tasks, by the value of ``action``.
 QUEUE_ORDERS: dict[str, Order] = {
     "cancel": (CANCEL_PERMISSION, cancel_tasks),
@@ -128,6 +157,12 @@ QUEUE_ORDERS: dict[str, Order] = {
     "pause": (PAUSE_PERMISSION, pause_queue),
     "resume": (PAUSE_PERMISSION, resume_queue),
     "limit": (LIMIT_PERMISSION, limit_queue),
+    "cancel_queue": (CANCEL_PERMISSION, cancel_queue),
+}
+#: Those for one cluster.
+CLUSTER_ORDERS: dict[str, Order] = {
+    "pause_cluster": (PAUSE_PERMISSION, pause_cluster),
+    "resume_cluster": (PAUSE_PERMISSION, resume_cluster),
 }
 
 
@@ -189,10 +224,13 @@ def answer_texts(answers: Counter[str]) -> dict[str, str]:
     }
 
 
-def log_order(request: HttpRequest, name: str, text: str, model: Any = Unfinished) -> None:
+def log_order(
+    request: HttpRequest, object_id: str, text: str, *, model: Any = Unfinished, name: str = ""
+) -> None:
     """Write an order for a task, a group or a queue into the log of the admin.
 
-    ``model`` is that of what the order is for. Nothing where the project has no admin.
+    ``model`` is that of what the order is for, ``name`` what it is called, if that is not its id.
+    Nothing where the project has no admin.
     """
     if not apps.is_installed("django.contrib.admin"):
         return
@@ -200,8 +238,8 @@ def log_order(request: HttpRequest, name: str, text: str, model: Any = Unfinishe
     apps.get_model("admin", "LogEntry").objects.create(
         user_id=request.user.pk,
         content_type_id=kind.pk,
-        object_id=name,
-        object_repr=name[:MAX_LOGGED_LENGTH],
+        object_id=object_id,
+        object_repr=(name or object_id)[:MAX_LOGGED_LENGTH],
         action_flag=CHANGE_FLAG,
         change_message=text,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.conf import settings
@@ -100,6 +100,15 @@ class Page(View):
             return {**shared, "errors": [unreadable_text(error)]}
 
 
+def read_section(read: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Read what a section of a page shows; ``{"error": text}`` if it can not be read."""
+    try:
+        return read()
+    except Exception as error:  # the broker's, or the database's
+        logger.warning("a section of the dashboard can not be read", exc_info=True)
+        return {"error": unreadable_text(error)}
+
+
 def unreadable_text(error: BaseException) -> str:
     """Say that something can not be read, and why."""
     return _("This can not be read: %(error)s") % {"error": error_summary(error)}
@@ -111,6 +120,14 @@ def login_address() -> str:
         return reverse("admin:login")
     except NoReverseMatch:
         return settings.LOGIN_URL
+
+
+def admin_address(name: str, *args: Any) -> str:
+    """Return the address of a page of the admin; empty where the project has no such page."""
+    try:
+        return reverse(f"admin:django_q_{name}", args=args)
+    except NoReverseMatch:
+        return ""
 
 
 def content_tag(content: bytes) -> str:

@@ -6,12 +6,12 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
-from django_q.dashboard.clusters import ClustersPage
+from django_q.dashboard.clusters import ClusterPage, ClustersPage
 from django_q.dashboard.failures.failures_page import FailuresPage
 from django_q.dashboard.overview import OverviewPage
 from django_q.dashboard.page import Page
-from django_q.dashboard.queues import QueuesPage
-from django_q.dashboard.schedules import SchedulesPage
+from django_q.dashboard.queues import QueuePage, QueuesPage
+from django_q.dashboard.schedules import SchedulePage, SchedulesPage
 from django_q.dashboard.tasks.task_list import TaskListPage
 from django_q.dashboard.tasks.task_page import TaskErrorPage, TaskPage
 
@@ -25,8 +25,11 @@ PAGES: list[tuple[str, str, type[Page]]] = [
     ("tasks/<str:task_id>/error.txt", "task_error", TaskErrorPage),
     ("failures/", "failures", FailuresPage),
     ("queues/", "queues", QueuesPage),
+    ("queues/<path:queue>/", "queue", QueuePage),
     ("clusters/", "clusters", ClustersPage),
+    ("clusters/<str:cluster>/", "cluster", ClusterPage),
     ("schedules/", "schedules", SchedulesPage),
+    ("schedules/<int:schedule>/", "schedule", SchedulePage),
 ]
 
 
