@@ -27,7 +27,7 @@ def resubmit_failures(request: HttpRequest) -> None:
     fingerprint = request.POST.get("kind", "")
     found = resubmit_kind(fingerprint, MAX_RESUBMITTED)
     done = len(found.resubmitted)
-    log_order(request, fingerprint, f"Resubmitted {done} failures of this kind.", Failure)
+    log_order(request, fingerprint, f"Resubmitted {done} failures of this kind.", model=Failure)
     if done:
         text = ngettext("%d task was resubmitted.", "%d tasks were resubmitted.", done)
         messages.success(request, text % done)
@@ -49,7 +49,7 @@ def forget_failures(request: HttpRequest) -> None:
     fingerprint = request.POST.get("kind", "")
     oldest = failures_of(fingerprint).order_by("stopped").values_list("pk", flat=True)
     deleted, _details = Task.objects.filter(pk__in=list(oldest[:MAX_FORGOTTEN])).delete()
-    log_order(request, fingerprint, f"Deleted {deleted} failures of this kind.", Failure)
+    log_order(request, fingerprint, f"Deleted {deleted} failures of this kind.", model=Failure)
     text = ngettext("%d failure was deleted.", "%d failures were deleted.", deleted)
     messages.success(request, text % deleted)
     tell_left(request, fingerprint)

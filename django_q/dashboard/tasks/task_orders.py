@@ -43,7 +43,7 @@ def resubmit_task(success: bool) -> Callable[[HttpRequest], None]:
             return
         model = Success if success else Failure
         how = "under its own id" if new_id == task.pk else f"as {new_id}"
-        log_order(request, task.pk, f"Resubmitted {how}.", model)
+        log_order(request, task.pk, f"Resubmitted {how}.", model=model, name=task.name)
         messages.success(request, ngettext("%d task was resubmitted.",
                                            "%d tasks were resubmitted.", 1) % 1)  # fmt: skip
         if not success and new_id != task.pk:
@@ -60,7 +60,7 @@ def delete_task(success: bool) -> Callable[[HttpRequest], None]:
         if task is not None:
             task_id = task.pk
             task.delete()
-            log_order(request, task_id, "Deleted.", Success if success else Failure)
+            log_order(request, task_id, "Deleted.", model=Success if success else Failure)
             messages.success(request, _("Task %(id)s was deleted.") % {"id": task_id})
 
     return order
