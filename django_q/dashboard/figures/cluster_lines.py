@@ -164,7 +164,7 @@ def run_line(stat: Stat, run: dict) -> RunLine:
         queue=stat.queue,
         host=stat.host,
         pid=run["pid"],
-        duration=duration(int(run["seconds"]) if run["seconds"] >= 1 else run["seconds"]),
+        duration=(coarse_duration if run["seconds"] < 60 else duration)(run["seconds"]),
         progress=progress_cell(*progress_of(run)),
         attempt=run["attempt"],
         cancelled=run.get("cancelled") or "",
