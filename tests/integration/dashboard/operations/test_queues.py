@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.contrib.admin.models import LogEntry
 
-from django_q.dashboard import queues
+from django_q.dashboard.operations import queues
 from django_q.exceptions import BrokerUnavailable
 from django_q.orders.steering import queue
 from django_q.tasks import async_task, fetch_unfinished
