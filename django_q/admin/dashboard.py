@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.urls import URLPattern, URLResolver, include, path
 
 from django_q.dashboard.access import VIEW_ANYTHING, may
-from django_q.dashboard.overview import OverviewPage
+from django_q.dashboard.operations.overview import OverviewPage
 from django_q.dashboard.urls import app_name, page_urls
 
 

@@ -14,6 +14,7 @@ from django_q.admin.listing import LargeTableMixin, with_small_column
 from django_q.brokers.terms import DELAYED, LEASED, WAITING
 from django_q.conf import Conf
 from django_q.dashboard.display import single_line, state_cell, value_block, wrapping_path
+from django_q.dashboard.hidden_values import positional_with_dots, with_dots
 from django_q.models import OrmQ, pickle_preview
 
 
@@ -96,14 +97,14 @@ class QueueAdmin(LargeTableMixin, admin.ModelAdmin):
     @admin.display(description=_("arguments"))
     def call_args(self, queued: OrmQ) -> str:
         """Show the positional arguments."""
-        return value_block(queued.args())
+        return value_block(positional_with_dots(queued.func(), queued.args()))
 
     @admin.display(description=_("keyword arguments"))
     def call_kwargs(self, queued: OrmQ) -> str:
         """Show the keyword arguments."""
-        return value_block(queued.kwargs())
+        return value_block(with_dots(queued.kwargs()))
 
     @admin.display(description=_("options"))
     def call_options(self, queued: OrmQ) -> str:
         """Show the options of the task."""
-        return value_block(queued.q_options())
+        return value_block(with_dots(queued.q_options()))

@@ -19,7 +19,7 @@ from django_q.admin.listing import RoughPaginator, WrappingListMixin
 from django_q.admin.widgets import LongSelect
 from django_q.conf import Conf
 from django_q.dashboard.display import badge, time_element
-from django_q.dashboard.schedules import pause, resume
+from django_q.dashboard.operations.schedules import pause, resume
 from django_q.foreign_code.optional_packages import croniter
 from django_q.models import Schedule, Task
 from django_q.models.admin_links import task_admin_url

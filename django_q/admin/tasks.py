@@ -37,6 +37,7 @@ from django_q.dashboard.display import (
     value_block,
     wrapping_class,
 )
+from django_q.dashboard.hidden_values import positional_with_dots, with_dots
 from django_q.models import Task, pickle_preview
 from django_q.text.error_text import short_error_text
 
@@ -147,12 +148,12 @@ class EndedTaskAdmin(LargeTableMixin, admin.ModelAdmin):
     @admin.display(description=_("arguments"))
     def call_args(self, task: Task) -> str:
         """Show the positional arguments."""
-        return value_block(task.args)
+        return value_block(positional_with_dots(task.func, task.args))
 
     @admin.display(description=_("keyword arguments"))
     def call_kwargs(self, task: Task) -> str:
         """Show the keyword arguments."""
-        return value_block(task.kwargs)
+        return value_block(with_dots(task.kwargs))
 
     @admin.display(description=_("exception"))
     def error_class(self, task: Task) -> str:
@@ -190,7 +191,8 @@ class EndedTaskAdmin(LargeTableMixin, admin.ModelAdmin):
     def call_options(self, task: Task) -> str:
         """Show the options of the call, by name: not each database keeps their order."""
         options = task.options
-        return value_block(dict(sorted(options.items())) if isinstance(options, dict) else options)
+        known = dict(sorted(options.items())) if isinstance(options, dict) else options
+        return value_block(with_dots(known))
 
     @admin.display(description=_("result"))
     def outcome(self, task: Task) -> str:

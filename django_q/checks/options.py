@@ -305,9 +305,18 @@ def check_functions(option: str, names: Iterable) -> Messages:
             yield Warning(text, hint=hint, id="django_q.W011")
 
 
+def check_names(option: str, names: Iterable) -> Messages:
+    """Check that each entry is a text."""
+    for name in names:
+        if not isinstance(name, str):
+            text = f"{option} must list names such as 'card_number'"
+            yield Error(f"{text}; got a {type(name).__name__}.", id="django_q.E004")
+
+
 #: Further checks by option, of what its value names or contains.
 OPTION_CHECKS: dict[str, Callable[[str, Any], Messages]] = {
     "FUNCTIONS": check_functions,
+    "HIDE": check_names,
     "ORM": check_database,
     "CACHE": check_cache,
     "DJANGO_REDIS": check_django_redis,

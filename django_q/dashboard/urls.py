@@ -6,12 +6,12 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
-from django_q.dashboard.clusters import ClusterPage, ClustersPage
 from django_q.dashboard.failures.failures_page import FailuresPage
-from django_q.dashboard.overview import OverviewPage
+from django_q.dashboard.operations.clusters import ClusterPage, ClustersPage
+from django_q.dashboard.operations.overview import OverviewPage
+from django_q.dashboard.operations.queues import QueuePage, QueuesPage
+from django_q.dashboard.operations.schedules import SchedulePage, SchedulesPage
 from django_q.dashboard.page import Page
-from django_q.dashboard.queues import QueuePage, QueuesPage
-from django_q.dashboard.schedules import SchedulePage, SchedulesPage
 from django_q.dashboard.tasks.task_list import TaskListPage
 from django_q.dashboard.tasks.task_page import TaskErrorPage, TaskPage
 

@@ -24,7 +24,7 @@ from django_q.status import Stat
 from django_q.unfinished.progress import progress_of
 
 #: Tasks that run and are shown at most, the longest running first.
-MAX_SHOWN_RUNS = 100
+MAX_RUN_LINES = 100
 #: The processes of a cluster beside its workers, by their names in a heartbeat.
 ROLES = {
     "sentinel": gettext_lazy("Sentinel"),
@@ -135,7 +135,7 @@ def run_lines(stats: Sequence[Stat]) -> list[RunLine]:
     """Describe the tasks that run, the longest running first; at most 100."""
     runs = [(run["seconds"], stat, run) for stat in stats for run in known_runs(stat)]
     runs.sort(key=lambda each: -each[0])
-    return [run_line(stat, run) for _seconds, stat, run in runs[:MAX_SHOWN_RUNS]]
+    return [run_line(stat, run) for _seconds, stat, run in runs[:MAX_RUN_LINES]]
 
 
 def runs_of(stat: Stat) -> list[RunLine]:
@@ -164,7 +164,7 @@ def run_line(stat: Stat, run: dict) -> RunLine:
         queue=stat.queue,
         host=stat.host,
         pid=run["pid"],
-        duration=duration(int(run["seconds"]) if run["seconds"] >= 1 else run["seconds"]),
+        duration=(coarse_duration if run["seconds"] < 60 else duration)(run["seconds"]),
         progress=progress_cell(*progress_of(run)),
         attempt=run["attempt"],
         cancelled=run.get("cancelled") or "",

@@ -12,9 +12,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from django_q import recurrence
 from django_q.dashboard.display import badge, coarse_duration, time_element, wrapping_path
 from django_q.models import Schedule
-from django_q.models.schedule_fields.due_times import aware_utc
+from django_q.models.schedule_fields.due_times import aware_utc, next_storable_due
 from django_q.scheduling.readable_schedules import read_schedules
 from django_q.status import utc_now
 
@@ -135,12 +136,15 @@ def following_runs(schedule: Schedule, count: int) -> list[datetime]:
 
     Fewer where its runs or its rule end. Raises ``RecurrenceError`` if its rule is invalid.
     """
+    if schedule.next_run is None:
+        return []
+    left = min(schedule.repeats, count) if schedule.repeats >= 0 else count
+    due: datetime | None = aware_utc(schedule.next_run)
+    rule = schedule.rule(schedule.next_run)
     runs: list[datetime] = []
-    due = schedule.next_run
-    left = schedule.repeats if schedule.repeats >= 0 else count
-    while due is not None and len(runs) < min(count, left):
-        runs.append(aware_utc(due))
-        due = schedule.calculate_next_run(due)
+    while due is not None and len(runs) < left:
+        runs.append(due)
+        due = next_storable_due(rule, recurrence.next_due(rule, due), due)
     return runs
 
 

@@ -77,6 +77,6 @@ class ListedTask:
     def arguments(self) -> str:
         """The arguments as they stand in the call; empty where they are large."""
         if self.payload is None:
-            return stored_call_text(self.stored_args, self.stored_kwargs)
+            return stored_call_text(self.func, self.stored_args, self.stored_kwargs)
         package = pickle_preview.read_payload(self.payload)
-        return call_text(package.get("args"), package.get("kwargs"))
+        return call_text(self.func, package.get("args"), package.get("kwargs"))

@@ -5,9 +5,16 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64decode
+from functools import lru_cache
 from typing import Any
 
-from django_q.dashboard.task_search.hidden_values import with_dots
+from django_q.dashboard.hidden_values import (
+    hidden_keys,
+    is_hidden,
+    parameter_names,
+    positional_with_dots,
+    with_dots,
+)
 from django_q.models import pickle_preview
 from django_q.models.stored_values import JSON_MARK
 from django_q.text.representation import represent
@@ -53,18 +60,27 @@ def beginning_of_json(text: str) -> str:
     return ""
 
 
-def call_text(args: Any, kwargs: Any, length: int = MAX_CALL_LENGTH) -> str:
+def call_text(func: Any, args: Any, kwargs: Any, length: int = MAX_CALL_LENGTH) -> str:
     """Write previews of arguments as they stand in a call: ``2, 'three', four=[5]``.
 
     Hidden values are dots, so that no search finds out what they are.
     """
-    args, kwargs = with_dots((args, kwargs))
+    keys = hidden_keys()
+    args, kwargs = with_dots(args, keys), with_dots(kwargs, keys)
+    if isinstance(func, str) and has_hidden_parameters(func, keys):
+        args = positional_with_dots(func, args)
     texts = [represent(each, length) for each in args] if isinstance(args, (list, tuple)) else []
     if isinstance(kwargs, dict):
         texts += [f"{name}={represent(value, length)}" for name, value in kwargs.items()]
     return ", ".join(texts)[:length]
 
 
-def stored_call_text(args: str | None, kwargs: str | None) -> str:
+@lru_cache(maxsize=1000)
+def has_hidden_parameters(func: str, keys: frozenset[str]) -> bool:
+    """Return True if a parameter of a function is hidden by its name; asked for each row."""
+    return any(is_hidden(name, keys) for name in parameter_names(func))
+
+
+def stored_call_text(func: str, args: str | None, kwargs: str | None) -> str:
     """Write the arguments of two columns as they stand in a call."""
-    return call_text(pickle_preview.read_column(args), pickle_preview.read_column(kwargs))
+    return call_text(func, pickle_preview.read_column(args), pickle_preview.read_column(kwargs))

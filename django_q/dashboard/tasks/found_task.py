@@ -11,8 +11,8 @@ from django.db.models import F, TextField
 from django.db.models.functions import Cast, Length
 
 from django_q.brokers.terms import DELAYED, WAITING, QueuedTask
+from django_q.dashboard.hidden_values import positional_with_dots, with_dots
 from django_q.dashboard.task_search.finished import LISTED_COLUMNS, beginning, listed
-from django_q.dashboard.task_search.hidden_values import with_dots
 from django_q.dashboard.task_search.language import Query
 from django_q.dashboard.task_search.listed_task import FAILED_STATES, ListedTask
 from django_q.dashboard.task_search.stored_text import beginning_of_text
@@ -98,7 +98,11 @@ def stored_value(row: Mapping[str, Any], name: str) -> StoredValue:
     """Preview the value of a column, unless it is too large."""
     value = StoredValue(None, row[f"{name}_length"] or 0, True)
     if not value.is_too_large:
-        value.value = with_dots(pickle_preview.read_column(row[f"stored_{name}"]))
+        preview = pickle_preview.read_column(row[f"stored_{name}"])
+        is_positional = name == "args"
+        value.value = (
+            positional_with_dots(row["func"], preview) if is_positional else with_dots(preview)
+        )
     return value
 
 
@@ -156,7 +160,12 @@ def package_values(payload: str | bytes | None) -> dict[str, Any]:
     package = pickle_preview.read_payload(payload)
     own = {"id", "name", "func", "args", "kwargs", "group", "started", "hook", "chain"}
     return {
-        "args": StoredValue(with_dots(package.get("args")), is_known=True),
+        "args": StoredValue(
+            positional_with_dots(
+                pickle_preview.function_name(package.get("func")), package.get("args")
+            ),
+            is_known=True,
+        ),
         "kwargs": StoredValue(with_dots(package.get("kwargs")), is_known=True),
         "hook": pickle_preview.function_name(package.get("hook")),
         "options": with_dots({key: package[key] for key in sorted(package.keys() - own)}),

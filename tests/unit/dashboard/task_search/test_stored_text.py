@@ -38,19 +38,28 @@ def test_what_is_no_text_has_none(column):
 
 
 def test_arguments_are_written_as_they_stand_in_the_call():
-    assert stored_call_text(stored((2, "x")), stored({"four": [5]})) == "2, 'x', four=[5]"
-    assert stored_call_text(as_json([2]), as_json({})) == "2"
-    assert stored_call_text(None, None) == ""
+    assert stored_call_text("f", stored((2, "x")), stored({"four": [5]})) == "2, 'x', four=[5]"
+    assert stored_call_text("f", as_json([2]), as_json({})) == "2"
+    assert stored_call_text("f", None, None) == ""
 
 
 def test_hidden_values_are_dots(conf):
-    text = stored_call_text(stored(({"api_key": "k"},)), stored({"password": "hunter2", "to": 1}))
+    text = stored_call_text(
+        "f", stored(({"api_key": "k"},)), stored({"password": "hunter2", "to": 1})
+    )
 
     assert text == "{'api_key': ••••••}, password=••••••, to=1"
+
+
+def test_the_parameter_of_a_function_is_hidden_by_its_name(conf):
+    assert stored_call_text("math.copysign", stored((1, 2)), None) == "1, 2"
+    conf(hide=["x"])
+
+    assert stored_call_text("tests.tasks.multiply", stored((2, 3)), None) == "••••••, 3"
 
 
 def test_nothing_is_unpickled(monkeypatch):
     column = stored((print,))
     monkeypatch.setattr(pickle, "loads", None)
 
-    assert "print" in stored_call_text(column, None)
+    assert "print" in stored_call_text("f", column, None)
