@@ -15,7 +15,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from django_q.admin.listing import RoughPaginator, WrappingListMixin
+from django_q.admin.listing import RoughPaginator
+from django_q.admin.schedule_list import ScheduleListMixin
 from django_q.admin.widgets import LongSelect
 from django_q.conf import Conf
 from django_q.dashboard.display import badge, time_element
@@ -81,7 +82,7 @@ class ScheduleForm(forms.ModelForm):
         return cleaned
 
 
-class ScheduleAdmin(WrappingListMixin, admin.ModelAdmin):
+class ScheduleAdmin(ScheduleListMixin, admin.ModelAdmin):
     """Schedules: to add, change, pause, and run now."""
 
     form = ScheduleForm

@@ -38,6 +38,7 @@ from django_q.dashboard.display import (
     wrapping_class,
 )
 from django_q.dashboard.hidden_values import positional_with_dots, with_dots
+from django_q.dashboard.tasks.tracebacks import traceback_block
 from django_q.models import Task, pickle_preview
 from django_q.text.error_text import short_error_text
 
@@ -56,6 +57,7 @@ class EndedTaskAdmin(LargeTableMixin, admin.ModelAdmin):
     ordering = ("-stopped",)
     actions = ("resubmit_task",)
     change_form_template = "admin/django_q/task_change_form.html"
+    save_on_top = True
     fieldsets = (
         (None, {"fields": ("name", "id", "func", "call_args", "call_kwargs")}),
         (_("Outcome"), {"fields": ("error_class", "outcome", "kind")}),
@@ -226,6 +228,11 @@ class FailAdmin(EndedTaskAdmin):
     def without_heavy_columns(self, rows: QuerySet) -> QuerySet:
         """Select the stored text of the exception where it is small."""
         return with_small_column(super().without_heavy_columns(rows), "result")
+
+    @admin.display(description=_("result"))
+    def outcome(self, task: Task) -> str:
+        """Show the error with its traceback, opened at the frame that counts."""
+        return traceback_block(task.result) or super().outcome(task)
 
     @admin.display(description=_("exception"), ordering="exception")
     def shown_exception(self, task: Task) -> str:

@@ -71,7 +71,7 @@ class TaskListPage(Page):
             query = parse(text, timezone.now(), permitted_states(request.user))
             found = search(query, after, columns_read(names))
         except SearchError as error:
-            return {**shared, "search_error": str(error)}
+            return {**shared, "search_error": str(error), "is_still": True}
         pages = f"{request.resolver_match.namespace}:"
         rows = [list(cells(task, names, task_address(pages, task))) for task in found.tasks]
         looked = found.looked + found.looked_in_queues
@@ -81,7 +81,8 @@ class TaskListPage(Page):
             "found": found,
             "terms": query.terms,
             "notes": list(notes(found)),
-            "is_live": looked <= MAX_LIVE_LOOKED,
+            # Not polled: each answer would cost as much as this one.
+            "is_still": looked > MAX_LIVE_LOOKED,
             "next": found.next and link(q=text, after=found.next),
             "first": after and link(q=text),
             "unfinished": found.has_more_unfinished and not found.next.startswith("u:")

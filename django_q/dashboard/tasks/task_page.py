@@ -56,6 +56,7 @@ class TaskPage(Page):
         return {
             "title": single_line(task.name) or task.id,
             "task": task,
+            "is_still": not task.is_unfinished,
             "state": state_badge(task.state),
             "progress": progress_cell(task.done, task.total, single_line(task.note)),
             "events": list(timeline(found)),

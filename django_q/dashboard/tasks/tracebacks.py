@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from django_q.execution.run_details import is_library_file
 
@@ -72,3 +76,25 @@ def frame_of(match: re.Match) -> Frame:
     file = match[2]
     is_library = is_library_file(file) or bool(LIBRARY_PATH.search(file))
     return Frame(file, int(match[3]), match[4] or "", is_library=is_library)
+
+
+def traceback_block(text: Any) -> SafeString | None:
+    """Show a stored failure with the frame that counts opened; None if it has no frames."""
+    head, trace = split_error(text) if type(text) is str else ("", "")
+    parts = frames_of(trace)
+    if not any(part.file for part in parts):
+        return None
+    shown = format_html_join("", "{}", ((part_block(part),) for part in parts))
+    return format_html('<div class="django-q-frames"><p>{}</p>{}</div>', head, shown)
+
+
+def part_block(part: Frame) -> SafeString:
+    """Show a frame, or what stands between frames."""
+    if not part.file:
+        return format_html("<pre>{}</pre>", part.text)
+    place = f"{part.file}:{part.number}"
+    return format_html(
+        "<details{}><summary><code>{}</code> {}</summary><pre>{}</pre></details>",
+        SafeString(" open") if part.is_counted else "",
+        *(place, part.function, part.text),
+    )
