@@ -26,19 +26,43 @@ def hidden_keys(secret: Iterable[str] = ()) -> frozenset[str]:
     return frozenset(str(name).lower() for name in (*named, *secret))
 
 
-def with_dots(value: Any, keys: frozenset[str] | None = None, depth: int = 0) -> Any:
-    """Copy plain containers, with dots in place of the values of hidden keys."""
-    keys = hidden_keys() if keys is None else keys
-    if depth > MAX_HIDDEN_DEPTH:
-        return value
-    if type(value) is dict:
-        return {
-            key: DOTS if is_hidden(key, keys) else with_dots(each, keys, depth + 1)
-            for key, each in value.items()
-        }
-    if type(value) in (list, tuple):
-        return type(value)(with_dots(each, keys, depth + 1) for each in value)
-    return value
+def with_dots(value: Any, keys: frozenset[str] | None = None) -> Any:
+    """Copy plain containers, with dots in place of the values of hidden keys.
+
+    Each is copied once, however often it is referred to: two references to a list of two
+    references, and so on, would take for ever.
+    """
+    return DottedCopy(hidden_keys() if keys is None else keys).copy(value)
+
+
+class DottedCopy:
+    """Copies containers, those that are deep down as one mark."""
+
+    def __init__(self, keys: frozenset[str]) -> None:
+        self.keys = keys
+        #: Copies by the ids of their originals, which live as long as the value that is copied.
+        self.copies: dict[tuple[int, int], Any] = {}
+
+    def copy(self, value: Any, depth: int = 0) -> Any:
+        """Copy a value."""
+        kind = type(value)
+        if kind not in (dict, list, tuple):
+            return value
+        if depth > MAX_HIDDEN_DEPTH:
+            return DOTS if value else value
+        place = (id(value), depth)
+        if place not in self.copies:
+            self.copies[place] = self.container(kind, value, depth + 1)
+        return self.copies[place]
+
+    def container(self, kind: type, value: Any, depth: int) -> Any:
+        """Copy a container and what is in it."""
+        if kind is dict:
+            return {
+                key: DOTS if is_hidden(key, self.keys) else self.copy(each, depth)
+                for key, each in value.items()
+            }
+        return kind(self.copy(each, depth) for each in value)
 
 
 def is_hidden(key: Any, keys: frozenset[str]) -> bool:
@@ -67,6 +91,8 @@ def positional_with_dots(func: Any, args: Any, secret: Iterable[str] = ()) -> An
 
 def parameter_names(func: Any) -> list[str]:
     """Name the positional parameters of a function; none where it can not be imported."""
+    if not isinstance(func, str) and not callable(func):  # a package may have anything in its place
+        return []
     try:
         parameters = signature(permitted(func, "A function")).parameters.values()
     except BaseException as error:  # a module may raise anything while it is imported

@@ -6,6 +6,7 @@ import pytest
 
 from django_q.dashboard.hidden_values import DOTS, positional_with_dots, with_dots
 from django_q.models import OrmQ, Success
+from django_q.text.representation import represent
 from tests.integration.admin.pages import text, url
 from tests.integration.admin.rows import make_queued, make_task
 
@@ -43,6 +44,24 @@ def test_arguments_of_a_function_that_is_not_here_are_shown_as_they_are():
 
 def test_what_is_no_list_of_arguments_stays_as_it_is():
     assert positional_with_dots(PAY, None) is None
+
+
+def test_what_is_referred_to_often_is_copied_once():
+    value = {"token": "abc"}
+    for _ in range(60):
+        value = [value, value, [value]]
+
+    assert "abc" not in represent(with_dots(value))
+
+
+def test_a_value_that_contains_itself_ends_in_dots():
+    value: list = [{"token": "abc"}]
+    value.append(value)
+
+    shown = represent(with_dots(value))
+
+    assert shown.startswith("[{'token': ••••••}, [{'token'")
+    assert "abc" not in shown
 
 
 @pytest.mark.django_db
