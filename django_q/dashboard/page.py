@@ -22,6 +22,7 @@ from django.views.decorators.csrf import csrf_protect
 
 from django_q.conf import Conf, logger
 from django_q.dashboard.access import VIEW_ANYTHING, may, sections_for
+from django_q.dashboard.display import STATE_TEXTS
 from django_q.dashboard.orders import Order, give_order
 from django_q.text.error_text import error_summary
 
@@ -86,6 +87,7 @@ class Page(View):
             "title": self.title,
             "section": self.section,
             "sections": sections_for(request.user),
+            "states": STATE_TEXTS,
             # {% url pages|add:"queue" queue=name %} is the address of a page.
             "pages": f"{namespace}:",
             "can": [name for name, (permission, _give) in self.orders.items()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.utils.translation import ngettext
+
 from django_q.dashboard.display import class_name, near_time, wrapping_path
 from django_q.models import Task
 from django_q.models.task import HAS_ENDED
@@ -59,6 +61,12 @@ class FailureKinds:
     is_cut: bool
     #: Kinds that are not shown.
     more: int
+
+    @property
+    def more_text(self) -> str:
+        """Say how many kinds are not shown."""
+        text = ngettext("%(number)d more kind", "%(number)d more kinds", self.more)
+        return text % {"number": self.more}
 
 
 def failure_kinds(now: datetime) -> FailureKinds:

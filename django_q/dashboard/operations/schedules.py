@@ -80,7 +80,7 @@ class SchedulesPage(Page):
         return {
             "schedules": found[:MAX_SHOWN_SCHEDULES],
             "is_cut": len(found) > MAX_SHOWN_SCHEDULES,
-            "max_shown": MAX_SHOWN_SCHEDULES,
+            "cut_text": _("The first %(number)d are shown.") % {"number": MAX_SHOWN_SCHEDULES},
             "list_link": admin_address("schedule_changelist"),
             "add_link": admin_address("schedule_add")
             if request.user.has_perm("django_q.add_schedule")
