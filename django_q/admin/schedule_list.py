@@ -67,7 +67,7 @@ class ScheduleListMixin(WrappingListMixin):
             context["subtitle"] = schedule.name
         return super().render_change_form(request, context, *args, **kwargs)
 
-    @admin.display(description=_("Schedule Type"), ordering="schedule_type")
+    @admin.display(description=_("type"), ordering="schedule_type")
     def shown_rule(self, schedule: Schedule) -> str:
         """Show how often it runs."""
         return rule_text(schedule)

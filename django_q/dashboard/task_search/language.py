@@ -137,8 +137,7 @@ def make_term(name: str, quoted: str | None, bare: str | None, now: datetime) ->
         raise SearchError(_('a quote is not closed: expected a second " behind %(text)s')
                           % {"text": value})  # fmt: skip
     if not value.strip():
-        text = _("expected a value behind '%(name)s:'") if name else _("expected a word")
-        raise SearchError(text % {"name": name} if name else text)
+        raise SearchError(_("expected a value behind '%(name)s:'") % {"name": name})
     name, known = find_field(name) if name else ("", WORDS)
     if not name and re.fullmatch("[0-9a-f]{32}", value):
         name, known = find_field("id")

@@ -45,7 +45,7 @@ DEFAULT_COLUMNS = ("name", "state", "when", "why", "func", "queue")
 TASK_STATE_TEXTS = {
     **STATE_TEXTS,
     SUCCEEDED: pgettext_lazy("state of a task", "Succeeded"),
-    FAILED: pgettext_lazy("state of a task", "Failed"),
+    FAILED: gettext_lazy("Failed"),
     CANCELLED_STATE: gettext_lazy("Cancelled"),
     EXPIRED: pgettext_lazy("state of a task", "Expired"),
 }
