@@ -11,6 +11,7 @@ from django_q.dashboard.operations.overview import OverviewPage
 from django_q.dashboard.operations.queues import QueuePage, QueuesPage
 from django_q.dashboard.operations.schedules import SchedulePage, SchedulesPage
 from django_q.dashboard.page import Page
+from django_q.dashboard.run_task.run_pages import FunctionsPage, RunPage
 
 app_name = "django_q"
 
@@ -23,6 +24,8 @@ PAGES: list[tuple[str, str, type[Page]]] = [
     ("clusters/<str:cluster>/", "cluster", ClusterPage),
     ("schedules/", "schedules", SchedulesPage),
     ("schedules/<int:schedule>/", "schedule", SchedulePage),
+    ("run/", "functions", FunctionsPage),
+    ("run/<str:function>/", "run", RunPage),
 ]
 
 
