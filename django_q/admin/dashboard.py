@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import URLPattern, URLResolver, include, path
 
-from django_q.dashboard.access import VIEW_ANYTHING, may
+from django_q.dashboard.access import USE_ANYTHING, may
 from django_q.dashboard.operations.overview import OverviewPage
 from django_q.dashboard.urls import app_name, page_urls
 
@@ -28,7 +28,7 @@ class DashboardAdmin(admin.ModelAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Permit it to those who may view anything in it; each page asks for more."""
-        return may(request.user, VIEW_ANYTHING)
+        return may(request.user, USE_ANYTHING)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Return False: there is nothing to add."""

@@ -13,6 +13,9 @@ VIEW_FAILURES = ("django_q.view_failure", "django_q.change_failure")
 VIEW_SCHEDULES = ("django_q.view_schedule", "django_q.change_schedule")
 VIEW_TASKS = (*VIEW_QUEUES, *VIEW_SUCCESSES, *VIEW_FAILURES)
 VIEW_ANYTHING = (*VIEW_TASKS, *VIEW_SCHEDULES)
+RUN_FUNCTIONS = ("django_q.run_functions",)
+#: Those of all who have a reason to come.
+USE_ANYTHING = (*VIEW_ANYTHING, *RUN_FUNCTIONS)
 
 
 class Section(NamedTuple):
@@ -27,12 +30,13 @@ class Section(NamedTuple):
 
 #: In the order of the navigation.
 SECTIONS = (
-    Section("overview", _("Overview"), VIEW_ANYTHING),
+    Section("overview", _("Overview"), USE_ANYTHING),
     Section("tasks", _("Tasks"), VIEW_TASKS),
     Section("failures", _("Failures by kind"), VIEW_FAILURES),
     Section("queues", _("Queues"), VIEW_QUEUES),
     Section("clusters", _("Clusters"), VIEW_QUEUES),
     Section("schedules", _("Schedules"), VIEW_SCHEDULES),
+    Section("functions", _("Run a task"), RUN_FUNCTIONS),
 )
 
 

@@ -21,7 +21,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 
 from django_q.conf import Conf, logger
-from django_q.dashboard.access import VIEW_ANYTHING, may, sections_for
+from django_q.dashboard.access import USE_ANYTHING, may, sections_for
 from django_q.dashboard.display import STATE_TEXTS
 from django_q.dashboard.orders import Order, give_order
 from django_q.text.error_text import error_summary
@@ -45,7 +45,7 @@ class Page(View):
     #: The entry of the navigation that it belongs to.
     section = ""
     #: Permissions of which one is needed to see the page.
-    permissions: tuple[str, ...] = VIEW_ANYTHING
+    permissions: tuple[str, ...] = USE_ANYTHING
     #: What its forms may order, by the value of ``action``.
     orders: Mapping[str, Order] = {}
 

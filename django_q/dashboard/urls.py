@@ -12,6 +12,7 @@ from django_q.dashboard.operations.overview import OverviewPage
 from django_q.dashboard.operations.queues import QueuePage, QueuesPage
 from django_q.dashboard.operations.schedules import SchedulePage, SchedulesPage
 from django_q.dashboard.page import Page
+from django_q.dashboard.run_task.run_pages import FunctionsPage, RunPage
 from django_q.dashboard.tasks.task_list import TaskListPage
 from django_q.dashboard.tasks.task_page import TaskErrorPage, TaskPage
 
@@ -30,6 +31,8 @@ PAGES: list[tuple[str, str, type[Page]]] = [
     ("clusters/<str:cluster>/", "cluster", ClusterPage),
     ("schedules/", "schedules", SchedulesPage),
     ("schedules/<int:schedule>/", "schedule", SchedulePage),
+    ("run/", "functions", FunctionsPage),
+    ("run/<str:function>/", "run", RunPage),
 ]
 
 

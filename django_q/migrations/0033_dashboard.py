@@ -15,6 +15,7 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "dashboard",
                 "proxy": True,
                 "default_permissions": (),
+                "permissions": [("run_functions", "Can run allowed functions as tasks")],
                 "indexes": [],
                 "constraints": [],
             },

@@ -17,5 +17,6 @@ class Dashboard(OrmQ):
         app_label = "django_q"
         proxy = True
         default_permissions = ()
+        permissions = [("run_functions", "Can run allowed functions as tasks")]
         verbose_name = _("dashboard")
         verbose_name_plural = _("dashboard")

@@ -9,8 +9,11 @@ from importlib.util import find_spec
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Permission, User
 from django.test import Client
+
+from tests.browser import strict_policy
 
 collect_ignore_glob = [] if find_spec("playwright") else ["test_*.py"]
 
@@ -20,7 +23,7 @@ WINDOW = {"width": 1280, "height": 900}
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
+def browser(_strict_policy: None) -> Iterator[Any]:
     """Start the browser."""
     from playwright.sync_api import sync_playwright  # installed for these tests alone
 
@@ -31,6 +34,14 @@ def browser() -> Iterator[Any]:
         yield started
         started.close()
     del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture(scope="session")
+def _strict_policy() -> Iterator[None]:
+    """Have the site send a strict policy; before its server starts, which loads the middleware."""
+    settings.MIDDLEWARE.append(strict_policy.MIDDLEWARE)
+    yield
+    settings.MIDDLEWARE.remove(strict_policy.MIDDLEWARE)
 
 
 @pytest.fixture

@@ -43,8 +43,16 @@ def keep_picture(page: Any, name: str) -> None:
         page.screenshot(path=Path(folder, f"{name}.png"), full_page=True)
 
 
-@pytest.mark.parametrize("look", LOOKS)
-@pytest.mark.parametrize("place", [IN_ADMIN, ALONE], ids=["admin", "alone"])
+@pytest.mark.parametrize(
+    ("place", "look"),
+    [
+        (IN_ADMIN, "light"),
+        (IN_ADMIN, "dark"),
+        (IN_ADMIN, "phone"),
+        (ALONE, "dark"),
+        (ALONE, "phone"),  # which is light
+    ],
+)
 def test_each_page_is_accessible_and_no_wider_than_the_window(make_broker, visit, place, look):
     make_broker("memory")
     busy_site.fill()

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django_q.brokers import Broker, adapt_broker
 from django_q.brokers.broker_cache import shared_broker
 from django_q.brokers.contract.orders import PAUSE_ORDER
-from django_q.dashboard.access import VIEW_ANYTHING, VIEW_FAILURES, VIEW_QUEUES, VIEW_SCHEDULES, may
+from django_q.dashboard.access import USE_ANYTHING, VIEW_FAILURES, VIEW_QUEUES, VIEW_SCHEDULES, may
 from django_q.dashboard.figures.cluster_lines import cluster_lines, run_lines
 from django_q.dashboard.figures.failure_kinds import failure_kinds
 from django_q.dashboard.figures.queue_lines import QueueLine, dead_letter_text, queue_lines
@@ -28,7 +28,7 @@ class OverviewPage(Page):
     template_name = "django_q/dashboard/overview.html"
     title = _("Overview")
     section = "overview"
-    permissions = VIEW_ANYTHING
+    permissions = USE_ANYTHING
     orders = {name: QUEUE_ORDERS[name] for name in ("pause", "resume")}
 
     def content(self, request: HttpRequest, **parts: Any) -> dict[str, Any]:
