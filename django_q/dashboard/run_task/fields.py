@@ -19,7 +19,7 @@ from django_q.exceptions import contain_error
 
 #: In front of the names of the fields, so that a parameter may be called "action".
 FIELD_PREFIX = "argument"
-NAMED = (
+PARAMETER_KINDS = (
     Parameter.POSITIONAL_ONLY,
     Parameter.POSITIONAL_OR_KEYWORD,
     Parameter.KEYWORD_ONLY,
@@ -65,7 +65,7 @@ def form_for(func: Callable, data: Mapping[str, Any] | None = None) -> forms.For
 
 def parameters_of(func: Callable) -> list[Parameter]:
     """List the parameters that have a name."""
-    return [each for each in signature(func).parameters.values() if each.kind in NAMED]
+    return [each for each in signature(func).parameters.values() if each.kind in PARAMETER_KINDS]
 
 
 def type_hints(func: Callable) -> dict[str, Any]:
