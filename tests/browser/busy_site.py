@@ -32,15 +32,19 @@ FAILURES = (
 
 
 def fill() -> None:
-    """Fill queues, heartbeats and tables."""
-    now = datetime.now(timezone.utc)
-    broker = get_broker()
+    """Fill queues and tables."""
     for name, number in (("test", 24), ("mail", 7), ("imports", 3)):
         for _each in range(number):
             async_task("shop.mails.send_receipt", cluster=name, q_options={"track": True})
     async_task("shop.images.resize", cluster="test", q_options={"run_after": 600})
     queue("mail").pause()
     queue("test").limit(8)
+    add_rows(datetime.now(timezone.utc))
+
+
+def beat() -> None:
+    """Send the heartbeats, which expire after 15 seconds."""
+    now, broker = datetime.now(timezone.utc), get_broker()
     for number, (cluster_id, (host, queue_name)) in enumerate(CLUSTERS.items()):
         runs = [run(each, 4711 + number) for number, each in enumerate(RUNS)] if not number else []
         make_stat(
@@ -49,7 +53,6 @@ def fill() -> None:
             monitor=4703, scheduler=4704, workers=[4711, 4712, 4713, 4714][: 4 - number],
             reincarnations=number, tob=now - timedelta(hours=50 * number + 3, minutes=12),
         ).save(broker)  # fmt: skip
-    add_rows(now)
 
 
 def run(values: dict[str, Any], pid: int) -> dict[str, Any]:

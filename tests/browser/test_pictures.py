@@ -38,9 +38,11 @@ CHECKED = {IN_ADMIN: {"include": [["main"]]}, ALONE: None}
 
 
 def keep_picture(page: Any, name: str) -> None:
-    """Save a picture of a whole page where somebody wants them."""
+    """Save a picture of a whole page where somebody wants them; that of the documentation too."""
     if folder := os.environ.get("DJANGO_Q_PICTURES"):
         page.screenshot(path=Path(folder, f"{name}.png"), full_page=True)
+        if name == "admin-overview-light":
+            page.screenshot(path=Path(folder, "dashboard.png"))
 
 
 @pytest.mark.parametrize(
@@ -63,6 +65,7 @@ def test_each_page_is_accessible_and_no_wider_than_the_window(make_broker, visit
 
     for name, parts in PAGES.items():
         parts = [nightly] if name == "schedule" else parts
+        busy_site.beat()
         page.goto(page_url(name, *parts, place=place))
         keep_picture(page, f"{'admin' if place == IN_ADMIN else 'alone'}-{name}-{look}")
         violations = Axe().run(page, context=CHECKED[place]).response["violations"]

@@ -19,7 +19,7 @@ from django_q.exceptions import contain_error
 
 #: In front of the names of the fields, so that a parameter may be called "action".
 FIELD_PREFIX = "argument"
-NAMED = (
+PARAMETER_KINDS = (
     Parameter.POSITIONAL_ONLY,
     Parameter.POSITIONAL_OR_KEYWORD,
     Parameter.KEYWORD_ONLY,
@@ -35,16 +35,20 @@ TYPED_FIELDS: dict[Any, type[forms.Field]] = {
 }
 
 
+#: What an empty field for any value gives.
+NOT_GIVEN = object()
+
+
 class LiteralField(forms.CharField):
     """A value as it is written in Python."""
 
     default_error_messages = {"literal": _("Enter a value as it is written in Python.")}
 
-    def to_python(self, value: Any) -> Any:
-        """Read the value."""
-        text = super().to_python(value)
-        if text in self.empty_values:
-            return None
+    def clean(self, value: Any) -> Any:
+        """Read the value; ``NOT_GIVEN`` for an empty field, as None is a value."""
+        text = super().clean(value)
+        if not text:
+            return NOT_GIVEN
         try:
             return ast.literal_eval(text)
         except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
@@ -61,7 +65,7 @@ def form_for(func: Callable, data: Mapping[str, Any] | None = None) -> forms.For
 
 def parameters_of(func: Callable) -> list[Parameter]:
     """List the parameters that have a name."""
-    return [each for each in signature(func).parameters.values() if each.kind in NAMED]
+    return [each for each in signature(func).parameters.values() if each.kind in PARAMETER_KINDS]
 
 
 def type_hints(func: Callable) -> dict[str, Any]:
@@ -128,10 +132,18 @@ def arguments_from(func: Callable, form: forms.Form) -> tuple[tuple, dict[str, A
     for parameter in parameters_of(func):
         value = form.cleaned_data[parameter.name]
         has_default = parameter.default is not Parameter.empty
-        if has_default and value in (None, ""):
+        is_empty = value is NOT_GIVEN or (value in (None, "") and not is_literal(form, parameter))
+        if has_default and is_empty:
             takes_positional = False
-        elif parameter.kind is Parameter.POSITIONAL_ONLY and takes_positional:
+            continue
+        value = None if value is NOT_GIVEN else value
+        if parameter.kind is Parameter.POSITIONAL_ONLY and takes_positional:
             args.append(value)
         else:
             kwargs[parameter.name] = value
     return tuple(args), kwargs
+
+
+def is_literal(form: forms.Form, parameter: Parameter) -> bool:
+    """Return True if the field of a parameter takes any value."""
+    return isinstance(form.fields[parameter.name], LiteralField)

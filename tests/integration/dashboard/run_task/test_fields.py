@@ -79,6 +79,13 @@ def test_a_value_of_another_type_is_refused(name, value):
     assert list(form.errors) == [name]
 
 
+def test_none_is_a_value():
+    form = fill(typed, **VALUES, items="None")
+
+    assert form.is_valid()
+    assert arguments_from(typed, form)[1]["items"] is None
+
+
 def test_a_default_is_shown_and_a_secret_is_not():
     fields = form_for(typed).fields
 
