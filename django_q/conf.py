@@ -137,6 +137,9 @@ class Settings:
     BULK: int = 1
     #: Name of the app in the admin.
     LABEL: str = "Django Q"
+    #: Names of arguments, and of keys in them, whose values the admin shows as dots; those with
+    #: password, secret, token or credential in them are dots in any case.
+    HIDE: list | tuple = ()
     #: Number of processors to which each worker is bound; 0 binds none. Needs psutil.
     CPU_AFFINITY: int = 0
     #: Run each task at once, in the process that calls it.

@@ -117,6 +117,11 @@ def test_the_pages_of_the_admin_are_timed():
 
 
 @pytest.mark.benchmarks
+def test_the_pages_of_the_dashboard_are_timed():
+    assert "failures by kind" in run("benchmarks.dashboard_pages", "400")
+
+
+@pytest.mark.benchmarks
 def test_tables_are_migrated_while_somebody_writes():
     assert "the slowest write" in run("benchmarks.migrating", "400")
 

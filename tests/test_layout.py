@@ -49,7 +49,7 @@ processes.logs processes.shared_state processes.server_calls \
     processes.sentinel processes.sentinel_body
 utils tasks cluster task_backend.framework task_backend.task task_backend.queue_choice \
     task_backend.outcomes task_backend backend importing checks terminal health_check monitor \
-    admin apps legacy management tests
+    dashboard urls admin apps legacy management tests
 testing.recording.clock testing.recording.commits testing.recording.enqueued_task \
     testing.recording.recording testing.recording testing.assertions.expected_call \
     testing.assertions testing.blocks.block testing.blocks testing.draining.time_limits \
@@ -88,11 +88,13 @@ MUST_NOT_KNOW = {
     "task_backend.task": "django_q.models django_q.brokers django_q.calls",
     "monitor": "django_q.processes.sentinel django_q.processes.worker django_q.signing",
     "admin": "django_q.processes django_q.signing",
+    # A project may have the dashboard without the admin.
+    "dashboard": "django.contrib.admin django_q.admin django_q.processes django_q.signing",
 }
 
 #: Left out of the graph of folders. ``brokers/__init__`` chooses a broker, so it imports from the
-#: folders that import the contract beside it.
-OUTSIDE_THE_GRAPH_OF_FOLDERS = {"brokers.__init__"}
+#: folders that import the contract beside it; ``dashboard.urls`` has the pages of all its folders.
+OUTSIDE_THE_GRAPH_OF_FOLDERS = {"brokers.__init__", "dashboard.urls"}
 
 #: The modules in which django-q2 has these names, and what they hold beside imports: utils has
 #: functions that are nowhere else.

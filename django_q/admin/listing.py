@@ -19,7 +19,7 @@ from django.utils.functional import cached_property
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from django_q.admin.display import single_line, time_element, wrapping_class, wrapping_path
+from django_q.dashboard.display import single_line, time_element, wrapping_class, wrapping_path
 from django_q.models import pickle_preview
 
 #: Rows up to which a list shows the exact number.

@@ -15,10 +15,12 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from django_q.admin.display import badge, time_element
-from django_q.admin.listing import RoughPaginator, WrappingListMixin
+from django_q.admin.listing import RoughPaginator
 from django_q.admin.schedule_form.form import ScheduleForm
 from django_q.admin.schedule_form.preview import preview_element, preview_of, schedule_of
+from django_q.admin.schedule_list import ScheduleListMixin
+from django_q.dashboard.display import badge, time_element
+from django_q.dashboard.operations.schedules import pause, resume
 from django_q.foreign_code.optional_packages import croniter
 from django_q.models import Schedule, Task
 from django_q.models.admin_links import task_admin_url
@@ -33,20 +35,7 @@ TIMING_FIELDS = {"schedule_type", "minutes", "cron", "time_zone", "next_run"}
 UNDECLARED_TEXT = _("The source no longer declares it.")
 
 
-def pause(schedule: Schedule) -> None:
-    """Pause a schedule, and save that."""
-    schedule.pause()
-    schedule.save(update_fields=["paused", "pause_reason"])
-
-
-def resume(schedule: Schedule) -> None:
-    """Resume a schedule, and save that."""
-    schedule.resume()
-    fields = ("paused", "pause_reason", "error", "claimed", "next_run", "anchor", "repeats")
-    schedule.save(update_fields=fields)
-
-
-class ScheduleAdmin(WrappingListMixin, admin.ModelAdmin):
+class ScheduleAdmin(ScheduleListMixin, admin.ModelAdmin):
     """Schedules: to add, change, pause, and run now."""
 
     form = ScheduleForm

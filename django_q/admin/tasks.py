@@ -17,17 +17,6 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, pgettext_lazy
 
-from django_q.admin.display import (
-    attempt_list,
-    attempts_of_all,
-    badge,
-    class_name,
-    duration,
-    single_line,
-    time_element,
-    value_block,
-    wrapping_class,
-)
 from django_q.admin.listing import (
     ClusterFilter,
     ExceptionFilter,
@@ -38,6 +27,19 @@ from django_q.admin.listing import (
     with_small_column,
 )
 from django_q.calls.resubmission import Resubmission, delete_replaced, resubmit, resubmit_kind
+from django_q.dashboard.display import (
+    attempt_list,
+    attempts_of_all,
+    badge,
+    class_name,
+    duration,
+    single_line,
+    time_element,
+    value_block,
+    wrapping_class,
+)
+from django_q.dashboard.hidden_values import positional_with_dots, with_dots
+from django_q.dashboard.tasks.tracebacks import traceback_block
 from django_q.models import Task, pickle_preview
 from django_q.text.error_text import short_error_text
 
@@ -56,6 +58,7 @@ class EndedTaskAdmin(TaskQueueMixin, LargeTableMixin, admin.ModelAdmin):
     ordering = ("-stopped",)
     actions = ("resubmit_task",)
     change_form_template = "admin/django_q/task_change_form.html"
+    save_on_top = True
     fieldsets = (
         (None, {"fields": ("name", "id", "func", "call_args", "call_kwargs")}),
         (_("Outcome"), {"fields": ("error_class", "outcome", "kind")}),
@@ -151,12 +154,12 @@ class EndedTaskAdmin(TaskQueueMixin, LargeTableMixin, admin.ModelAdmin):
     @admin.display(description=_("arguments"))
     def call_args(self, task: Task) -> str:
         """Show the positional arguments."""
-        return value_block(task.args)
+        return value_block(positional_with_dots(task.func, task.args))
 
     @admin.display(description=_("keyword arguments"))
     def call_kwargs(self, task: Task) -> str:
         """Show the keyword arguments."""
-        return value_block(task.kwargs)
+        return value_block(with_dots(task.kwargs))
 
     @admin.display(description=_("exception"))
     def error_class(self, task: Task) -> str:
@@ -194,7 +197,8 @@ class EndedTaskAdmin(TaskQueueMixin, LargeTableMixin, admin.ModelAdmin):
     def call_options(self, task: Task) -> str:
         """Show the options of the call, by name: not each database keeps their order."""
         options = task.options
-        return value_block(dict(sorted(options.items())) if isinstance(options, dict) else options)
+        known = dict(sorted(options.items())) if isinstance(options, dict) else options
+        return value_block(with_dots(known))
 
     @admin.display(description=_("result"))
     def outcome(self, task: Task) -> str:
@@ -228,6 +232,11 @@ class FailAdmin(EndedTaskAdmin):
     def without_heavy_columns(self, rows: QuerySet) -> QuerySet:
         """Select the stored text of the exception where it is small."""
         return with_small_column(super().without_heavy_columns(rows), "result")
+
+    @admin.display(description=_("result"))
+    def outcome(self, task: Task) -> str:
+        """Show the error with its traceback, opened at the frame that counts."""
+        return traceback_block(task.result) or super().outcome(task)
 
     @admin.display(description=_("exception"), ordering="exception")
     def shown_exception(self, task: Task) -> str:

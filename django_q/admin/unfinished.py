@@ -11,13 +11,14 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.text import capfirst
 
-from django_q.admin.orders import (
+from django_q.admin.unfinished_list import UnfinishedList
+from django_q.dashboard.orders import (
     CANCEL_PERMISSION,
     LIMIT_PERMISSION,
     PAUSE_PERMISSION,
+    QUEUE_ORDERS,
     give_order,
 )
-from django_q.admin.unfinished_list import UnfinishedList
 
 ORDER_PERMISSIONS = (CANCEL_PERMISSION, PAUSE_PERMISSION, LIMIT_PERMISSION)
 
@@ -53,7 +54,7 @@ class UnfinishedAdmin(admin.ModelAdmin):
         """Show a page of the tasks of a queue, or give the order that it has sent."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        if request.method == "POST" and give_order(request):
+        if request.method == "POST" and give_order(request, QUEUE_ORDERS):
             return HttpResponseRedirect(request.get_full_path())
         permissions = {name for name in ORDER_PERMISSIONS if request.user.has_perm(name)}
         tasks = UnfinishedList(self.opts, request.GET, permissions)

@@ -14,7 +14,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from django_q.admin.display import (
+from django_q.brokers import Broker, adapt_broker
+from django_q.brokers.broker_cache import shared_broker
+from django_q.brokers.contract.orders import CANCEL_ORDER, LIMIT_ORDER, PAUSE_ORDER
+from django_q.brokers.other_queues import queue_label
+from django_q.brokers.terms import DELAYED, LEASED, WAITING, QueueCounts
+from django_q.conf import logger
+from django_q.dashboard.display import (
     STATE_TEXTS,
     attempts_cell,
     badge,
@@ -25,19 +31,13 @@ from django_q.admin.display import (
     time_element,
     wrapping_path,
 )
-from django_q.admin.orders import (
+from django_q.dashboard.orders import (
     CANCEL_PERMISSION,
     LIMIT_PERMISSION,
     PAUSE_PERMISSION,
     TASK_ORDERS,
     selection_value,
 )
-from django_q.brokers import Broker, adapt_broker
-from django_q.brokers.broker_cache import shared_broker
-from django_q.brokers.contract.orders import CANCEL_ORDER, LIMIT_ORDER, PAUSE_ORDER
-from django_q.brokers.other_queues import queue_label
-from django_q.brokers.terms import DELAYED, LEASED, WAITING, QueueCounts
-from django_q.conf import logger
 from django_q.exceptions import PackageError
 from django_q.status import Stat
 from django_q.task_state.cancellation import MAX_REASON_LENGTH

@@ -336,10 +336,19 @@ def check_release(option: str, release: str | int) -> Messages:
         yield Error(str(error).replace("Q_CLUSTER['release']", option, 1), id="django_q.E004")
 
 
+def check_names(option: str, names: Iterable) -> Messages:
+    """Check that each entry is a text."""
+    for name in names:
+        if not isinstance(name, str):
+            text = f"{option} must list names such as 'card_number'"
+            yield Error(f"{text}; got a {type(name).__name__}.", id="django_q.E004")
+
+
 #: Further checks by option, of what its value names or contains.
 OPTION_CHECKS: dict[str, Callable[[str, Any], Messages]] = {
     "FUNCTIONS": check_functions,
     "RELEASE": check_release,
+    "HIDE": check_names,
     "ORM": check_database,
     "OUTBOX": check_database,
     "CONTEXT": check_context,

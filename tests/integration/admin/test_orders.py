@@ -9,7 +9,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from django_q.admin.orders import selection_value
+from django_q.dashboard.orders import selection_value
 from django_q.exceptions import BrokerUnavailable
 from django_q.models import Unfinished
 from django_q.orders import cancelling
@@ -72,7 +72,9 @@ def test_a_waiting_task_is_cancelled_and_that_is_said_and_logged(client, queue, 
 
 def test_each_answer_is_said(client, queue, monkeypatch):
     answers = {"1" * 32: "removed", "2" * 32: "requested", "3" * 32: "ended", "4" * 32: "unknown"}
-    monkeypatch.setattr("django_q.admin.orders.cancel", lambda task_id, **given: answers[task_id])
+    monkeypatch.setattr(
+        "django_q.dashboard.orders.cancel", lambda task_id, **given: answers[task_id]
+    )
     user_with(client, "cancel_tasks")
 
     response = order(client, "cancel", *((task_id, "") for task_id in answers))

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from django_q.admin.display import near_time
+from django_q.dashboard.display import near_time
 from django_q.models import OrmQ, pickle_preview
-from tests.integration.admin.pages import text, url
+from tests.integration.admin.pages import act, messages, text, url
 from tests.integration.admin.rows import NOW, Loud, make_queued, make_task
 
 pytestmark = pytest.mark.django_db
@@ -87,3 +87,52 @@ def test_queue_and_lock_of_a_queued_task_can_be_changed(admin_client):
 
     changed = OrmQ.objects.get()
     assert (changed.key, changed.lock, changed.payload) == ("long", NOW, queued.payload)
+
+
+def test_a_task_that_was_put_aside_does_not_wait_and_says_why(admin_client):
+    OrmQ.objects.create(key="test:dead", payload="junk")
+
+    page = text(admin_client.get(url(OrmQ)))
+
+    assert " Put aside BadSignature " in page
+    assert "Waiting" not in page
+
+
+def test_tasks_that_were_put_aside_are_put_back(admin_client):
+    aside = OrmQ.objects.create(key="test:dead", payload="junk", attempts=4)
+    other = make_queued(attempts=2)
+
+    response = act(admin_client, OrmQ, "put_back", aside, other)
+
+    assert messages(response) == ["1 task was put back."]
+    assert {(row.key, row.attempts, row.lock) for row in OrmQ.objects.all()} == {
+        ("test", 0, None),
+        ("test", 2, None),
+    }
+
+
+def test_a_task_that_was_not_put_aside_is_not_put_back(admin_client):
+    response = act(admin_client, OrmQ, "put_back", make_queued())
+
+    assert messages(response) == ["None of the selected tasks was put aside."]
+
+
+@pytest.mark.parametrize("term", ["send-it", "SHOP.MAIL", "invoices", "1" * 32, "long"])
+def test_a_search_looks_into_the_tasks_of_the_queue(admin_client, term):
+    wanted = make_queued(name="send-it", func="shop.mail.send", group="invoices", id="1" * 32)
+    OrmQ.objects.update(key="long")
+    make_queued()
+
+    response = admin_client.get(url(OrmQ), {"q": term})
+
+    assert [row.pk for row in response.context["cl"].result_list] == [wanted.pk]
+
+
+def test_a_search_reads_the_newest_tasks_alone(admin_client, monkeypatch):
+    monkeypatch.setattr("django_q.admin.queue.MAX_SEARCHED_TASKS", 1)
+    make_queued(name="send-it")
+    newest = make_queued(name="send-it")
+
+    response = admin_client.get(url(OrmQ), {"q": "send-it"})
+
+    assert [row.pk for row in response.context["cl"].result_list] == [newest.pk]

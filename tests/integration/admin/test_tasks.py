@@ -251,3 +251,32 @@ def test_a_group_that_is_not_of_late_can_still_be_asked_for(admin_client, monkey
 
     assert response.context["cl"].result_count == 1
     assert "By group All new old" in text(response)
+
+
+TRACEBACK = """ValueError('<b>') : Traceback (most recent call last):
+  File "/srv/shop/tasks.py", line 12, in charge
+    client.post(order)
+  File "/usr/lib/python3.12/json/__init__.py", line 80, in loads
+    raise ValueError()
+ValueError: <b>
+"""
+
+
+def test_the_traceback_of_a_failure_is_opened_at_the_frame_that_counts(admin_client):
+    task = make_failure(result=TRACEBACK)
+
+    page = admin_client.get(url(Failure, "change", task.pk)).content.decode()
+
+    assert "<details open><summary><code>/srv/shop/tasks.py:12</code> charge</summary>" in page
+    assert page.count("<details open>") == 1
+    assert "ValueError(&#x27;&lt;b&gt;&#x27;)" in page
+    assert "<b>" not in page
+
+
+def test_the_buttons_of_a_task_stand_on_top_as_well(admin_client):
+    task = make_task()
+
+    page = admin_client.get(url(Success, "change", task.pk)).content.decode()
+
+    assert page.count('name="_resubmit"') == 2
+    assert page.index('name="_resubmit"') < page.index("field-name")

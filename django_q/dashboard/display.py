@@ -1,4 +1,4 @@
-"""Format values for the pages of the admin."""
+"""Format values for the pages of the admin and of the dashboard."""
 
 from __future__ import annotations
 
@@ -113,6 +113,22 @@ def duration(seconds: float) -> str:
         return _("%(minutes)d min %(seconds)d s") % {"minutes": minutes, "seconds": seconds}
     hours, minutes = divmod(minutes, 60)
     return _("%(hours)d h %(minutes)d min") % {"hours": hours, "minutes": minutes}
+
+
+def coarse_duration(seconds: float) -> str:
+    """Write a time span with the one or two units that matter, without seconds from a minute on.
+
+    So a page that is polled stays the same for a while.
+    """
+    minutes = int(seconds) // 60
+    if minutes < 1:
+        return _("%(seconds)s s") % {"seconds": max(int(seconds), 0)}
+    if minutes < 60:
+        return _("%(minutes)d min") % {"minutes": minutes}
+    if minutes < 24 * 60:
+        return _("%(hours)d h %(minutes)d min") % {"hours": minutes // 60, "minutes": minutes % 60}
+    hours = minutes // 60
+    return _("%(days)d d %(hours)d h") % {"days": hours // 24, "hours": hours % 24}
 
 
 def badge(kind: str, text: Any, hint: str = "") -> SafeString:

@@ -1,12 +1,13 @@
-"""Orders that are given on the admin's page of unfinished tasks: cancel, pause, resume, limit."""
+"""Orders given on pages of the admin and of the dashboard: cancel, pause, resume, limit."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
+from django.apps import apps
 from django.contrib import messages
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
@@ -31,14 +32,19 @@ TASK_ORDERS = {
 }
 #: Characters of a name in the log of the admin.
 MAX_LOGGED_LENGTH = 200
+#: What the log of the admin calls a change.
+CHANGE_FLAG = 2
+
+#: An order: the permission that it needs, and what gives it and says what became of it.
+Order = tuple[str, Callable[[HttpRequest], None]]
 
 
-def give_order(request: HttpRequest) -> bool:
+def give_order(request: HttpRequest, orders: Mapping[str, Order]) -> bool:
     """Give the order that was sent by the page, and say what became of it; False if it is none.
 
-    Raises ``PermissionDenied``.
+    ``orders`` are those of the page, by the value of ``action``. Raises ``PermissionDenied``.
     """
-    permission, give = PAGE_ORDERS.get(request.POST.get("action", ""), (None, None))
+    permission, give = orders.get(request.POST.get("action", ""), (None, None))
     if give is None:
         return False
     if not request.user.has_perm(permission):
@@ -115,13 +121,48 @@ def limit_queue(request: HttpRequest) -> None:
     messages.success(request, text % {"queue": chosen.name, "limit": limit})
 
 
-#: By the name of the action that the page sends.
-PAGE_ORDERS: dict[str, tuple[str, Callable[[HttpRequest], None]]] = {
+def cancel_queue(request: HttpRequest) -> None:
+    """Cancel all tasks of a queue, those that run as well."""
+    given, name = order_details(request), queue(request.POST.get("queue")).name
+    cancel(queue=name, **given)
+    log_order(request, name, f"Cancelled all tasks of the queue.{reason_text(given)}")
+    text = _("All tasks of queue %(queue)s are cancelled. Those that run may still end.")
+    messages.success(request, text % {"queue": name})
+
+
+def pause_cluster(request: HttpRequest) -> None:
+    """Let one cluster take no more tasks; it ends those that it holds."""
+    chosen, cluster = queue(request.POST.get("queue")), request.POST.get("cluster", "")
+    chosen.pause(cluster)
+    log_order(request, chosen.name, f"Paused the queue for cluster {cluster}.")
+    text = _(
+        "This cluster takes no more tasks of queue %(queue)s. What it has taken by now goes on."
+    )
+    messages.success(request, text % {"queue": chosen.name})
+
+
+def resume_cluster(request: HttpRequest) -> None:
+    """Let a cluster take tasks again."""
+    chosen, cluster = queue(request.POST.get("queue")), request.POST.get("cluster", "")
+    chosen.resume(cluster)
+    log_order(request, chosen.name, f"Resumed the queue for cluster {cluster}.")
+    text = _("This cluster takes tasks of queue %(queue)s again.")
+    messages.success(request, text % {"queue": chosen.name})
+
+
+#: Those for a queue and its tasks, by the value of ``action``.
+QUEUE_ORDERS: dict[str, Order] = {
     "cancel": (CANCEL_PERMISSION, cancel_tasks),
     "cancel_groups": (CANCEL_PERMISSION, cancel_groups),
     "pause": (PAUSE_PERMISSION, pause_queue),
     "resume": (PAUSE_PERMISSION, resume_queue),
     "limit": (LIMIT_PERMISSION, limit_queue),
+    "cancel_queue": (CANCEL_PERMISSION, cancel_queue),
+}
+#: Those for one cluster.
+CLUSTER_ORDERS: dict[str, Order] = {
+    "pause_cluster": (PAUSE_PERMISSION, pause_cluster),
+    "resume_cluster": (PAUSE_PERMISSION, resume_cluster),
 }
 
 
@@ -183,14 +224,22 @@ def answer_texts(answers: Counter[str]) -> dict[str, str]:
     }
 
 
-def log_order(request: HttpRequest, name: str, text: str) -> None:
-    """Write an order for a task, a group or a queue into the log of the admin."""
-    kind = ContentType.objects.get_for_model(Unfinished, for_concrete_model=False)
-    LogEntry.objects.create(
+def log_order(
+    request: HttpRequest, object_id: str, text: str, *, model: Any = Unfinished, name: str = ""
+) -> None:
+    """Write an order for a task, a group or a queue into the log of the admin.
+
+    ``model`` is that of what the order is for, ``name`` what it is called, if that is not its id.
+    Nothing where the project has no admin.
+    """
+    if not apps.is_installed("django.contrib.admin"):
+        return
+    kind = ContentType.objects.get_for_model(model, for_concrete_model=False)
+    apps.get_model("admin", "LogEntry").objects.create(
         user_id=request.user.pk,
         content_type_id=kind.pk,
-        object_id=name,
-        object_repr=name[:MAX_LOGGED_LENGTH],
-        action_flag=CHANGE,
+        object_id=object_id,
+        object_repr=(name or object_id)[:MAX_LOGGED_LENGTH],
+        action_flag=CHANGE_FLAG,
         change_message=text,
     )

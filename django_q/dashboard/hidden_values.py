@@ -1,0 +1,101 @@
+"""Arguments that are shown as dots: values of keys that ``Q_CLUSTER["hide"]`` or a task names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from inspect import Parameter, signature
+from typing import Any
+
+from django_q.conf import Conf
+from django_q.exceptions import contain_error
+from django_q.text.representation import LiteralRepr
+from django_q.wire.allowed_functions import permitted
+
+#: Stands for a value that is not shown.
+DOTS = LiteralRepr("\N{BULLET}" * 6)
+#: Parts of names whose values are hidden in any case.
+SECRET_PARTS = ("password", "passwd", "secret", "token", "api_key", "apikey", "credential")
+#: How deep keys are looked for.
+MAX_HIDDEN_DEPTH = 15
+POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def hidden_keys(secret: Iterable[str] = ()) -> frozenset[str]:
+    """Return the names that the settings and a task hide, in lower case."""
+    named = Conf.HIDE if isinstance(Conf.HIDE, (list, tuple, set, frozenset)) else ()
+    return frozenset(str(name).lower() for name in (*named, *secret))
+
+
+def with_dots(value: Any, keys: frozenset[str] | None = None) -> Any:
+    """Copy plain containers, with dots in place of the values of hidden keys.
+
+    Each is copied once, however often it is referred to: two references to a list of two
+    references, and so on, would take for ever.
+    """
+    return DottedCopy(hidden_keys() if keys is None else keys).copy(value)
+
+
+class DottedCopy:
+    """Copies containers, those that are deep down as one mark."""
+
+    def __init__(self, keys: frozenset[str]) -> None:
+        self.keys = keys
+        #: Copies by the ids of their originals, which live as long as the value that is copied.
+        self.copies: dict[tuple[int, int], Any] = {}
+
+    def copy(self, value: Any, depth: int = 0) -> Any:
+        """Copy a value."""
+        kind = type(value)
+        if kind not in (dict, list, tuple):
+            return value
+        if depth > MAX_HIDDEN_DEPTH:
+            return DOTS if value else value
+        place = (id(value), depth)
+        if place not in self.copies:
+            self.copies[place] = self.container(kind, value, depth + 1)
+        return self.copies[place]
+
+    def container(self, kind: type, value: Any, depth: int) -> Any:
+        """Copy a container and what is in it."""
+        if kind is dict:
+            return {
+                key: DOTS if is_hidden(key, self.keys) else self.copy(each, depth)
+                for key, each in value.items()
+            }
+        return kind(self.copy(each, depth) for each in value)
+
+
+def is_hidden(key: Any, keys: frozenset[str]) -> bool:
+    """Return True if the value of a key is not shown."""
+    if type(key) is not str:
+        return False
+    name = key.lower()
+    return name in keys or any(part in name for part in SECRET_PARTS)
+
+
+def positional_with_dots(func: Any, args: Any, secret: Iterable[str] = ()) -> Any:
+    """Copy positional arguments, with dots for parameters that are hidden by their name.
+
+    ``func`` is the function or its dotted path, ``secret`` names further parameters. Where the
+    function can not be imported here, nobody knows the names of its parameters.
+    """
+    keys = hidden_keys(secret)
+    if type(args) not in (list, tuple):
+        return with_dots(args, keys)
+    shown = [with_dots(each, keys) for each in args]
+    for index, name in enumerate(parameter_names(func)[: len(shown)]):
+        if is_hidden(name, keys):
+            shown[index] = DOTS
+    return type(args)(shown)
+
+
+def parameter_names(func: Any) -> list[str]:
+    """Name the positional parameters of a function; none where it can not be imported."""
+    if not isinstance(func, str) and not callable(func):  # a package may have anything in its place
+        return []
+    try:
+        parameters = signature(permitted(func, "A function")).parameters.values()
+    except BaseException as error:  # a module may raise anything while it is imported
+        contain_error(error)
+        return []
+    return [each.name for each in parameters if each.kind in POSITIONAL]
