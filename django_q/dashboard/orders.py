@@ -53,7 +53,7 @@ def give_order(request: HttpRequest, orders: Mapping[str, Order]) -> bool:
         give(request)
     except Exception as error:  # the broker's, or a refusal
         logger.warning("an order of the admin could not be given", exc_info=True)
-        messages.error(request, short_error_text(error))
+        messages.error(request, short_error_text(error), fail_silently=True)
     return True
 
 
@@ -67,7 +67,7 @@ def cancel_tasks(request: HttpRequest) -> None:
         except Exception as error:
             text = _("Task %(id)s was not cancelled: %(error)s")
             error_text = short_error_text(error)
-            messages.error(request, text % {"id": task_id, "error": error_text})
+            messages.error(request, text % {"id": task_id, "error": error_text}, fail_silently=True)
         else:
             answers[answer] += 1
             log_order(request, task_id, f"Cancelled: {answer}.{reason_text(given)}")
@@ -78,13 +78,13 @@ def cancel_groups(request: HttpRequest) -> None:
     """Cancel the groups of the selected tasks."""
     groups = sorted({group for _task_id, group in selected(request) if group})
     if not groups:
-        messages.warning(request, _("None of the selected tasks has a group."))
+        messages.warning(request, _("None of the selected tasks has a group."), fail_silently=True)
     for group in groups:
         given = order_details(request)
         cancel(group=group, queue=request.POST.get("queue"), **given)
         log_order(request, group, f"Cancelled the group.{reason_text(given)}")
         text = _("The tasks of group %(group)s are cancelled. Those that run may still end.")
-        messages.success(request, text % {"group": group})
+        messages.success(request, text % {"group": group}, fail_silently=True)
 
 
 def pause_queue(request: HttpRequest) -> None:
@@ -93,7 +93,7 @@ def pause_queue(request: HttpRequest) -> None:
     chosen.pause()
     log_order(request, chosen.name, "Paused the queue.")
     text = _("Queue %(queue)s is paused. What clusters have taken by now goes on.")
-    messages.success(request, text % {"queue": chosen.name})
+    messages.success(request, text % {"queue": chosen.name}, fail_silently=True)
 
 
 def resume_queue(request: HttpRequest) -> None:
@@ -105,7 +105,7 @@ def resume_queue(request: HttpRequest) -> None:
         text = _("Queue %(queue)s is resumed.")
     else:
         text = _("Queue %(queue)s was not paused.")
-    messages.success(request, text % {"queue": chosen.name})
+    messages.success(request, text % {"queue": chosen.name}, fail_silently=True)
 
 
 def limit_queue(request: HttpRequest) -> None:
@@ -118,7 +118,7 @@ def limit_queue(request: HttpRequest) -> None:
         text = _("Queue %(queue)s has no limit.")
     else:
         text = _("At most %(limit)s tasks of queue %(queue)s are taken at a time.")
-    messages.success(request, text % {"queue": chosen.name, "limit": limit})
+    messages.success(request, text % {"queue": chosen.name, "limit": limit}, fail_silently=True)
 
 
 def cancel_queue(request: HttpRequest) -> None:
@@ -127,7 +127,7 @@ def cancel_queue(request: HttpRequest) -> None:
     cancel(queue=name, **given)
     log_order(request, name, f"Cancelled all tasks of the queue.{reason_text(given)}")
     text = _("All tasks of queue %(queue)s are cancelled. Those that run may still end.")
-    messages.success(request, text % {"queue": name})
+    messages.success(request, text % {"queue": name}, fail_silently=True)
 
 
 def pause_cluster(request: HttpRequest) -> None:
@@ -138,7 +138,7 @@ def pause_cluster(request: HttpRequest) -> None:
     text = _(
         "This cluster takes no more tasks of queue %(queue)s. What it has taken by now goes on."
     )
-    messages.success(request, text % {"queue": chosen.name})
+    messages.success(request, text % {"queue": chosen.name}, fail_silently=True)
 
 
 def resume_cluster(request: HttpRequest) -> None:
@@ -147,7 +147,7 @@ def resume_cluster(request: HttpRequest) -> None:
     chosen.resume(cluster)
     log_order(request, chosen.name, f"Resumed the queue for cluster {cluster}.")
     text = _("This cluster takes tasks of queue %(queue)s again.")
-    messages.success(request, text % {"queue": chosen.name})
+    messages.success(request, text % {"queue": chosen.name}, fail_silently=True)
 
 
 #: Those for a queue and its tasks, by the value of ``action``.
@@ -193,12 +193,12 @@ def tell_answers(request: HttpRequest, answers: Counter[str]) -> None:
     """Say what became of the tasks that were cancelled."""
     texts = answer_texts(answers)
     if not answers and not request.POST.getlist("_selected_action"):
-        messages.warning(request, _("No task is selected."))
+        messages.warning(request, _("No task is selected."), fail_silently=True)
     for answer, text in texts.items():
         if answers[answer]:
             is_done = answer in (REMOVED, REQUESTED)
             tell = messages.success if is_done else messages.warning
-            tell(request, text % answers[answer])
+            tell(request, text % answers[answer], fail_silently=True)
 
 
 def answer_texts(answers: Counter[str]) -> dict[str, str]:

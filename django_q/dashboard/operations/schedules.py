@@ -53,7 +53,7 @@ def for_schedule(step: Callable[[Schedule], object], text: Any) -> Order:
         name = schedule.name or str(schedule)
         what = step.__name__.replace("_", " ").capitalize()
         log_order(request, str(schedule.pk), what, model=Schedule, name=name)
-        messages.success(request, text % {"schedule": name})
+        messages.success(request, text % {"schedule": name}, fail_silently=True)
 
     return CHANGE_PERMISSION, give
 

@@ -75,8 +75,8 @@ def enqueue(request: HttpRequest, name: str, args: tuple, kwargs: dict[str, Any]
         package = new_package(name, args, kwargs, {})
         (task_id,) = dispatch([package], {"broker": normalize_option("broker", None)})
     except Exception as error:  # the broker's, or a refusal
-        messages.error(request, short_error_text(error))
+        messages.error(request, short_error_text(error), fail_silently=True)
         return
     log_order(request, task_id, f"Enqueued {name}.", model=Dashboard, name=name)
     text = _("%(function)s was enqueued as task %(task)s.")
-    messages.success(request, text % {"function": name, "task": task_id})
+    messages.success(request, text % {"function": name, "task": task_id}, fail_silently=True)
