@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.utils.module_loading import autodiscover_modules, import_string
-from django.utils.translation import gettext as _
 
 from django_q.importing.found import FoundSchedule, NotImportable, cron, every, once
 
@@ -36,11 +35,11 @@ def found(row: Any) -> FoundSchedule:
     if row.expire_seconds:
         kwargs["q_options"] = {"expires": row.expire_seconds}
     if row.expires:
-        notes.append(_("it does not end by itself at %s") % row.expires)
+        notes.append(f"it does not end by itself at {row.expires}")
     if row.priority is not None:
-        notes.append(_("its priority %s is left out") % row.priority)
+        notes.append(f"its priority {row.priority} is left out")
     if row.queue:
-        notes.append(_("a cluster has to serve the queue %s") % row.queue)
+        notes.append(f"a cluster has to serve the queue {row.queue}")
     if row.one_off and not row.clocked:
         fields["repeats"] = 1
     return FoundSchedule(
@@ -61,7 +60,7 @@ def rule(row: Any) -> dict[str, Any]:
         fields = every(row.interval.schedule.run_every.total_seconds())
         last = row.last_run_at and row.last_run_at + row.interval.schedule.run_every
         return {**fields, "next_run": last or row.start_time}
-    raise NotImportable(_("it goes by the sun"))
+    raise NotImportable("it goes by the sun")
 
 
 def function_path(name: str) -> str:
@@ -71,5 +70,5 @@ def function_path(name: str) -> str:
         return name
     task = import_string("celery.current_app").tasks.get(name)
     if task is None:
-        raise NotImportable(_("no task of Celery has the name %s") % name)
+        raise NotImportable(f"no task of Celery has the name {name}")
     return f"{task.run.__module__}.{task.run.__qualname__}"

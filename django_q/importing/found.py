@@ -9,7 +9,6 @@ from typing import Any
 
 from django.db import DatabaseError, transaction
 from django.utils.module_loading import import_string
-from django.utils.translation import gettext as _
 
 from django_q.exceptions import DjangoQError
 from django_q.models import Schedule
@@ -44,16 +43,16 @@ class FoundSchedule:
         Raises NotImportable.
         """
         if Schedule.objects.filter(name=self.name).exists():
-            return _("there already")
+            return "there already"
         check_function(self.func)
         try:
             if is_rehearsal:
                 check(self)
-                return _("would be imported")
+                return "would be imported"
             make_schedule(self.func, tuple(self.args), dict(self.kwargs), self.all_fields(), False)
         except (DjangoQError, DatabaseError, ValueError, TypeError, RecurrenceError) as error:
             raise NotImportable(str(error)) from error
-        return _("imported")
+        return "imported"
 
     def all_fields(self) -> dict[str, Any]:
         """Give all fields that a schedule in code has."""
@@ -74,7 +73,7 @@ def check_function(path: str) -> None:
     try:
         import_string(path)
     except Exception as error:  # a module may raise anything
-        raise NotImportable(_("%s can not be imported: %s") % (path, error)) from error
+        raise NotImportable(f"{path} can not be imported: {error}") from error
 
 
 def every(seconds: float) -> dict[str, Any]:
@@ -84,8 +83,7 @@ def every(seconds: float) -> dict[str, Any]:
         return {"schedule_type": TYPES_BY_MINUTES[int(minutes)]}
     if minutes != int(minutes) or not 0 < minutes <= MAX_INTERVAL_MINUTES:
         raise NotImportable(
-            _("an interval of %s seconds is no whole number of minutes up to %s")
-            % (seconds, MAX_INTERVAL_MINUTES)
+            f"an interval of {seconds} seconds is no whole number of minutes up to {MAX_INTERVAL_MINUTES}"
         )
     return {"schedule_type": Schedule.MINUTES, "minutes": int(minutes)}
 

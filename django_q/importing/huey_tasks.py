@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils.module_loading import autodiscover_modules, import_string
-from django.utils.translation import gettext as _
 
 from django_q.importing.found import FoundSchedule, NotImportable, cron
 
@@ -30,7 +29,7 @@ def find() -> Iterator[FoundSchedule | tuple[str, NotImportable]]:
     for task in huey._registry.periodic_tasks:
         path = f"{type(task).__module__}.{task.name}"
         try:
-            note = _("remove huey's decorator from it, or each run is a task of huey")
+            note = "remove huey's decorator from it, or each run is a task of huey"
             yield FoundSchedule(path, path, fields=cron(expression(task)), notes=[note])
         except NotImportable as error:
             yield path, error
@@ -53,9 +52,9 @@ def expression(task: Any) -> str:
     weekdays = sorted({day.isoweekday() % 7 for day in found})
     month_days = sorted({day.day for day in found})
     if len(weekdays) < len(ALL_WEEKDAYS) and len(month_days) < len(ALL_MONTH_DAYS):
-        raise NotImportable(_("days of the month and of the week together mean either in cron"))
+        raise NotImportable("days of the month and of the week together mean either in cron")
     if not holds(applies, days, minutes, hours, found):
-        raise NotImportable(_("its rule is no cron expression"))
+        raise NotImportable("its rule is no cron expression")
     return " ".join(
         part(values, everything)
         for values, everything in (
@@ -74,7 +73,7 @@ def first_time(applies: Callable[[datetime], bool], days: list[datetime]) -> dat
         for minute in range(1440):
             if applies(moment := day + timedelta(minutes=minute)):
                 return moment
-    raise NotImportable(_("its rule applies at no time of two years"))
+    raise NotImportable("its rule applies at no time of two years")
 
 
 def holds(

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from django.utils.module_loading import import_string
-from django.utils.translation import gettext as _
 from redis import Redis
 
 from django_q.importing.found import FoundSchedule, NotImportable, cron, every, once
@@ -55,5 +54,5 @@ def found(job: Any, moment: datetime) -> FoundSchedule:
     notes = []
     if job.origin and job.origin != "default":
         fields["cluster"] = job.origin
-        notes.append(_("a cluster has to serve the queue %s") % job.origin)
+        notes.append(f"a cluster has to serve the queue {job.origin}")
     return FoundSchedule(name, job.func_name, job.args, kwargs, fields, notes)

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils.translation import gettext as _
 
 from django_q.importing import celery_beat, huey_tasks, rq_scheduler
 from django_q.importing.found import Finder, FoundSchedule, NotImportable
@@ -21,18 +20,18 @@ SOURCES: dict[str, Finder] = {
 class Command(BaseCommand):
     """Makes schedules of those that another task queue has."""
 
-    help = _("Imports the schedules of another task queue. Those that are there already stay.")
+    help = "Imports the schedules of another task queue. Those that are there already stay."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("source", choices=SOURCES, help=_("Where they are."))
+        parser.add_argument("source", choices=SOURCES, help="Where they are.")
         parser.add_argument(
-            "--dry-run", action="store_true", help=_("Only say what would be imported.")
+            "--dry-run", action="store_true", help="Only say what would be imported."
         )
         parser.add_argument(
             "--redis",
             default="redis://127.0.0.1:6379/0",
             metavar="URL",
-            help=_("The server of RQ Scheduler."),
+            help="The server of RQ Scheduler.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -42,22 +41,20 @@ class Command(BaseCommand):
         try:
             found = list(find())
         except (ImportError, RuntimeError) as error:
-            raise CommandError(
-                _("The schedules of %s can not be read: %s") % (source, error)
-            ) from error
+            raise CommandError(f"The schedules of {source} can not be read: {error}") from error
         for each in found:
             self.report(each, options["dry_run"])
-        self.stdout.write(_("%s schedules were found.") % len(found))
+        self.stdout.write(f"{len(found)} schedules were found.")
 
     def report(self, each: FoundSchedule | tuple[str, NotImportable], is_rehearsal: bool) -> None:
         """Store a schedule, and say what became of it."""
         if not isinstance(each, FoundSchedule):
-            self.stderr.write(_("%s: left out: %s") % each)
+            self.stderr.write("{}: left out: {}".format(*each))
             return
         try:
             became = each.store(is_rehearsal)
         except NotImportable as error:
-            self.stderr.write(_("%s: left out: %s") % (each.name, error))
+            self.stderr.write(f"{each.name}: left out: {error}")
             return
         self.stdout.write(f"{each.name}: {became}")
         for note in each.notes:
