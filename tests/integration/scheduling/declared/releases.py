@@ -5,11 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django_q.models import Schedule
-from django_q.scheduling.declared.declaration import (
-    DECLARATIONS,
-    DeclarationRegistry,
-    scheduled,
-)
+from django_q.scheduling.declared.declaration import DECLARATIONS, scheduled
 from django_q.scheduling.declared.discovery import SourceDeclarations
 from django_q.scheduling.declared.synchronization import synchronize
 from tests.tasks import echo, multiply
@@ -40,6 +36,3 @@ def start(found: SourceDeclarations, **options: Any) -> None:
 def row(name: str) -> Schedule:
     """Read the schedule of a name."""
     return Schedule.objects.get(name=name)
-
-
-__all__ = ["DECLARATIONS", "DeclarationRegistry", "declared", "row", "start"]
