@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from django_q.brokers.broker_cache import cached_broker
 from django_q.conf import Conf
 from django_q.dashboard.figures import failure_kinds as kinds
 from django_q.exceptions import BrokerUnavailable
@@ -63,7 +64,8 @@ def test_queues_clusters_and_running_tasks_are_shown(admin_client, make_broker, 
 
 @pytest.mark.parametrize("kind", ["sqs", "custom"])
 def test_a_broker_that_lists_nothing_shows_what_is_known(admin_client, make_broker, kind):
-    broker = make_broker(kind)
+    broker = make_broker(kind)  # whose queue is made anew
+    cached_broker.cache_clear()
     make_stat(status=Conf.WORKING, running=[run("a" * 32)]).save(broker)
 
     shown = overview(admin_client)
