@@ -73,6 +73,7 @@ TESTED_BY = {
     "brokers.terms": "integration/brokers/contract",
     "calls.composition": "integration/calls/test_batch.py test_chains.py test_iterables.py",
     "checks.__init__": "integration/checks/test_deployment.py",
+    "checks.listed_names": "integration/checks/test_options.py",
     "completion.deliveries": "integration/completion/test_completion.py",
     "completion.follow_ups": "integration/completion/test_completion.py",
     "completion.recording": "integration/completion/test_completion.py",

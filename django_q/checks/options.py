@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -21,7 +21,7 @@ from django.utils.module_loading import import_string
 
 from django_q import recurrence
 from django_q.brokers import REMOVED_BROKER_SERVICES
-from django_q.caller_context.variables import FRAMEWORK_NAMES, variable
+from django_q.checks.listed_names import check_context, check_functions, check_names
 from django_q.checks.messages import Messages, no_effect, not_found
 from django_q.checks.redaction import is_path, quote_or_redact, setting_location
 from django_q.conf import RENAMED_KEYS, Settings
@@ -33,8 +33,6 @@ from django_q.foreign_code.error_reporting import (
 from django_q.scheduling.declared.release_order import InvalidRelease, release_number
 from django_q.servers.connections import connect_redis
 from django_q.signing import SERIALIZERS
-from django_q.wire.allowed_functions import PACKAGE_WILDCARD
-from django_q.wire.callables import resolve
 from django_q.wire.option_types import (
     DUPLICATE_CHOICES,
     MAX_BACKOFF,
@@ -110,8 +108,6 @@ REDIS_HINT = (
 REDIS_DATABASE = re.compile(r"/?\d*/?")
 #: Python's error text for an argument that a function does not take.
 UNEXPECTED_ARGUMENT_PATTERN = re.compile(r"unexpected keyword argument '(\w+)'")
-#: A dotted name, or one with ``.*`` for all names below it.
-FUNCTION_NAME_PATTERN = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(\.\*)?")
 #: Options whose values may contain passwords, and are not shown.
 SECRET_OPTIONS = ("REDIS", "SQS", "ERROR_REPORTER", "ALT_CLUSTERS")
 
@@ -292,56 +288,12 @@ def check_time_zone(option: str, name: str) -> Messages:
         yield not_found(option, name, "time zone")
 
 
-def check_functions(option: str, names: Iterable) -> Messages:
-    """Check that each entry is a dotted name or ``package.*``, and can be imported."""
-    for name in names:
-        if not isinstance(name, str) or not FUNCTION_NAME_PATTERN.fullmatch(name):
-            text = f"{option} must list dotted names such as 'shop.tasks.send', or 'shop.tasks.*'"
-            yield Error(f"{text}; got a {type(name).__name__} that is not one.", id="django_q.E004")
-            continue
-        try:
-            resolve(name.removesuffix(PACKAGE_WILDCARD))
-        except Exception as error:  # the module may raise anything
-            text = f"{option}: {name!r} can not be found here: {type(error).__name__}."
-            hint = "This entry allows no function. Is it spelt as it is imported?"
-            yield Warning(text, hint=hint, id="django_q.W011")
-
-
-def check_context(option: str, names: Iterable) -> Messages:
-    """Check that each entry is "language", "timezone", or the path of a context variable."""
-    for name in names:
-        if not isinstance(name, str) or not (name in FRAMEWORK_NAMES or is_path(name)):
-            text = f"{option} must list 'language', 'timezone', and paths of context variables such"
-            got = f"a {type(name).__name__}"
-            yield Error(f"{text} as 'shop.tenants.current'; got {got}.", id="django_q.E004")
-        elif name not in FRAMEWORK_NAMES:
-            yield from check_context_variable(option, name)
-
-
-def check_context_variable(option: str, name: str) -> Messages:
-    """Check that a path is that of a context variable."""
-    try:
-        variable(name)
-    except Exception as error:  # the module may raise anything
-        text = f"{option}: {name!r} is no context variable here: {type(error).__name__}."
-        hint = "It does not travel. It must be a contextvars.ContextVar, at the top of a module."
-        yield Warning(text, hint=hint, id="django_q.W013")
-
-
 def check_release(option: str, release: str | int) -> Messages:
     """Check that a release can be compared with others."""
     try:
         release_number(release)
     except InvalidRelease as error:
         yield Error(str(error).replace("Q_CLUSTER['release']", option, 1), id="django_q.E004")
-
-
-def check_names(option: str, names: Iterable) -> Messages:
-    """Check that each entry is a text."""
-    for name in names:
-        if not isinstance(name, str):
-            text = f"{option} must list names such as 'card_number'"
-            yield Error(f"{text}; got a {type(name).__name__}.", id="django_q.E004")
 
 
 #: Further checks by option, of what its value names or contains.

@@ -83,7 +83,8 @@ def every(seconds: float) -> dict[str, Any]:
         return {"schedule_type": TYPES_BY_MINUTES[int(minutes)]}
     if minutes != int(minutes) or not 0 < minutes <= MAX_INTERVAL_MINUTES:
         raise NotImportable(
-            f"an interval of {seconds} seconds is no whole number of minutes up to {MAX_INTERVAL_MINUTES}"
+            f"an interval of {seconds} seconds is no whole number of minutes up to "
+            f"{MAX_INTERVAL_MINUTES}"
         )
     return {"schedule_type": Schedule.MINUTES, "minutes": int(minutes)}
 

@@ -1,8 +1,11 @@
-"""Links from models to their pages in Django's admin, where a project has one."""
+"""The pages of Django's admin: links to those of models, and the entry of the dashboard."""
 
 from __future__ import annotations
 
 from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext_lazy as _
+
+from django_q.models.queue import OrmQ
 
 
 def task_admin_url(task_id: str, success: bool) -> str:
@@ -12,3 +15,18 @@ def task_admin_url(task_id: str, success: bool) -> str:
         return reverse(f"admin:django_q_{page}_change", args=(task_id,))
     except NoReverseMatch:
         return ""
+
+
+class Dashboard(OrmQ):
+    """The dashboard, as the admin lists it: a name, and no rows of its own.
+
+    What somebody may view of it depends on the permissions for tasks, queues and schedules.
+    """
+
+    class Meta:
+        app_label = "django_q"
+        proxy = True
+        default_permissions = ()
+        permissions = [("run_functions", "Can run allowed functions as tasks")]
+        verbose_name = _("dashboard")
+        verbose_name_plural = _("dashboard")

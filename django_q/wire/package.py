@@ -249,8 +249,7 @@ def next_link(package: TaskPackage, result: Any) -> TaskPackage | None:
     options, kwargs = take_options(kwargs)
     inherited = {key: package.get(key) for key in INHERITED_OPTIONS}
     options = inherited | options | {"chain": rest or None}
-    if settings.get("pass_result"):
-        args = (result, *args)
+    args = (result, *args) if settings.get("pass_result") else args
     link = new_package(func, args, kwargs, options, link_id(package["id"]))
     if "context" in package:
         link["context"] = package["context"]

@@ -10,7 +10,7 @@ from django_q.testing.recording.commits import count_uncommitted
 from django_q.testing.recording.enqueued_task import EnqueuedTask
 
 #: Tasks that a message lists.
-MAX_SHOWN_TASKS = 20
+MAX_NAMED_TASKS = 20
 
 
 class EnqueuedTasks(list[EnqueuedTask]):
@@ -70,6 +70,6 @@ class EnqueuedTasks(list[EnqueuedTask]):
 
 def listed(tasks: Sequence[EnqueuedTask]) -> str:
     """List tasks, one a line."""
-    more = len(tasks) - MAX_SHOWN_TASKS
-    lines = "".join(f"\n  {task!r}" for task in tasks[:MAX_SHOWN_TASKS])
+    more = len(tasks) - MAX_NAMED_TASKS
+    lines = "".join(f"\n  {task!r}" for task in tasks[:MAX_NAMED_TASKS])
     return lines + (f"\n  and {more} more" if more > 0 else "")
