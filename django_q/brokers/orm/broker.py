@@ -182,12 +182,17 @@ class ORM(OrderedQueue, Broker):
             if deliveries:
                 self.queue_wait.reset_interval()
             left = end - time.monotonic()
-            if deliveries or left <= 0 or not self.wait_for_change(left):
+            if deliveries or left <= 0:
                 return deliveries
+            # A caller with a wake_fd reads the notices, and calls again. A take reads their version,
+            # or else the question when something is due, at the beginning of a wait.
             if self.wake_fd is not None and self.table.seen.version != version:
-                return []  # a caller with a wake_fd reads the notices, and calls again
-            if self.wake_fd is not None and time.monotonic() >= end:
-                return []  # a caller with a wake_fd calls again, and that takes once more
+                return []
+            if not self.wait_for_change(left):
+                return []
+            has_news = self.table.seen.version != version
+            if self.wake_fd is not None and (has_news or time.monotonic() >= end):
+                return []
 
     def wait_for_change(self, seconds: float) -> bool:
         """Wait until a take may find something. Returns False when ``wake_fd`` became readable."""

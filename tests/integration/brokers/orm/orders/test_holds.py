@@ -252,8 +252,11 @@ def test_a_change_of_the_notices_ends_the_wait_of_who_can_be_woken(broker, besid
         broker.dequeue(wait=0)
         begin = threading.Timer(0.3, lambda: beside(lambda other: other.post_notice("k", "text")))
         begin.start()
+        started = time.monotonic()
 
         assert broker.dequeue(wait=60) == []
+
+        assert time.monotonic() - started < 60
     finally:
         broker.wake_fd = None
         os.close(reader), os.close(writer)
