@@ -184,7 +184,7 @@ class ORM(OrderedQueue, Broker):
             left = end - time.monotonic()
             if deliveries or left <= 0:
                 return deliveries
-            # A caller with a wake_fd reads the notices, and calls again. A take reads their version,
+            # A caller with a wake_fd reads the notices and calls again. A take reads their version,
             # or else the question when something is due, at the beginning of a wait.
             if self.wake_fd is not None and self.table.seen.version != version:
                 return []
