@@ -148,7 +148,7 @@ def async_task(func: str | Callable[..., Any], *args: Any, **kwargs: Any) -> str
     return send_call(func, args, kwargs)
 
 
-async def aasync_task(func: str | Callable, *args: Any, **kwargs: Any) -> str:
+async def aasync_task(func: str | Callable[..., Any], *args: Any, **kwargs: Any) -> str:
     """Have a function called by a cluster, as ``async_task`` does, from a coroutine."""
     return await sync_to_async(async_task)(func, *args, **kwargs)
 

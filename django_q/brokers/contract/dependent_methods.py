@@ -50,7 +50,7 @@ def enqueue_once(self: Any, payload: str | bytes, key: str, terms: Any = None) -
     return is_new
 
 
-def enqueue_many_once(self: Any, tasks: Iterable[tuple[str, str | bytes, Any]]) -> list:
+def enqueue_many_once(self: Any, tasks: Iterable[tuple[str, str | bytes, Any]]) -> list[Any]:
     """Enqueue tasks one by one by the subclass's method; see ``Broker.enqueue_many_once``."""
     return [self.enqueue_one_once(*task) for task in tasks]
 

@@ -91,8 +91,8 @@ def test_they_hear_of_a_worker_that_died(run, wait_until):
     record = TaskRecord.objects.get(result_id=result.id)
     assert (record.status, record.attempts) == ("FAILED", 1)
     assert record.exception_class == "django_q.exceptions.WorkerDied"
-    assert Run.objects.get(result_id=result.id).job.status == "FAILED"
-    assert TaskSnapshot.objects.get(task_id=result.id).status == "FAILED"
+    wait_until(lambda: Run.objects.get(result_id=result.id).job.status == "FAILED")
+    wait_until(lambda: TaskSnapshot.objects.get(task_id=result.id).status == "FAILED")
 
 
 @pytest.mark.parametrize("address", ["/taskly/", "/admin/tasks_monitor/taskrecord/"])

@@ -102,7 +102,8 @@ def test_admin_runner_runs_commands_in_a_task_made_around_a_function(wait_until)
     wait_until(lambda: all(each.finished_at for each in found()))
 
     assert [each.status for each in found()] == ["SUCCESS", "FAILED"]
-    assert TaskRecord.objects.get(result_id=found()[0].task_id).status == "SUCCESSFUL"
+    record = TaskRecord.objects.filter(result_id=found()[0].task_id)
+    wait_until(lambda: record.get().status == "SUCCESSFUL")
 
 
 def test_domain_events_delivers_in_tasks_made_around_a_function(wait_until):
