@@ -183,3 +183,15 @@ def test_more_rows_cost_no_more_queries(admin_client, make_broker):
         schedule(MULTIPLY, 2, 3, name=str(number), schedule_type="D")
 
     assert queries() == few
+
+
+@pytest.mark.parametrize("task_id", ["a" * 32, "of/another producer", ""])
+def test_a_task_that_runs_is_a_link_to_its_page(admin_client, make_broker, task_id):
+    broker = make_broker("memory")
+    make_stat(status=Conf.WORKING, running=[run(task_id)]).save(broker)
+
+    page = admin_client.get(page_url("overview")).content.decode()
+
+    assert "four-words" in page
+    is_linked = f'href="{page_url("task", "a" * 32)}"' in page
+    assert is_linked == (task_id == "a" * 32)

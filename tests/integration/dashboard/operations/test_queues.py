@@ -38,9 +38,11 @@ def test_what_waits_and_what_runs_is_listed(admin_client, make_broker, kind):
     broker.dequeue()
     beat(broker, "a" * 32)
 
-    shown = text(admin_client.get(page_url("queue", "test")))
+    page = admin_client.get(page_url("queue", "test"))
+    shown = text(page)
 
     assert page_url("queue", "test") == ADDRESS
+    assert f'href="{page_url("task", "b" * 32)}"' in page.content.decode()
     assert "Running shop.send" in shown
     assert "Waiting shop.send" in shown
     assert "Waiting 1 Delayed 0 Running 1" in shown
