@@ -26,6 +26,9 @@ LOOKS = {
 CLUSTER_ID = str(next(iter(busy_site.CLUSTERS)))
 PAGES = {
     "overview": [],
+    "tasks": [],
+    "failures": [],
+    "functions": [],
     "queues": [],
     "queue": ["test"],
     "clusters": [],
