@@ -72,7 +72,7 @@ def test_a_step_is_one_statement(broker):
 
 def leave_pages_to_few_rows(broker, count):
     """Have the table analysed when it has been long and holds only so many rows."""
-    broker.enqueue_many(["x" * 100] * 60_000)
+    broker.enqueue_many(["x" * 300] * 60_000)
     rows = OrmQ.objects.using(broker.alias)
     rows.filter(pk__lte=rows.latest("pk").pk - count).delete()
     run_on(broker, f"VACUUM ANALYZE {OrmQ._meta.db_table}")
@@ -87,13 +87,13 @@ def run_on(broker, sql):
 
 @pytest.mark.once
 @on_postgres
-@pytest.mark.parametrize("left", [None, 0, 1, 3, 20])
+@pytest.mark.parametrize("left", [None, 0, 1])
 def test_a_long_queue_on_postgresql_is_not_read_or_sorted_for_each_take(broker, left):
     run_on(broker, f"TRUNCATE {OrmQ._meta.db_table}")  # as if it were new, and never analysed
     if left is not None:
         leave_pages_to_few_rows(broker, left)
     for _ in range(60):
-        broker.enqueue_many(["x" * 100] * 1000)
+        broker.enqueue_many(["x" * 300] * 1000)  # no package of a task is shorter
     connection = connections[broker.alias]
 
     with CaptureQueriesContext(connection) as queries:
