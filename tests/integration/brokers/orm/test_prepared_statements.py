@@ -10,6 +10,7 @@ from django.db import DataError, OperationalError, connections, transaction
 from django_q.brokers.orm import ORM
 from django_q.brokers.orm.prepared_statements import PreparationState
 from django_q.brokers.orm.table import QueueTable
+from django_q.servers.connections import allows_raw_statements
 from tests.integration.brokers.deliveries import payloads
 from tests.integration.brokers.orm.databases import (
     asked,
@@ -135,6 +136,7 @@ def test_a_prepared_statement_adds_to_the_schema_of_the_moment(prepared):
 @pytest.mark.parametrize("name", ["cursor", "_cursor", "create_cursor"])
 def test_a_backend_that_makes_its_own_cursors_makes_one_for_each_row(broker, monkeypatch, name):
     connection = connections[broker.alias]
+    vars(connection).pop("cursor", None)  # Django's own, which its tests of other databases leave
     make = getattr(type(connection), name)
     made = []
 
@@ -149,6 +151,18 @@ def test_a_backend_that_makes_its_own_cursors_makes_one_for_each_row(broker, mon
         assert len(made) >= number
     monkeypatch.undo()
     assert payloads(broker.dequeue(9, wait=0)) == ["a"] * 3
+
+
+@on_postgres
+def test_a_statement_is_prepared_although_tests_have_blocked_the_connection_before(
+    broker, monkeypatch
+):
+    connection = connections[broker.alias]
+    monkeypatch.setitem(vars(connection), "cursor", connection.cursor)  # as Django leaves it
+
+    assert allows_raw_statements(connection)
+    monkeypatch.setitem(vars(connection), "cursor", lambda: None)
+    assert not allows_raw_statements(connection)
 
 
 @on_postgres

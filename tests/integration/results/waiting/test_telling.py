@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from django.db import connection
 
 from django_q.brokers.contract.result_channel import mark_of
 from django_q.brokers.redis.connections.result_channel import RedisResultChannel
@@ -46,7 +47,9 @@ def test_a_server_that_is_away_costs_a_line_in_the_log(broker, conf, caplog):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("broker", ["orm"], indirect=True)
 def test_nobody_tells_where_the_file_of_the_database_does(broker):
-    assert ResultTeller(broker).channel is None
+    is_told = connection.vendor == "postgresql"  # where the suite runs there
+
+    assert (ResultTeller(broker).channel is not None) == is_told
 
 
 @pytest.mark.parametrize("broker", ["custom", "sqs"], indirect=True)
