@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.db import connection
+from asgiref.sync import sync_to_async
+from django.db import connection, connections
 
 from tests.told import AllIn, clear_results, wait_until_told
+
+
+@pytest.fixture(autouse=True)
+def no_connections_of_coroutines() -> Iterator[None]:
+    """Close what the thread has open that reads for coroutines, which outlives their loops."""
+    yield
+    asyncio.run(sync_to_async(connections.close_all)())
 
 
 @pytest.fixture
