@@ -99,6 +99,7 @@ def test_migrate_writes_what_the_source_declares(bakery):
     assert Schedule.objects.get().source == "bakery.tasks.report"
 
 
+@pytest.mark.django_db(transaction=True)  # flushing commits on MySQL
 def test_migrate_of_another_app_writes_it_too_and_flush_does_not(bakery):
     call_command("flush", verbosity=0, interactive=False)
     assert not ScheduleSource.objects.exists()
