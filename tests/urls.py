@@ -1,10 +1,13 @@
 """URLs of the tests."""
 
-from importlib.util import find_spec
+from pathlib import Path
 
 from django.contrib import admin
 from django.urls import include, path
 
+import django_q
+
 urlpatterns = [path("admin/", admin.site.urls)]
-if find_spec("django_q.urls"):  # not in a predecessor, which tests run with these as well
+# Not in an earlier release, nor in a predecessor, which tests run with these as well.
+if Path(django_q.__file__).with_name("urls.py").exists():
     urlpatterns.append(path("q/", include("django_q.urls")))
