@@ -57,6 +57,7 @@ def test_a_cluster_that_is_stopped_ends_the_task_that_runs(
 
     cluster.terminate(number)
     cluster.wait_for("stopping after")
+    wait_until(lambda: broker.lock_size() == 1)  # the other task has been released
     during = status_of(running)
     end.touch()
 
