@@ -24,7 +24,7 @@ from django_q.dashboard.display import (
     wrapping_class,
     wrapping_path,
 )
-from django_q.dashboard.hidden_values import positional_with_dots, with_dots
+from django_q.dashboard.hidden_values import keywords_with_dots, positional_with_dots, with_dots
 from django_q.models import OrmQ, pickle_preview
 from django_q.unfinished.task import UNREADABLE_MARK
 
@@ -163,7 +163,7 @@ class QueueAdmin(LargeTableMixin, admin.ModelAdmin):
     @admin.display(description=_("keyword arguments"))
     def call_kwargs(self, queued: OrmQ) -> str:
         """Show the keyword arguments."""
-        return value_block(with_dots(queued.kwargs()))
+        return value_block(keywords_with_dots(queued.func(), queued.kwargs()))
 
     @admin.display(description=_("options"))
     def call_options(self, queued: OrmQ) -> str:

@@ -38,7 +38,7 @@ from django_q.dashboard.display import (
     value_block,
     wrapping_class,
 )
-from django_q.dashboard.hidden_values import positional_with_dots, with_dots
+from django_q.dashboard.hidden_values import keywords_with_dots, positional_with_dots, with_dots
 from django_q.dashboard.tasks.tracebacks import traceback_block
 from django_q.models import Task, pickle_preview
 from django_q.text.error_text import short_error_text
@@ -159,7 +159,7 @@ class EndedTaskAdmin(TaskQueueMixin, LargeTableMixin, admin.ModelAdmin):
     @admin.display(description=_("keyword arguments"))
     def call_kwargs(self, task: Task) -> str:
         """Show the keyword arguments."""
-        return value_block(with_dots(task.kwargs))
+        return value_block(keywords_with_dots(task.func, task.kwargs))
 
     @admin.display(description=_("exception"))
     def error_class(self, task: Task) -> str:

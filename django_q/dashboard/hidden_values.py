@@ -8,11 +8,15 @@ from typing import Any
 
 from django_q.conf import Conf
 from django_q.exceptions import contain_error
-from django_q.text.representation import LiteralRepr
+from django_q.foreign_code.secret_arguments import (
+    HIDDEN_VALUE,
+    secret_arguments_of,
+    with_hidden_arguments,
+)
 from django_q.wire.allowed_functions import permitted
 
 #: Stands for a value that is not shown.
-DOTS = LiteralRepr("\N{BULLET}" * 6)
+DOTS = HIDDEN_VALUE
 #: Parts of names whose values are hidden in any case.
 SECRET_PARTS = ("password", "passwd", "secret", "token", "api_key", "apikey", "credential")
 #: How deep keys are looked for.
@@ -74,19 +78,27 @@ def is_hidden(key: Any, keys: frozenset[str]) -> bool:
 
 
 def positional_with_dots(func: Any, args: Any, secret: Iterable[str] = ()) -> Any:
-    """Copy positional arguments, with dots for parameters that are hidden by their name.
+    """Copy positional arguments, with dots for parameters that are hidden.
 
-    ``func`` is the function or its dotted path, ``secret`` names further parameters. Where the
-    function can not be imported here, nobody knows the names of its parameters.
+    They are hidden by their name, by ``@task(secret=...)``, or as ``secret`` names them. ``func``
+    is the function or its dotted path. Where the function can not be imported here, nobody knows
+    the names of its parameters.
     """
+    names = parameter_names(func)  # imports it, so that its secrets are known
     keys = hidden_keys(secret)
     if type(args) not in (list, tuple):
         return with_dots(args, keys)
-    shown = [with_dots(each, keys) for each in args]
-    for index, name in enumerate(parameter_names(func)[: len(shown)]):
+    shown = [with_dots(each, keys) for each in with_hidden_arguments(func, args, {})[0]]
+    for index, name in enumerate(names[: len(shown)]):
         if is_hidden(name, keys):
             shown[index] = DOTS
     return type(args)(shown)
+
+
+def keywords_with_dots(func: Any, kwargs: Any) -> Any:
+    """Copy keyword arguments, with dots for those that are hidden; see above."""
+    parameter_names(func)
+    return with_dots(kwargs, hidden_keys(secret_arguments_of(func)))
 
 
 def parameter_names(func: Any) -> list[str]:

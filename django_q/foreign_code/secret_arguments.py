@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django_q.foreign_code.function_with_options import FunctionWithOptions
+from django_q.text.representation import LiteralRepr
 
 #: What is shown in the place of a secret.
-HIDDEN_VALUE = "\N{BULLET}" * 6
+HIDDEN_VALUE = LiteralRepr("\N{BULLET}" * 6)
 
 
 def secret_arguments_of(func: str | Callable[..., Any]) -> frozenset[str]:

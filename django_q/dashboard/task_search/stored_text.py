@@ -11,10 +11,12 @@ from typing import Any
 from django_q.dashboard.hidden_values import (
     hidden_keys,
     is_hidden,
+    keywords_with_dots,
     parameter_names,
     positional_with_dots,
     with_dots,
 )
+from django_q.foreign_code.secret_arguments import secret_arguments_of
 from django_q.models import pickle_preview
 from django_q.models.stored_values import JSON_MARK
 from django_q.text.representation import represent
@@ -68,7 +70,7 @@ def call_text(func: Any, args: Any, kwargs: Any, length: int = MAX_CALL_LENGTH) 
     keys = hidden_keys()
     args, kwargs = with_dots(args, keys), with_dots(kwargs, keys)
     if isinstance(func, str) and has_hidden_parameters(func, keys):
-        args = positional_with_dots(func, args)
+        args, kwargs = positional_with_dots(func, args), keywords_with_dots(func, kwargs)
     texts = [represent(each, length) for each in args] if isinstance(args, (list, tuple)) else []
     if isinstance(kwargs, dict):
         texts += [f"{name}={represent(value, length)}" for name, value in kwargs.items()]
@@ -77,8 +79,9 @@ def call_text(func: Any, args: Any, kwargs: Any, length: int = MAX_CALL_LENGTH) 
 
 @lru_cache(maxsize=1000)
 def has_hidden_parameters(func: str, keys: frozenset[str]) -> bool:
-    """Return True if a parameter of a function is hidden by its name; asked for each row."""
-    return any(is_hidden(name, keys) for name in parameter_names(func))
+    """Return True if a parameter of a function is hidden; asked for each row."""
+    names = parameter_names(func)
+    return bool(secret_arguments_of(func)) or any(is_hidden(name, keys) for name in names)
 
 
 def stored_call_text(func: str, args: str | None, kwargs: str | None) -> str:

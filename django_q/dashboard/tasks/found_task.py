@@ -11,7 +11,7 @@ from django.db.models import F, TextField
 from django.db.models.functions import Cast, Length
 
 from django_q.brokers.terms import DELAYED, WAITING, QueuedTask
-from django_q.dashboard.hidden_values import positional_with_dots, with_dots
+from django_q.dashboard.hidden_values import keywords_with_dots, positional_with_dots, with_dots
 from django_q.dashboard.task_search.finished import LISTED_COLUMNS, beginning, listed
 from django_q.dashboard.task_search.language import Query
 from django_q.dashboard.task_search.listed_task import FAILED_STATES, ListedTask
@@ -29,6 +29,8 @@ from django_q.unfinished.task import UnfinishedTask
 MORE_COLUMNS = ("hook", "options", "attempts", "rerun_at")
 #: Columns of values, and the characters up to which they are shown.
 VALUE_COLUMNS = ("args", "kwargs", "result")
+#: What hides secrets in those that belong to the parameters of a function.
+SHOWN_BY_COLUMN = {"args": positional_with_dots, "kwargs": keywords_with_dots}
 MAX_VALUE_CHARACTERS = 200_000
 #: Tasks of a queue among which a plain one is looked for: no broker finds it by its id.
 MAX_LOOKED_BY_ID = 1000
@@ -99,10 +101,8 @@ def stored_value(row: Mapping[str, Any], name: str) -> StoredValue:
     value = StoredValue(None, row[f"{name}_length"] or 0, True)
     if not value.is_too_large:
         preview = pickle_preview.read_column(row[f"stored_{name}"])
-        is_positional = name == "args"
-        value.value = (
-            positional_with_dots(row["func"], preview) if is_positional else with_dots(preview)
-        )
+        show = SHOWN_BY_COLUMN.get(name)
+        value.value = show(row["func"], preview) if show else with_dots(preview)
     return value
 
 
@@ -159,14 +159,10 @@ def package_values(payload: str | bytes | None) -> dict[str, Any]:
         return {}
     package = pickle_preview.read_payload(payload)
     own = {"id", "name", "func", "args", "kwargs", "group", "started", "hook", "chain"}
+    func = pickle_preview.function_name(package.get("func"))
     return {
-        "args": StoredValue(
-            positional_with_dots(
-                pickle_preview.function_name(package.get("func")), package.get("args")
-            ),
-            is_known=True,
-        ),
-        "kwargs": StoredValue(with_dots(package.get("kwargs")), is_known=True),
+        "args": StoredValue(positional_with_dots(func, package.get("args")), is_known=True),
+        "kwargs": StoredValue(keywords_with_dots(func, package.get("kwargs")), is_known=True),
         "hook": pickle_preview.function_name(package.get("hook")),
         "options": with_dots({key: package[key] for key in sorted(package.keys() - own)}),
         "package": package,
