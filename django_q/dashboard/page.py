@@ -124,14 +124,6 @@ def login_address() -> str:
         return settings.LOGIN_URL
 
 
-def admin_address(name: str, *args: Any) -> str:
-    """Return the address of a page of the admin; empty where the project has no such page."""
-    try:
-        return reverse(f"admin:django_q_{name}", args=args)
-    except NoReverseMatch:
-        return ""
-
-
 def content_tag(content: bytes) -> str:
     """Make the ETag of a page from what it shows."""
     shown = CHANGING_PARTS.sub(b"", content)

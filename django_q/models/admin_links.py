@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext_lazy as _
 
 from django_q.models.queue import OrmQ
 
 
-def task_admin_url(task_id: str, success: bool) -> str:
-    """Return the address of a task's page in the admin; empty where the project has no admin."""
-    page = "success" if success else "failure"
+def admin_address(name: str, *args: Any) -> str:
+    """Return the address of a page of the admin; empty where the project has no such page."""
     try:
-        return reverse(f"admin:django_q_{page}_change", args=(task_id,))
+        return reverse(f"admin:django_q_{name}", args=args)
     except NoReverseMatch:
         return ""
+
+
+def task_admin_url(task_id: str, success: bool) -> str:
+    """Return the address of a task's page in the admin; empty where the project has no admin."""
+    return admin_address("success_change" if success else "failure_change", task_id)
 
 
 class Dashboard(OrmQ):

@@ -18,7 +18,8 @@ from django_q.dashboard.figures.failure_kinds import failure_kinds
 from django_q.dashboard.figures.queue_lines import QueueLine, dead_letter_text, queue_lines
 from django_q.dashboard.figures.schedule_lines import next_schedules
 from django_q.dashboard.orders import QUEUE_ORDERS
-from django_q.dashboard.page import Page, admin_address, read_section
+from django_q.dashboard.page import Page, read_section
+from django_q.models.admin_links import admin_address
 from django_q.status import Stat, utc_now
 
 

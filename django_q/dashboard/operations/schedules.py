@@ -19,9 +19,9 @@ from django_q.dashboard.figures.schedule_lines import (
     schedule_lines,
 )
 from django_q.dashboard.orders import Order, log_order
-from django_q.dashboard.page import Page, admin_address, read_section
+from django_q.dashboard.page import Page, read_section
 from django_q.models import Schedule, Task
-from django_q.models.admin_links import task_admin_url
+from django_q.models.admin_links import admin_address, task_admin_url
 from django_q.models.task import HAS_ENDED, clipped
 from django_q.scheduling.due_runs import run_now
 from django_q.status import utc_now
