@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, router, transaction
 from django.utils.module_loading import import_string
 
 from django_q.exceptions import DjangoQError
 from django_q.models import Schedule
 from django_q.recurrence import RecurrenceError
-from django_q.scheduling.schedules_in_code import make_schedule
+from django_q.scheduling.schedules_in_code import GIVEN_FIELDS, make_schedule
 
 #: The longest interval of minutes, and the two that have types of their own.
 MAX_INTERVAL_MINUTES = 32767
@@ -45,27 +45,15 @@ class FoundSchedule:
         if Schedule.objects.filter(name=self.name).exists():
             return "there already"
         check_function(self.func)
+        args, kwargs = tuple(self.args), dict(self.kwargs)
+        fields = dict.fromkeys(GIVEN_FIELDS) | self.fields | {"name": self.name}
         try:
-            if is_rehearsal:
-                check(self)
-                return "would be imported"
-            make_schedule(self.func, tuple(self.args), dict(self.kwargs), self.all_fields(), False)
+            with transaction.atomic(router.db_for_write(Schedule)):
+                make_schedule(self.func, args, kwargs, fields)
+                transaction.set_rollback(is_rehearsal, router.db_for_write(Schedule))
         except (DjangoQError, DatabaseError, ValueError, TypeError, RecurrenceError) as error:
             raise NotImportable(str(error)) from error
-        return "imported"
-
-    def all_fields(self) -> dict[str, Any]:
-        """Give all fields that a schedule in code has."""
-        names = ("hook", "schedule_type", "minutes", "repeats", "next_run", "cron", "cluster")
-        more = ("intended_date_kwarg", "time_zone", "catch_up", "overlap", "paused")
-        return {"name": self.name, **{name: self.fields.get(name) for name in (*names, *more)}}
-
-
-def check(found: FoundSchedule) -> None:
-    """Raise the error that storing it would raise."""
-    with transaction.atomic():
-        make_schedule(found.func, tuple(found.args), dict(found.kwargs), found.all_fields(), False)
-        transaction.set_rollback(True)
+        return "would be imported" if is_rehearsal else "imported"
 
 
 def check_function(path: str) -> None:
