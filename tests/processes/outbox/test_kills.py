@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
@@ -23,8 +23,8 @@ from django_q.models import Success, Task
 from django_q.outbox.outage import outage_of
 from django_q.outbox.rows import outbox_rows
 from django_q.tasks import async_task
-from tests.faults.proxy import Mode, Proxy
-from tests.outboxes import kept_ids, on_both_databases, proxied_redis, queued, relay_all, use_outbox
+from tests.faults.proxy import Mode
+from tests.outboxes import kept_ids, on_both_databases, queued, relay_all
 from tests.tasks import echo
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
@@ -32,21 +32,6 @@ pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 NOW = "2026-01-01T00:00:00Z"
 #: More calls than one such transaction makes.
 MAX_CALLS = 60
-
-
-@pytest.fixture
-def outbox(request: pytest.FixtureRequest, transactional_db: None, conf: Callable) -> Iterator[str]:
-    """Have an empty outbox. Gives the alias."""
-    with use_outbox(getattr(request, "param", "default"), conf) as alias:
-        yield alias
-
-
-@pytest.fixture
-def network(broker: Any, conf: Callable) -> Iterator[Proxy]:
-    """Have the child reach Redis by a network that can fail."""
-    with proxied_redis(conf) as proxy:
-        yield proxy
-    broker.close()
 
 
 class Killer:
