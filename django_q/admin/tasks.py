@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db import router, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -26,7 +24,7 @@ from django_q.admin.listing import (
     TaskQueueMixin,
     with_small_column,
 )
-from django_q.calls.resubmission import Resubmission, delete_replaced, resubmit, resubmit_kind
+from django_q.calls.resubmission import delete_replaced, resubmit_kind
 from django_q.dashboard.display import (
     attempt_list,
     attempts_of_all,
@@ -38,13 +36,13 @@ from django_q.dashboard.display import (
     value_block,
     wrapping_class,
 )
+from django_q.dashboard.failures.kind_orders import tell_resubmission
 from django_q.dashboard.hidden_values import keywords_with_dots, positional_with_dots, with_dots
+from django_q.dashboard.tasks.task_orders import resubmit_or_tell
 from django_q.dashboard.tasks.tracebacks import traceback_block
 from django_q.models import Task, pickle_preview
 from django_q.text.error_text import short_error_text
 
-#: Reasons of refusals that are told of a kind of failures.
-MAX_TOLD_REASONS = 5
 TASK_ID_PATTERN = re.compile(r"[0-9a-f]{32}")
 
 
@@ -128,14 +126,7 @@ class EndedTaskAdmin(TaskQueueMixin, LargeTableMixin, admin.ModelAdmin):
         """Enqueue tasks once more, and show an error for each that can not be enqueued."""
         done = 0
         for task in queryset.defer(None):
-            try:
-                # A savepoint, so that a database error leaves the request's transaction usable.
-                with transaction.atomic(using=router.db_for_write(Task)):
-                    new_id = resubmit(task)
-            except Exception as error:  # the broker's, or that of an argument's class
-                text = _("%(task)s was not resubmitted: %(error)s")
-                messages.error(request, text % {"task": task, "error": short_error_text(error)})
-            else:
+            if new_id := resubmit_or_tell(request, task):
                 done += 1
                 self.after_resubmit(request, task, new_id)
         if done:
@@ -268,26 +259,11 @@ class FailAdmin(EndedTaskAdmin):
             except Exception as error:  # the broker's
                 messages.error(request, short_error_text(error))
                 continue
-            self.tell_of_kind(request, found)
+            tell_resubmission(request, found)
+            if found.has_more:
+                messages.warning(request, _("There are more of this kind. Repeat the action."))
             done = len(found.resubmitted)
             self.log_change(request, task, f"Resubmitted {done} failures of kind {fingerprint}.")
-
-    def tell_of_kind(self, request: HttpRequest, found: Resubmission) -> None:
-        """Say how many failures of a kind are in the queue again, and why others are not."""
-        if done := len(found.resubmitted):
-            text = ngettext("%d task was resubmitted.", "%d tasks were resubmitted.", done)
-            messages.success(request, text % done)
-        for reason, number in Counter(found.refused.values()).most_common(MAX_TOLD_REASONS):
-            text = ngettext(
-                "%(number)d task was not resubmitted: %(reason)s",
-                "%(number)d tasks were not resubmitted: %(reason)s",
-                number,
-            )
-            messages.error(request, text % {"number": number, "reason": reason})
-        if found.has_more:
-            messages.warning(request, _("There are more of this kind. Repeat the action."))
-        if not done and not found.refused:
-            messages.warning(request, _("There is no failure of this kind to be resubmitted."))
 
     def after_resubmit(self, request: HttpRequest, task: Task, new_id: str) -> None:
         """Log it; delete the failure where its new task has another id, and so another row."""

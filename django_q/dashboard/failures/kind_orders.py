@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from django_q.calls.resubmission import resubmit_kind
+from django_q.calls.resubmission import Resubmission, resubmit_kind
 from django_q.dashboard.failures.kinds import failures_of
 from django_q.dashboard.orders import Order, log_order
 from django_q.models import Failure, Task
@@ -28,7 +28,14 @@ def resubmit_failures(request: HttpRequest) -> None:
     found = resubmit_kind(fingerprint, MAX_RESUBMITTED)
     done = len(found.resubmitted)
     log_order(request, fingerprint, f"Resubmitted {done} failures of this kind.", model=Failure)
-    if done:
+    tell_resubmission(request, found)
+    if found.has_more:
+        tell_left(request, fingerprint)
+
+
+def tell_resubmission(request: HttpRequest, found: Resubmission) -> None:
+    """Say how many failures of a kind are in the queue again, and why others are not."""
+    if done := len(found.resubmitted):
         text = ngettext("%d task was resubmitted.", "%d tasks were resubmitted.", done)
         messages.success(request, text % done)
     for reason, number in Counter(found.refused.values()).most_common(MAX_TOLD_REFUSALS):
@@ -40,8 +47,6 @@ def resubmit_failures(request: HttpRequest) -> None:
         messages.error(request, text % {"number": number, "reason": reason})
     if not done and not found.refused:
         messages.warning(request, _("There is no failure of this kind to be resubmitted."))
-    if found.has_more:
-        tell_left(request, fingerprint)
 
 
 def forget_failures(request: HttpRequest) -> None:

@@ -27,6 +27,18 @@ def ended_task(request: HttpRequest, success: bool) -> Task | None:
     return task
 
 
+def resubmit_or_tell(request: HttpRequest, task: Task) -> str | None:
+    """Run a task again, and return the id it has then; say why it can not be, and return None."""
+    try:
+        # A savepoint, so that a database error leaves the request's transaction usable.
+        with transaction.atomic(using=router.db_for_write(Task)):
+            return resubmit(task)
+    except Exception as error:  # the broker's, or that of an argument's class
+        text = _("%(task)s was not resubmitted: %(error)s")
+        messages.error(request, text % {"task": task, "error": short_error_text(error)})
+        return None
+
+
 def resubmit_task(success: bool) -> Callable[[HttpRequest], None]:
     """Make the order to run a task again that has ended like that."""
 
@@ -34,12 +46,8 @@ def resubmit_task(success: bool) -> Callable[[HttpRequest], None]:
         task = ended_task(request, success)
         if task is None:
             return
-        try:
-            with transaction.atomic(using=router.db_for_write(Task)):
-                new_id = resubmit(task)
-        except Exception as error:  # the broker's, or that of an argument's class
-            text = _("%(task)s was not resubmitted: %(error)s")
-            messages.error(request, text % {"task": task, "error": short_error_text(error)})
+        new_id = resubmit_or_tell(request, task)
+        if new_id is None:
             return
         model = Success if success else Failure
         how = "under its own id" if new_id == task.pk else f"as {new_id}"
