@@ -199,7 +199,8 @@ def send_chain(chain: Iterable[Any], options: Mapping[str, Any]) -> str:
     options = options_only(given)
     if isinstance(chain, Mapping):
         raise PackageError(f"A chain must be a list of calls, got {shown(chain)}.")
-    links = [named_link(link, names_given(given) | {"group"}) for link in items(chain, "A chain")]
+    names = names_given(given) | {"group"}
+    links = [named_link(link, names) for link in items(chain, "A chain")]
     if not links:
         raise PackageError("A chain must have a link, got none.")
     options["chain_options"] = settings or options.get("chain_options")
