@@ -17,7 +17,7 @@ from django.db.models.signals import post_save
 from django.utils import timezone
 from picklefield import PickledObjectField
 
-from django_q.admin.tasks import resubmit
+from django_q.calls.resubmission import resubmit
 from django_q.execution.pickled_results import with_pickled_values
 from django_q.models import Failure, Task, pickle_preview
 from django_q.models.stored_values import JSON_MARK, UnopenedPickle
