@@ -9,6 +9,8 @@ import signal
 import time
 from typing import Any
 
+import psutil
+
 from tests.clusters import RunningCluster
 from tests.faults.log_reader import LogReader
 from tests.faults.rigs import Rig
@@ -44,3 +46,10 @@ class DrivenCluster(RunningCluster):
         time.sleep(seconds)
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
+
+
+def offspring(process: psutil.Process) -> list[psutil.Process]:
+    """List what descends from a process."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.children(recursive=True)
+    return []

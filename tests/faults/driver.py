@@ -23,9 +23,10 @@ from django_q.tasks import async_task
 from django_q.text.function_names import dotted_name
 from django_q.wire.package import derived_id
 from tests.clusters import is_alive
-from tests.faults.driven_cluster import RETRY, DrivenCluster
+from tests.faults.driven_cluster import RETRY, DrivenCluster, offspring
 from tests.faults.invariants import LINK, Crash, Trace, Verdict, not_explained
 from tests.faults.options import RETRIED, Asked, make_options, taken_keys
+from tests.faults.pauses import Pauses
 from tests.faults.progress import Progress
 from tests.faults.rigs import ALIAS, Rig
 from tests.faults.steering import Steered
@@ -55,6 +56,7 @@ class Run:
         self.hooked: set[int] = set()
         self.asked = Asked()
         self.steered = Steered(random.Random(-seed))
+        self.pauses = Pauses(random.Random(f"pauses {seed}"), self)
         self.has_delays = True  # whether tasks may wait for a time of the server's clock
         self.crashes: list[Crash] = []
         self.parts: list[str] = []  # what a mixture is made of
@@ -118,6 +120,7 @@ class Run:
                 if index > len(calls) // 2:
                     time.sleep(spread / len(calls) * 2)
                 self.attempt(number, arguments, options, func)
+                self.pauses.at(index / len(calls))
         finally:
             connections.close_all()
 
@@ -206,6 +209,7 @@ class Run:
         """Wait until all is saved, stop the cluster, and judge."""
         progress = self.progress = Progress()
         self.finish_producing()
+        self.pauses.end()
         missing = self.drain(progress)
         taken = [] if missing else self.taken_keys()
         missing = missing or self.drain(Progress())
@@ -232,6 +236,7 @@ class Run:
             options=[
                 *self.asked.violations(trace, self, expired),
                 *self.steered.violations(trace, self),
+                *self.pauses.violations(trace),
                 *taken,
             ],
             repeated=trace.repeated.total(),
@@ -340,10 +345,3 @@ class Run:
             cluster.end()
         self.broker.close()
         self.rig.close()
-
-
-def offspring(process: psutil.Process) -> list[psutil.Process]:
-    """List what descends from a process."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return process.children(recursive=True)
-    return []
