@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.cache import cache
+from django.db import connections, router
 from django.utils import timezone
 
 from django_q.completion.completion import complete
@@ -107,6 +108,23 @@ def test_a_claim_is_taken_over_from_a_run_that_is_over(claim, runs, is_redeliver
 
     assert parts.claim("i", runs, is_redelivered) is is_claimed
     assert parts.claim("i", runs, is_redelivered) is is_claimed
+
+
+def test_of_two_that_claim_between_look_and_claim_one_has_it():
+    part_of("i")
+    others = []
+
+    def claim_between(execute, sql, *arguments):
+        if sql.startswith("UPDATE") and not others:
+            others.append(None)
+            others[0] = parts.claim("i", [("other", 1)])
+        return execute(sql, *arguments)
+
+    with connections[router.db_for_write(Part)].execute_wrapper(claim_between):
+        own = parts.claim("i", [("own", 1)])
+
+    assert (own, others) == (False, [True])
+    assert parts.rows().get().claim.startswith("other:")
 
 
 def test_the_longest_claim_fits_its_column():
