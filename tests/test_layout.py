@@ -13,7 +13,8 @@ pytestmark = pytest.mark.once
 FLOORS = """
 __init__ exceptions text.printable text.representation text.error_text text.typed_settings \
     text.function_names text.log_lines text foreign_code humanhash shared_counter \
-    descriptor_wait queues servers.redis_sentinel servers.connections servers
+    descriptor_wait queues servers.redis_sentinel \
+    servers.redis_cluster servers.connections servers
 conf recurrence
 wire.heartbeat_format wire.pickles signing wire.callables wire.framework_call wire.package \
     wire.allowed_functions wire.option_types wire.call_digest wire.queue_options wire.options wire \
