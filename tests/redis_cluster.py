@@ -5,12 +5,14 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-import redis
 from redis.crc import key_slot
 
+from django_q.servers.redis_cluster import nodes_of
 from tests.ports import free_port
 from tests.servers import RedisServer
 from tests.waiting import wait_until
+
+__all__ = ["RedisCluster", "nodes_of", "redis_cluster"]
 
 SLOT_COUNT = 16_384
 
@@ -18,24 +20,32 @@ SLOT_COUNT = 16_384
 class RedisCluster:
     """Servers of which each has as many slots as the others."""
 
-    def __init__(self, size: int = 3, program: Path | None = None, **options: str) -> None:
+    def __init__(
+        self, size: int = 3, replicas: int = 0, program: Path | None = None, **options: str
+    ) -> None:
+        self.size = size
         fixed = {"cluster-enabled": "yes", "cluster-node-timeout": "1000", **options}
         self.servers = [
-            RedisServer(program, **fixed, **{"cluster-port": str(free_port())}) for _ in range(size)
+            RedisServer(program, **fixed, **{"cluster-port": str(free_port())})
+            for _ in range(size + size * replicas)
         ]
 
     def start(self) -> RedisCluster:
         """Start the servers, let them meet, and wait until each knows who has which slot."""
-        for number, server in enumerate(self.servers):
+        for server in self.servers:
             server.start()
-            first = SLOT_COUNT * number // len(self.servers)
-            last = SLOT_COUNT * (number + 1) // len(self.servers) - 1
+        for number, server in enumerate(self.servers[: self.size]):
+            first = SLOT_COUNT * number // self.size
+            last = SLOT_COUNT * (number + 1) // self.size - 1
             self.ask(server, "CLUSTER", "ADDSLOTSRANGE", first, last)
             self.ask(server, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
         for server in self.servers[1:]:
             port, bus_port = self.servers[0].port, self.servers[0].options["cluster-port"]
             self.ask(server, "CLUSTER", "MEET", "127.0.0.1", port, bus_port)
         wait_until(lambda: all(map(self.is_complete, self.servers)))
+        for number, replica in enumerate(self.servers[self.size :]):
+            master = self.ask(self.servers[number % self.size], "CLUSTER", "MYID")
+            self.ask(replica, "CLUSTER", "REPLICATE", master)
         return self
 
     def stop(self) -> None:
@@ -60,9 +70,32 @@ class RedisCluster:
         nodes = [["127.0.0.1", server.port] for server in self.servers]
         return {"cluster": True, "startup_nodes": nodes}
 
+    def await_replica(self, master: RedisServer) -> None:
+        """Wait until a server has a replica that has all that it has, and can take over."""
+        with master.client() as client:
+            wait_until(lambda: client.info("replication")["connected_slaves"])
+            wait_until(lambda: client.wait(1, 1000))
+        wait_until(lambda: all(map(self.knows_replicas, self.running)))
+
+    def knows_replicas(self, server: RedisServer) -> bool:
+        """Say whether a server knows who is a replica."""
+        return all(len(row) > 3 for row in self.ask(server, "CLUSTER", "SLOTS"))
+
+    def await_owner_other_than(self, old: RedisServer, key: str) -> RedisServer:
+        """Wait until another server has a key. Returns that."""
+        wait_until(lambda: self.owner(key) is not old)
+        new = self.owner(key)
+        wait_until(lambda: "cluster_state:ok" in str(self.ask(new, "CLUSTER", "INFO")))
+        return new
+
+    @property
+    def running(self) -> list[RedisServer]:
+        """The servers that run."""
+        return [server for server in self.servers if server.is_running()]
+
     def owner(self, key: str) -> RedisServer:
         """Find the server that has a key."""
-        ranges = self.ask(self.servers[0], "CLUSTER", "SLOTS")
+        ranges = self.ask(self.running[-1], "CLUSTER", "SLOTS")
         slot = key_slot(key.encode())
         port = next(master[1] for first, last, master, *_ in ranges if first <= slot <= last)
         return next(server for server in self.servers if server.port == port)
@@ -76,11 +109,11 @@ class RedisCluster:
         self.ask(old, "CLUSTER", "SETSLOT", slot, "MIGRATING", names[1])
         while keys := self.ask(old, "CLUSTER", "GETKEYSINSLOT", slot, 100):
             self.ask(old, "MIGRATE", "127.0.0.1", new.port, "", 0, 5000, "KEYS", *keys)
-        for server in (new, old, *self.servers):
+        for server in (new, old, *self.running):
             self.ask(server, "CLUSTER", "SETSLOT", slot, "NODE", names[1])
         return new
 
-    def keys(self) -> list[tuple[RedisServer, bytes]]:
+    def placed_keys(self) -> list[tuple[RedisServer, bytes]]:
         """List all keys, and where each is."""
         found = []
         for server in self.servers:
@@ -99,13 +132,3 @@ class RedisCluster:
 def redis_cluster() -> RedisCluster:
     """Give the Redis Cluster of this test run, started when it is first asked for."""
     return RedisCluster().start()
-
-
-def error_is_moved(server: RedisServer, key: str) -> bool:
-    """Say whether a server names another one for a key."""
-    with server.client() as client:
-        try:
-            client.execute_command("TYPE", key)
-        except redis.exceptions.MovedError:
-            return True
-    return False

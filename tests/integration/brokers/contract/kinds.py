@@ -16,6 +16,7 @@ LEASING = [
     "memory",
     "redis",
     "redis62",
+    "redis cluster",
     pytest.param("orm", marks=pytest.mark.django_db(transaction=True)),
     "postgres",
     "other database",
