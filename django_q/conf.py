@@ -56,7 +56,7 @@ class Settings:
     #: The queue that this process takes tasks from; the value of ``name`` unless set.
     CLUSTER_NAME: str = ""
     #: The Redis server: keyword arguments of ``redis.Redis``, or a URL. Or the sentinels of a
-    #: deployment of Redis Sentinel, or ``"cluster": True`` with ``startup_nodes`` of a Redis Cluster.
+    #: deployment of Redis Sentinel, or ``"cluster": True`` and ``startup_nodes`` of Redis Cluster.
     REDIS: dict | str = field(default_factory=dict)
     #: Alias of a ``django_redis`` cache whose connection is used instead of ``redis``.
     DJANGO_REDIS: str | None = None
