@@ -45,11 +45,14 @@ class ReloadedCluster:
             env={**os.environ, autoreload.DJANGO_AUTORELOAD_ENV: "true"},
             start_new_session=True,
         )
+        if self.is_stopping:  # a signal came meanwhile
+            self.process.terminate()
 
     def forward_signal(self, number: int, frame: Any) -> None:
         """Stop the cluster; a handler of Unix signals. A second one ends running tasks, too."""
         self.is_stopping = True
-        self.process.terminate()
+        if self.process:
+            self.process.terminate()
 
     def note_change(self, sender: Any, file_path: Path, **kwargs: Any) -> bool:
         """Note that a file has changed; a receiver of ``file_changed``.
@@ -80,9 +83,9 @@ class ReloadedCluster:
 
         The cluster is started again even if it could not start over an error in a file.
         """
-        reloader = watching_reloader()
-        self.start()
         with self.handlers():
+            reloader = watching_reloader()
+            self.start()
             for _ in reloader.tick():
                 if self.is_stopping:
                     break
