@@ -217,7 +217,7 @@ class Redis(RedisTaker):
 
     def get_stat(self, key: str) -> bytes | None:
         """Return a heartbeat; None when it has expired."""
-        return self.stat_connection.execute_command("GET", key, NEVER_DECODE=True)
+        return self.connection_of(key).execute_command("GET", key, NEVER_DECODE=True)
 
     def get_stats(self, pattern: str) -> list[bytes]:
         """Return the heartbeats whose keys match, as ``django_q:default:cluster:*``."""
