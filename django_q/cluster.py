@@ -17,6 +17,7 @@ from typing import Any
 
 from django_q.brokers import get_broker
 from django_q.brokers.base import Broker
+from django_q.brokers.other_queues import queue_label
 from django_q.conf import Conf, logger
 from django_q.descriptor_wait import wait_until_readable
 from django_q.humanhash import humanize
@@ -26,12 +27,14 @@ from django_q.processes.pusher import pusher
 from django_q.processes.scheduler import scheduler
 from django_q.processes.sentinel import Sentinel
 from django_q.processes.server_calls.call_timeout import call_timeout
+from django_q.processes.service_notes import ServiceNotes, service_notes
 from django_q.processes.supervision import process_start, unix_signals
 from django_q.processes.supervision.affinity import set_cpu_affinity
 from django_q.processes.supervision.sentinel_handle import (
     SENTINEL_CHECK_INTERVAL,
     STOPPING_CHECK_INTERVAL,
     SentinelHandle,
+    SentinelRestart,
 )
 from django_q.processes.supervision.start_conditions import check_start
 from django_q.processes.worker import rss_check, worker
@@ -63,8 +66,6 @@ __all__ = [
 
 #: Seconds that ``start`` waits for the first heartbeat of a cluster that runs.
 FIRST_HEARTBEAT_SECONDS = 5.0
-#: Seconds before a sentinel that ended unexpectedly is replaced: at first, and at most.
-SENTINEL_BACKOFF_SECONDS = (0.5, 30.0)
 #: Seconds within which a second Unix signal counts as the first: a process gets two where a signal
 #: is sent to it and to its group.
 SAME_SIGNAL_SECONDS = 0.2
@@ -88,8 +89,7 @@ class Cluster:
         self._parent_flag = Flag()
         self._stopped_at = -math.inf  # monotonic; when a Unix signal asked for a stop
         self._sentinel = SentinelHandle()
-        self._restart_due = 0.0  # monotonic; when another sentinel starts
-        self._restart_delay = SENTINEL_BACKOFF_SECONDS[0]  # seconds; before the one after that
+        self._restart = SentinelRestart()
         self.start_event: Flag | None = None
         self.stop_event: Flag | None = None
         self.abort_event: Flag | None = None
@@ -196,9 +196,11 @@ class Cluster:
             process_start.freeze_garbage_collector()
             if not arrived.empty():  # a signal came before there was anything to stop
                 return 0
+            label = f"{self.name}, queue {queue_label(self.list_key)}, {Conf.WORKERS} workers"
+            notes = service_notes(label, os.environ)
             with LogProcess(self._parent_flag) as log:
                 self.start_without_waiting()
-                self.supervise(log, wake, arrived, until_empty)
+                self.supervise(log, notes, wake, arrived, until_empty)
                 if then_exit:  # Python restores the default handlers before its process ends
                     signal.pthread_sigmask(signal.SIG_BLOCK, process_start.STOP_SIGNALS)
                 logger.info("Q Cluster %s [%s] has stopped.", self.name, self.pid)
@@ -207,6 +209,7 @@ class Cluster:
     def supervise(
         self,
         log: LogProcess,
+        notes: ServiceNotes,
         wake: socket.socket,
         arrived: queue.SimpleQueue[int],
         until_empty: bool,
@@ -217,22 +220,24 @@ class Cluster:
             sources = [wake, *log.sources]
             sources += [self._sentinel.exit_descriptor] if self.is_alive else []
             sources += [] if has_run else [start_event]
-            wait(sources, self.seconds_until_check(log, until_empty))
+            wait(sources, self.seconds_until_check(min(log.due, notes.due), until_empty))
             self.handle_unix_signals(wake, arrived)
             log.supervise_once()
             if not has_run and start_event.is_set():
                 has_run = True
                 logger.info("Q Cluster %s [%s] running.", self.name, self.pid)
             self.supervise_once(has_run)
+            is_stopping = self.stop_event.is_set()
+            notes.report(has_run, self.is_alive, is_stopping, self._sentinel.latest_beat)
             if until_empty and has_run and self.is_done():
                 self.stop_event.set()
         self._sentinel.note_end()
         self._sentinel.end_remaining_processes(lambda: self.handle_unix_signals(wake, arrived))
 
-    def seconds_until_check(self, log: LogProcess, until_empty: bool) -> float:
-        """Return for how many seconds to wait, if no event comes before."""
+    def seconds_until_check(self, due: float, until_empty: bool) -> float:
+        """Return for how many seconds to wait, if no event comes before; ``due`` is monotonic."""
         now = time.monotonic()
-        due = min(log.due, math.inf if self.is_alive else self._restart_due)
+        due = min(due, math.inf if self.is_alive else self._restart.due)
         interval = (
             STOPPING_CHECK_INTERVAL
             if self.stop_event.is_set() or until_empty
@@ -277,21 +282,9 @@ class Cluster:
             self._sentinel.note_end()
             if not has_run:
                 raise self.early_exit_error()
-            self.delay_sentinel_restart()
-        elif time.monotonic() >= self._restart_due:
+            self._restart.delay_after(self.sentinel.exitcode, self._sentinel.started_at)
+        elif time.monotonic() >= self._restart.due:
             self.replace_sentinel()
-
-    def delay_sentinel_restart(self) -> None:
-        """Log that the sentinel has ended, and set when the next one starts: later each time."""
-        if time.monotonic() - self._sentinel.started_at > SENTINEL_BACKOFF_SECONDS[1]:
-            self._restart_delay = SENTINEL_BACKOFF_SECONDS[0]
-        logger.critical(
-            "the sentinel ended with code %s; another starts in %.1f seconds",
-            self.sentinel.exitcode,
-            self._restart_delay,
-        )
-        self._restart_due = time.monotonic() + self._restart_delay
-        self._restart_delay = min(self._restart_delay * 2, SENTINEL_BACKOFF_SECONDS[1])
 
     def replace_sentinel(self) -> None:
         """Start another sentinel, or try again later."""
@@ -299,8 +292,7 @@ class Cluster:
             self.start_event = Flag()
             self.spawn_sentinel()
         except (OSError, EOFError) as error:
-            self._restart_due = time.monotonic() + self._restart_delay
-            self._restart_delay = min(self._restart_delay * 2, SENTINEL_BACKOFF_SECONDS[1])
+            self._restart.postpone()
             logger.critical("the sentinel can not be started: %s", error)
 
     def is_done(self) -> bool:

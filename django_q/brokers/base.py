@@ -129,6 +129,10 @@ class Broker(KeyedQueue, SteeredQueue):
         """The client or connection of the server, made when it is first used."""
         return self.get_connection(self.list_key)
 
+    def connection_of(self, list_key: str) -> Any:
+        """Return the connection for another queue of the same server."""
+        return self.connection
+
     @cached_property
     def cache(self) -> Any:
         """The cache for results that are not saved in the database."""

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from django_q.brokers.adapter import BrokerAdapter
 from django_q.brokers.base import Broker
-from django_q.conf import logger
+from django_q.conf import Conf, logger
 from django_q.text.error_text import error_summary
 
 Answer = TypeVar("Answer")
@@ -22,7 +22,10 @@ REDIS_LIST_KEY = re.compile("django_q:(.+):q", re.DOTALL)
 def queue_label(list_key: str) -> str:
     """Return the name of a queue as the option ``cluster`` takes it, from a broker's list key."""
     match = REDIS_LIST_KEY.fullmatch(list_key)
-    return match[1] if match else list_key
+    if match is None:
+        return list_key
+    tagged = Conf.redis_name("") == "{}" and match[1][:1] == "{" and match[1][-1] == "}"
+    return match[1][1:-1] if tagged else match[1]
 
 
 @contextmanager
@@ -62,5 +65,5 @@ def copied(broker: Broker, list_key: str) -> Broker:
         return BrokerAdapter(copied(broker.broker, list_key))
     other = copy.copy(broker)
     other.list_key = list_key
-    other.connection = broker.connection
+    other.connection = broker.connection_of(list_key)
     return other

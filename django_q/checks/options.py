@@ -101,8 +101,8 @@ OPTION_CHOICES: dict[str, tuple] = {
     "START_METHOD": (*multiprocessing.get_all_start_methods(), None),
 }
 REDIS_HINT = (
-    "Set a URL as 'redis://host:6379/0', a dictionary with the arguments of redis.Redis, or the "
-    "sentinels of Redis Sentinel."
+    "Set a URL as 'redis://host:6379/0', a dictionary with the arguments of redis.Redis, the "
+    "sentinels of Redis Sentinel, or 'cluster' with the nodes of Redis Cluster."
 )
 #: The path of a Redis URL: a number, or nothing.
 REDIS_DATABASE = re.compile(r"/?\d*/?")

@@ -222,7 +222,7 @@ REDIS_OPTION_REDACTORS: dict[str, Callable[[Any], str]] = {
             *("port", "db", "protocol", "ssl", "max_connections", "health_check_interval"),
             *("socket_timeout", "socket_connect_timeout", "socket_keepalive"),
             *("retry_on_timeout", "decode_responses", "ssl_check_hostname"),
-            *("single_connection_client", "min_other_sentinels"),
+            *("single_connection_client", "min_other_sentinels", "cluster"),
         ),
         redact_number,
     ),

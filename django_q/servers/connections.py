@@ -40,11 +40,13 @@ INVALID_URL_MESSAGE = (
 PROJECT_KEEPALIVE_NAMES = ("tcp_user_timeout", "keepalives", "keepalives_idle")
 
 
-def connect_redis(options: Mapping[str, Any] | str | None, django_redis: str | None = None) -> Any:
+def connect_redis(
+    options: Mapping[str, Any] | str | None, django_redis: str | None = None, key: str = ""
+) -> Any:
     """Make a Redis client from a URL, from keyword arguments, or from a django_redis cache.
 
-    ``options`` may have ``url`` beside further arguments, and sentinels in place of a server.
-    Nothing is sent yet.
+    ``options`` may have ``url`` beside further arguments, and sentinels in place of a server. In
+    Redis Cluster the client serves the slot of ``key``. Nothing is sent yet.
     """
     if django_redis:
         if django_redis not in caches.settings:  # Django's error would quote it
@@ -59,13 +61,16 @@ def connect_redis(options: Mapping[str, Any] | str | None, django_redis: str | N
     # Imported here: a queue in a database does without redis-py, its 8 MiB and 0.1 seconds.
     import redis
 
-    from django_q.servers import redis_sentinel
+    from django_q.servers import redis_cluster, redis_sentinel
 
     arguments = {"url": options} if isinstance(options, str) else dict(options or {})
     arguments = {**redis_client_info(redis), **arguments}
     if redis_sentinel.is_sentinel(arguments):
         return redis_sentinel.connect_to_master(arguments)
     check_address(arguments)
+    if redis_cluster.is_cluster(arguments):
+        return redis_cluster.connect_to_slot(arguments, key)
+    arguments.pop("cluster", None)  # False
     if url := arguments.pop("url", None):
         try:
             return redis.Redis.from_url(url, **arguments)

@@ -35,6 +35,7 @@ from django_q.brokers.scheduler_wakeup import SchedulerWakeup
 from django_q.brokers.terms import BROKER_OPTIONS
 from django_q.conf import Conf, logger
 from django_q.exceptions import BrokerCommandRefused
+from django_q.servers.redis_cluster import client_of_key, close_clients
 
 #: Payloads that one step of ``restore`` checks.
 RESTORE_PAGE_SIZE = 1000
@@ -201,12 +202,12 @@ class Redis(RedisTaker):
         if sender := vars(self).pop("sender", None):
             sender.close()
         if "connection" in vars(self) and not Conf.DJANGO_REDIS:
-            self.connection.close()
+            close_clients(self.connection)
         super().close()
 
     def set_stat(self, key: str, value: str, timeout: float) -> None:
         """Keep a heartbeat for ``timeout`` seconds, and its key in the index of heartbeats."""
-        client = self.connection
+        client = self.stat_connection
         lifetime = int(timeout * 1000)  # milliseconds
         # One command for each heartbeat, but for the first, or the first after a pause.
         old = client.execute_command("SET", key, value, "PX", lifetime, "GET", NEVER_DECODE=True)
@@ -216,11 +217,11 @@ class Redis(RedisTaker):
 
     def get_stat(self, key: str) -> bytes | None:
         """Return a heartbeat; None when it has expired."""
-        return self.connection.execute_command("GET", key, NEVER_DECODE=True)
+        return self.connection_of(key).execute_command("GET", key, NEVER_DECODE=True)
 
     def get_stats(self, pattern: str) -> list[bytes]:
         """Return the heartbeats whose keys match, as ``django_q:default:cluster:*``."""
-        found = scripts.stats.run(self.connection, (Conf.Q_STAT,))
+        found = scripts.stats.run(self.stat_connection, (Conf.Q_STAT,))
         pairs = zip(found[0::2], found[1::2], strict=True)
         return [
             each for key, each in pairs if matches_pattern(key.decode(errors="replace"), pattern)
@@ -251,4 +252,13 @@ class Redis(RedisTaker):
     @staticmethod
     def get_connection(list_key: str | None = None) -> Any:
         """Make a client that times out when the server does not answer."""
-        return configured_client()
+        return configured_client(list_key or Conf.Q_LIST)
+
+    def connection_of(self, list_key: str) -> Any:
+        """Return the connection for another queue of the same server, or Redis Cluster."""
+        return client_of_key(self.connection, list_key)
+
+    @property
+    def stat_connection(self) -> Any:
+        """The connection for heartbeats, which clusters of all queues of a project share."""
+        return self.connection_of(Conf.Q_STAT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from redis.exceptions import NoPermissionError
 
@@ -13,6 +14,7 @@ from django_q.brokers.redis.scripts import microseconds
 from django_q.brokers.redis.terms import queue_names_in, queued_task
 from django_q.brokers.terms import QueueCounts, QueuedTask
 from django_q.conf import Conf
+from django_q.servers.redis_cluster import nodes_of
 
 #: Values that describe a task in the reply of lua/tasks/list_tasks.lua.
 VALUES_PER_TASK = 8
@@ -62,12 +64,9 @@ class RedisListing(RedisProducer):
         if not is_single_server(self.connection):
             yield from self.connection.scan_iter(pattern, SCAN_PAGE_SIZE)
             return
-        cursor = 0
-        for _ in range(MAX_SCAN_STEPS):
-            cursor, keys = self.connection.scan(cursor, pattern, SCAN_PAGE_SIZE)
-            yield from keys
-            if not cursor:
-                return
+        nodes = nodes_of(self.connection)
+        for client in nodes.server_clients() if nodes else [self.connection]:
+            yield from scanned(client, pattern)
 
     def queue_size(self) -> int:
         """Count the payloads that could be delivered now."""
@@ -80,3 +79,13 @@ class RedisListing(RedisProducer):
     def purge_queue(self) -> int:
         """Delete the payloads that are not leased, delayed ones too."""
         return self._run_tasks(scripts.purge)
+
+
+def scanned(client: Any, pattern: str) -> Iterator[bytes | str]:
+    """Find keys on one server, in so many steps at most."""
+    cursor = 0
+    for _ in range(MAX_SCAN_STEPS):
+        cursor, keys = client.scan(cursor, pattern, SCAN_PAGE_SIZE)
+        yield from keys
+        if not cursor:
+            return

@@ -50,7 +50,7 @@ class RedisProducer(Broker):
     def __init__(self, list_key: str | None = None) -> None:
         super().__init__(list_key)
         if not self.list_key.startswith("django_q:"):
-            self.list_key = f"django_q:{self.list_key}:q"
+            self.list_key = f"django_q:{Conf.redis_name(self.list_key)}:q"
 
     def refusal(self, error: BaseException) -> str | None:
         """Explain what Redis refused: a command without permission, or a key of the wrong type."""

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django_q.cluster import Cluster
 from django_q.conf import Conf
 from django_q.exceptions import BrokerUnavailable
+from django_q.management.reloading import ReloadedCluster, is_reloaded
 from django_q.processes.server_calls.call_timeout import call_timeout
 from django_q.processes.supervision.process_start import log_to_terminal
 from django_q.processes.supervision.resource_limits import (
@@ -40,6 +41,11 @@ class Command(BaseCommand):
             help=_("Work off what is queued, then stop."),
         )
         parser.add_argument(
+            "--reload",
+            action="store_true",
+            help=_("Restart when a file of the project changes. For development."),
+        )
+        parser.add_argument(
             "-n",
             "--name",
             dest="cluster_name",
@@ -53,6 +59,11 @@ class Command(BaseCommand):
                 "in WSL or in a container; tasks can be enqueued from anywhere."
             )
         open_closed_streams()
+        if options["reload"] and not is_reloaded():
+            if options["run_once"]:
+                raise CommandError("--reload restarts a cluster that --run-once would end.")
+            log_to_terminal()
+            sys.exit(ReloadedCluster().run())
         if self._called_from_command_line:
             exit_on_stop_signals()  # until there is a cluster to stop
         if options["cluster_name"]:

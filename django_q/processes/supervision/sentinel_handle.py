@@ -30,6 +30,32 @@ STOP_GRACE, REMAINING_PROCESSES_GRACE = 45.0, 5.0
 KILLED_EXIT_SECONDS = 1.0
 #: Seconds between two checks of processes that can not be waited for.
 PROCESS_POLL_INTERVAL = 0.05
+#: Seconds before a sentinel that ended unexpectedly is replaced: at first, and at most.
+SENTINEL_BACKOFF_SECONDS = (0.5, 30.0)
+
+
+class SentinelRestart:
+    """When another sentinel starts in place of one that has ended: later each time."""
+
+    def __init__(self) -> None:
+        self.due = 0.0  # monotonic
+        self.delay = SENTINEL_BACKOFF_SECONDS[0]  # seconds; the next one
+
+    def postpone(self) -> None:
+        """Set when the next sentinel starts, and let the one after that start later."""
+        self.due = time.monotonic() + self.delay
+        self.delay = min(self.delay * 2, SENTINEL_BACKOFF_SECONDS[1])
+
+    def delay_after(self, exitcode: int | None, started_at: float) -> None:
+        """Log that a sentinel has ended, and set when the next one starts.
+
+        ``started_at`` is monotonic: one that has lived for long is replaced soon.
+        """
+        if time.monotonic() - started_at > SENTINEL_BACKOFF_SECONDS[1]:
+            self.delay = SENTINEL_BACKOFF_SECONDS[0]
+        text = "the sentinel ended with code %s; another starts in %.1f seconds"
+        logger.critical(text, exitcode, self.delay)
+        self.postpone()
 
 
 class SentinelHandle:
@@ -77,6 +103,11 @@ class SentinelHandle:
     def is_alive(self) -> bool:
         """Whether the process is alive, also where other code has taken its exit code."""
         return self.exit_descriptor >= 0 and not wait_until_readable([self.exit_descriptor], 0)
+
+    @property
+    def latest_beat(self) -> float:
+        """The time of the sentinel's latest beat, monotonic; 0 before the first."""
+        return self.process_table.liveness.latest
 
     def note_end(self) -> None:
         """Note that the process has ended, and close its descriptor."""

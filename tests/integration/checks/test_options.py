@@ -35,6 +35,7 @@ from tests.integration.checks.found_messages import found, ids
             "schedule_modules": ["shop.tasks"],
             "ALT_CLUSTERS": {"long": {"timeout": 600, "retry": 900}},
         },
+        {"redis": {"cluster": True, "startup_nodes": ["10.0.0.1", ("10.0.0.2", 6380)]}},
     ],
 )
 def test_nothing_is_said_about_settings_without_a_mistake(options):
@@ -49,6 +50,9 @@ def test_nothing_is_said_about_settings_without_a_mistake(options):
         ({"hots": "secret"}, "'hots'"),
         ("sentinel://secret@server", "expected {'sentinels': "),
         ({"sentinels": [("server", 26379)], "password": "secret"}, "got no service_name"),
+        ({"cluster": True, "startup_nodes": ["secret:port"]}, "got node 1 without a host"),
+        ({"cluster": True, "host": "secret", "db": 2}, "got another database than 0"),
+        ({"cluster": True, "hots": "secret"}, "'hots'"),
     ],
 )
 def test_what_names_no_redis_is_an_error(value, expected):

@@ -29,12 +29,15 @@ MESSAGE_CLIENT_OPTIONS = {
 }
 
 
-def configured_client() -> Any:
-    """Connect to Redis as the settings say, with time-outs where they have none."""
+def configured_client(key: str) -> Any:
+    """Connect to Redis as the settings say, with time-outs where they have none.
+
+    In Redis Cluster the client serves the keys that are in the slot of ``key``.
+    """
     options = Conf.REDIS
     if isinstance(options, str):
         options = {"url": options}
-    return connect_redis(with_defaults(options or {}), Conf.DJANGO_REDIS)
+    return connect_redis(with_defaults(options or {}), Conf.DJANGO_REDIS, key)
 
 
 def with_defaults(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,12 +55,15 @@ def with_defaults(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def message_client() -> Any:
-    """Return this process's client for notifications."""
-    return cached_message_client(os.getpid(), str(Conf.REDIS), Conf.DJANGO_REDIS)
+    """Return this process's client for notifications.
+
+    In Redis Cluster it uses one server, which knows how many have subscribed there.
+    """
+    return cached_message_client(os.getpid(), str(Conf.REDIS), Conf.DJANGO_REDIS, Conf.PREFIX)
 
 
 @lru_cache(maxsize=4)
 def cached_message_client(*settings_key: Any) -> Any:
     """Make a client once for each process and each value of the settings that it depends on."""
     options = {"url": Conf.REDIS} if isinstance(Conf.REDIS, str) else dict(Conf.REDIS or {})
-    return connect_redis({**options, **MESSAGE_CLIENT_OPTIONS}, Conf.DJANGO_REDIS)
+    return connect_redis({**options, **MESSAGE_CLIENT_OPTIONS}, Conf.DJANGO_REDIS, Conf.Q_STAT)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import redis
+from redis import exceptions
 
 #: Before version 5.3 the pool wants the name of a command with each request for a connection.
 GET_CONNECTION_ARGUMENTS = () if redis.VERSION >= (5, 3) else ("RPUSH",)
@@ -19,6 +20,13 @@ GET_CONNECTION_ARGUMENTS = () if redis.VERSION >= (5, 3) else ("RPUSH",)
 POOL_RETRIES_CONNECT = redis.VERSION >= (7,)
 #: Errors of a connection without a reply. Their subclasses are replies of a server.
 NO_REPLY_ERRORS = (redis.ConnectionError, redis.TimeoutError)
+#: Replies to a command that the server has not run, as another one has to.
+NOT_RUN_ERRORS = (
+    redis.ReadOnlyError,
+    exceptions.AskError,
+    exceptions.ClusterDownError,
+    exceptions.MovedError,
+)
 #: A pool of fewer connections gets each one back after each call.
 MIN_SHARED_POOL_SIZE = 10
 
@@ -165,9 +173,10 @@ def without_error(replies: list) -> list:
 def is_server_error(error: Exception) -> bool:
     """Return True if an error is the reply of a server: that it loads, or is a replica.
 
-    A connection that Redis Sentinel manages raises another error in place of the latter.
+    A connection that Redis Sentinel manages raises another error in place of the latter, and so
+    does one of Redis Cluster whose server has the keys no more.
     """
-    return type(error) not in NO_REPLY_ERRORS or isinstance(error.__context__, redis.ReadOnlyError)
+    return type(error) not in NO_REPLY_ERRORS or isinstance(error.__context__, NOT_RUN_ERRORS)
 
 
 def in_doubt_error(error: BaseException | None) -> Exception:

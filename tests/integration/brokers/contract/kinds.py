@@ -44,6 +44,12 @@ LATER = 1
 of_leasing = pytest.mark.parametrize("broker", LEASING, indirect=True)
 
 
+# What changes several keys as one is asked in Redis Cluster, too, where they have to be together.
+of_leasing_and_cluster = pytest.mark.parametrize(
+    "broker", [*LEASING, "redis cluster"], indirect=True
+)
+
+
 of_serving = pytest.mark.parametrize("broker", SERVING, indirect=True)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from django_q.conf import Conf
-from tests.integration.brokers.contract.kinds import SHORT, of_leasing, str_of
+from tests.integration.brokers.contract.kinds import SHORT, of_leasing_and_cluster, str_of
 
 
-@of_leasing
+@of_leasing_and_cluster
 def test_heartbeats_are_kept_for_their_time(broker, wait_until):
     key, other = f"{Conf.Q_STAT}:1", f"{Conf.Q_STAT}:2"
     broker.set_stat(key, "first", 30)
@@ -26,7 +26,7 @@ def test_heartbeats_are_kept_for_their_time(broker, wait_until):
     assert broker.get_stat("unknown") is None
 
 
-@of_leasing
+@of_leasing_and_cluster
 @pytest.mark.parametrize(
     "name", ["test[ab]", "test*", "te?t", "test[!a]", "test[", "te%t_", "test\\"]
 )

@@ -18,7 +18,7 @@ from tests.integration.brokers.contract.kinds import (
     call,
     digest,
     make_terms,
-    of_serving,
+    of_leasing_and_cluster,
     payload_texts,
     put,
     str_of,
@@ -27,7 +27,7 @@ from tests.integration.brokers.contract.kinds import (
 from tests.integration.brokers.contract.passing_time import let_pass
 
 
-@of_serving
+@of_leasing_and_cluster
 @pytest.mark.parametrize("options", [{}, {"delay": 50}, {"priority": 7}])
 def test_no_second_task_of_a_unique_key_waits(broker, peer, options):
     first = put(broker, "first", unique=KEY, **options)
@@ -40,7 +40,7 @@ def test_no_second_task_of_a_unique_key_waits(broker, peer, options):
     assert broker.queue_size() + broker.lock_size() == 2
 
 
-@of_serving
+@of_leasing_and_cluster
 def test_a_key_is_taken_while_its_task_is_leased_and_after_a_crash(broker):
     first = put(broker, "first", unique=KEY)
     take_one(broker)
@@ -58,7 +58,7 @@ def test_a_key_is_taken_while_its_task_is_leased_and_after_a_crash(broker):
     assert call(broker).is_new
 
 
-@of_serving
+@of_leasing_and_cluster
 @pytest.mark.parametrize("end", ENDS)
 def test_a_key_is_free_when_its_task_is_gone(broker, end):
     put(broker, "first", unique=KEY)
@@ -70,7 +70,7 @@ def test_a_key_is_free_when_its_task_is_gone(broker, end):
     assert payload_texts(broker.dequeue(9, wait=0)) == ["again"]
 
 
-@of_serving
+@of_leasing_and_cluster
 def test_a_key_is_of_one_queue(broker):
     other = get_broker("other")
     other.delete_queue()
@@ -81,7 +81,7 @@ def test_a_key_is_of_one_queue(broker):
     other.close()
 
 
-@of_serving
+@of_leasing_and_cluster
 def test_a_stale_end_does_not_free_the_key_of_a_later_task(broker):
     put(broker, "first", unique=KEY)
     old = take_one(broker).ack_id
@@ -96,7 +96,7 @@ def test_a_stale_end_does_not_free_the_key_of_a_later_task(broker):
     assert broker.dead_size() == 0
 
 
-@of_serving
+@of_leasing_and_cluster
 @pytest.mark.parametrize("end", ENDS[:3])
 def test_a_key_can_be_taken_beyond_the_end_for_a_time(broker, end):
     first = put(broker, "first", unique=KEY, unique_for=60)
@@ -111,7 +111,7 @@ def test_a_key_can_be_taken_beyond_the_end_for_a_time(broker, end):
     assert call(broker).is_new
 
 
-@of_serving
+@of_leasing_and_cluster
 def test_one_successor_waits_for_the_end_of_the_task_that_is_leased(broker, peer):
     first = put(broker, "first", unique=KEY)
     delivery = take_one(broker)
@@ -130,7 +130,7 @@ def test_one_successor_waits_for_the_end_of_the_task_that_is_leased(broker, peer
     assert call(broker).is_new
 
 
-@of_serving
+@of_leasing_and_cluster
 @pytest.mark.parametrize("end", [end_as_dead_letter, end_by_failing, end_by_deletion])
 def test_a_successor_begins_however_the_task_before_it_ends(broker, end):
     put(broker, "first", unique=KEY)
@@ -144,7 +144,7 @@ def test_a_successor_begins_however_the_task_before_it_ends(broker, end):
     assert payload_texts(broker.dequeue(9, wait=0)) == ["successor"]
 
 
-@of_serving
+@of_leasing_and_cluster
 def test_a_successor_wakes_who_waits(broker, peer, in_thread):
     put(broker, "first", unique=KEY)
     delivery = take_one(broker)
@@ -156,7 +156,7 @@ def test_a_successor_wakes_who_waits(broker, peer, in_thread):
     assert payload_texts(taken()) == ["successor"]
 
 
-@of_serving
+@of_leasing_and_cluster
 def test_a_successor_waits_for_a_task_that_is_released_or_crashes(broker):
     put(broker, "first", unique=KEY)
     delivery = take_one(broker)
@@ -173,7 +173,7 @@ def test_a_successor_waits_for_a_task_that_is_released_or_crashes(broker):
     assert payload_texts(broker.dequeue(9, wait=0)) == ["successor"]
 
 
-@of_serving
+@of_leasing_and_cluster
 def test_a_successor_is_enqueued_at_once_where_nothing_is_before_it(broker):
     put(broker, "first", unique=KEY, is_successor=True)
 

@@ -9,7 +9,7 @@ from tests.integration.brokers.contract.kinds import (
     LEASING,
     SHORT,
     of_each,
-    of_leasing,
+    of_leasing_and_cluster,
     payload_texts,
     str_of,
     take_one,
@@ -50,7 +50,7 @@ def test_a_payload_comes_again_when_its_lease_has_ended(broker, peer, conf):
     assert again.ack_id != first.ack_id
 
 
-@of_leasing
+@of_leasing_and_cluster
 def test_each_delivery_counts(broker, conf):
     conf(retry=SHORT)
     broker.enqueue("a")
@@ -58,7 +58,7 @@ def test_each_delivery_counts(broker, conf):
     assert [take_one(broker).attempt for _ in range(4)] == [1, 2, 3, 4]
 
 
-@of_leasing
+@of_leasing_and_cluster
 def test_a_stale_receipt_does_nothing_and_is_told(broker, peer, conf):
     conf(retry=SHORT)
     broker.enqueue("a")
@@ -76,7 +76,7 @@ def test_a_stale_receipt_does_nothing_and_is_told(broker, peer, conf):
     assert peer.acknowledge(new) is True
 
 
-@of_leasing
+@of_leasing_and_cluster
 def test_a_receipt_is_good_until_somebody_else_has_the_payload(broker, conf, wait_until):
     conf(retry=SHORT)
     broker.enqueue("a")
@@ -87,7 +87,7 @@ def test_a_receipt_is_good_until_somebody_else_has_the_payload(broker, conf, wai
     assert broker.acknowledge(delivery.ack_id) is False
 
 
-@of_leasing
+@of_leasing_and_cluster
 def test_many_receipts_are_judged_one_by_one(broker):
     broker.enqueue_many("ab")
     old = [d.ack_id for d in broker.dequeue(2, wait=0)]
@@ -114,7 +114,7 @@ def test_an_extended_lease_lasts_longer(broker, peer, conf):
     assert broker.acknowledge(delivery.ack_id) is True
 
 
-@of_leasing
+@of_leasing_and_cluster
 def test_a_lease_can_be_let_go_until_a_time(broker, peer):
     broker.enqueue("a")
     delivery = take_one(broker)
@@ -125,7 +125,7 @@ def test_a_lease_can_be_let_go_until_a_time(broker, peer):
     assert take_one(peer).attempt == 2
 
 
-@of_leasing
+@of_leasing_and_cluster
 def test_a_released_payload_comes_again_at_once(broker, peer):
     broker.enqueue("a")
     delivery = take_one(broker)
@@ -138,7 +138,7 @@ def test_a_released_payload_comes_again_at_once(broker, peer):
     assert peer.acknowledge(again.ack_id) is True
 
 
-@of_leasing
+@of_leasing_and_cluster
 def test_a_release_need_not_count(broker, peer):
     broker.enqueue("a")
     broker.release([take_one(broker).ack_id])
@@ -150,7 +150,7 @@ def test_a_release_need_not_count(broker, peer):
     assert broker.acknowledge(second.ack_id) is False
 
 
-@of_leasing
+@of_leasing_and_cluster
 def test_what_is_handed_back_unseen_comes_first_and_in_order(broker, peer):
     broker.enqueue_many("abcd")
     deliveries = broker.dequeue(3, wait=0)
@@ -163,7 +163,7 @@ def test_what_is_handed_back_unseen_comes_first_and_in_order(broker, peer):
     assert broker.acknowledge_many([d.ack_id for d in deliveries]) == {d.ack_id for d in deliveries}
 
 
-@of_leasing
+@of_leasing_and_cluster
 @pytest.mark.parametrize("count", [True, False])
 def test_a_release_can_be_for_later(broker, peer, count):
     broker.enqueue("a")

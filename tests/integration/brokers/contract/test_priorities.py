@@ -8,7 +8,7 @@ from django_q.brokers.terms import MAX_PRIORITY, MIN_PRIORITY, OLDEST_FIRST_INTE
 from tests.integration.brokers.contract.kinds import (
     LEASE,
     absolute,
-    of_serving,
+    of_leasing_and_cluster,
     payload_texts,
     put,
     relative,
@@ -19,7 +19,7 @@ from tests.integration.brokers.contract.kinds import (
 from tests.integration.brokers.contract.passing_time import let_pass
 
 
-@of_serving
+@of_leasing_and_cluster
 @pytest.mark.parametrize("when", [relative, absolute])
 def test_a_task_due_in_the_past_comes_at_once_and_in_its_turn(broker, when):
     put(broker, "first", priority=1)
@@ -29,7 +29,7 @@ def test_a_task_due_in_the_past_comes_at_once_and_in_its_turn(broker, when):
     assert take_all(broker) == ["first", "past", "third"]
 
 
-@of_serving
+@of_leasing_and_cluster
 def test_higher_priorities_come_first_and_ties_by_age(broker):
     for name, priority in zip("abcdefg", (0, MIN_PRIORITY, 5, -5, 5, MAX_PRIORITY, 0), strict=True):
         put(broker, name, priority=priority)
@@ -39,7 +39,7 @@ def test_higher_priorities_come_first_and_ties_by_age(broker):
     assert taken == [["f", "c", "e"], ["a", "g", "d", "b"]]
 
 
-@of_serving
+@of_leasing_and_cluster
 def test_plain_tasks_count_as_priority_zero(broker):
     put(broker, "low", priority=-1)
     broker.enqueue_many(["plain 1", "plain 2"])
@@ -52,7 +52,7 @@ def test_plain_tasks_count_as_priority_zero(broker):
     assert taken == ["high 1", "high 2", "plain 1", "plain 2", "plain 3", "low"]
 
 
-@of_serving
+@of_leasing_and_cluster
 def test_plain_tasks_and_those_of_priority_zero_take_turns_or_come_by_age(broker):
     broker.enqueue_many(f"plain {n}" for n in range(10))
     for number in range(10):
@@ -64,7 +64,7 @@ def test_plain_tasks_and_those_of_priority_zero_take_turns_or_come_by_age(broker
         assert [each for each in taken if kind in each] == [f"{kind} {n}" for n in range(10)]
 
 
-@of_serving
+@of_leasing_and_cluster
 def test_a_task_comes_due_in_its_priority(broker):
     put(broker, "low", priority=-1, delay=10)
     put(broker, "high", priority=1, delay=20)
@@ -75,7 +75,7 @@ def test_a_task_comes_due_in_its_priority(broker):
     assert take_all(broker) == ["higher", "high", "middle", "low"]
 
 
-@of_serving
+@of_leasing_and_cluster
 @pytest.mark.parametrize("old", ["low", "plain"])
 def test_nothing_starves(broker, old):
     """Of so many takes one begins with the oldest, whatever its priority; all others do not."""
@@ -90,7 +90,7 @@ def test_nothing_starves(broker, old):
     assert [each for each in taken if each != old] == high[: len(taken) - 1]
 
 
-@of_serving
+@of_leasing_and_cluster
 @pytest.mark.parametrize("count", [True, False])
 def test_a_released_task_comes_again_in_its_priority_and_age(broker, peer, count):
     put(broker, "first", priority=3)
@@ -108,7 +108,7 @@ def test_a_released_task_comes_again_in_its_priority_and_age(broker, peer, count
     assert peer.acknowledge(again[1].ack_id) is True
 
 
-@of_serving
+@of_leasing_and_cluster
 def test_a_task_released_for_later_comes_due_in_its_priority(broker, peer):
     put(broker, "low", priority=-3)
     delivery = take_one(broker)
@@ -123,7 +123,7 @@ def test_a_task_released_for_later_comes_due_in_its_priority(broker, peer):
     assert take_all(peer) == ["plain", "low", "lower"]
 
 
-@of_serving
+@of_leasing_and_cluster
 def test_a_lost_lease_comes_in_its_priority(broker):
     for name, priority in (("low", -1), ("high", 2)):
         put(broker, f"{name} lost", priority=priority)
