@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django_q.conf import logger
-from django_q.text.printable import printable
+from django_q.text.printable import PrintableText, printable
 
 #: Tasks that are named.
 MAX_NAMED_TASKS = 10
@@ -29,7 +29,7 @@ def log_awaited_tasks(process: str, running: Iterable[Mapping[str, Any]], second
         seconds,
         "1 task that runs" if len(tasks) == 1 else f"{len(tasks)} tasks that run",
         "it" if len(tasks) == 1 else "them",
-        ", ".join(texts),
+        PrintableText(", ".join(texts)),
     )
 
 
