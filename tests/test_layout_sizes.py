@@ -116,6 +116,14 @@ TESTED_BY = {
     "task_backend.framework": "integration/task_backend/test_backend.py",
     "task_backend.outcomes": "integration/task_backend/test_lookup.py",
     "task_backend.submission": "integration/task_backend/test_backend.py",
+    "management.commands.qfail": "integration/management/test_list_commands.py",
+    "management.commands.qtasks": "integration/management/test_list_commands.py",
+    "terminal.interactive.details": "integration/terminal/interactive/test_orders.py",
+    "terminal.interactive.loop": "processes/terminal/test_interactive.py",
+    "terminal.interactive.state": "unit/terminal/interactive/test_keys.py",
+    "terminal.interactive.views": "unit/terminal/interactive/test_screen.py",
+    "terminal.lists.failure_kinds": "integration/management/test_list_commands.py",
+    "terminal.lists.found_tasks": "integration/management/test_list_commands.py",
     "tests.tasks": "integration/test_predecessor_names.py",
 }
 

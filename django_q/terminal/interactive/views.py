@@ -36,7 +36,7 @@ from django_q.unfinished.progress import progress_bar, progress_text
 from django_q.unfinished.queues import QueueState
 
 #: The widths of a terminal from which on further columns are shown.
-MEDIUM_WIDTH, LARGE_WIDTH = 78, 110
+SMALL_WIDTH, MEDIUM_WIDTH, BAR_WIDTH, LARGE_WIDTH = 70, 78, 100, 130
 
 
 @dataclass(frozen=True)
@@ -136,8 +136,10 @@ CLUSTERS = View(
         Column(gettext_lazy("Id"), lambda stat: str(stat.cluster_id)[-8:], from_width=LARGE_WIDTH),
         Column(gettext_lazy("State"), lambda stat: stat.status, state_style),
         Column(gettext_lazy("Pool"), lambda stat: len(stat.workers), pool_style),
-        Column(gettext_lazy("TQ"), lambda stat: stat.task_q_size, task_queue_style, 0, 70),
-        Column(gettext_lazy("RQ"), lambda stat: stat.done_q_size, result_queue_style, 0, 70),
+        Column(gettext_lazy("TQ"), lambda stat: stat.task_q_size, task_queue_style, 0, SMALL_WIDTH),
+        Column(
+            gettext_lazy("RQ"), lambda stat: stat.done_q_size, result_queue_style, 0, SMALL_WIDTH
+        ),
         Column(gettext_lazy("RC"), lambda stat: stat.reincarnations, from_width=LARGE_WIDTH),
         Column(gettext_lazy("Up"), lambda stat: duration(stat.uptime())),
     ),
@@ -153,7 +155,7 @@ QUEUES = View(
     (
         Column(gettext_lazy("Queue"), lambda state: state.name, queue_style, 3),
         Column(gettext_lazy("Waiting"), lambda state: state.counts.waiting),
-        Column(gettext_lazy("Delayed"), lambda state: state.counts.delayed, from_width=70),
+        Column(gettext_lazy("Delayed"), lambda state: state.counts.delayed, from_width=SMALL_WIDTH),
         Column(gettext_lazy("Leased"), lambda state: state.counts.leased, from_width=MEDIUM_WIDTH),
         Column(gettext_lazy("Running"), lambda state: state.running),
         Column(gettext_lazy("Oldest"), lambda state: age_text(state.counts.oldest)),
@@ -170,7 +172,7 @@ RUNNING_TASKS = View(
     run_key,
     (
         Column(gettext_lazy("Time"), lambda run: duration(run.seconds)),
-        Column("", bar_cell, from_width=LARGE_WIDTH, is_optional=True),
+        Column("", bar_cell, from_width=BAR_WIDTH, is_optional=True),
         Column(gettext_lazy("Progress"), progress_cell, is_optional=True),
         Column(gettext_lazy("Name"), lambda run: run.name, share=3),
         Column(gettext_lazy("Function"), lambda run: run.func, share=4, keeps_end=True),

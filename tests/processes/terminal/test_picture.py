@@ -21,7 +21,7 @@ pytestmark = [
 
 def test_a_busy_site_is_drawn(terminal, broker):
     busy_site.fill()
-    monitor = terminal("qmonitor", width=112, height=14).until("1 Clusters")
+    monitor = terminal("qmonitor", width=100, height=12).until("1 Clusters")
     monitor.press("3")
     # Heartbeats expire, on a machine that has much else to do too.
     wait_until(lambda: busy_site.beat() or monitor.shows(("640/1000", "c cancel")), interval=1)
