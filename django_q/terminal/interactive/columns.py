@@ -29,7 +29,8 @@ class Column:
     title: Any
     text: Callable[[Any], Any]
     style: Callable[[Any], str] = no_style
-    #: Its share of the width that others leave; 0 for a column as wide as its longest text.
+    #: Its share of the width that others leave, where not all have the width of their longest text;
+    #: 0 for a column that always has it.
     share: int = 0
     #: The columns of the terminal from which on it is shown.
     from_width: int = 0
@@ -85,14 +86,15 @@ def fitted_widths(texts: dict[Column, list[str]], width: int) -> list[int]:
     }
     left = width - sum(longest[column] for column in texts if not column.share)
     shares = sum(column.share for column in texts) or 1
+    has_room = sum(longest.values()) <= width
     wanted = [
-        max(left * column.share // shares, 0) if column.share else longest[column]
+        longest[column] if has_room or not column.share else max(left * column.share // shares, 0)
         for column in texts
     ]
     fitted: list[int] = []
     for each in wanted:
         fitted.append(max(min(each, width - sum(fitted)), 0))
-    fitted[-1] += width - sum(fitted)  # what is left of the division
+    fitted[-1] += width - sum(fitted)
     return fitted
 
 

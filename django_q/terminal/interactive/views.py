@@ -130,8 +130,8 @@ CLUSTERS = View(
     lambda facts: facts.stats,
     lambda stat: str(stat.cluster_id),
     (
-        Column(gettext_lazy("Name"), cluster_name_of, share=3),
-        Column(gettext_lazy("Host"), lambda stat: stat.host, share=2),
+        Column(gettext_lazy("Name"), cluster_name_of, share=2),
+        Column(gettext_lazy("Host"), lambda stat: stat.host, share=1),
         Column(gettext_lazy("Queue"), lambda stat: stat.queue, from_width=MEDIUM_WIDTH),
         Column(gettext_lazy("Id"), lambda stat: str(stat.cluster_id)[-8:], from_width=LARGE_WIDTH),
         Column(gettext_lazy("State"), lambda stat: stat.status, state_style),
