@@ -10,7 +10,7 @@ from django.db import Error as DatabaseError
 
 from django_q.exceptions import DjangoQError
 from django_q.management.arguments import ERROR_CODE, NOTHING_FOUND_CODE, positive
-from django_q.terminal.lists.found_tasks import TASK_COLUMNS, find_tasks, task_as_dict
+from django_q.terminal.lists.found_tasks import FOUND_TASK_COLUMNS, find_tasks, task_as_dict
 from django_q.terminal.lists.output import print_json, print_rows
 from django_q.text.error_text import error_summary
 
@@ -43,7 +43,7 @@ class Command(BaseCommand):
         if options["json"]:
             print_json([task_as_dict(task) for task in found.tasks], out)
         elif found.tasks:
-            print_rows(TASK_COLUMNS, found.tasks, out)
+            print_rows(FOUND_TASK_COLUMNS, found.tasks, out)
         for note in found.notes:
             self.stderr.write(note)
         if found.has_errors:

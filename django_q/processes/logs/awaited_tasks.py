@@ -9,7 +9,7 @@ from django_q.conf import logger
 from django_q.text.printable import PrintableText, printable
 
 #: Tasks that are named.
-MAX_NAMED_TASKS = 10
+MAX_AWAITED_NAMES = 10
 
 
 def log_awaited_tasks(process: str, running: Iterable[Mapping[str, Any]], seconds: float) -> None:
@@ -20,7 +20,7 @@ def log_awaited_tasks(process: str, running: Iterable[Mapping[str, Any]], second
     tasks = sorted(running, key=lambda task: -task["seconds"])
     if not tasks:
         return
-    texts = [task_text(task) for task in tasks[:MAX_NAMED_TASKS]]
+    texts = [task_text(task) for task in tasks[:MAX_AWAITED_NAMES]]
     if left := len(tasks) - len(texts):
         texts.append(f"and {left} more")
     logger.info(

@@ -9,7 +9,7 @@ from typing import Any
 from django_q.terminal.table import CELL_CUT_MARK, Cell, Row, cut_to_width, display_width
 from django_q.text.printable import printable
 
-HEADER_STYLE, SELECTED_STYLE = "black_on_green", "reverse"
+TITLE_STYLE, SELECTED_STYLE = "black_on_green", "reverse"
 #: What a row begins with, so that the selected one is seen without colours.
 MARKER, NO_MARKER = ">", ""
 MARKER_WIDTH = 2
@@ -52,7 +52,7 @@ def table(
     texts = {column: each for column, each in texts.items() if any(each) or not column.is_optional}
     widths = fitted_widths(texts, width - MARKER_WIDTH)
     titles = [str(column.title) for column in texts]
-    head = table_row(NO_MARKER, titles, widths, [HEADER_STYLE] * len(titles), HEADER_STYLE)
+    head = table_row(NO_MARKER, titles, widths, [TITLE_STYLE] * len(titles), TITLE_STYLE)
     body = []
     for index, row in enumerate(rows):
         is_selected = index == selected

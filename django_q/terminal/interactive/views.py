@@ -125,7 +125,7 @@ def kind_key(kind: Kind) -> str:
     return kind.fingerprint or f"{kind.exception} {kind.func}"
 
 
-CLUSTERS = View(
+CLUSTERS_VIEW = View(
     gettext_lazy("Clusters"),
     lambda facts: facts.stats,
     lambda stat: str(stat.cluster_id),
@@ -148,7 +148,7 @@ CLUSTERS = View(
     {},
     {},
 )
-QUEUES = View(
+QUEUES_VIEW = View(
     gettext_lazy("Queues"),
     lambda facts: facts.queues,
     lambda state: state.name,
@@ -166,7 +166,7 @@ QUEUES = View(
     {"p": pause_order},
     {"p": gettext_lazy("pause or resume")},
 )
-RUNNING_TASKS = View(
+RUNNING_VIEW = View(
     gettext_lazy("Running"),
     lambda facts: facts.runs,
     run_key,
@@ -185,7 +185,7 @@ RUNNING_TASKS = View(
     {"c": lambda run: cancel_order(run) if run.id else None},
     {"c": gettext_lazy("cancel")},
 )
-FAILURE_KINDS = View(
+FAILURES_VIEW = View(
     gettext_lazy("Failures"),
     lambda facts: facts.kinds,
     kind_key,
@@ -207,10 +207,10 @@ FAILURE_KINDS = View(
 )  # fmt: skip
 #: By their names, in the order of their numbers.
 VIEWS = {
-    "clusters": CLUSTERS,
-    "queues": QUEUES,
-    "running": RUNNING_TASKS,
-    "failures": FAILURE_KINDS,
+    "clusters": CLUSTERS_VIEW,
+    "queues": QUEUES_VIEW,
+    "running": RUNNING_VIEW,
+    "failures": FAILURES_VIEW,
 }
 
 

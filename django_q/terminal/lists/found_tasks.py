@@ -27,7 +27,7 @@ def why(task: ListedTask) -> str:
     return task.error.partition(" : Traceback (most recent call last)")[0] or task.note
 
 
-TASK_COLUMNS = (
+FOUND_TASK_COLUMNS = (
     Column("Time", lambda task: time_column(task.when)),
     Column("State", lambda task: task.state),
     Column("Name", lambda task: task.name, share=2),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from django_q.processes.logs.awaited_tasks import MAX_NAMED_TASKS, log_awaited_tasks
+from django_q.processes.logs.awaited_tasks import MAX_AWAITED_NAMES, log_awaited_tasks
 
 
 def task(number: int) -> dict:
@@ -33,7 +33,7 @@ def test_a_stop_that_waits_for_nothing_says_nothing(caplog):
 def test_of_many_tasks_some_are_named(caplog):
     caplog.set_level(logging.INFO, logger="django-q")
 
-    log_awaited_tasks("sentinel", map(task, range(MAX_NAMED_TASKS + 3)), 60)
+    log_awaited_tasks("sentinel", map(task, range(MAX_AWAITED_NAMES + 3)), 60)
 
     assert caplog.messages[0].endswith(", and 3 more")
-    assert caplog.messages[0].count("shop.tasks.f") == MAX_NAMED_TASKS
+    assert caplog.messages[0].count("shop.tasks.f") == MAX_AWAITED_NAMES
