@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -18,6 +17,9 @@ from django_q.terminal.table import BLANK_ROW, Cell, Row, cut_to_width, display_
 
 #: The fewest columns that are drawn; a narrower terminal cuts lines.
 MIN_WIDTH = 20
+#: Between two keys in the last line.
+KEY_SEPARATOR = "  "
+ACTIVE_TAB_STYLE = "black_on_cyan"
 #: In place of what is being looked up.
 UNKNOWN_YET = "..."
 #: Keys and what they do, in any view.
@@ -46,24 +48,15 @@ def screen_rows(state: State, facts: Facts, width: int, height: int) -> list[Row
 
 
 def tabs_row(state: State, width: int) -> Row:
-    """Make the row of the views."""
-    cells = []
-    for number, (name, view) in enumerate(VIEWS.items(), 1):
-        text = f" {number} {view.title}"
-        style = "black_on_cyan" if name == state.view else ""
-        cells.append(Cell(text, style, display_width(text) + 2, left=True))
-    return filled(cells, width)
-
-
-def filled(cells: Sequence[Cell], width: int) -> Row:
-    """Give cells that are as wide as they are long the width of the terminal."""
-    row, left = [], width
-    for cell in cells:
-        if cell.span > left:
-            break
-        row.append(cell)
-        left -= cell.span
-    return [*row, *([Cell("", "", left, left=True)] if left else [])]
+    """Make the row of the views; where they have no room, each has the same part of it."""
+    texts = [f" {number} {view.title}" for number, view in enumerate(VIEWS.values(), 1)]
+    spans = [display_width(text) + 2 for text in texts]
+    if sum(spans) > width:
+        spans = [width // len(texts)] * len(texts)
+    styles = [ACTIVE_TAB_STYLE if name == state.view else "" for name in VIEWS]
+    cells = [Cell(*each, left=True) for each in zip(texts, styles, spans, strict=True)]
+    left = width - sum(spans)
+    return [*cells, *([Cell("", "", left, left=True)] if left else [])]
 
 
 def view_rows(state: State, facts: Facts, width: int, height: int) -> list[Row]:
@@ -148,5 +141,8 @@ def keys_row(state: State, width: int) -> Row:
         keys = {"Esc": _("back"), "q": _("quit")}
     else:
         own = {key: str(text) for key, text in view_of(state).key_texts.items()}
-        keys = {**own, "/": _("filter"), "Enter": _("details"), "?": _("help"), "q": _("quit")}
-    return line("  ".join(f"{key} {text}" for key, text in keys.items()), width, "cyan")
+        keys = {**own, "?": _("help"), "q": _("quit"), "/": _("filter"), "Enter": _("details")}
+    texts = [f"{key} {text}" for key, text in keys.items()]
+    while len(texts) > 1 and display_width(KEY_SEPARATOR.join(texts)) > width:
+        texts.pop()
+    return line(KEY_SEPARATOR.join(texts), width, "cyan")
