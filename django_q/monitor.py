@@ -17,6 +17,7 @@ from django_q.status import Stat, Status
 from django_q.terminal import configuration, health, report
 from django_q.terminal.cluster_screen import ClusterScreen
 from django_q.terminal.draw import draw, terminal_for
+from django_q.terminal.interactive import loop as interactive
 from django_q.terminal.memory_screen import MemoryScreen, get_process_mb
 from django_q.terminal.queue_figures import broker_errors_translated
 from django_q.terminal.screen import show
@@ -43,19 +44,26 @@ def monitor(
     *,
     result_queue: Any = None,
     out: TextIO | None = None,
+    classic: bool = False,
 ) -> list[Stat] | None:
     """Show the clusters and what they do, until the user quits; with ``run_once``, once.
 
-    Returns the heartbeats that were shown last. With ``run_once``, raises BrokerUnavailable if the
-    broker does not answer; otherwise the screen says so, and the broker is asked again.
+    In a terminal with a keyboard there are views and orders, unless ``classic`` asks for the table
+    of clusters alone. Returns the heartbeats that were shown last. With ``run_once``, raises
+    BrokerUnavailable if the broker does not answer; otherwise the screen says so, and the broker is
+    asked again.
 
     Called with a queue, this is the monitor process, which django-q2 has under this name.
     """
     queue = run_once if hasattr(run_once, "get") else result_queue
     if queue is not None:
         return save_results(queue, broker)
-    screen = ClusterScreen(broker_or_default(broker))
-    show(screen, bool(run_once), out)
+    broker = broker_or_default(broker)
+    term = terminal_for(out, interactive=not run_once)
+    if term.has_keys and not run_once and not classic:
+        return interactive.run(term, broker)
+    screen = ClusterScreen(broker)
+    show(screen, bool(run_once), term)
     return screen.stats
 
 
@@ -70,7 +78,8 @@ def memory(
     if psutil is None:
         print_text(_("qmemory needs psutil: pip install psutil"), out)
         return
-    show(MemoryScreen(broker_or_default(broker), workers), run_once, out)
+    term = terminal_for(out, interactive=not run_once)
+    show(MemoryScreen(broker_or_default(broker), workers), run_once, term)
 
 
 def info(

@@ -159,7 +159,7 @@ class Stat(Status):
 
     @staticmethod
     def get_all(broker: Broker | None = None) -> list[Stat]:
-        """Read the heartbeats of all clusters of this project, sorted by host.
+        """Read the heartbeats of all clusters of this project that run, sorted by host.
 
         Those that can not be read, are signed with another key, or are old are left out.
         """
@@ -170,7 +170,9 @@ class Stat(Status):
             reverse=True,
         )
         latest = {str(stat.cluster_id): stat for stat in stats}  # one for each cluster
-        return sorted(latest.values(), key=lambda s: (s.host, s.queue, str(s.cluster_id)))
+        # The last heartbeat of a cluster says that it has stopped, and is kept as any other.
+        alive = (stat for stat in latest.values() if stat.status != Conf.STOPPED)
+        return sorted(alive, key=lambda s: (s.host, s.queue, str(s.cluster_id)))
 
 
 def read_heartbeat(payload: str | bytes | None) -> Stat | None:

@@ -34,7 +34,7 @@ results.run_columns results.rows results.pruning results.saving results.queries 
 outbox.rows outbox.outage outbox.pushing outbox.choice outbox.relay outbox
 unfinished.progress unfinished.holds unfinished.task unfinished.reading unfinished.queues \
     unfinished.reruns unfinished.running unfinished
-orders.notices orders.cancelling orders.steering orders
+orders.notices orders.cancelling orders.answers orders.steering orders
 execution
 completion.finished_task completion.steps completion.deliveries completion.recording \
     completion.collation completion.resumption completion.follow_ups completion
@@ -49,8 +49,8 @@ processes.logs processes.shared_state processes.server_calls \
     processes.result_receiver processes.monitor processes.scheduler processes.process_bodies \
     processes.sentinel processes.sentinel_body processes.service_notes
 utils tasks cluster task_backend.framework task_backend.task task_backend.queue_choice \
-    task_backend.outcomes task_backend backend importing checks terminal health_check monitor \
-    dashboard urls admin apps legacy management tests
+    task_backend.outcomes task_backend backend importing checks dashboard terminal health_check \
+    monitor urls admin apps legacy management tests
 testing.recording.clock testing.recording.commits testing.recording.enqueued_task \
     testing.recording.recording testing.recording testing.assertions.expected_call \
     testing.assertions testing.blocks.block testing.blocks testing.draining.time_limits \

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from django.db import IntegrityError, router, transaction
@@ -92,17 +93,35 @@ def resubmit_kind(fingerprint: str, limit: int = 1000) -> Resubmission:
     Failures of a kind have the same ``Task.fingerprint``. Raises what the broker raises while it
     is away; those that were resubmitted until then are.
     """
-    failures = Task.objects.filter(HAS_ENDED, fingerprint=fingerprint, success__in=[False])
-    ids = list(failures.order_by("stopped").values_list("pk", flat=True)[: limit + 1])
+    ids = oldest_failures(fingerprint, limit + 1)
     result = Resubmission([], {}, len(ids) > limit)
-    for start in range(0, min(len(ids), limit), RESUBMITTED_ROWS):
-        chosen = ids[start : min(start + RESUBMITTED_ROWS, limit)]
+    for task_id, new_id, reason in resubmit_each(ids[:limit]):
+        if reason:
+            result.refused[task_id] = reason
+        else:
+            result.resubmitted.append(new_id)
+    return result
+
+
+def oldest_failures(fingerprint: str, limit: int) -> list[str]:
+    """Return the ids of failures of a kind, the oldest first."""
+    failures = Task.objects.filter(HAS_ENDED, fingerprint=fingerprint, success__in=[False])
+    return list(failures.order_by("stopped").values_list("pk", flat=True)[:limit])
+
+
+def resubmit_each(ids: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    """Run failures again one by one: yields the id of each, and its new id or why it has none.
+
+    Those that are gone, or have ended anew with success, are passed over.
+    """
+    failures = Task.objects.filter(HAS_ENDED, success__in=[False])
+    for start in range(0, len(ids), RESUBMITTED_ROWS):
+        chosen = ids[start : start + RESUBMITTED_ROWS]
         for task in failures.filter(pk__in=chosen).order_by("stopped"):
             try:
-                result.resubmitted.append(resubmit_failure(task))
+                yield task.pk, resubmit_failure(task), ""
             except (PackageError, AlreadyEnqueued) as error:
-                result.refused[task.pk] = short_error_text(error)
-    return result
+                yield task.pk, "", short_error_text(error)
 
 
 def resubmit_failure(task: Task) -> str:

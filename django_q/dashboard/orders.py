@@ -12,11 +12,12 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
 from django_q.conf import logger
 from django_q.models import Unfinished
-from django_q.orders.cancelling import ENDED, REMOVED, REQUESTED, UNKNOWN, cancel
+from django_q.orders.answers import answer_texts
+from django_q.orders.cancelling import REMOVED, REQUESTED, cancel
 from django_q.orders.steering import queue
 from django_q.task_state.cancellation import MAX_REASON_LENGTH
 from django_q.text.error_text import short_error_text
@@ -199,29 +200,6 @@ def tell_answers(request: HttpRequest, answers: Counter[str]) -> None:
             is_done = answer in (REMOVED, REQUESTED)
             tell = messages.success if is_done else messages.warning
             tell(request, text % answers[answer], fail_silently=True)
-
-
-def answer_texts(answers: Counter[str]) -> dict[str, str]:
-    """Say for each answer what it means of so many tasks."""
-    held, unknown = answers[REQUESTED], answers[UNKNOWN]
-    return {
-        REMOVED: ngettext(
-            "%d task is cancelled and does not begin.",
-            "%d tasks are cancelled and do not begin.",
-            answers[REMOVED],
-        ),
-        REQUESTED: ngettext(
-            "%d task is held by a cluster, which was told to cancel it. It may still end.",
-            "%d tasks are held by clusters, which were told to cancel them. They may still end.",
-            held,
-        ),
-        ENDED: ngettext("%d task had ended before.", "%d tasks had ended before.", answers[ENDED]),
-        UNKNOWN: ngettext(
-            "%d task was not found. If it waits, it is cancelled when a cluster takes it.",
-            "%d tasks were not found. Those that wait are cancelled when a cluster takes them.",
-            unknown,
-        ),
-    }
 
 
 def log_order(

@@ -21,8 +21,9 @@ from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
 from django_q.humanhash import humanize
 from django_q.processes.log_writer import LogProcess
+from django_q.processes.logs.awaited_tasks import log_awaited_tasks
 from django_q.processes.process_bodies import body_of
-from django_q.processes.server_calls.heartbeat import HeartbeatWriter
+from django_q.processes.server_calls.heartbeat import HeartbeatWriter, snapshot
 from django_q.processes.server_calls.loop_positions import LoopPositionSaver
 from django_q.processes.server_calls.worker_leases import WorkerLeases
 from django_q.processes.shared_state.bell import Bell
@@ -303,6 +304,7 @@ class Sentinel(SentinelCompatibility):
         """Stop the pusher, the workers and the monitor, in this order, and release what waits."""
         self.stopping = True
         logger.info("%s stopping cluster processes", self.name)
+        log_awaited_tasks(self.name, snapshot(self).running, Conf.STOP_TIMEOUT)
         until = time.monotonic() + Conf.STOP_TIMEOUT
         self.heartbeat.due = 0.0
         self.event_out.set()

@@ -20,6 +20,10 @@ from django_q.terminal.table import Frame, Row, fit_row
 
 blessed = optional("blessed")
 
+#: The variable of the environment by which people want no colours, see https://no-color.org.
+NO_COLOUR_VARIABLE = "NO_COLOR"
+#: Styles that are no colours.
+COLOURLESS_STYLES = ("bold", "reverse")
 #: Seconds between two frames of a screen.
 REFRESH_INTERVAL = 1.0
 #: Seconds between two checks of the size of the terminal.
@@ -32,7 +36,8 @@ class PlainTerminal:
     """Prints frames below each other: into a pipe, a file, or where blessed is not installed."""
 
     height: int | None = None  #: no limit: it scrolls
-    quit_hint = _("[Press Ctrl-C to quit]")
+    quit_hint: Any = _("[Press Ctrl-C to quit]")
+    has_keys = False  #: single keys can be read
 
     def __init__(self, out: TextIO) -> None:
         self.out = out
@@ -73,15 +78,18 @@ class PlainTerminal:
 class ColourTerminal(PlainTerminal):
     """Draws frames over each other, in colours, with blessed."""
 
-    quit_hint = _("[Press q to quit]")
-
     def __init__(self, out: TextIO, interactive: bool = True) -> None:
         super().__init__(out)
+        self.has_colours = not os.environ.get(NO_COLOUR_VARIABLE)
+        self.has_keys = is_keyboard(sys.__stdin__)
+        if self.has_keys:
+            self.quit_hint = _("[Press q to quit]")
         # For the stream sys.stdout itself, blessed asks the terminal for its capabilities, and
         # waits some seconds if it does not answer, as in the log of a build. A single table does
         # not need them.
         stream = out if interactive else open(out.fileno(), "w", closefd=False)  # noqa: SIM115
-        self.terminal = blessed.Terminal(stream=stream)
+        with colours_allowed():
+            self.terminal = blessed.Terminal(stream=stream)
         self.size = (0, 0)  #: columns and lines of the last frame
 
     @property
@@ -96,7 +104,14 @@ class ColourTerminal(PlainTerminal):
 
     def paint(self, text: str, style: str) -> str:
         """Return the text in the colours of a style."""
+        style = style if self.has_colours else without_colours(style)
         return getattr(self.terminal, style)(text) if style else text
+
+    @property
+    def can_draw_over(self) -> bool:
+        """Whether a frame can be drawn over another: the cursor goes where it is sent."""
+        term = self.terminal
+        return bool(term.home and term.clear and term.clear_eol)
 
     def refresh(self, lines: Iterable[str]) -> None:
         """Draw the next frame over the last one."""
@@ -131,6 +146,11 @@ class ColourTerminal(PlainTerminal):
             time.sleep(max(deadline - time.monotonic(), 0))
         return key
 
+    def key_name(self, seconds: float) -> str:
+        """Wait for a key: its character, or its name such as ``KEY_UP``; empty without one."""
+        key = self.key(seconds)
+        return key.name if getattr(key, "is_sequence", False) and key.name else str(key)
+
     @contextmanager
     def fullscreen(self) -> Iterator[None]:
         """Use the whole screen while the context lasts, and read single keys."""
@@ -142,8 +162,34 @@ def terminal_for(out: TextIO | None, interactive: bool = False) -> PlainTerminal
     """Choose how to draw on a stream; None is standard output."""
     out = sys.stdout if out is None else out
     if blessed and out.isatty() and os.environ.get("TERM") != "dumb":
-        return ColourTerminal(out, interactive)
+        term = ColourTerminal(out, interactive)
+        if term.can_draw_over:
+            return term
     return PlainTerminal(out)
+
+
+def is_keyboard(stream: TextIO | None) -> bool:
+    """Return True if somebody can type into a stream."""
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:  # it is closed
+        return False
+
+
+@contextmanager
+def colours_allowed() -> Iterator[None]:
+    """Hide ``NO_COLOR`` from blessed, which moves no cursor either where it is set."""
+    value = os.environ.pop(NO_COLOUR_VARIABLE, None)
+    try:
+        yield
+    finally:
+        if value is not None:
+            os.environ[NO_COLOUR_VARIABLE] = value
+
+
+def without_colours(style: str) -> str:
+    """Choose what stands for a style where there are no colours."""
+    return "reverse" if "_on_" in style else style if style in COLOURLESS_STYLES else ""
 
 
 def draw(term: PlainTerminal, rows: Iterable[Row]) -> None:
@@ -179,24 +225,24 @@ def draw_until_quit(
 class BackgroundCaller:
     """Calls a function in a thread: a server that does not answer must not block the keys."""
 
-    def __init__(self, function: Callable[[], Any]) -> None:
+    def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
-        self.futures: SimpleQueue[Future] = SimpleQueue()
+        self.futures: SimpleQueue[tuple[Future, tuple[Any, ...]]] = SimpleQueue()
         # A daemon, so that quitting does not wait for a server.
         Thread(target=self.run, daemon=True).start()
 
-    def submit(self) -> Future:
+    def submit(self, *args: Any) -> Future:
         """Call the function in the thread, and return its future."""
         future: Future = Future()
-        self.futures.put(future)
+        self.futures.put((future, args))
         return future
 
     def run(self) -> None:
         """Call the function for each future; the body of the thread."""
         while True:
-            future = self.futures.get()
+            future, args = self.futures.get()
             try:
-                future.set_result(self.function())
+                future.set_result(self.function(*args))
             except BaseException as error:  # raised again where the result is asked for
                 future.set_exception(error)
 

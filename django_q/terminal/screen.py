@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import replace
-from typing import TextIO
 
 from django.utils.translation import gettext as _
 
 from django_q.exceptions import BrokerUnavailable
-from django_q.terminal.draw import PlainTerminal, draw, draw_until_quit, terminal_for
+from django_q.terminal.draw import PlainTerminal, draw, draw_until_quit
 from django_q.terminal.table import BLANK_ROW, Cell, Frame, Row
 
 
@@ -60,9 +59,8 @@ def error_rows(error: Exception, width: int) -> list[Row]:
     ]
 
 
-def show(screen: Screen, run_once: bool, out: TextIO | None = None) -> None:
+def show(screen: Screen, run_once: bool, term: PlainTerminal) -> None:
     """Print a screen once, which may raise BrokerUnavailable, or draw it until the user quits."""
-    term = terminal_for(out, interactive=not run_once)
     if run_once:
         draw(term, screen.frame(term.width).rows())
     else:

@@ -26,6 +26,9 @@ import django_q
 from django_q.status import STATES, Stat
 from django_q.terminal.cluster_screen import header, summary_rows
 from django_q.terminal.draw import PlainTerminal
+from django_q.terminal.interactive.screen import keys_row, tabs_row
+from django_q.terminal.interactive.state import State
+from django_q.terminal.interactive.views import VIEWS
 from django_q.terminal.memory_screen import MemoryScreen, worker_rows
 from django_q.terminal.queue_figures import MAX_COUNTED_ROWS, Figures
 from django_q.terminal.report import RATE_UNITS, rows
@@ -262,6 +265,15 @@ def test_the_labels_of_qinfo_fit_80_columns(language, unit):
     ]
 
     assert cut_off(rows({**facts, "last_24_hours": day})) == []
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_views_of_the_monitor_and_how_to_quit_fit_60_columns(language, view):
+    tabs = tabs_row(State(view), 60)
+    keys = fit_row(keys_row(State(view), 60), 60)
+
+    assert [cell.text[:3] for cell in tabs[:4]] == [f" {number} " for number in range(1, 5)]
+    assert "  q " in keys[0][0]
 
 
 def test_the_hint_how_to_quit_fits_80_columns(language):

@@ -81,7 +81,8 @@ def add_unfinished(page: SearchPage, behind: str) -> None:
                 page.tasks.append(task)
             last = cursor
     except Exception as error:  # the broker's
-        logger.warning("the dashboard can not list the queues", exc_info=True)
+        logger.warning("the queues can not be listed: %s", error_summary(error))
+        logger.debug("where that was raised", exc_info=True)
         text = _("The queues can not be read: %(error)s")
         page.errors.append(text % {"error": error_summary(error)})
         return

@@ -22,11 +22,16 @@ class Command(BaseCommand):
         parser.add_argument(
             "--run-once", action="store_true", help=_("Show the current state and return.")
         )
+        parser.add_argument(
+            "--classic",
+            action="store_true",
+            help="Show the table of clusters alone, without views and orders.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         # Colours and full screens need the terminal itself, not the wrapper of Django around it.
         out = sys.stdout if self.stdout.isatty() else self.stdout
         try:
-            monitor.monitor(run_once=options["run_once"], out=out)
+            monitor.monitor(run_once=options["run_once"], out=out, classic=options["classic"])
         except DjangoQError as error:
             raise CommandError(error) from error

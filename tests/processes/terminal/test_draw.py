@@ -15,7 +15,9 @@ pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 
 
 def test_two_clusters_at_80_columns(terminal, clusters):
-    monitor = terminal("qmonitor").until("Working", "Stopping", "Failures", "[Press q to quit]")
+    monitor = terminal("qmonitor", "--classic").until(
+        "Working", "Stopping", "Failures", "[Press q to quit]"
+    )
 
     lines = monitor.lines()
 
@@ -28,7 +30,7 @@ def test_two_clusters_at_80_columns(terminal, clusters):
 
 
 def test_colours(terminal, clusters):
-    monitor = terminal("qmonitor").until("Working", "Stopping", "Failures")
+    monitor = terminal("qmonitor", "--classic").until("Working", "Stopping", "Failures")
 
     assert monitor.colour("Host") == ("black", "green")
     assert monitor.colour("Up") == ("black", "green")
@@ -39,7 +41,7 @@ def test_colours(terminal, clusters):
 
 
 def test_two_clusters_at_200_columns_and_what_their_workers_run(terminal, clusters):
-    monitor = terminal("qmonitor", width=200).until("Working", "Stopping", "Failures")
+    monitor = terminal("qmonitor", "--classic", width=200).until("Working", "Stopping", "Failures")
 
     lines = monitor.lines()
 
@@ -49,7 +51,7 @@ def test_two_clusters_at_200_columns_and_what_their_workers_run(terminal, cluste
 
 
 def test_a_new_size_is_drawn_at_once(terminal, clusters):
-    monitor = terminal("qmonitor").until("Failures")
+    monitor = terminal("qmonitor", "--classic").until("Failures")
 
     monitor.resize(200, 30)
     monitor.until("send_newsletter")
@@ -58,7 +60,7 @@ def test_a_new_size_is_drawn_at_once(terminal, clusters):
 
 
 def test_no_cluster(terminal, broker):
-    monitor = terminal("qmonitor").until(WITHOUT, "Queued 0", "[Press q to quit]")
+    monitor = terminal("qmonitor", "--classic").until(WITHOUT, "Queued 0", "[Press q to quit]")
 
     make_stat().save(broker)
     monitor.until(str(CLUSTER_ID)[-8:])

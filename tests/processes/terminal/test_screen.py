@@ -19,10 +19,10 @@ pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
 REDIS_DOWN = "Can not connect to Redis server."
 
 
-@pytest.mark.parametrize("command", ["qmonitor", "qmemory"])
+@pytest.mark.parametrize("command", [["qmonitor", "--classic"], ["qmemory"]])
 @pytest.mark.parametrize("key", ["q", "Q", "\x03"])
 def test_a_key_quits_and_leaves_the_terminal_as_it_was(terminal, broker, command, key):
-    monitor = terminal(command).until("Host", "[Press q to quit]")
+    monitor = terminal(*command).until("Host", "[Press q to quit]")
 
     monitor.press("x")
     monitor.press(key)
@@ -35,7 +35,7 @@ def test_a_key_quits_and_leaves_the_terminal_as_it_was(terminal, broker, command
 def test_redis_that_goes_away_and_comes_back(terminal, conf):
     server = RedisServer().start()
     conf(redis=server.url)
-    monitor = terminal("qmonitor", DJANGO_Q_TEST_REDIS_URL=server.url).until(WITHOUT)
+    monitor = terminal("qmonitor", "--classic", DJANGO_Q_TEST_REDIS_URL=server.url).until(WITHOUT)
 
     server.stop()
     monitor.until(REDIS_DOWN, "Trying again.")
@@ -50,7 +50,9 @@ def test_redis_that_goes_away_and_comes_back(terminal, conf):
 def test_a_server_that_does_not_answer_keeps_no_key_waiting(terminal):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
-        monitor = terminal("qmonitor", DJANGO_Q_TEST_REDIS_URL=url).until("Connecting.")
+        monitor = terminal("qmonitor", "--classic", DJANGO_Q_TEST_REDIS_URL=url).until(
+            "Connecting."
+        )
 
         monitor.press("q")
 

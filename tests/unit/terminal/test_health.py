@@ -42,7 +42,7 @@ def test_a_cluster_that_beats_is_healthy_at_once():
         ([{"queue": "mail"}], "No cluster of 'test' is running."),
         ([{"status": Conf.STARTING}], "on ant: Starting."),
         ([{"status": Conf.STOPPING}], "on ant: Stopping."),
-        ([{"status": Conf.STOPPED}], "on ant: Stopped."),
+        ([{"status": Conf.STOPPED}], "No cluster of 'test' is running."),
         ([{"workers": []}], "The cluster of 'test' has no workers."),
     ],
 )
