@@ -20,7 +20,7 @@ from redis.exceptions import AskError, ClusterDownError, MovedError, RedisError
 from redis.retry import Retry
 
 DEFAULT_PORT = 6379
-EXPECTED_OPTIONS_TEXT = (
+EXPECTED_NODES_TEXT = (
     "expected {'cluster': True, 'startup_nodes': [('host', 6379), ...]}, or 'host' and 'port', or "
     "'url', of one server of the cluster"
 )
@@ -184,7 +184,7 @@ def parse_address(number: int, node: Any) -> Address:
 
 def invalid_options_error(got: str) -> ImproperlyConfigured:
     """Make the error that says what was expected, and what is wrong."""
-    return ImproperlyConfigured(f"Q_CLUSTER['redis']: {EXPECTED_OPTIONS_TEXT}; got {got}.")
+    return ImproperlyConfigured(f"Q_CLUSTER['redis']: {EXPECTED_NODES_TEXT}; got {got}.")
 
 
 def nodes_of(client: Any) -> ClusterNodes | None:
