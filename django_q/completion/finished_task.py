@@ -117,6 +117,8 @@ class DoneReceipts:
     """The receipts of tasks that need nothing more than to be acknowledged."""
 
     receipts: list[Any]
+    #: What was counted of their runs, by queue and function; None where nobody counts.
+    counts: dict[tuple[str, str], Any] | None = None
 
 
 def needs_only_acknowledging(package: TaskPackage) -> bool:
