@@ -36,12 +36,12 @@ class Frame(NamedTuple):
     marks: Sequence[tuple[float, str]]
 
 
-def chart(frame: Frame, grid: Iterable[tuple[float, str]], plot: SafeString, label: Any) -> Any:
+def chart(frame: Frame, grid: Sequence[tuple[float, str]], plot: SafeString, label: Any) -> Any:
     """Draw a chart; ``label`` tells the same to who does not see it."""
     return format_html(
-        '<svg class="dash-chart" role="img" aria-label="{}">{}{}{}{}{}</svg>',
+        '<svg class="dash-chart" role="img" aria-label="{}">{}{}{}{}{}{}</svg>',
         *(label, grid_lines(grid), axis_texts(frame.axis), plot),
-        mark_lines(frame.marks),
+        *(grid_texts(grid), mark_lines(frame.marks)),
         hint_areas(frame.hints),
     )
 
@@ -52,11 +52,18 @@ def height_of(share: float) -> float:
 
 
 def grid_lines(grid: Iterable[tuple[float, str]]) -> SafeString:
-    """Draw the lines of the grid, with what they say."""
-    line = '<line x1="0" x2="100%" y1="{0}%" y2="{0}%"/><text x="0" y="{0}%" dy="-3">{1}</text>'
-    lines = [(0.0, ""), *grid]
-    drawn = format_html_join("", line, ((height_of(share), text) for share, text in lines))
+    """Draw the lines of the grid."""
+    line = '<line x1="0" x2="100%" y1="{0}%" y2="{0}%"/>'
+    shares = (0.0, *(share for share, _text in grid))
+    drawn = format_html_join("", line, ((height_of(share),) for share in shares))
     return format_html('<g class="dash-grid">{}</g>', drawn)
+
+
+def grid_texts(grid: Iterable[tuple[float, str]]) -> SafeString:
+    """Write what the lines of the grid say, over what is drawn."""
+    written = '<text x="0" y="{}%" dy="-3">{}</text>'
+    drawn = format_html_join("", written, ((height_of(share), text) for share, text in grid))
+    return format_html('<g class="dash-grid-texts">{}</g>', drawn)
 
 
 def axis_texts(axis: Sequence[str]) -> SafeString:

@@ -44,8 +44,8 @@ class TimeScale:
 
 
 def power_text(power: int) -> str:
-    """Write a power of ten seconds."""
-    return short_time(10.0**power * 1.000001).replace(".0 ", " ")
+    """Write a power of ten seconds, in seconds from one on."""
+    return f"{10**power} s" if power >= 0 else short_time(10.0**power * 1.01).replace(".0 ", " ")
 
 
 def round_up(number: int) -> int:

@@ -15,7 +15,7 @@ from django_q.rollups.run_counts import RunCounts
 from django_q.tasks import async_iter, async_task
 from tests.integration.rollups.rows import counted, runs_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
@@ -62,7 +62,6 @@ def test_tasks_of_which_nothing_is_kept_are_counted_by_function(broker, run_once
     assert all(each.run.count == each.wait.count == each.runs for each in counted().values())
 
 
-@pytest.mark.django_db(transaction=True)
 def test_each_item_of_an_iterable_is_a_run(broker, run_once):
     async_iter("math.floor", [1.5, 2.5, 3.5], broker=broker)
 
