@@ -16,15 +16,11 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("at", models.BigIntegerField(db_index=True, verbose_name="at")),
-                ("span", models.IntegerField(verbose_name="span")),
-                ("counts", models.TextField(verbose_name="counts")),
+                ("at", models.BigIntegerField(db_index=True)),
+                ("span", models.IntegerField()),
+                ("counts", models.TextField()),
             ],
-            options={
-                "verbose_name": "rollup",
-                "verbose_name_plural": "rollups",
-                "default_permissions": (),
-            },
+            options={"default_permissions": ()},
         ),
         migrations.CreateModel(
             name="DeployMark",
@@ -35,13 +31,9 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("at", models.BigIntegerField(db_index=True, verbose_name="at")),
-                ("text", models.CharField(max_length=100, verbose_name="text")),
+                ("at", models.BigIntegerField(db_index=True)),
+                ("text", models.CharField(max_length=100)),
             ],
-            options={
-                "verbose_name": "mark of a deploy",
-                "verbose_name_plural": "marks of deploys",
-                "default_permissions": (),
-            },
+            options={"default_permissions": ()},
         ),
     ]

@@ -57,10 +57,23 @@ class ChartsPage(Page):
             "periods": period_links(chosen),
             "queues": with_links(queues, chosen, "queue"),
             "functions": with_links(functions, chosen, "func"),
-            "step": short_time(figures.step).replace(".0 ", " "),
+            "titles": titles(),
+            "unit": _("in %(time)s") % {"time": short_time(figures.step).replace(".0 ", " ")},
             "is_off": not Conf.ROLLUPS,
             **drawn(figures),
         }
+
+
+def titles() -> dict[str, str]:
+    """Name the tables and their first columns."""
+    return {
+        "queues": _("By queue"),
+        "queue": _("Queue"),
+        "functions": _("By function"),
+        "function": _("Function"),
+        "numbers": _("The numbers of the charts"),
+        "step": _("From"),
+    }
 
 
 def chosen_values(request: HttpRequest) -> dict[str, str]:
@@ -104,6 +117,6 @@ def drawn(figures: Figures) -> dict[str, Any]:
             time_chart(frame, [each.wait for each in steps], _("Waiting time")),
             time_chart(frame, [each.run for each in steps], _("Run time")),
         ],
-        "rows": step_rows(figures),
+        "steps": [{"row": row} for row in step_rows(figures)],
         "marks": [(near_time(local_time(at)), text) for at, text in marks],
     }

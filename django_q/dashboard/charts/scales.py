@@ -45,7 +45,7 @@ class TimeScale:
 
 def power_text(power: int) -> str:
     """Write a power of ten seconds, in seconds from one on."""
-    return f"{10**power} s" if power >= 0 else short_time(10.0**power * 1.01).replace(".0 ", " ")
+    return f"{10**power} s" if power >= 0 else short_time(10.0**power * 1.0001).replace(".0 ", " ")
 
 
 def round_up(number: int) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.db import models
-from django.utils.translation import gettext_lazy as _
 
 
 class Rollup(models.Model):
@@ -13,15 +12,13 @@ class Rollup(models.Model):
     """
 
     #: Seconds since the epoch, when the time began, and how many seconds it is long.
-    at = models.BigIntegerField(_("at"), db_index=True)
-    span = models.IntegerField(_("span"))
+    at = models.BigIntegerField(db_index=True)
+    span = models.IntegerField()
     #: Counts in JSON: see ``rollups/row_format.py``.
-    counts = models.TextField(_("counts"))
+    counts = models.TextField()
 
     class Meta:
         app_label = "django_q"
-        verbose_name = _("rollup")
-        verbose_name_plural = _("rollups")
         default_permissions = ()
 
     def __str__(self) -> str:
@@ -32,13 +29,11 @@ class DeployMark(models.Model):
     """A moment that the charts mark, such as that of a deploy."""
 
     #: Seconds since the epoch.
-    at = models.BigIntegerField(_("at"), db_index=True)
-    text = models.CharField(_("text"), max_length=100)
+    at = models.BigIntegerField(db_index=True)
+    text = models.CharField(max_length=100)
 
     class Meta:
         app_label = "django_q"
-        verbose_name = _("mark of a deploy")
-        verbose_name_plural = _("marks of deploys")
         default_permissions = ()
 
     def __str__(self) -> str:

@@ -35,12 +35,12 @@ def _quiet_log():
     logger.setLevel(level)
 
 
-def test_saved_tasks_and_failures_are_counted(broker, run_once):
+def test_saved_tasks_and_failures_are_counted(broker, run_all):
     for _ in range(3):
         async_task("math.copysign", 2, -2, broker=broker)
     async_task("math.sqrt", -1, broker=broker)
 
-    run_once(broker)
+    run_all(broker)
 
     assert runs_of("math.copysign") == (3, 0)
     assert runs_of("math.sqrt") == (1, 1)
@@ -49,34 +49,34 @@ def test_saved_tasks_and_failures_are_counted(broker, run_once):
 
 
 @pytest.mark.usefixtures("_quiet_log")
-def test_tasks_of_which_nothing_is_kept_are_counted_by_function(broker, run_once, conf):
+def test_tasks_of_which_nothing_is_kept_are_counted_by_function(broker, run_all, conf):
     conf(SAVE_LIMIT=-1)
     for _ in range(3):
         async_task("math.copysign", 2, -2, broker=broker)
     async_task("math.floor", 2.5, save=False, broker=broker)
 
-    run_once(broker)
+    run_all(broker)
 
     assert runs_of("math.copysign") == (3, 0)
     assert runs_of("math.floor") == (1, 0)
     assert all(each.run.count == each.wait.count == each.runs for each in counted().values())
 
 
-def test_each_item_of_an_iterable_is_a_run(broker, run_once):
+def test_each_item_of_an_iterable_is_a_run(broker, run_all):
     async_iter("math.floor", [1.5, 2.5, 3.5], broker=broker)
 
-    run_once(broker)
+    run_all(broker)
 
     assert runs_of("math.floor") == (3, 0)
 
 
 @pytest.mark.usefixtures("_quiet_log")
-def test_nothing_is_counted_where_the_setting_says_so(broker, run_once, conf):
+def test_nothing_is_counted_where_the_setting_says_so(broker, run_all, conf):
     conf(ROLLUPS=False)
     async_task("math.copysign", 2, -2, broker=broker)
     async_task("math.floor", 2.5, save=False, broker=broker)
 
-    run_once(broker)
+    run_all(broker)
 
     assert not Rollup.objects.exists()
 

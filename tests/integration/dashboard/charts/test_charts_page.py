@@ -41,7 +41,7 @@ def test_each_period_has_its_charts_and_their_numbers_in_tables(admin_client, pe
     assert "Ended: 18, at most 18 in a step" in page
     assert "Failed runs: 3, at most 3 in a step" in page
     assert "shop.<wbr>pack" in page
-    assert "100 ms / 100 ms / 100 ms" in page or "102 ms" in page
+    assert ">The numbers of the charts</caption>" in page
     assert " style=" not in page.split('id="live-charts"')[1]
 
 
