@@ -37,7 +37,7 @@ from django_q.processes.task_runs.resource_use import can_open_files, rss_check
 from django_q.processes.task_runs.task_host import TaskHost
 from django_q.processes.task_runs.timer_slot import TimerSlotAdapter
 from django_q.queues import STOP, ExclusiveWait, Queue
-from django_q.rollups.run_counts import CountsByFunction, count_run
+from django_q.rollups.run_counts import CountsByFunction, count_run, packed
 from django_q.servers import connections
 from django_q.signals import SENDER, post_spawn
 from django_q.text.error_text import safe_str
@@ -275,7 +275,9 @@ class WorkerLoop:
                 self.result_queue.put(result)
             return
         try:
-            self.put([DoneReceipts(receipts, counts), *results] if receipts else results, block)
+            self.put(
+                [DoneReceipts(receipts, packed(counts)), *results] if receipts else results, block
+            )
         except BaseException as error:
             self.results, self.receipts, self.counts = results, receipts, counts
             if not isinstance(error, queue.Full):

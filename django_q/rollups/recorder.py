@@ -14,7 +14,7 @@ from django_q.conf import Conf, logger
 from django_q.models import Rollup
 from django_q.rollups.compaction import compact
 from django_q.rollups.row_format import to_text
-from django_q.rollups.run_counts import CountsByFunction, count_run, merge_counts
+from django_q.rollups.run_counts import CountsByFunction, count_run, merge_packed
 from django_q.rollups.spans import MINUTE
 from django_q.task_state.attempts import is_time
 from django_q.text.error_text import error_summary
@@ -47,7 +47,7 @@ class RunRecorder:
         """Count the runs of which workers have sent no more than receipts and counts."""
         for item in items:
             if isinstance(item, DoneReceipts) and item.counts:
-                merge_counts(self.current_counts(), item.counts)
+                merge_packed(self.current_counts(), item.counts)
 
     def current_counts(self) -> CountsByFunction:
         """Return the counts of this minute."""

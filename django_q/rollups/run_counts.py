@@ -34,6 +34,8 @@ class RunCounts:
 
 #: By the names of the queue and the function.
 CountsByFunction = dict[tuple[str, str], RunCounts]
+#: The names, how many runs there were and how many failed, the buckets of both sketches.
+PackedCounts = list[tuple[tuple[str, str], int, int, dict[int, int], dict[int, int]]]
 
 
 def count_run(counts: CountsByFunction, package: TaskPackage, seconds: float | None) -> None:
@@ -55,10 +57,19 @@ def count_run(counts: CountsByFunction, package: TaskPackage, seconds: float | N
         found.wait.add(age - seconds)
 
 
-def merge_counts(counts: CountsByFunction, others: CountsByFunction) -> None:
-    """Add the counts of others."""
-    for key, other in others.items():
-        if key in counts:
-            counts[key].merge(other)
-        else:
-            counts[key] = other
+def packed(counts: CountsByFunction) -> PackedCounts:
+    """Make of counts what is sent to the monitor: plain values, which are pickled quickly."""
+    return [
+        (key, each.runs, each.failed, each.wait.buckets, each.run.buckets)
+        for key, each in counts.items()
+    ]
+
+
+def merge_packed(counts: CountsByFunction, others: PackedCounts) -> None:
+    """Add the counts that a worker has sent."""
+    for key, runs, failed, wait, run in others:
+        found = counts.setdefault(key, RunCounts())
+        found.runs += runs
+        found.failed += failed
+        found.wait.merge(wait.items())
+        found.run.merge(run.items())

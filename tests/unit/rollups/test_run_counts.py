@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from django_q.rollups.run_counts import count_run, merge_counts
+from django_q.rollups.run_counts import count_run, merge_packed, packed
 from django_q.rollups.sketch import RELATIVE_ERROR
 
 STARTED = datetime(2026, 12, 1, tzinfo=timezone.utc)
@@ -52,7 +52,7 @@ def test_a_function_is_counted_by_its_dotted_name():
 def test_counts_of_several_workers_add_up():
     counts = counted(package())
 
-    merge_counts(counts, counted(package(), package(func="shop.send")))
+    merge_packed(counts, packed(counted(package(), package(func="shop.send"))))
 
     assert {func: each.runs for (_queue, func), each in counts.items()} == {
         "shop.pack": 2,
