@@ -37,7 +37,7 @@ from django_q.processes.task_runs.resource_use import can_open_files, rss_check
 from django_q.processes.task_runs.task_host import TaskHost
 from django_q.processes.task_runs.timer_slot import TimerSlotAdapter
 from django_q.queues import STOP, ExclusiveWait, Queue
-from django_q.rollups.run_counts import CountsByFunction, count_run, packed
+from django_q.rollups.run_counts import CountsByFunction, count_short_run, packed
 from django_q.servers import connections
 from django_q.signals import SENDER, post_spawn
 from django_q.text.error_text import safe_str
@@ -213,8 +213,7 @@ class WorkerLoop:
         if needs_only_acknowledging(package):
             self.receipts.append(package["ack_id"])
             if Conf.ROLLUPS:
-                seconds = None if began is None else time.monotonic() - began
-                count_run(self.counts, package, seconds)
+                count_short_run(self.counts, package, began)
             return
         if began is not None:
             note_run(package, time.monotonic() - began)

@@ -30,8 +30,8 @@ class Sketch:
         #: Numbers of times. Bucket ``i`` is above ``BUCKET_FACTOR ** (i - 1)``, up to the next.
         self.buckets = {} if buckets is None else buckets
 
-    def add(self, seconds: float) -> None:
-        """Count a time."""
+    def add(self, seconds: float, weight: int = 1) -> None:
+        """Count a time, ``weight`` times."""
         # By comparisons: min() and max() would take longer than the rest.
         if not seconds > MIN_SKETCHED_SECONDS:
             seconds = MIN_SKETCHED_SECONDS
@@ -39,7 +39,7 @@ class Sketch:
             seconds = MAX_SKETCHED_SECONDS
         bucket = ceil(log2(seconds) * BUCKETS_PER_DOUBLING)
         buckets = self.buckets
-        buckets[bucket] = buckets.get(bucket, 0) + 1
+        buckets[bucket] = buckets.get(bucket, 0) + weight
 
     def merge(self, buckets: Iterable[tuple[int, int]]) -> None:
         """Add the buckets of another sketch: the same as if its times had been counted here."""

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from django_q.rollups.run_counts import count_run, merge_packed, packed
+from django_q.rollups.run_counts import count_run, count_short_run, merge_packed, packed
 from django_q.rollups.sketch import RELATIVE_ERROR
 
 STARTED = datetime(2026, 12, 1, tzinfo=timezone.utc)
@@ -47,6 +48,17 @@ def test_what_has_not_run_has_no_times():
 
 def test_a_function_is_counted_by_its_dotted_name():
     assert counted(package(func=sum)).keys() == {("mail", "builtins.sum")}
+
+
+@pytest.mark.parametrize(("runs", "weights"), [(1, 1), (2, 2), (4, 4), (7, 4), (8, 8), (100, 96)])
+def test_of_a_batch_of_short_runs_all_are_counted_and_some_are_timed(runs, weights):
+    counts = {}
+    for _ in range(runs):
+        count_short_run(counts, package(), time.monotonic() - 2)
+
+    found = counts["mail", "shop.pack"]
+    assert (found.runs, found.run.count, found.wait.count) == (runs, weights, weights)
+    assert found.run.quantile(0.5) == pytest.approx(2, rel=0.1)
 
 
 def test_counts_of_several_workers_add_up():
