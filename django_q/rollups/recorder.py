@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,11 +31,12 @@ class RunRecorder:
 
     def __init__(self) -> None:
         self.minutes: dict[int, CountsByFunction] = {}
+        self.can_write = True  # the last time
         self.compaction_at = time.time() + random.uniform(MINUTE, COMPACTION_SECONDS)
 
     def record(self, tasks: Sequence[FinishedTask]) -> None:
         """Count the runs of tasks, once they are completed."""
-        if not Conf.ROLLUPS:
+        if not (Conf.ROLLUPS and tasks):
             return
         counts = self.current_counts()
         for task in tasks:
@@ -78,10 +80,13 @@ class RunRecorder:
         try:
             Rollup.objects.using(router.db_for_write(Rollup)).bulk_create(rows)
         except Exception as error:
-            logger.warning("the runs of a minute are not counted yet: %s", error_summary(error))
+            level = logging.WARNING if self.can_write else logging.DEBUG  # once
+            logger.log(level, "counts of runs are not written yet: %s", error_summary(error))
+            self.can_write = False
             for minute in sorted(self.minutes)[:-MAX_UNWRITTEN_MINUTES]:
                 del self.minutes[minute]
             return
+        self.can_write = True
         for minute in minutes:
             del self.minutes[minute]
 
