@@ -140,6 +140,8 @@ class Settings:
     #: Names of arguments, and of keys in them, whose values the admin shows as dots; those with
     #: password, secret, token or credential in them are dots in any case.
     HIDE: list | tuple = ()
+    #: Whether clusters count the runs of tasks for the charts of the dashboard.
+    ROLLUPS: bool = True
     #: Number of processors to which each worker is bound; 0 binds none. Needs psutil.
     CPU_AFFINITY: int = 0
     #: Run each task at once, in the process that calls it.

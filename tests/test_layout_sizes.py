@@ -80,6 +80,7 @@ TESTED_BY = {
     "completion.follow_ups": "integration/completion/test_completion.py",
     "completion.recording": "integration/completion/test_completion.py",
     "completion.steps": "integration/completion/test_completion.py",
+    "dashboard.charts.figures": "integration/dashboard/charts/test_charts_page.py",
     "dashboard.task_search.fields": "unit/dashboard/task_search/test_language.py",
     "dashboard.task_search.listed_task": "integration/dashboard/tasks/test_task_list.py",
     "dashboard.task_search.search": "integration/dashboard/tasks/test_task_list.py",

@@ -78,6 +78,8 @@ def complete(
             finish(iterable, broker, steps)
     release_for_retry(retried, broker)
     release_stopped(stopped, broker)
+    if steps.record:  # here, where no step follows that may fail: each run counts once
+        steps.record(tasks)
     send_signals_and_log([*tasks, *iterables])
     return links
 

@@ -117,6 +117,8 @@ class DoneReceipts:
     """The receipts of tasks that need nothing more than to be acknowledged."""
 
     receipts: list[Any]
+    #: What was counted of their runs: see ``rollups/run_counts.py``. Empty where nobody counts.
+    counts: Sequence[Any] = ()
 
 
 def needs_only_acknowledging(package: TaskPackage) -> bool:

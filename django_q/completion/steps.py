@@ -20,9 +20,15 @@ from django_q.wire.package import TaskPackage
 class CompletionSteps:
     """What is done of the completion of some tasks."""
 
-    def __init__(self, tell: Callable[[list[TaskPackage]], None] | None = None) -> None:
+    def __init__(
+        self,
+        tell: Callable[[list[TaskPackage]], None] | None = None,
+        record: Callable[[Sequence[FinishedTask]], None] | None = None,
+    ) -> None:
         #: Tells those who wait which tasks have ended; never raises.
         self.tell = tell
+        #: Counts the runs that have ended, at the end of all steps; never raises.
+        self.record = record
         #: Whether a step that fails for a reason of its own is passed over, and noted.
         self.is_tolerant = False
         self.done: dict[tuple[Any, ...], Any] = {}

@@ -32,6 +32,7 @@ class Section(NamedTuple):
 SECTIONS = (
     Section("overview", _("Overview"), USE_ANYTHING),
     Section("tasks", _("Tasks"), VIEW_TASKS),
+    Section("charts", _("Charts"), VIEW_TASKS),
     Section("failures", _("Failures by kind"), VIEW_FAILURES),
     Section("queues", _("Queues"), VIEW_QUEUES),
     Section("clusters", _("Clusters"), VIEW_QUEUES),

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
+from django_q.dashboard.charts.charts_page import ChartsPage
 from django_q.dashboard.failures.failures_page import FailuresPage
 from django_q.dashboard.operations.clusters import ClusterPage, ClustersPage
 from django_q.dashboard.operations.overview import OverviewPage
@@ -24,6 +25,7 @@ PAGES: list[tuple[str, str, type[Page]]] = [
     ("tasks/", "tasks", TaskListPage),
     ("tasks/<str:task_id>/", "task", TaskPage),
     ("tasks/<str:task_id>/error.txt", "task_error", TaskErrorPage),
+    ("charts/", "charts", ChartsPage),
     ("failures/", "failures", FailuresPage),
     ("queues/", "queues", QueuesPage),
     ("queues/<path:queue>/", "queue", QueuePage),

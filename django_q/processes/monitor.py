@@ -32,6 +32,7 @@ from django_q.processes.shared_state.order_table import OrderTable
 from django_q.processes.shared_state.result_queue import set_stuck
 from django_q.processes.supervision.process_start import log_ready, parent_flags
 from django_q.results.waiting.telling import ResultTeller
+from django_q.rollups.recorder import RunRecorder
 from django_q.servers import connections
 from django_q.task_state.cancellation import task_key
 from django_q.text.error_text import error_summary
@@ -66,6 +67,7 @@ def monitor(
     log_ready("monitoring")
     while loop.take_batch():
         loop.complete_batch()
+    loop.recorder.write_all()
     with loop.lease_thread_lock:
         loop.broker.close()
 
@@ -82,7 +84,8 @@ class MonitorLoop:
         self, result_queue: Any, broker: Broker, order_table: OrderTable | None = None
     ) -> None:
         self.result_queue = result_queue
-        self.receiver = ResultReceiver(result_queue)
+        self.recorder = RunRecorder()
+        self.receiver = ResultReceiver(result_queue, self.recorder.write_ended)
         self.broker = broker
         self.order_table = order_table
         self.teller = ResultTeller(broker)
@@ -114,6 +117,7 @@ class MonitorLoop:
         with self.lease_thread_lock:
             self.busy_since = math.inf
             self.set_leases_at_risk(False)
+        self.recorder.write_ended()
 
     def complete_items(self) -> None:
         """Complete the batch: orphaned deliveries last, after what their worker had finished."""
@@ -121,6 +125,7 @@ class MonitorLoop:
         self.complete(packages)
         self.withdraw_notices(packages)
         self.acknowledge(receipts_in(item for item in self.batch if isinstance(item, DoneReceipts)))
+        self.recorder.record_receipts(self.batch)
         for item in self.batch:
             if isinstance(item, UndecodablePayload):
                 self.move_to_dead_letters(item)
@@ -164,7 +169,7 @@ class MonitorLoop:
 
         A package that fails on its own too is completed without the steps that fail.
         """
-        steps = CompletionSteps(self.teller.tell)
+        steps = CompletionSteps(self.teller.tell, self.recorder.record)
         if not packages or (
             len(packages) > 1
             and self.retry_step(lambda: self.complete_together(packages, steps), tries=1)

@@ -6,7 +6,7 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django_q.completion.finished_task import DoneReceipts
@@ -30,8 +30,13 @@ class ResultReceiver:
     be extended. The queue may also be a ``multiprocessing.Queue``, of which nothing is buffered.
     """
 
-    def __init__(self, result_queue: Any) -> None:
+    def __init__(
+        self, result_queue: Any, while_idle: Callable[[], float | None] = lambda: None
+    ) -> None:
         self.result_queue = result_queue
+        #: Called when no result has come for a while. Returns after how many seconds it is to be
+        #: called again; None for not before there are results.
+        self.while_idle = while_idle
         self.is_own_queue = isinstance(result_queue, Queue)
         self.buffered: deque[Any] = deque()  # in the order of their arrival
         self.stopped = False  # whether the last message has been received
@@ -87,11 +92,13 @@ class ResultReceiver:
 
     def await_message(self) -> list[Any]:
         """Wait for a message; close database connections when none comes for a while."""
-        try:
-            return self.result_queue.get_many(timeout=IDLE_CONNECTION_SECONDS)
-        except queue.Empty:
-            connections.close_old()
-            return self.result_queue.get_many()
+        seconds: float | None = IDLE_CONNECTION_SECONDS
+        while True:
+            try:
+                return self.result_queue.get_many(timeout=seconds)
+            except queue.Empty:
+                seconds = self.while_idle()
+                connections.close_old()
 
     def buffer_while_waiting(self, seconds: float) -> None:
         """Wait, and buffer the messages that arrive meanwhile."""

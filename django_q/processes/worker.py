@@ -37,6 +37,7 @@ from django_q.processes.task_runs.resource_use import can_open_files, rss_check
 from django_q.processes.task_runs.task_host import TaskHost
 from django_q.processes.task_runs.timer_slot import TimerSlotAdapter
 from django_q.queues import STOP, ExclusiveWait, Queue
+from django_q.rollups.run_counts import CountsByFunction, count_short_run, packed
 from django_q.servers import connections
 from django_q.signals import SENDER, post_spawn
 from django_q.text.error_text import safe_str
@@ -94,6 +95,7 @@ class WorkerLoop:
         self.pending: deque[Any] = deque()  # of the batch, not started yet
         self.results: list[Any] = []  # of the batch, not sent yet
         self.receipts: list[Any] = []  # of tasks that need only acknowledging, not sent yet
+        self.counts: CountsByFunction = {}  # of the runs of these tasks
         self.position = 0  # of the running task in the batch
         self.task_run: TaskRun | None = None  # the running task
         self.has_task_title = False  # whether the process title names a task
@@ -210,6 +212,8 @@ class WorkerLoop:
         make_options_plain(package)
         if needs_only_acknowledging(package):
             self.receipts.append(package["ack_id"])
+            if Conf.ROLLUPS:
+                count_short_run(self.counts, package, began)
             return
         if began is not None:
             note_run(package, time.monotonic() - began)
@@ -263,15 +267,18 @@ class WorkerLoop:
         results, receipts = self.results, self.receipts
         if not results and not receipts:
             return
-        self.results, self.receipts = [], []
+        counts = self.counts
+        self.results, self.receipts, self.counts = [], [], {}
         if not self.is_own_queue:
             for result in results:
                 self.result_queue.put(result)
             return
         try:
-            self.put([DoneReceipts(receipts), *results] if receipts else results, block)
+            self.put(
+                [DoneReceipts(receipts, packed(counts)), *results] if receipts else results, block
+            )
         except BaseException as error:
-            self.results, self.receipts = results, receipts
+            self.results, self.receipts, self.counts = results, receipts, counts
             if not isinstance(error, queue.Full):
                 raise
 

@@ -8,10 +8,11 @@ from uuid import UUID, uuid4
 
 from django_q.brokers import get_broker
 from django_q.conf import Conf
-from django_q.models import Schedule, Task
+from django_q.models import DeployMark, Schedule, Task
 from django_q.orders.steering import queue
 from django_q.tasks import async_task
 from tests.heartbeats import make_stat
+from tests.integration.rollups.rows import add_row
 
 #: Clusters: host, queue, and how far each task is that they run: done, total, note.
 CLUSTERS = {
@@ -78,6 +79,15 @@ def add_rows(now: datetime) -> None:
             stopped=now - timedelta(seconds=index), success=True, cluster="test", group="nightly",
         )  # fmt: skip
     add_schedules(now)
+    add_counts(int(now.timestamp()))
+
+
+def add_counts(now: int) -> None:
+    """Add what is counted for the charts, and the mark of a deploy."""
+    for number, (func, _exception, count) in enumerate(FAILURES):
+        for minutes in range(number, 60, 1 + number):
+            add_row(now - 60 * minutes, runs=count + minutes % 7, key=("test", func))
+    DeployMark.objects.create(at=now - 1500, text="v12")
 
 
 def add_schedules(now: datetime) -> None:

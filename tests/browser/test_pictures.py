@@ -27,6 +27,7 @@ CLUSTER_ID = str(next(iter(busy_site.CLUSTERS)))
 PAGES = {
     "overview": [],
     "tasks": [],
+    "charts": [],
     "failures": [],
     "functions": [],
     "queues": [],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,15 @@ from django.utils.translation import gettext_lazy as _
 from django_q.brokers import Broker, adapt_broker
 from django_q.brokers.broker_cache import shared_broker
 from django_q.brokers.contract.orders import PAUSE_ORDER
-from django_q.dashboard.access import USE_ANYTHING, VIEW_FAILURES, VIEW_QUEUES, VIEW_SCHEDULES, may
+from django_q.dashboard.access import (
+    USE_ANYTHING,
+    VIEW_FAILURES,
+    VIEW_QUEUES,
+    VIEW_SCHEDULES,
+    VIEW_TASKS,
+    may,
+)
+from django_q.dashboard.charts.sparklines import last_hour
 from django_q.dashboard.figures.cluster_lines import cluster_lines, run_lines
 from django_q.dashboard.figures.failure_kinds import failure_kinds
 from django_q.dashboard.figures.queue_lines import QueueLine, dead_letter_text, queue_lines
@@ -36,6 +45,7 @@ class OverviewPage(Page):
         """Read the sections that the user may view."""
         sections = {
             "work": (VIEW_QUEUES, read_work),
+            "hour": (VIEW_TASKS, lambda: {"sparks": last_hour(time.time())}),
             "failures": (VIEW_FAILURES, lambda: {"kinds": failure_kinds(timezone.now())}),
             "due": (VIEW_SCHEDULES, lambda: {"schedules": next_schedules(utc_now())}),
         }

@@ -1,0 +1,118 @@
+"""Of the figures of a period: the charts, and the rows of the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from django.utils.translation import gettext as _
+
+from django_q.dashboard.charts.drawing import Frame, bars_of, chart, lines_of
+from django_q.dashboard.charts.scales import CountScale, TimeScale
+from django_q.dashboard.charts.texts import axis_text, short_time, step_text
+from django_q.dashboard.display import wrapping_path
+from django_q.rollups.reading import Figures, summed
+from django_q.rollups.row_format import OTHER_FUNCTIONS
+from django_q.rollups.run_counts import RunCounts
+from django_q.rollups.sketch import Sketch
+
+#: The quantiles that are shown, and the classes of their lines.
+QUANTILES = ((0.5, "p50"), (0.95, "p95"), (0.99, "p99"))
+
+
+class FigureRow(NamedTuple):
+    """A row of a table."""
+
+    #: Of a queue, a function, or a step of time.
+    name: str
+    shown_name: Any
+    runs: int
+    failed: int
+    #: By quantile.
+    wait: list[str]
+    run: list[str]
+
+
+def figure_row(name: str, shown_name: Any, counts: RunCounts) -> FigureRow:
+    """Make a row of what was counted."""
+    wait, run = quantile_texts(counts.wait), quantile_texts(counts.run)
+    return FigureRow(name, shown_name, counts.runs, counts.failed, wait, run)
+
+
+def quantile_texts(sketch: Sketch) -> list[str]:
+    """Write the quantiles of a sketch."""
+    return [short_time(sketch.quantile(share)) for share, _kind in QUANTILES]
+
+
+def step_rows(figures: Figures) -> list[FigureRow]:
+    """List the steps in which something ended, the latest first."""
+    rows = [
+        figure_row("", step_text(figures.time_of(index), figures.step), counts)
+        for index, counts in enumerate(figures.steps)
+        if counts.runs
+    ]
+    return rows[::-1]
+
+
+def rows_by(figures: Figures, part: int) -> list[FigureRow]:
+    """List the queues, for ``part`` 0, or the functions, for 1: those with the most runs first."""
+    found: dict[str, list[RunCounts]] = {}
+    for key, counts in figures.by_function.items():
+        found.setdefault(key[part], []).append(counts)
+    rows = [figure_row(name, shown_name(name), summed(each)) for name, each in found.items()]
+    return sorted(rows, key=lambda row: (-row.runs, row.name))
+
+
+def shown_name(name: str) -> Any:
+    """Show the name of a queue or of a function."""
+    return _("Other functions") if name == OTHER_FUNCTIONS else wrapping_path(name)
+
+
+def frame_of(figures: Figures, marks: Iterable[tuple[int, str]]) -> Frame:
+    """Make what the charts of a page share."""
+    times = [figures.time_of(index) for index in range(len(figures.steps))]
+    return Frame(
+        [axis_text(time, figures.step) for time in times],
+        [hint(time, figures.step, each) for time, each in zip(times, figures.steps, strict=True)],
+        [((at - figures.start) / figures.seconds, text) for at, text in marks],
+    )
+
+
+def hint(time: int, step: int, counts: RunCounts) -> str:
+    """Tell the figures of a step; empty where nothing has ended."""
+    if not counts.runs:
+        return ""
+    row = figure_row("", "", counts)
+    kinds = " / ".join(kind for _share, kind in QUANTILES)
+    lines = (
+        step_text(time, step),
+        _("%(number)d ended, %(failed)d failed") % {"number": row.runs, "failed": row.failed},
+        f"{_('Waiting time')} {kinds}: {' / '.join(row.wait)}",
+        f"{_('Run time')} {kinds}: {' / '.join(row.run)}",
+    )
+    return "\n".join(lines)
+
+
+def count_chart(frame: Frame, kind: str, numbers: Sequence[int], title: Any) -> dict[str, Any]:
+    """Draw the chart of numbers by step."""
+    scale = CountScale(numbers)
+    label = _("%(title)s: %(number)d, at most %(most)d in a step") % {
+        **{"title": title, "number": sum(numbers)},
+        "most": max(numbers, default=0),
+    }
+    plot = bars_of(kind, [scale.share(number) for number in numbers])
+    return {"title": title, "image": chart(frame, scale.grid(), plot, label)}
+
+
+def time_chart(frame: Frame, sketches: Sequence[Sketch], title: Any) -> dict[str, Any]:
+    """Draw the chart of the quantiles of times by step."""
+    lines = [(kind, [each.quantile(share) for each in sketches]) for share, kind in QUANTILES]
+    scale = TimeScale(time for _kind, times in lines for time in times if time is not None)
+    total = Sketch()
+    for each in sketches:
+        total.merge(each.buckets.items())
+    texts = zip((kind for _share, kind in QUANTILES), quantile_texts(total), strict=True)
+    label = f"{title}: {', '.join(' '.join(pair) for pair in texts)}"
+    shares = [(kind, [t and scale.share(t) for t in times]) for kind, times in lines]
+    image = chart(frame, scale.grid(), lines_of(shares), label)
+    return {"title": title, "image": image, "lines": [kind for _share, kind in QUANTILES]}
