@@ -33,6 +33,11 @@ def body_of(child: Child, cluster: Any) -> tuple[str, tuple, tuple]:
             (ArgumentPlaceholder.PARENT_FLAG,),
             (cluster.broker,),
         ),
+        process_start.ALERTER: (
+            "alerter.alerter_of_cluster",
+            (ArgumentPlaceholder.PARENT_FLAG,),
+            (cluster.broker,),
+        ),
         process_start.PUSHER: (
             "pusher.pusher_of_cluster",
             (

@@ -134,6 +134,8 @@ class Sentinel(SentinelCompatibility):
         ]
         if Conf.SCHEDULER or Conf.RELAYS_OUTBOX:
             self.children.append(Child(process_start.SCHEDULER, liveness=LivenessTimestamp()))
+        if Conf.ALERTS:
+            self.children.append(Child(process_start.ALERTER, liveness=LivenessTimestamp()))
         self.children.append(Child(process_start.PUSHER, liveness=LivenessTimestamp()))
         for child in self.children:
             self.spawn(child)
@@ -309,7 +311,7 @@ class Sentinel(SentinelCompatibility):
         if self.broker.keeps_state:  # loops end, and go on in another cluster
             self.order_table.request_stop()
         self.await_end(
-            (process_start.PUSHER, process_start.SCHEDULER),
+            (process_start.PUSHER, process_start.SCHEDULER, process_start.ALERTER),
             min(until, time.monotonic() + PUSHER_GRACE),
         )
         self.orphans.drain(self.task_queue)
