@@ -1,4 +1,4 @@
-"""The table of alerts."""
+"""The table of alerts, and permissions of the dashboard."""
 
 from django.db import migrations, models
 
@@ -24,5 +24,19 @@ class Migration(migrations.Migration):
                 ("attempts", models.IntegerField(default=0, db_default=0)),
             ],
             options={"default_permissions": ()},
+        ),
+        migrations.AlterModelOptions(
+            name="unfinished",
+            options={
+                "default_permissions": (),
+                "permissions": [
+                    ("cancel_tasks", "Can cancel unfinished tasks"),
+                    ("pause_queue", "Can pause and resume queues"),
+                    ("limit_queue", "Can set the limit of queues"),
+                    ("stop_clusters", "Can stop clusters"),
+                ],
+                "verbose_name": "unfinished task",
+                "verbose_name_plural": "unfinished tasks",
+            },
         ),
     ]

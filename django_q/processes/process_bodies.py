@@ -42,7 +42,8 @@ def body_of(child: Child, cluster: Any) -> tuple[str, tuple, tuple]:
             "pusher.pusher_of_cluster",
             (
                 *(cluster.task_queue, ArgumentPlaceholder.PARENT_FLAG, cluster.slots),
-                *(cluster.result_queue, cluster.order_table, str(cluster.cluster_id)),
+                *(cluster.result_queue, cluster.order_table),
+                *(str(cluster.cluster_id), cluster.bell),
             ),
             (cluster.broker,),
         ),

@@ -22,6 +22,7 @@ from django_q.conf import Conf, logger
 from django_q.humanhash import humanize
 from django_q.processes.log_writer import LogProcess
 from django_q.processes.process_bodies import body_of
+from django_q.processes.pushing.stop_order import stop_if_told
 from django_q.processes.server_calls.heartbeat import HeartbeatWriter
 from django_q.processes.server_calls.loop_positions import LoopPositionSaver
 from django_q.processes.server_calls.worker_leases import WorkerLeases
@@ -176,6 +177,7 @@ class Sentinel(SentinelCompatibility):
             self.process_table.liveness.beat()
         self.reap()
         self.cancelled_runs.signal(self.children)
+        stop_if_told(self.order_table, self.cluster_id, self.stop_event)
         self.kill_overdue()
         self.kill_stalled()
         if self.log_process:
@@ -194,11 +196,8 @@ class Sentinel(SentinelCompatibility):
         sources: list[Any] = [child.exit_descriptor for child in self.children if child.is_running]
         sources += self.log_process.sources if self.log_process else []
         sources += [self.bell] if self.heartbeat.is_idle else []
-        events = (
-            [self.abort_event]
-            if self.stopping
-            else [self.stop_event, *process_start.parent_flags()]
-        )
+        stops = [self.stop_event, *process_start.parent_flags()]
+        events = [self.abort_event] if self.stopping else stops
         waitable = [event for event in events if hasattr(event, "fileno") and not event.is_set()]
         timeout = max(0.0, self.next_deadline() - time.monotonic())
         if self.orphans or len(waitable) < len(events):
