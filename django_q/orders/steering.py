@@ -62,7 +62,8 @@ class QueueHandle:
     def stop_cluster(self, cluster: str | UUID, by: str = "", reason: str = "") -> None:
         """Have a cluster of the queue stop as SIGTERM does, by its id or its name.
 
-        It hears of that within a second. It ends what it has taken, and exits with 0: what has started it may start another one.
+        It hears of that within a second, ends what it has taken, and exits with 0: what has started
+        it may start another one.
         """
         broker = self.steered(CANCEL_ORDER)
         key, giver = cluster_key(cluster_id(broker, cluster)), by or process_text()
