@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 from django.utils.functional import Promise
 
 #: The names of the rules.
-FAILURE_RATE, WAITING_TIME, DEPTH, NO_WORKER, SCHEDULE_MISSED = RULE_NAMES = (
-    *("failure_rate", "waiting", "depth", "no_worker", "schedule_missed"),
-)
+FAILURE_RATE, WAITING_TIME, DEPTH = "failure_rate", "waiting", "depth"
+NO_WORKER, SCHEDULE_MISSED = "no_worker", "schedule_missed"
+RULE_NAMES = (FAILURE_RATE, WAITING_TIME, DEPTH, NO_WORKER, SCHEDULE_MISSED)
 #: Who can be told.
 MAIL, WEBHOOK, SIGNAL = "mail", "webhook", "signal"
 #: In place of the name of a queue: all queues that are not named.
