@@ -173,6 +173,8 @@ class Settings:
     #: Error reporters by the name of their ``djangoq.errorreporters`` entry point, each with
     #: its keyword arguments.
     ERROR_REPORTER: dict = field(default_factory=dict)
+    #: What to tell somebody of, and whom: rules with their limits, and "mail", "webhook".
+    ALERTS: dict = field(default_factory=dict)
     #: How long a stop waits for running tasks before it ends and releases them.
     STOP_TIMEOUT: float = 60
     #: How processes are started: "fork", "forkserver" or "spawn"; None means fork, but spawn on

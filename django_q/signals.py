@@ -6,6 +6,8 @@ from django_q.hooks import receive as call_hook
 
 __all__ = [
     "SENDER",
+    "alert_raised",
+    "alert_resolved",
     "attempt_ended",
     "call_hook",
     "post_execute",
@@ -29,3 +31,7 @@ post_execute_in_worker = Signal()
 post_execute = Signal()
 #: ``task, attempt, limit, retry_in, is_final``: in the monitor, for each end of an attempt.
 attempt_ended = Signal()
+#: ``alert``: a row of ``Alert``, in one process for all clusters, when a rule has found something.
+alert_raised = Signal()
+#: ``alert``: the same, when that is over.
+alert_resolved = Signal()

@@ -44,12 +44,14 @@ calls.payloads calls.enqueueing calls.producer calls.inline calls.composition ca
 scheduling.readable_schedules scheduling calls.task_function scheduling.declared.declaration \
     scheduling.declared.discovery scheduling.declared.declared_rows \
     scheduling.declared.release_order scheduling.declared.synchronization scheduling.declared
+alerts.finding alerts.rules alerts.time_limit alerts.failure_rate alerts.findings \
+    alerts.alert_rows alerts.messages alerts.webhook alerts.delivery alerts.evaluation alerts
 processes.logs processes.shared_state processes.server_calls \
     processes.supervision.exit_timeout processes.supervision.unix_signals \
     processes.supervision.process_start processes.supervision processes.task_runs \
     processes.log_writer processes.pushing processes.pusher processes.worker \
-    processes.result_receiver processes.monitor processes.scheduler processes.process_bodies \
-    processes.sentinel processes.sentinel_body processes.service_notes
+    processes.result_receiver processes.monitor processes.scheduler processes.alerter \
+    processes.process_bodies processes.sentinel processes.sentinel_body processes.service_notes
 utils tasks cluster task_backend.framework task_backend.task task_backend.queue_choice \
     task_backend.outcomes task_backend backend importing checks dashboard terminal health_check \
     monitor urls admin apps legacy management tests

@@ -9,6 +9,7 @@ E005    a database, cache, broker class, error reporter or time zone that is nam
 E006    an option of a broker of the predecessors that does not exist here
 E007    ``redis`` does not describe a server
 E008    ``SECRET_KEY`` is empty: no task can be signed
+E009    a rule or a target of ``alerts`` is not what it must be
 I001    there is no ``Q_CLUSTER``: a Redis server on this host is meant
 W001    an unknown option
 W002    ``retry`` is not greater than ``timeout``
@@ -24,6 +25,7 @@ W011    an entry of ``functions`` names nothing that exists
 W012    the URL of ``redis`` has something else than a number for a database
 W013    an entry of ``context`` is no context variable
 W014    the database of ``outbox`` has no table for it (``check --database``, ``migrate``)
+W015    ``alerts`` sends mail to ``ADMINS``, which is empty
 ======  ==========================================================================
 """
 

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import Warning
 
+from django_q.checks.alert_rules import check_alert_sources
 from django_q.checks.messages import Messages, no_effect
 from django_q.foreign_code import optional_packages
 from django_q.results.cache import UNSHARED_CACHE_BACKENDS
@@ -143,4 +144,5 @@ COMBINATION_CHECKS = (
     check_overridden,
     check_outbox,
     check_packages,
+    check_alert_sources,
 )

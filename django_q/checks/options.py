@@ -21,6 +21,7 @@ from django.utils.module_loading import import_string
 
 from django_q import recurrence
 from django_q.brokers import REMOVED_BROKER_SERVICES
+from django_q.checks.alert_rules import check_alerts
 from django_q.checks.listed_names import check_context, check_functions, check_names
 from django_q.checks.messages import Messages, no_effect, not_found
 from django_q.checks.redaction import is_path, quote_or_redact, setting_location
@@ -109,7 +110,7 @@ REDIS_DATABASE = re.compile(r"/?\d*/?")
 #: Python's error text for an argument that a function does not take.
 UNEXPECTED_ARGUMENT_PATTERN = re.compile(r"unexpected keyword argument '(\w+)'")
 #: Options whose values may contain passwords, and are not shown.
-SECRET_OPTIONS = ("REDIS", "SQS", "ERROR_REPORTER", "ALT_CLUSTERS")
+SECRET_OPTIONS = ("REDIS", "SQS", "ERROR_REPORTER", "ALERTS", "ALT_CLUSTERS")
 
 
 def unknown_option(key: Any, where: str, options: Mapping) -> CheckMessage:
@@ -311,4 +312,5 @@ OPTION_CHECKS: dict[str, Callable[[str, Any], Messages]] = {
     "SQS": check_sqs,
     "TIME_ZONE": check_time_zone,
     "ERROR_REPORTER": check_reporters,
+    "ALERTS": check_alerts,
 }

@@ -243,6 +243,12 @@ SETTING_REDACTORS: dict[str, Callable[[Any], str]] = {
     "REDIS": redact_table_of(REDIS_OPTION_REDACTORS),
     "SQS": redact_table_of(SQS_OPTION_REDACTORS),
     "ERROR_REPORTER": redact_table_of({}),
+    "ALERTS": redact_table_of(
+        dict.fromkeys(
+            ("waiting", "depth", "no_worker", "schedule_missed", "cool_down", "every"),
+            redact_number,
+        )
+    ),
     "ALT_CLUSTERS": redact_clusters,
     "ORM": redact_choice_of(lambda: settings.DATABASES),
     "CACHE": redact_choice_of(lambda: settings.CACHES),

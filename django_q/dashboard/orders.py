@@ -26,6 +26,7 @@ from django_q.text.error_text import short_error_text
 CANCEL_PERMISSION = "django_q.cancel_tasks"
 PAUSE_PERMISSION = "django_q.pause_queue"
 LIMIT_PERMISSION = "django_q.limit_queue"
+STOP_PERMISSION = "django_q.stop_clusters"
 #: Orders for tasks, as the page offers them.
 TASK_ORDERS = {
     "cancel": gettext_lazy("Cancel selected tasks"),
@@ -151,6 +152,15 @@ def resume_cluster(request: HttpRequest) -> None:
     messages.success(request, text % {"queue": chosen.name}, fail_silently=True)
 
 
+def stop_cluster(request: HttpRequest) -> None:
+    """Stop a cluster in good order."""
+    chosen, cluster = queue(request.POST.get("queue")), request.POST.get("cluster", "")
+    chosen.stop_cluster(cluster, **order_details(request))
+    log_order(request, cluster, "Stopped the cluster.")
+    text = _("The cluster stops when it has ended what it has taken.")
+    messages.success(request, text, fail_silently=True)
+
+
 #: Those for a queue and its tasks, by the value of ``action``.
 QUEUE_ORDERS: dict[str, Order] = {
     "cancel": (CANCEL_PERMISSION, cancel_tasks),
@@ -164,6 +174,7 @@ QUEUE_ORDERS: dict[str, Order] = {
 CLUSTER_ORDERS: dict[str, Order] = {
     "pause_cluster": (PAUSE_PERMISSION, pause_cluster),
     "resume_cluster": (PAUSE_PERMISSION, resume_cluster),
+    "stop_cluster": (STOP_PERMISSION, stop_cluster),
 }
 
 

@@ -6,6 +6,7 @@ from django_q.foreign_code import installed_files  # noqa: F401 - checks them wh
 from django_q.hooks import receive as call_hook
 from django_q.models.admin_links import Dashboard
 from django_q.models.figures.rollup import DeployMark, Rollup
+from django_q.models.operations.alert import Alert
 from django_q.models.orders import Notice, QueueOrder
 from django_q.models.outbox import OutboxTask
 from django_q.models.part import Part
@@ -16,6 +17,7 @@ from django_q.models.schedule_source import ScheduleSource
 from django_q.models.task import Failure, FailureManager, Success, SuccessManager, Task
 
 __all__ = [
+    "Alert",
     "Dashboard",
     "DeployMark",
     "Failure",

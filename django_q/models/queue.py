@@ -138,6 +138,7 @@ class Unfinished(OrmQ):
             ("cancel_tasks", "Can cancel unfinished tasks"),
             ("pause_queue", "Can pause and resume queues"),
             ("limit_queue", "Can set the limit of queues"),
+            ("stop_clusters", "Can stop clusters"),
         ]
         verbose_name = _("unfinished task")
         verbose_name_plural = _("unfinished tasks")

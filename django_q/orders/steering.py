@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from uuid import UUID
 
 from django_q.brokers.base import Broker
-from django_q.brokers.contract.orders import LIMIT_ORDER, PAUSE_ORDER, QueueControl
+from django_q.brokers.contract.orders import CANCEL_ORDER, LIMIT_ORDER, PAUSE_ORDER, QueueControl
 from django_q.brokers.other_queues import queue_label
 from django_q.exceptions import PackageError
 from django_q.humanhash import humanize
+from django_q.orders.notices import process_text
 from django_q.status import Stat
+from django_q.task_state.cancellation import cluster_key, sign_notice
 from django_q.unfinished.reading import broker_for, counts_of
 from django_q.wire.option_types import shown, text
 from django_q.wire.options import COUNT_TYPE, normalize_option
+
+#: Seconds for which a cluster may be out of reach that is told to stop.
+STOP_NOTICE_SECONDS = 3600.0
 
 
 class QueueHandle:
@@ -52,6 +58,17 @@ class QueueHandle:
         """
         broker = self.steered(LIMIT_ORDER)
         broker.set_limit(normalize_option("limit", tasks, COUNT_TYPE, "The limit of a queue"))
+
+    def stop_cluster(self, cluster: str | UUID, by: str = "", reason: str = "") -> None:
+        """Have a cluster of the queue stop as SIGTERM does, by its id or its name.
+
+        It hears of that within a second, ends what it has taken, and exits with 0: what has started
+        it may start another one.
+        """
+        broker = self.steered(CANCEL_ORDER)
+        key, giver = cluster_key(cluster_id(broker, cluster)), by or process_text()
+        text = sign_notice(broker.list_key, key, giver, time.time(), reason)
+        broker.post_notice(key, text, STOP_NOTICE_SECONDS)
 
     def size(self) -> int:
         """Count the tasks that wait and could run now."""

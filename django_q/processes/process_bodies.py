@@ -33,11 +33,17 @@ def body_of(child: Child, cluster: Any) -> tuple[str, tuple, tuple]:
             (ArgumentPlaceholder.PARENT_FLAG,),
             (cluster.broker,),
         ),
+        process_start.ALERTER: (
+            "alerter.alerter_of_cluster",
+            (ArgumentPlaceholder.PARENT_FLAG,),
+            (cluster.broker,),
+        ),
         process_start.PUSHER: (
             "pusher.pusher_of_cluster",
             (
                 *(cluster.task_queue, ArgumentPlaceholder.PARENT_FLAG, cluster.slots),
-                *(cluster.result_queue, cluster.order_table, str(cluster.cluster_id)),
+                *(cluster.result_queue, cluster.order_table),
+                *(str(cluster.cluster_id), cluster.bell),
             ),
             (cluster.broker,),
         ),

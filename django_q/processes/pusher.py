@@ -23,6 +23,7 @@ from django_q.processes.pushing.prefetch_limit import (
     MeasuredPrefetchLimit,
     PrefetchLimit,
 )
+from django_q.processes.shared_state.bell import Bell
 from django_q.processes.shared_state.order_table import OrderTable
 from django_q.processes.shared_state.slot import Slots
 from django_q.processes.supervision.process_start import log_ready, parent_flags
@@ -43,16 +44,17 @@ def pusher(
     broker: Broker | None = None,
     prefetch_limit: PrefetchLimit | None = None,
     order_table: OrderTable | None = None,
+    on_orders: Callable[[], object] = lambda: None,
 ) -> None:
     """Move deliveries from the broker to the task queue until ``event`` is set.
 
     Asks the broker at least once, also if the event is set already. Orders for the queue are
-    written into ``order_table``, if there is one.
+    written into ``order_table``, if there is one; ``on_orders`` is called when it has others.
     """
     broker = adapt_broker(broker or get_broker())
     broker.wake_fd = event.fileno() if hasattr(event, "fileno") else None
     prefetch_limit = prefetch_limit or FixedPrefetchLimit()
-    notices = NoticeReader(broker, order_table)
+    notices = NoticeReader(broker, order_table, on_orders)
     dequeue = watch_slow_dequeues(broker).dequeue if parent_flags() else broker.dequeue
     log_ready("pushing tasks")
     failures = StepFailureLog(
@@ -199,11 +201,12 @@ def pusher_of_cluster(
     result_queue: Any,
     order_table: OrderTable,
     cluster_id: str,
+    bell: Bell,
     broker: Broker,
 ) -> None:
     """Run the pusher of a cluster, limited by the measured speed of its workers.
 
-    ``cluster_id`` is that of its heartbeats.
+    ``cluster_id`` is that of its heartbeats. The sentinel is woken by ``bell`` for new orders.
     """
     prefetch_limit = MeasuredPrefetchLimit(
         workers=len(slots),
@@ -214,4 +217,4 @@ def pusher_of_cluster(
     )
     broker = adapt_broker(broker)
     broker.cluster_id = cluster_id
-    pusher(task_queue, event, broker, prefetch_limit, order_table)
+    pusher(task_queue, event, broker, prefetch_limit, order_table, bell.set)

@@ -23,6 +23,7 @@ from django_q.humanhash import humanize
 from django_q.processes.log_writer import LogProcess
 from django_q.processes.logs.awaited_tasks import log_awaited_tasks
 from django_q.processes.process_bodies import body_of
+from django_q.processes.pushing.stop_order import stop_if_told
 from django_q.processes.server_calls.heartbeat import HeartbeatWriter, snapshot
 from django_q.processes.server_calls.loop_positions import LoopPositionSaver
 from django_q.processes.server_calls.worker_leases import WorkerLeases
@@ -135,6 +136,8 @@ class Sentinel(SentinelCompatibility):
         ]
         if Conf.SCHEDULER or Conf.RELAYS_OUTBOX:
             self.children.append(Child(process_start.SCHEDULER, liveness=LivenessTimestamp()))
+        if Conf.ALERTS:
+            self.children.append(Child(process_start.ALERTER, liveness=LivenessTimestamp()))
         self.children.append(Child(process_start.PUSHER, liveness=LivenessTimestamp()))
         for child in self.children:
             self.spawn(child)
@@ -175,6 +178,7 @@ class Sentinel(SentinelCompatibility):
             self.process_table.liveness.beat()
         self.reap()
         self.cancelled_runs.signal(self.children)
+        stop_if_told(self.order_table, self.cluster_id, self.stop_event)
         self.kill_overdue()
         self.kill_stalled()
         if self.log_process:
@@ -193,11 +197,8 @@ class Sentinel(SentinelCompatibility):
         sources: list[Any] = [child.exit_descriptor for child in self.children if child.is_running]
         sources += self.log_process.sources if self.log_process else []
         sources += [self.bell] if self.heartbeat.is_idle else []
-        events = (
-            [self.abort_event]
-            if self.stopping
-            else [self.stop_event, *process_start.parent_flags()]
-        )
+        stops = [self.stop_event, *process_start.parent_flags()]
+        events = [self.abort_event] if self.stopping else stops
         waitable = [event for event in events if hasattr(event, "fileno") and not event.is_set()]
         timeout = max(0.0, self.next_deadline() - time.monotonic())
         if self.orphans or len(waitable) < len(events):
@@ -311,7 +312,7 @@ class Sentinel(SentinelCompatibility):
         if self.broker.keeps_state:  # loops end, and go on in another cluster
             self.order_table.request_stop()
         self.await_end(
-            (process_start.PUSHER, process_start.SCHEDULER),
+            (process_start.PUSHER, process_start.SCHEDULER, process_start.ALERTER),
             min(until, time.monotonic() + PUSHER_GRACE),
         )
         self.orphans.drain(self.task_queue)

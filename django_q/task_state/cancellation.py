@@ -15,6 +15,8 @@ MAX_GIVER_LENGTH, MAX_REASON_LENGTH = 100, 200
 
 #: Keys of notices: how those for a task or a group begin, and the one for a whole queue.
 TASK_KEY_PREFIX, GROUP_KEY_PREFIX, QUEUE_KEY = "task:", "group:", "queue"
+#: How the key of a notice begins by which a cluster is to stop.
+CLUSTER_KEY_PREFIX = "cluster:"
 
 
 def task_key(task_id: str) -> str:
@@ -25,6 +27,11 @@ def task_key(task_id: str) -> str:
 def group_key(group: str) -> str:
     """Return the key of the notice for the tasks of a group."""
     return f"{GROUP_KEY_PREFIX}{group}"
+
+
+def cluster_key(cluster_id: object) -> str:
+    """Return the key of the notice by which a cluster is to stop."""
+    return f"{CLUSTER_KEY_PREFIX}{cluster_id}"
 
 
 def sign_cancellation(task_id: str, by: str, at: float, reason: str = "") -> str:

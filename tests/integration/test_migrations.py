@@ -28,6 +28,7 @@ TABLES = (
     "django_q_taskkey",
     "django_q_queueorder",
     "django_q_notice",
+    "django_q_alert",
     "django_q_outboxtask",
     "django_q_schedulesource",
 )

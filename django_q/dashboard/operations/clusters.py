@@ -9,10 +9,10 @@ from django.utils.translation import gettext_lazy as _
 
 from django_q.brokers import adapt_broker
 from django_q.brokers.broker_cache import shared_broker
-from django_q.brokers.contract.orders import PAUSE_ORDER
+from django_q.brokers.contract.orders import CANCEL_ORDER, PAUSE_ORDER
 from django_q.dashboard.access import VIEW_QUEUES
 from django_q.dashboard.figures.cluster_lines import cluster_line, cluster_lines, process_lines
-from django_q.dashboard.orders import CLUSTER_ORDERS, PAUSE_PERMISSION
+from django_q.dashboard.orders import CLUSTER_ORDERS, PAUSE_PERMISSION, STOP_PERMISSION
 from django_q.dashboard.page import Page
 from django_q.status import Stat
 from django_q.unfinished.reading import broker_for
@@ -47,14 +47,13 @@ class ClusterPage(Page):
         if stat is None:
             raise Http404
         broker = broker_for(stat.queue) if stat.queue else None
-        can_pause = (
-            broker and PAUSE_ORDER in broker.obeys and request.user.has_perm(PAUSE_PERMISSION)
-        )
+        obeyed = broker.obeys if broker else ()
         cluster = cluster_line(stat)
         return {
             "title": cluster.name,
             "cluster": cluster,
             "processes": process_lines(stat),
             "is_paused": bool(broker) and str(stat.cluster_id) in broker.control().paused_clusters,
-            "can_pause": bool(can_pause),
+            "can_pause": PAUSE_ORDER in obeyed and request.user.has_perm(PAUSE_PERMISSION),
+            "can_stop": CANCEL_ORDER in obeyed and request.user.has_perm(STOP_PERMISSION),
         }

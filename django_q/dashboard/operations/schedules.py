@@ -23,6 +23,7 @@ from django_q.dashboard.page import Page, read_section
 from django_q.models import Schedule, Task
 from django_q.models.admin_links import admin_address, task_admin_url
 from django_q.models.task import HAS_ENDED, clipped
+from django_q.scheduling.backfill import backfill
 from django_q.scheduling.due_runs import run_now
 from django_q.status import utc_now
 
@@ -58,10 +59,28 @@ def for_schedule(step: Callable[[Schedule], object], text: Any) -> Order:
     return CHANGE_PERMISSION, give
 
 
+def backfill_schedule(request: HttpRequest) -> None:
+    """Enqueue a task for each time of a schedule's rule in the span that the form names."""
+    schedule = Schedule.objects.get(pk=request.POST.get("schedule"))
+    first, last = (request.POST.get(name, "").strip() for name in ("start", "end"))
+    count = len(backfill(schedule, first, last))
+    name = schedule.name or str(schedule)
+    text = f"Backfilled from {first} to {last}: {count} tasks."
+    log_order(request, str(schedule.pk), text, model=Schedule, name=name)
+    told = ngettext(
+        "%(number)d task of %(schedule)s was enqueued.",
+        "%(number)d tasks of %(schedule)s were enqueued.",
+        count,
+    )
+    tell = messages.success if count else messages.warning
+    tell(request, told % {"number": count, "schedule": name}, fail_silently=True)
+
+
 SCHEDULE_ORDERS: dict[str, Order] = {
     "run_now": for_schedule(run_now, gettext_lazy("The task of %(schedule)s was enqueued.")),
     "pause": for_schedule(pause, gettext_lazy("%(schedule)s is paused.")),
     "resume": for_schedule(resume, gettext_lazy("%(schedule)s is resumed.")),
+    "backfill": (CHANGE_PERMISSION, backfill_schedule),
 }
 
 
@@ -109,6 +128,7 @@ class SchedulePage(Page):
             "title": line.name,
             "schedule": line,
             "zone": schedule.time_zone or "",
+            "may_backfill": schedule.schedule_type != Schedule.ONCE,
             "repeats": repeats_text(schedule.repeats),
             "next_runs": read_section(lambda: {"lines": next_run_lines(schedule)}),
             "last_runs": read_section(lambda: {"lines": last_runs(schedule)}) if ends else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 
 from django_q.brokers.base import Broker
 from django_q.brokers.contract.orders import CANCEL_ORDER
@@ -23,8 +24,14 @@ class NoticeReader:
     It asks nothing of a broker that can not cancel, nor without a table to write to.
     """
 
-    def __init__(self, broker: Broker, table: OrderTable | None) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        table: OrderTable | None,
+        on_change: Callable[[], object] = lambda: None,
+    ) -> None:
         self.broker, self.table = broker, table
+        self.on_change = on_change  # called when the table has others
         self.is_active = table is not None and CANCEL_ORDER in broker.obeys
         self.version: int | None = None  # of what is in the table; None: it is to be read again
         self._next_check = -math.inf  # monotonic
@@ -69,6 +76,7 @@ class NoticeReader:
         }
         if orders != self.table.read() or not self.table.version:
             self.table.write(orders)
+            self.on_change()
         self.version = notices.version
 
     def verified(self, key: str, text: str) -> str | None:

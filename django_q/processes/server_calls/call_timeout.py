@@ -28,7 +28,7 @@ def call_timeout() -> Iterator[None]:
 class CallTimeout(TimeoutHandler):
     """A time limit that raises an ordinary error: at others psycopg waits to cancel its query."""
 
-    again = 1.0  # Django may connect again, and wait, at the end of a failed transaction
+    repeat_seconds = 1.0  # Django may connect again, and wait, at the end of a failed transaction
 
     def raise_timeout(self, signum: int, frame: FrameType | None) -> None:
         """Raise ``BrokerUnavailable``; the handler of SIGALRM."""

@@ -42,17 +42,18 @@ from django_q.text.printable import printable
 from django_q.wire.callables import resolve
 
 #: Names of processes; also in their titles.
-SENTINEL, PUSHER, WORKER, MONITOR, SCHEDULER, LOGGER = (
+SENTINEL, PUSHER, WORKER, MONITOR, SCHEDULER, ALERTER, LOGGER = (
     "sentinel",
     "pusher",
     "worker",
     "monitor",
     "scheduler",
+    "alerter",
     "logger",
 )
 
 #: Roles of which a sentinel has one process each.
-SINGLE_PROCESS_ROLES = (PUSHER, MONITOR, SCHEDULER)
+SINGLE_PROCESS_ROLES = (PUSHER, MONITOR, SCHEDULER, ALERTER)
 
 
 def multiprocessing_context() -> BaseContext:

@@ -6,11 +6,12 @@ import os
 import socket
 
 import pytest
+from django.contrib.admin.models import LogEntry
 
 from django_q.conf import Conf
 from django_q.orders.steering import queue
 from tests.heartbeats import CLUSTER_ID, make_stat
-from tests.integration.admin.pages import text
+from tests.integration.admin.pages import messages, text
 from tests.integration.dashboard.visits import log_in, page_url
 from tests.integration.unfinished.queued import run
 
@@ -59,6 +60,35 @@ def test_a_cluster_is_kept_from_its_queue_and_let_in_again(client, make_broker):
     assert paused == {str(CLUSTER_ID)}
     assert "Let it take tasks again" in shown
     assert queue("test").control().paused_clusters == frozenset()
+
+
+def test_a_cluster_is_told_to_stop_by_who_may(client, make_broker):
+    broker = make_broker("memory")
+    make_stat().save(broker)
+    log_in(client, "view_ormq", "stop_clusters")
+    address = page_url("cluster", CLUSTER_ID)
+    data = {"queue": "test", "cluster": str(CLUSTER_ID), "action": "stop_cluster"}
+
+    shown = text(client.get(address))
+    response = client.post(address, data, follow=True)
+
+    assert "Stop the cluster" in shown
+    assert "Let it take no more tasks" not in shown
+    assert messages(response) == ["The cluster stops when it has ended what it has taken."]
+    assert list(broker.notices().values) == [f"cluster:{CLUSTER_ID}"]
+    entry = LogEntry.objects.get()
+    assert (entry.object_repr, entry.change_message) == (str(CLUSTER_ID), "Stopped the cluster.")
+
+
+def test_who_may_pause_a_queue_can_not_stop_a_cluster(client, make_broker):
+    broker = make_broker("memory")
+    make_stat().save(broker)
+    log_in(client, "view_ormq", "pause_queue")
+    address, data = page_url("cluster", CLUSTER_ID), {"queue": "test", "cluster": str(CLUSTER_ID)}
+
+    assert "Stop the cluster" not in text(client.get(address))
+    assert client.post(address, {"action": "stop_cluster", **data}).status_code == 403
+    assert broker.notices().values == {}
 
 
 def test_a_cluster_that_is_gone_is_not_found(admin_client, make_broker):

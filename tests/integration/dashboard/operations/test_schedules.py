@@ -63,6 +63,45 @@ def test_a_schedule_is_paused_and_resumed(client):
     assert not schedule.paused
 
 
+def backfill(client, schedule: Schedule, start: str, end: str):
+    """Ask for the runs of a time, as a browser writes it."""
+    data = {"schedule": schedule.pk, "action": "backfill", "start": start, "end": end}
+    return client.post(page_url("schedule", schedule.pk), data, follow=True)
+
+
+def test_the_runs_of_a_time_are_enqueued(client, make_broker):
+    broker = make_broker("memory")
+    schedule = make_schedule(schedule_type=Schedule.DAILY)
+    log_in(client, "view_schedule", "change_schedule")
+
+    response = backfill(client, schedule, "2025-04-01T00:00", "2025-04-04T00:00")
+
+    assert messages(response) == ["3 tasks of nightly were enqueued."]
+    assert broker.queue_size() == 3
+    entry = LogEntry.objects.get()
+    text = "Backfilled from 2025-04-01T00:00 to 2025-04-04T00:00: 3 tasks."
+    assert (entry.object_repr, entry.change_message) == ("nightly", text)
+
+
+def test_a_time_that_is_none_is_refused(client, make_broker):
+    broker = make_broker("memory")
+    schedule = make_schedule(schedule_type=Schedule.DAILY)
+    log_in(client, "view_schedule", "change_schedule")
+
+    (message,) = messages(backfill(client, schedule, "soon", ""))
+
+    assert "A bound of a backfill must be a time" in message
+    assert (broker.queue_size(), LogEntry.objects.count()) == (0, 0)
+
+
+def test_who_may_only_view_enqueues_no_runs(client):
+    schedule = make_schedule(schedule_type=Schedule.DAILY)
+    log_in(client, "view_schedule")
+
+    assert "backfill" not in client.get(page_url("schedule", schedule.pk)).content.decode()
+    assert backfill(client, schedule, "2025-04-01", "2025-04-02").status_code == 403
+
+
 def test_who_may_only_view_has_no_buttons(client):
     schedule = make_schedule()
     log_in(client, "view_schedule")

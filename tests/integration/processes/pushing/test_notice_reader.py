@@ -12,6 +12,7 @@ from django_q.brokers.memory import Memory
 from django_q.processes.pusher import pusher, pusher_of_cluster
 from django_q.processes.pushing import notice_reader
 from django_q.processes.pushing.notice_reader import NoticeReader
+from django_q.processes.shared_state.bell import Bell
 from django_q.processes.shared_state.order_table import OrderTable
 from django_q.processes.shared_state.slot import Slots, WorkerState
 from django_q.queues import Queue
@@ -336,7 +337,9 @@ def test_the_pusher_of_a_cluster_takes_under_the_id_of_its_heartbeats(broker):
 
     sizes = []
     for cluster_id in ("the id", "another"):
-        pusher_of_cluster(task_queue, stopped, slots, Queue(), OrderTable(), cluster_id, Memory())
+        pusher_of_cluster(
+            *(task_queue, stopped, slots, Queue(), OrderTable(), cluster_id, Bell(), Memory())
+        )
         sizes.append(task_queue.qsize())
 
     assert sizes == [0, 1]

@@ -1,0 +1,77 @@
+"""The rule ``failure_rate``: the share of the tasks that failed, of those that ended lately."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django_q.alerts.finding import Finding
+from django_q.alerts.rules import DEFAULT_FAILURE_SECONDS, DEFAULT_MIN_TASKS, FAILURE_RATE
+from django_q.conf import Conf
+from django_q.models import Task
+from django_q.models.task import HAS_ENDED, with_outcome
+
+#: Rows that are read of each outcome at most, the latest.
+MAX_READ_ROWS = 1000
+
+
+class Outcomes(NamedTuple):
+    """How the tasks ended that are saved since a moment."""
+
+    since: datetime
+    successes: int
+    failures: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.successes + self.failures
+
+    @property
+    def failure_share(self) -> float:
+        """The share of those that failed."""
+        return self.failures / self.total if self.total else 0.0
+
+
+def failure_findings(table: Mapping, now: datetime) -> Iterator[Finding]:
+    """Find whether more tasks failed than ``table["above"]``, a share of all."""
+    if Conf.SAVE_LIMIT < 0:  # no success is saved
+        return
+    seconds = table.get("seconds", DEFAULT_FAILURE_SECONDS)
+    outcomes = count_outcomes(now - timedelta(seconds=seconds))
+    if outcomes.total < table.get("min_tasks", DEFAULT_MIN_TASKS):
+        return
+    if (share := outcomes.failure_share) > table["above"]:
+        span = (now - outcomes.since).total_seconds()
+        text = (
+            f"{outcomes.failures} of the {outcomes.total} saved tasks that ended in the last "
+            f"{max(span, 1):.0f} seconds failed: {share:.0%}, above {table['above']:.0%}."
+        )
+        yield Finding(FAILURE_RATE, "", text, round(share, 4))
+
+
+def count_outcomes(since: datetime) -> Outcomes:
+    """Count successes and failures since a moment, or since a later one of which all are known.
+
+    At most 1,000 rows of each outcome are read, by the index of their ends. Where there are more,
+    or where ``save_limit`` may have deleted some, those that ended earlier are not counted, neither
+    successes nor failures: so the share is that of a shorter time, and is right for it.
+    """
+    successes, failures = latest_ends(True, since), latest_ends(False, since)
+    limit = min(MAX_READ_ROWS, Conf.SAVE_LIMIT if Conf.SAVE_LIMIT > 0 else MAX_READ_ROWS)
+    begins = [since]
+    begins += successes[-1:] if len(successes) >= limit else []
+    begins += failures[-1:] if len(failures) >= MAX_READ_ROWS else []
+    begin = max(begins)
+    return Outcomes(
+        begin,
+        sum(stopped >= begin for stopped in successes),
+        sum(stopped >= begin for stopped in failures),
+    )
+
+
+def latest_ends(success: bool, since: datetime) -> list[datetime]:
+    """List when the latest tasks of an outcome ended, the latest first."""
+    rows = with_outcome(Task.objects.filter(HAS_ENDED, stopped__gte=since), success=success)
+    return list(rows.order_by("-stopped").values_list("stopped", flat=True)[:MAX_READ_ROWS])

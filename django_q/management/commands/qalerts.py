@@ -1,0 +1,47 @@
+"""The ``qalerts`` command."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error
+from django.utils.translation import gettext as _
+
+from django_q.alerts.evaluation import evaluate
+from django_q.alerts.messages import as_dict, body
+from django_q.alerts.rules import AlertRules
+from django_q.brokers import adapt_broker, get_broker
+from django_q.conf import Conf
+from django_q.exceptions import DjangoQError
+from django_q.text.error_text import error_summary
+
+#: The exit code where something is raised. Where the rules can not be evaluated it is 1.
+RAISED_EXIT_CODE = 2
+
+
+class Command(BaseCommand):
+    """Evaluates the rules of ``Q_CLUSTER["alerts"]`` once."""
+
+    help = _("Evaluates the alerts once and tells of changes; exits with 2 while any is raised.")
+    requires_system_checks = []  # an alert must not depend on the rest of the settings
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help=_("Print what is raised as JSON."))
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        rules = AlertRules(Conf.ALERTS)
+        if not rules.names:
+            raise CommandError(_("Q_CLUSTER['alerts'] has no rule that can be evaluated."))
+        try:
+            alerts = evaluate(rules, adapt_broker(get_broker()))
+        except (DjangoQError, Error) as error:
+            raise CommandError(error_summary(error)) from error
+        if options["json"]:
+            self.stdout.write(json.dumps([as_dict(alert) for alert in alerts], indent=2))
+        else:
+            self.stdout.write(body(alerts), ending="")
+        if alerts:
+            sys.exit(RAISED_EXIT_CODE)
