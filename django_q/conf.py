@@ -140,6 +140,11 @@ class Settings:
     #: Names of arguments, and of keys in them, whose values the admin shows as dots; those with
     #: password, secret, token or credential in them are dots in any case.
     HIDE: list | tuple = ()
+    #: Bytes that are kept of what an attempt of a task logs and prints, the last ones; None keeps
+    #: none. Each worker has so much memory for it.
+    KEEP_LOGS: int | None = None
+    #: How long they are kept; and 20,000 logs at most.
+    KEEP_LOGS_FOR: float = 604800
     #: Number of processors to which each worker is bound; 0 binds none. Needs psutil.
     CPU_AFFINITY: int = 0
     #: Run each task at once, in the process that calls it.

@@ -38,6 +38,7 @@ from django_q.processes.supervision.child import Child
 from django_q.processes.supervision.overridden_sentinel import SentinelCompatibility
 from django_q.processes.task_runs.cancelled_runs import CancelledRuns
 from django_q.queues import STOP, Flag, Queue
+from django_q.task_logs.ring import make_ring
 
 #: Seconds past its time limit, or past its cancellation, after which a task's worker is killed.
 KILL_GRACE = 3.0
@@ -130,7 +131,8 @@ class Sentinel(SentinelCompatibility):
         """Start all processes: first the monitor, which takes results, and last the pusher."""
         self.children = [Child(process_start.MONITOR, liveness=LivenessTimestamp())]
         self.children += [
-            Child(process_start.WORKER, slot, n) for n, slot in enumerate(self.slots, 1)
+            Child(process_start.WORKER, slot, n, make_ring(Conf.KEEP_LOGS))
+            for n, slot in enumerate(self.slots, 1)
         ]
         if Conf.SCHEDULER or Conf.RELAYS_OUTBOX:
             self.children.append(Child(process_start.SCHEDULER, liveness=LivenessTimestamp()))
@@ -248,8 +250,9 @@ class Sentinel(SentinelCompatibility):
     def handle_exit(self, child: Child) -> None:
         """Keep the deliveries of a process that has ended, and record and log its end."""
         ending, cause = child.state, child.cause()
-        if orphaned := child.orphaned_deliveries():
-            self.orphans.add(orphaned)
+        for left in (child.current_log(), child.orphaned_deliveries()):
+            if left:
+                self.orphans.add(left)
         timed_out = child.ran_out_of_time
         child.record_exit()
         self.publish_process(child)

@@ -25,6 +25,7 @@ from django_q.dashboard.task_search.listed_task import SUCCEEDED
 from django_q.dashboard.tasks.columns import state_badge
 from django_q.dashboard.tasks.found_task import FoundTask, StoredValue, find_task
 from django_q.dashboard.tasks.links import links_of
+from django_q.dashboard.tasks.logs import logs_of
 from django_q.dashboard.tasks.task_list import permitted_states
 from django_q.dashboard.tasks.task_orders import TASK_PAGE_ORDERS, offered
 from django_q.dashboard.tasks.timeline import timeline
@@ -63,6 +64,7 @@ class TaskPage(Page):
             "facts": [(title, text) for title, text in facts_of(found) if text not in ("", None)],
             "links": list(links_of(found, request.user, pages)),
             "values": list(values_of(found)),
+            "logs": logs_of(task.id),
             "error": head,
             "frames": frames_of(trace),
             "offered": offered(task.is_unfinished, task.state == SUCCEEDED, can),

@@ -10,6 +10,8 @@ from django.contrib.admin.models import LogEntry
 
 from django_q.dashboard.tasks import found_task
 from django_q.models import Failure, Schedule, Success, Task
+from django_q.task_logs.entry import LogEntry as TaskLogEntry
+from django_q.task_logs.rows import save_logs
 from django_q.wire.package import link_id
 from tests.integration.admin.pages import messages, text
 from tests.integration.admin.rows import CALLED, NOW, Loud, make_failure, make_schedule, make_task
@@ -317,3 +319,17 @@ def test_the_permission_for_failures_does_nothing_to_a_success(client, broker, a
 
     assert messages(response) == ["It has not ended, or was deleted."]
     assert (Task.objects.count(), broker.queue_size()) == (1, 0)
+
+
+def test_the_logs_of_its_attempts_are_shown_and_the_last_is_open(admin_client):
+    task = make_failure()
+    save_logs([TaskLogEntry(task.pk, number, 1000.0 * number, f"<line {number}>", 8 + 90 * (number == 2),
+                        worker="web-3:4711") for number in (1, 2)])  # fmt: skip
+
+    page = text(visit(admin_client, task.pk))
+
+    assert "attempt 1 · web-3:4711" in page
+    assert "&lt;line 1&gt;" in page
+    assert page.count("Only the end of the log was kept.") == 1
+    log = page.partition('id="log-title"')[2].partition("</section>")[0]
+    assert [part.startswith(" open>") for part in log.split("<details")[1:]] == [False, True]
