@@ -17,9 +17,8 @@ pytestmark = pytest.mark.django_db
 
 def entry(task_id="abc", **values):
     """Make a log."""
-    return LogEntry(
-        **{"task_id": task_id, "attempt": 1, "begun": 1000.0, "text": "text", "length": 4, **values}
-    )
+    given = {"attempt": 1, "begun": 1000.0, "text": "text", "length": 4, **values}
+    return LogEntry(task_id, **given)
 
 
 def test_logs_are_saved_and_read_in_the_order_of_their_attempts():

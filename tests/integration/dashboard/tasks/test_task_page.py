@@ -323,8 +323,13 @@ def test_the_permission_for_failures_does_nothing_to_a_success(client, broker, a
 
 def test_the_logs_of_its_attempts_are_shown_and_the_last_is_open(admin_client):
     task = make_failure()
-    save_logs([TaskLogEntry(task.pk, number, 1000.0 * number, f"<line {number}>", 8 + 90 * (number == 2),
-                        worker="web-3:4711") for number in (1, 2)])  # fmt: skip
+    lengths = {1: 8, 2: 98}
+    save_logs(
+        [
+            TaskLogEntry(task.pk, number, 1000.0, f"<line {number}>", length, worker="web-3:4711")
+            for number, length in lengths.items()
+        ]
+    )
 
     page = text(visit(admin_client, task.pk))
 
