@@ -33,8 +33,8 @@ results.run_columns results.rows results.pruning results.saving results.queries 
 task_logs.entry task_logs.ring task_logs.hidden_names task_logs
 outbox.rows outbox.outage outbox.pushing outbox.choice outbox.relay outbox
 unfinished.progress unfinished.holds unfinished.task unfinished.reading unfinished.queues \
-    unfinished.reruns unfinished.running unfinished task_logs.following
-orders.notices orders.cancelling orders.steering orders
+    unfinished.reruns unfinished.running unfinished
+orders.notices orders.cancelling orders.steering orders task_logs.following
 execution
 completion.finished_task completion.steps completion.deliveries completion.recording \
     completion.collation completion.resumption completion.follow_ups completion

@@ -20,6 +20,9 @@ class Migration(migrations.Migration):
                 ("text", models.TextField()),
                 ("length", models.BigIntegerField()),
             ],
-            options={"default_permissions": ()},
+            options={
+                "default_permissions": (),
+                "permissions": [("show_stack", "Can see the stacks of running tasks")],
+            },
         ),
     ]

@@ -37,6 +37,7 @@ from django_q.processes.supervision.affinity import bind_to_processors
 from django_q.processes.supervision.child import Child
 from django_q.processes.supervision.overridden_sentinel import SentinelCompatibility
 from django_q.processes.task_runs.cancelled_runs import CancelledRuns
+from django_q.processes.task_runs.shown_runs import ShownRuns
 from django_q.queues import STOP, Flag, Queue
 from django_q.task_logs.ring import make_ring
 
@@ -88,6 +89,7 @@ class Sentinel(SentinelCompatibility):
         self.bell = Bell()  # rung by a worker whose task takes longer than most
         self.order_table = OrderTable()
         self.cancelled_runs = CancelledRuns(self.order_table)
+        self.shown_runs = ShownRuns(self.broker, self.order_table)
         self._next_stall_check = 0.0  # monotonic; when to check the liveness of processes next
         if start:
             self.start()
@@ -176,6 +178,7 @@ class Sentinel(SentinelCompatibility):
             self.process_table.liveness.beat()
         self.reap()
         self.cancelled_runs.signal(self.children)
+        self.shown_runs.answer(self.children)
         self.kill_overdue()
         self.kill_stalled()
         if self.log_process:
@@ -194,11 +197,8 @@ class Sentinel(SentinelCompatibility):
         sources: list[Any] = [child.exit_descriptor for child in self.children if child.is_running]
         sources += self.log_process.sources if self.log_process else []
         sources += [self.bell] if self.heartbeat.is_idle else []
-        events = (
-            [self.abort_event]
-            if self.stopping
-            else [self.stop_event, *process_start.parent_flags()]
-        )
+        flags = process_start.parent_flags()
+        events = [self.abort_event] if self.stopping else [self.stop_event, *flags]
         waitable = [event for event in events if hasattr(event, "fileno") and not event.is_set()]
         timeout = max(0.0, self.next_deadline() - time.monotonic())
         if self.orphans or len(waitable) < len(events):

@@ -35,6 +35,7 @@ from django_q.processes.supervision.process_start import log_ready, parent_flags
 from django_q.processes.task_runs.job import read_job
 from django_q.processes.task_runs.log_recorder import make_recorder
 from django_q.processes.task_runs.resource_use import can_open_files, rss_check
+from django_q.processes.task_runs.stack_text import give_stack
 from django_q.processes.task_runs.task_host import TaskHost
 from django_q.processes.task_runs.timer_slot import TimerSlotAdapter
 from django_q.queues import STOP, ExclusiveWait, Queue
@@ -267,9 +268,13 @@ class WorkerLoop:
     def cancellation(self) -> str | None:
         """Return who has cancelled the running task, where the sentinel has said so for this one.
 
+        Gives its stack, where that is asked for.
+
         Called in the handler of a Unix signal.
         """
         task_run = self.task_run
+        if task_run is not None and self.host.slot is not None:
+            give_stack(self.host.slot, task_run.since)
         if task_run is None or task_run.is_cancelled or not self.host.is_told_to_cancel(task_run):
             return None
         task_run.is_cancelled = True

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from inspect import Parameter, signature
+from itertools import zip_longest
 from typing import Any
 
 from django_q.conf import Conf
 from django_q.exceptions import contain_error
-from django_q.foreign_code.secret_arguments import HIDDEN_VALUE, secret_arguments_of
+from django_q.foreign_code.secret_arguments import (
+    HIDDEN_VALUE,
+    secret_arguments_of,
+    with_hidden_arguments,
+)
 from django_q.wire.allowed_functions import permitted
 
 #: Parts of names whose values are hidden in any case.
@@ -51,14 +56,12 @@ def parameter_names(func: Any) -> list[str]:
 def secret_values(package: Mapping[str, Any]) -> list[str]:
     """List the values of a call that are hidden, as texts, the longest first."""
     func, args, kwargs = package["func"], package["args"], package["kwargs"]
+    finder = SecretFinder(hidden_keys(secret_arguments_of(func)))
     names = parameter_names(func)
-    keys = hidden_keys(secret_arguments_of(func))
-    named = [*zip(names, args, strict=False), *kwargs.items()]
-    # Arguments beyond the parameters are those of *args.
-    named += [(names[-1] if names else "", each) for each in args[len(names) :]]
-    finder = SecretFinder(keys)
-    for name, value in named:
-        finder.look(value, is_hidden(name, keys))
+    shown = with_hidden_arguments(func, args, {})[0]
+    for value, shown_value, name in zip_longest(args, shown, names[: len(args)]):
+        finder.look(value, shown_value is HIDDEN_VALUE or is_hidden(name, finder.keys))
+    finder.look(dict(kwargs), False)
     return sorted(finder.found, key=len, reverse=True)[:MAX_SECRETS]
 
 

@@ -9,9 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils.translation import gettext as _
 
-from django_q.models import TaskLog
-from django_q.task_logs.following import follow
-from django_q.task_logs.rows import saved_logs
+from django_q.task_logs.following import LogPart, follow, whole_logs
 from django_q.unfinished.reading import normal_id
 
 
@@ -33,35 +31,36 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         task_id = normal_id(options["id"])
-        logs = follow(task_id, options["queue"]) if options["follow"] else saved_logs(task_id)
+        logs = follow(task_id, options["queue"]) if options["follow"] else whole_logs(task_id)
         write = as_json if options["json"] else as_text
         has_any = False
-        for row in logs:
+        for part in logs:
             has_any = True
-            self.stdout.write(write(row), ending="\n")
+            self.stdout.write(write(part), ending="")
             self.stdout.flush()
         if not has_any:
             sys.exit(1)
 
 
-def as_text(row: TaskLog) -> str:
-    """Write a log below a line that says whose it is."""
-    begun = row.begun.strftime("%Y-%m-%d %H:%M:%S UTC")
-    head = f"--- attempt {row.attempt}, {row.worker}, {row.queue}, {begun}"
-    cut = " (the end of the log)" if row.is_truncated else ""
-    return f"{head}{cut}\n{row.text.rstrip()}"
+def as_text(part: LogPart) -> str:
+    """Write a part of a log; the first below a line that says whose it is."""
+    if not part.is_first:
+        return part.text
+    begun = part.begun.strftime("%Y-%m-%d %H:%M:%S UTC")
+    facts = (f"attempt {part.attempt}", part.worker, part.queue, begun)
+    cut = " (the end of the log)" if part.is_truncated else ""
+    return f"--- {', '.join(filter(None, facts))}{cut}\n{part.text}"
 
 
-def as_json(row: TaskLog) -> str:
-    """Write a log as one line of JSON."""
-    return json.dumps(
-        {
-            "id": row.task_id,
-            "attempt": row.attempt,
-            "queue": row.queue,
-            "worker": row.worker,
-            "begun": row.begun.isoformat(),
-            "is_truncated": row.is_truncated,
-            "text": row.text,
-        }
-    )
+def as_json(part: LogPart) -> str:
+    """Write a part of a log as one line of JSON."""
+    value = {
+        "id": part.task_id,
+        "attempt": part.attempt,
+        "queue": part.queue,
+        "worker": part.worker,
+        "begun": part.begun.isoformat(),
+        "is_truncated": part.is_truncated,
+        "text": part.text,
+    }
+    return f"{json.dumps(value)}\n"

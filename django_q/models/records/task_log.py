@@ -25,6 +25,7 @@ class TaskLog(models.Model):
     class Meta:
         app_label = "django_q"
         default_permissions = ()
+        permissions = [("show_stack", "Can see the stacks of running tasks")]
 
     @property
     def is_truncated(self) -> bool:

@@ -268,6 +268,12 @@ class Child:
         with contextlib.suppress(OSError):  # it has ended
             self.send_alarm()
 
+    def ask_for_stack(self, since: float, question: float) -> None:
+        """Ask the worker for the stack of the task that began at ``since``."""
+        self.slot.ask_for_stack(since, question)  # type: ignore[union-attr]
+        with contextlib.suppress(OSError):  # it has ended
+            self.send_alarm()
+
     def send_alarm(self) -> None:
         """Send SIGALRM to the process. Without pidfd, another process could have got its pid."""
         if hasattr(signal, "pidfd_send_signal"):

@@ -53,7 +53,11 @@ class LogRecorder:
         self.package = None
         if not self.ring.is_of(self.since):  # the usual case
             return None
-        if entry := self.ring.read(self.since):
+        try:
+            entry = self.ring.read(self.since)
+        except OSError:  # the task has closed all descriptors
+            return None
+        if entry:
             entry.queue, entry.worker = Conf.CLUSTER_NAME, worker_name()
         return entry
 

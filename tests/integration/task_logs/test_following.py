@@ -7,6 +7,7 @@ import pytest
 from django_q.task_logs import following
 from django_q.task_logs.following import follow
 from django_q.task_logs.rows import save_logs
+from django_q.task_state.shown import LOG, Shown, answer_key, question_key, sign_shown
 from tests.integration.admin.rows import make_task
 from tests.integration.task_logs.test_rows import entry
 from tests.integration.unfinished.queued import put
@@ -39,3 +40,26 @@ def test_logs_are_told_as_they_come_until_the_task_has_ended(broker):
 
 def test_a_task_that_nobody_knows_is_given_up():
     assert list(follow("b" * 32)) == []
+
+
+def test_what_a_cluster_shows_of_a_task_that_runs_is_told_once(broker):
+    put(broker, TASK_ID)
+    found = follow(TASK_ID)
+
+    show(broker, "one\n", 4)
+    assert next(found).text == "one\n"
+    show(broker, "one\ntwo\n", 8)
+    part = next(found)
+    assert (part.text, part.is_first, part.is_truncated) == ("two\n", False, False)
+    save_logs([entry(TASK_ID, text="ee\nfour\n", length=19, worker="web:1")])
+    make_task(pk=TASK_ID)
+
+    (last,) = found
+    assert (last.text, last.is_truncated) == ("ee\nfour\n", True)
+    assert question_key(LOG, TASK_ID) in broker.notices().values
+
+
+def show(broker, log, length):
+    """Answer as a cluster does."""
+    shown = Shown(log, 1.0, "web:1", begun=1000.0, length=length)
+    broker.set_stat(answer_key(LOG, TASK_ID), sign_shown(LOG, TASK_ID, shown), 60)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from django_q.models import TaskLog
+from django_q.orders.showing import answer, ask
+from django_q.task_state.shown import LOG, STACK
 from django_q.tasks import async_task, fetch
+from django_q.unfinished.reading import running_tasks
 from tests.waiting import wait_until
 
 pytestmark = [
@@ -76,3 +79,21 @@ def test_the_log_of_a_task_that_does_not_end_at_its_time_limit_is_kept(
     assert "swallowed TimeoutException" in text
     wait_until(lambda: fetch(task))
     assert "time limit" in fetch(task).result
+
+
+@pytest.mark.parametrize("broker", ["redis", "orm"], indirect=True)
+def test_a_task_that_runs_shows_its_log_and_its_stack(broker, running_cluster, tmp_path):
+    cluster = running_cluster(workers=1, keep_logs=4096, stop_timeout=1)
+    task = async_task(f"{TASKS}.log_until_killed", str(tmp_path / "runs"))
+    wait_until(lambda: task in running_tasks(broker))
+
+    for kind in (LOG, STACK):
+        ask(broker, kind, task)
+        wait_until(lambda kind=kind: answer(broker, kind, task))
+
+    assert answer(broker, LOG, task).text.endswith("run 1\n")
+    stack = answer(broker, STACK, task)
+    assert "in log_until_killed" in stack.text
+    assert stack.text.splitlines()[-2].endswith("in wait_out_signals")
+    assert stack.text.splitlines()[-1] == "    time.sleep(1)"
+    assert stack.worker.endswith(str(cluster.pids("worker")[0]))  # it goes on
