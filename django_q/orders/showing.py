@@ -12,7 +12,7 @@ from django_q.signing import BadSignature
 from django_q.task_state.cancellation import sign_notice
 from django_q.task_state.shown import (
     QUESTION_SECONDS,
-    Shown,
+    RunAnswer,
     answer_key,
     question_key,
     read_shown,
@@ -40,7 +40,7 @@ def ask_unless_asked(broker: Broker, kind: str, task_id: str) -> None:
         ask(broker, kind, task_id)
 
 
-def answer(broker: Broker, kind: str, task_id: str) -> Shown | None:
+def answer(broker: Broker, kind: str, task_id: str) -> RunAnswer | None:
     """Read what a cluster has answered last; None without an answer."""
     text = broker.get_stat(answer_key(kind, task_id))
     if not text:

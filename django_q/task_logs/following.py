@@ -12,7 +12,7 @@ from django_q.brokers.base import Broker
 from django_q.models import TaskLog
 from django_q.orders.showing import answer, ask_unless_asked
 from django_q.task_logs.rows import saved_logs
-from django_q.task_state.shown import LOG, Shown
+from django_q.task_state.shown import LOG, RunAnswer
 from django_q.unfinished.reading import broker_for, fetch_unfinished, has_row, running_tasks
 
 #: Seconds between two looks.
@@ -72,7 +72,7 @@ def log_so_far(task_id: str, broker: Broker) -> TaskLog | None:
     return as_row(task_id, shown) if shown else None
 
 
-def as_row(task_id: str, shown: Shown) -> TaskLog:
+def as_row(task_id: str, shown: RunAnswer) -> TaskLog:
     """Make a row of a log that is not complete, and not to be saved."""
     return TaskLog(
         task_id=task_id,

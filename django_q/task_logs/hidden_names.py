@@ -57,7 +57,7 @@ def secret_values(package: Mapping[str, Any]) -> list[str]:
     """List the values of a call that are hidden, as texts, the longest first."""
     func, args, kwargs = package["func"], package["args"], package["kwargs"]
     finder = SecretFinder(hidden_keys(secret_arguments_of(func)))
-    names = parameter_names(func)
+    names = parameter_names(func) if args else []  # which takes a while
     shown = with_hidden_arguments(func, args, {})[0]
     for value, shown_value, name in zip_longest(args, shown, names[: len(args)]):
         finder.look(value, shown_value is HIDDEN_VALUE or is_hidden(name, finder.keys))

@@ -10,7 +10,7 @@ from typing import Any
 
 from django_q.conf import Conf
 from django_q.signing import BadSignature
-from django_q.task_state.signed_text import SHOWN, read_signed_text, sign_text
+from django_q.task_state.signed_text import RUN_ANSWER, read_signed_text, sign_text
 
 #: What can be asked for.
 LOG, STACK = "log", "stack"
@@ -21,7 +21,7 @@ QUESTION_SECONDS, ANSWER_SECONDS = 60, 60
 
 
 @dataclass
-class Shown:
+class RunAnswer:
     """The answer of a cluster."""
 
     text: str
@@ -42,16 +42,16 @@ def answer_key(kind: str, task_id: str) -> str:
     return f"django_q:{Conf.PREFIX}:shown:{kind}:{task_id}"
 
 
-def sign_shown(kind: str, task_id: str, shown: Shown) -> str:
+def sign_shown(kind: str, task_id: str, shown: RunAnswer) -> str:
     """Sign an answer."""
-    return sign_text(SHOWN, f"{kind}:{task_id}", asdict(shown))
+    return sign_text(RUN_ANSWER, f"{kind}:{task_id}", asdict(shown))
 
 
-def read_shown(kind: str, task_id: str, text: str) -> Shown:
+def read_shown(kind: str, task_id: str, text: str) -> RunAnswer:
     """Read an answer. Raises ``BadSignature`` for anything else."""
-    value: Any = read_signed_text(SHOWN, f"{kind}:{task_id}", text)
-    names = {field.name for field in fields(Shown)}
+    value: Any = read_signed_text(RUN_ANSWER, f"{kind}:{task_id}", text)
+    names = {field.name for field in fields(RunAnswer)}
     try:
-        return Shown(**{name: each for name, each in value.items() if name in names})
+        return RunAnswer(**{name: each for name, each in value.items() if name in names})
     except (TypeError, AttributeError) as error:
         raise BadSignature(f"The answer of a cluster is none: {error}.") from error

@@ -19,7 +19,7 @@ from django_q.signing import BadSignature, SigningKey
 
 #: What a value is for.
 ATTEMPTS, POSITION, CANCELLED, NOTICE = "attempts", "position", "cancelled", "notice"
-SHOWN = "shown"
+RUN_ANSWER = "shown"
 
 
 def sign_text(purpose: str, subject: str, value: Any) -> str:

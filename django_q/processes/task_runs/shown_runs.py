@@ -17,7 +17,7 @@ from django_q.task_state.shown import (
     LOG,
     QUESTION_PREFIX,
     STACK,
-    Shown,
+    RunAnswer,
     answer_key,
     question_key,
     sign_shown,
@@ -66,7 +66,7 @@ class ShownRuns:
                 if self._answered.get(key) != state and self.post(kind, label["id"], shown):
                     self._answered[key] = state
 
-    def shown_stack(self, child: Child, since: float, key: str) -> Shown | None:
+    def shown_stack(self, child: Child, since: float, key: str) -> RunAnswer | None:
         """Return the stack of a task that was asked for; None until its worker has written it."""
         posted, slot = self._questions[key], child.slot
         if self._answered.get(key, ())[:2] == (posted, since):
@@ -74,9 +74,9 @@ class ShownRuns:
         if (text := slot.stack_for(since, posted)) is None:  # type: ignore[union-attr]
             child.ask_for_stack(since, posted)
             return None
-        return Shown(text, time.time(), process_name(child.process.pid))
+        return RunAnswer(text, time.time(), process_name(child.process.pid))
 
-    def post(self, kind: str, task_id: str, shown: Shown) -> bool:
+    def post(self, kind: str, task_id: str, shown: RunAnswer) -> bool:
         """Let an answer stand for a while. Returns False if that failed."""
         text = sign_shown(kind, task_id, shown)
         try:
@@ -92,9 +92,9 @@ class ShownRuns:
         return True
 
 
-def shown_log(child: Child, since: float, key: str) -> Shown | None:
+def shown_log(child: Child, since: float, key: str) -> RunAnswer | None:
     """Return the log of a task so far; None where there is none."""
     entry = child.current_log()
     if entry is None or not child.slot.is_since(since):  # type: ignore[union-attr]
         return None
-    return Shown(entry.text, time.time(), entry.worker, begun=entry.begun, length=entry.length)
+    return RunAnswer(entry.text, time.time(), entry.worker, begun=entry.begun, length=entry.length)

@@ -7,7 +7,7 @@ import pytest
 from django_q.task_logs import following
 from django_q.task_logs.following import follow
 from django_q.task_logs.rows import save_logs
-from django_q.task_state.shown import LOG, Shown, answer_key, question_key, sign_shown
+from django_q.task_state.shown import LOG, RunAnswer, answer_key, question_key, sign_shown
 from tests.integration.admin.rows import make_task
 from tests.integration.task_logs.test_rows import entry
 from tests.integration.unfinished.queued import put
@@ -61,5 +61,5 @@ def test_what_a_cluster_shows_of_a_task_that_runs_is_told_once(broker):
 
 def show(broker, log, length):
     """Answer as a cluster does."""
-    shown = Shown(log, 1.0, "web:1", begun=1000.0, length=length)
+    shown = RunAnswer(log, 1.0, "web:1", begun=1000.0, length=length)
     broker.set_stat(answer_key(LOG, TASK_ID), sign_shown(LOG, TASK_ID, shown), 60)
