@@ -142,6 +142,11 @@ class Settings:
     HIDE: list | tuple = ()
     #: Whether clusters count the runs of tasks for the charts of the dashboard.
     ROLLUPS: bool = True
+    #: Bytes that are kept of what an attempt of a task logs and prints, the last ones; None keeps
+    #: none. Each worker has so much memory for it.
+    KEEP_LOGS: int | None = None
+    #: How long they are kept; and 20,000 logs at most.
+    KEEP_LOGS_FOR: float = 604800
     #: Number of processors to which each worker is bound; 0 binds none. Needs psutil.
     CPU_AFFINITY: int = 0
     #: Run each task at once, in the process that calls it.

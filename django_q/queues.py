@@ -84,12 +84,13 @@ class LockFreeCounter:
         with anonymous_file() as file:
             self.fd = reopened_descriptor(file)
 
-    def add(self, number: int) -> None:
-        """Add a number, which may be negative; the sum does not go below zero."""
+    def add(self, number: int) -> int:
+        """Add a number, which may be negative; the sum, which is returned, is zero at least."""
         try:
-            os.lseek(self.fd, number, os.SEEK_CUR)
+            return os.lseek(self.fd, number, os.SEEK_CUR)
         except OSError:  # it would be negative: another process has reset it
             self.reset()
+            return 0
 
     def value(self) -> int:
         """Return the number."""

@@ -31,10 +31,11 @@ results.run_columns results.rows results.pruning results.saving results.queries 
     results.waiting.postgres_channel results.waiting.sqlite_channel results.waiting.channels \
     results.waiting.telling results.waiting.shared_subscription results.waiting results.reading \
     results.async_reading results
+task_logs.entry task_logs.ring task_logs.hidden_names task_logs
 outbox.rows outbox.outage outbox.pushing outbox.choice outbox.relay outbox
 unfinished.progress unfinished.holds unfinished.task unfinished.reading unfinished.queues \
     unfinished.reruns unfinished.running unfinished
-orders.notices orders.cancelling orders.answers orders.steering orders
+orders.notices orders.cancelling orders.answers orders.steering orders task_logs.following
 execution
 completion.finished_task completion.steps completion.deliveries completion.recording \
     completion.collation completion.resumption completion.follow_ups completion

@@ -106,6 +106,7 @@ TESTED_BY = {
     "legacy.source": "unit/legacy/test_translation.py test_main.py",
     "management.commands.qcluster": "processes/test_cluster.py",
     "management.commands.qimport": "importing/test_celery_beat.py",
+    "management.commands.qlogs": "integration/management/test_qlogs.py",
     "processes.logs.log_queue": "processes/processes/test_log_writer.py",
     "processes.server_calls.heartbeat": "unit/test_status.py",
     "processes.shared_state.process_table": "processes/processes/test_sentinel.py",

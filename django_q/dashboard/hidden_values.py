@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from inspect import Parameter, signature
 from typing import Any
 
-from django_q.conf import Conf
-from django_q.exceptions import contain_error
 from django_q.foreign_code.secret_arguments import (
     HIDDEN_VALUE,
     secret_arguments_of,
     with_hidden_arguments,
 )
-from django_q.wire.allowed_functions import permitted
+from django_q.task_logs.hidden_names import (
+    MAX_HIDDEN_DEPTH,
+    hidden_keys,
+    is_hidden,
+    parameter_names,
+)
 
 #: Stands for a value that is not shown.
 DOTS = HIDDEN_VALUE
-#: Parts of names whose values are hidden in any case.
-SECRET_PARTS = ("password", "passwd", "secret", "token", "api_key", "apikey", "credential")
-#: How deep keys are looked for.
-MAX_HIDDEN_DEPTH = 15
-POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
-
-
-def hidden_keys(secret: Iterable[str] = ()) -> frozenset[str]:
-    """Return the names that the settings and a task hide, in lower case."""
-    named = Conf.HIDE if isinstance(Conf.HIDE, (list, tuple, set, frozenset)) else ()
-    return frozenset(str(name).lower() for name in (*named, *secret))
 
 
 def with_dots(value: Any, keys: frozenset[str] | None = None) -> Any:
@@ -69,14 +60,6 @@ class DottedCopy:
         return kind(self.copy(each, depth) for each in value)
 
 
-def is_hidden(key: Any, keys: frozenset[str]) -> bool:
-    """Return True if the value of a key is not shown."""
-    if type(key) is not str:
-        return False
-    name = key.lower()
-    return name in keys or any(part in name for part in SECRET_PARTS)
-
-
 def positional_with_dots(func: Any, args: Any, secret: Iterable[str] = ()) -> Any:
     """Copy positional arguments, with dots for parameters that are hidden.
 
@@ -99,15 +82,3 @@ def keywords_with_dots(func: Any, kwargs: Any) -> Any:
     """Copy keyword arguments, with dots for those that are hidden; see above."""
     parameter_names(func)
     return with_dots(kwargs, hidden_keys(secret_arguments_of(func)))
-
-
-def parameter_names(func: Any) -> list[str]:
-    """Name the positional parameters of a function; none where it can not be imported."""
-    if not isinstance(func, str) and not callable(func):  # a package may have anything in its place
-        return []
-    try:
-        parameters = signature(permitted(func, "A function")).parameters.values()
-    except BaseException as error:  # a module may raise anything while it is imported
-        contain_error(error)
-        return []
-    return [each.name for each in parameters if each.kind in POSITIONAL]

@@ -11,6 +11,7 @@ from django_q.models.orders import Notice, QueueOrder
 from django_q.models.outbox import OutboxTask
 from django_q.models.part import Part
 from django_q.models.queue import Heartbeat, OrmQ, TaskKey, Unfinished
+from django_q.models.records.task_log import TaskLog
 from django_q.models.schedule import Schedule
 from django_q.models.schedule_fields.validators import validate_cron, validate_kwarg
 from django_q.models.schedule_source import ScheduleSource
@@ -35,6 +36,7 @@ __all__ = [
     "SuccessManager",
     "Task",
     "TaskKey",
+    "TaskLog",
     "Unfinished",
     "call_hook",
     "validate_cron",

@@ -34,6 +34,8 @@ from django_q.processes.supervision.process_start import log_ready, parent_flags
 from django_q.results.waiting.telling import ResultTeller
 from django_q.rollups.recorder import RunRecorder
 from django_q.servers import connections
+from django_q.task_logs.entry import LogEntry
+from django_q.task_logs.rows import LogSaver
 from django_q.task_state.cancellation import task_key
 from django_q.text.error_text import error_summary
 from django_q.wire.package import TaskPackage
@@ -90,6 +92,7 @@ class MonitorLoop:
         self.order_table = order_table
         self.teller = ResultTeller(broker)
         self.dead_letters = DeadLetters(broker)
+        self.log_saver = LogSaver()
         self.batch: list[Any] = []  # being completed
         self.busy_since = math.inf  # monotonic; when the batch began, infinite between batches
         self.last_warning = (math.inf, 0.0)  # start of the slow call, and seconds it had taken
@@ -126,6 +129,8 @@ class MonitorLoop:
         self.withdraw_notices(packages)
         self.acknowledge(receipts_in(item for item in self.batch if isinstance(item, DoneReceipts)))
         self.recorder.record_receipts(self.batch)
+        if logs := [item for item in self.batch if isinstance(item, LogEntry)]:
+            self.log_saver.save(logs)
         for item in self.batch:
             if isinstance(item, UndecodablePayload):
                 self.move_to_dead_letters(item)

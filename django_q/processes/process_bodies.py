@@ -24,7 +24,7 @@ def body_of(child: Child, cluster: Any) -> tuple[str, tuple, tuple]:
             "worker.worker",
             (
                 *(cluster.task_queue, cluster.result_queue, child.slot, cluster.timeout),
-                *(cluster.order_table, cluster.bell),
+                *(cluster.order_table, cluster.bell, child.log_ring),
             ),
             (),
         ),

@@ -31,6 +31,7 @@ from django_q.scheduling.wakeup import scheduler_wakeup_for
 from django_q.servers import connections
 from django_q.servers.advice import with_advice
 from django_q.servers.database_errors import is_conflict
+from django_q.task_logs.rows import delete_old_logs
 from django_q.text.error_text import error_summary
 
 #: Schedules that are read in one query.
@@ -50,6 +51,11 @@ def scheduler(broker: Broker | None = None) -> None:
     SchedulerLoop(DueSchedules(adapt_broker(broker or shared_broker()), inline=True)).enqueue_due()
 
 
+def delete_old_rows(at_most: int) -> int:
+    """Delete results and logs of tasks that nobody asks for any more. Returns how many rows."""
+    return max(delete_outlived(at_most), delete_old_logs(at_most))
+
+
 def scheduler_of_cluster(event: Any, broker: Broker | None = None) -> None:
     """Enqueue tasks when they are due, until ``event`` is set: the body of the process.
 
@@ -58,7 +64,7 @@ def scheduler_of_cluster(event: Any, broker: Broker | None = None) -> None:
     due_schedules = DueSchedules(adapt_broker(broker or get_broker()))
     wakeup = scheduler_wakeup_for(due_schedules.broker, due_schedules.alias)
     loop = SchedulerLoop(due_schedules, event.is_set)
-    key_cleanup = KeyCleanup(due_schedules.broker, delete_outlived)
+    key_cleanup = KeyCleanup(due_schedules.broker, delete_old_rows)
     relay = Relay(settle_duplicate) if Conf.RELAYS_OUTBOX else None
     log_ready("scheduling")
     has_written_declared = False

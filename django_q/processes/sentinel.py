@@ -39,7 +39,9 @@ from django_q.processes.supervision.affinity import bind_to_processors
 from django_q.processes.supervision.child import Child
 from django_q.processes.supervision.overridden_sentinel import SentinelCompatibility
 from django_q.processes.task_runs.cancelled_runs import CancelledRuns
+from django_q.processes.task_runs.shown_runs import ShownRuns
 from django_q.queues import STOP, Flag, Queue
+from django_q.task_logs.ring import make_ring
 
 #: Seconds past its time limit, or past its cancellation, after which a task's worker is killed.
 KILL_GRACE = 3.0
@@ -89,6 +91,7 @@ class Sentinel(SentinelCompatibility):
         self.bell = Bell()  # rung by a worker whose task takes longer than most
         self.order_table = OrderTable()
         self.cancelled_runs = CancelledRuns(self.order_table)
+        self.shown_runs = ShownRuns(self.broker, self.order_table)
         self._next_stall_check = 0.0  # monotonic; when to check the liveness of processes next
         if start:
             self.start()
@@ -132,7 +135,8 @@ class Sentinel(SentinelCompatibility):
         """Start all processes: first the monitor, which takes results, and last the pusher."""
         self.children = [Child(process_start.MONITOR, liveness=LivenessTimestamp())]
         self.children += [
-            Child(process_start.WORKER, slot, n) for n, slot in enumerate(self.slots, 1)
+            Child(process_start.WORKER, slot, n, make_ring(Conf.KEEP_LOGS))
+            for n, slot in enumerate(self.slots, 1)
         ]
         if Conf.SCHEDULER or Conf.RELAYS_OUTBOX:
             self.children.append(Child(process_start.SCHEDULER, liveness=LivenessTimestamp()))
@@ -179,6 +183,7 @@ class Sentinel(SentinelCompatibility):
         self.reap()
         self.cancelled_runs.signal(self.children)
         stop_if_told(self.order_table, self.cluster_id, self.stop_event)
+        self.shown_runs.answer(self.children)
         self.kill_overdue()
         self.kill_stalled()
         if self.log_process:
@@ -197,8 +202,8 @@ class Sentinel(SentinelCompatibility):
         sources: list[Any] = [child.exit_descriptor for child in self.children if child.is_running]
         sources += self.log_process.sources if self.log_process else []
         sources += [self.bell] if self.heartbeat.is_idle else []
-        stops = [self.stop_event, *process_start.parent_flags()]
-        events = [self.abort_event] if self.stopping else stops
+        flags = process_start.parent_flags()
+        events = [self.abort_event] if self.stopping else [self.stop_event, *flags]
         waitable = [event for event in events if hasattr(event, "fileno") and not event.is_set()]
         timeout = max(0.0, self.next_deadline() - time.monotonic())
         if self.orphans or len(waitable) < len(events):
@@ -250,8 +255,9 @@ class Sentinel(SentinelCompatibility):
     def handle_exit(self, child: Child) -> None:
         """Keep the deliveries of a process that has ended, and record and log its end."""
         ending, cause = child.state, child.cause()
-        if orphaned := child.orphaned_deliveries():
-            self.orphans.add(orphaned)
+        for left in (child.current_log(), child.orphaned_deliveries()):
+            if left:
+                self.orphans.add(left)
         timed_out = child.ran_out_of_time
         child.record_exit()
         self.publish_process(child)

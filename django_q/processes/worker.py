@@ -33,13 +33,16 @@ from django_q.processes.shared_state.task_label import task_label
 from django_q.processes.supervision.exit_timeout import EXIT_TIMEOUT
 from django_q.processes.supervision.process_start import log_ready, parent_flags, set_process_title
 from django_q.processes.task_runs.job import read_job
+from django_q.processes.task_runs.log_recorder import make_recorder
 from django_q.processes.task_runs.resource_use import can_open_files, rss_check
+from django_q.processes.task_runs.stack_text import give_stack
 from django_q.processes.task_runs.task_host import TaskHost
 from django_q.processes.task_runs.timer_slot import TimerSlotAdapter
 from django_q.queues import STOP, ExclusiveWait, Queue
 from django_q.rollups.run_counts import CountsByFunction, count_short_run, packed
 from django_q.servers import connections
 from django_q.signals import SENDER, post_spawn
+from django_q.task_logs.ring import LogRing
 from django_q.text.error_text import safe_str
 from django_q.text.function_names import dotted_name
 from django_q.text.printable import printable
@@ -61,15 +64,16 @@ def worker(
     timeout: float | None = None,
     orders: OrderTable | None = None,
     bell: Bell | None = None,
+    log_ring: LogRing | None = None,
 ) -> None:
     """Execute tasks until ``STOP``, or until this worker is recycled.
 
     ``timer`` is a Slot, or a ``multiprocessing.Value`` as Django Q's workers take it.
     ``timeout`` is the time limit of a task in seconds, where the settings have none. ``bell``
-    wakes the sentinel.
+    wakes the sentinel. What a task logs is kept in ``log_ring``.
     """
     slot = timer if isinstance(timer, Slot) else TimerSlotAdapter(timer)
-    WorkerLoop(task_queue, result_queue, slot, timeout, orders, bell).run()
+    WorkerLoop(task_queue, result_queue, slot, timeout, orders, bell, log_ring).run()
 
 
 @dataclass
@@ -82,6 +86,7 @@ class WorkerLoop:
     timeout: float | None = None
     orders: OrderTable | None = None
     bell: Bell | None = None
+    log_ring: LogRing | None = None
 
     def __post_init__(self) -> None:
         self.started_at = time.monotonic()
@@ -102,6 +107,7 @@ class WorkerLoop:
         self.tasks_done = 0  # tasks since this worker started
         self.end_state = WorkerState.IDLE  # IDLE until it is to end, then how it ends
         self.is_own_queue = isinstance(self.result_queue, Queue)  # else as the predecessors have it
+        self.recorder = make_recorder(self.log_ring)  # None: nothing is recorded
         # Closed where sending results needs a descriptor, and none is left.
         self.spare_descriptor = os.open(os.devnull, os.O_RDONLY)
 
@@ -113,6 +119,8 @@ class WorkerLoop:
     def run(self) -> None:
         """Execute batches until the worker is stopped, recycled or has timed out."""
         self.alarm.install()
+        if self.recorder:
+            self.recorder.install()
         log_ready("ready for work")
         send_signal_safely(post_spawn, "post_spawn", sender=SENDER, proc_name=self.name)
         self.slot.state = WorkerState.IDLE
@@ -185,7 +193,7 @@ class WorkerLoop:
             end_as_expired(package)
         else:
             began = now
-            error = in_own_context(execute, package, self.alarm, self.note_success)
+            error = self.run_task(package, now)
         if ForkCount.value != self.host.forks:
             os._exit(0)  # the task forked, and this is its child: only the parent goes on
         self.task_run = None
@@ -199,6 +207,16 @@ class WorkerLoop:
             self.end_state = WorkerState.CANCELLED if is_cancelled else WorkerState.TIMED_OUT
         elif self.is_due_for_recycling() or self.has_exhausted_descriptors(error, now):
             self.end_state = WorkerState.RECYCLED
+
+    def run_task(self, package: TaskPackage, now: float) -> BaseException | None:
+        """Run a task, and record what it logs where that is wanted; as ``execute`` does."""
+        if self.recorder is None:
+            return in_own_context(execute, package, self.alarm, self.note_success)
+        self.recorder.begin(package, now)
+        error = in_own_context(execute, package, self.alarm, self.note_success)
+        if log := self.recorder.end():
+            self.results.append(log)
+        return error
 
     def keep_result(self, package: TaskPackage, began: float | None) -> None:
         """Keep the result of a finished task to be sent, or only its receipt if that is enough.
@@ -254,9 +272,13 @@ class WorkerLoop:
     def cancellation(self) -> str | None:
         """Return who has cancelled the running task, where the sentinel has said so for this one.
 
+        Gives its stack, where that is asked for.
+
         Called in the handler of a Unix signal.
         """
         task_run = self.task_run
+        if task_run is not None and self.host.slot is not None:
+            give_stack(self.host.slot, task_run.since)
         if task_run is None or task_run.is_cancelled or not self.host.is_told_to_cancel(task_run):
             return None
         task_run.is_cancelled = True

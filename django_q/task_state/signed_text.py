@@ -19,6 +19,7 @@ from django_q.signing import BadSignature, SigningKey
 
 #: What a value is for.
 ATTEMPTS, POSITION, CANCELLED, NOTICE = "attempts", "position", "cancelled", "notice"
+RUN_ANSWER = "shown"
 
 
 def sign_text(purpose: str, subject: str, value: Any) -> str:

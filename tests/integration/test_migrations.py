@@ -31,6 +31,7 @@ TABLES = (
     "django_q_alert",
     "django_q_outboxtask",
     "django_q_schedulesource",
+    "django_q_tasklog",
 )
 INDEXES = "0025_terms_indexes"
 BEFORE_TERMS = "0023"

@@ -1,4 +1,4 @@
-"""Orders for one task that has ended: resubmit it, delete it."""
+"""Orders for one task: resubmit it, delete it, show its stack."""
 
 from __future__ import annotations
 
@@ -11,11 +11,19 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from django_q.brokers.base import Broker
+from django_q.brokers.contract.orders import CANCEL_ORDER
 from django_q.calls.resubmission import delete_replaced, resubmit
 from django_q.dashboard.orders import CANCEL_PERMISSION, Order, cancel_tasks, log_order
 from django_q.models import Failure, Success, Task
 from django_q.models.task import HAS_ENDED, with_outcome
+from django_q.orders.showing import ask, can_ask
+from django_q.task_state.shown import STACK
 from django_q.text.error_text import short_error_text
+from django_q.unfinished.reading import broker_for
+
+#: The permission to see where the code of a task is that runs.
+STACK_PERMISSION = "django_q.show_stack"
 
 
 def ended_task(request: HttpRequest, success: bool) -> Task | None:
@@ -74,9 +82,26 @@ def delete_task(success: bool) -> Callable[[HttpRequest], None]:
     return order
 
 
+def show_stack(request: HttpRequest) -> None:
+    """Ask the cluster that runs the task of the page for its stack."""
+    task_id, broker = request.resolver_match.kwargs["task_id"], broker_of_order(request)
+    if not can_ask(broker):
+        raise broker.unsupported(CANCEL_ORDER)
+    ask(broker, STACK, task_id, by=request.user.get_username())
+    log_order(request, task_id, "Asked for its stack.")
+    messages.info(request, _("The cluster that runs it was asked for its stack, which is shown "
+                             "here in a moment."))  # fmt: skip
+
+
+def broker_of_order(request: HttpRequest) -> Broker:
+    """Return the broker of the queue that an order names."""
+    return broker_for(request.POST.get("queue") or None)
+
+
 #: By the value of ``action``. What one may do to a success is another permission.
 TASK_PAGE_ORDERS: dict[str, Order] = {
     "cancel": (CANCEL_PERMISSION, cancel_tasks),
+    "show_stack": (STACK_PERMISSION, show_stack),
     "resubmit_success": ("django_q.change_success", resubmit_task(True)),
     "resubmit_failure": ("django_q.change_failure", resubmit_task(False)),
     "delete_success": ("django_q.delete_success", delete_task(True)),
@@ -87,7 +112,7 @@ TASK_PAGE_ORDERS: dict[str, Order] = {
 def offered(state_is_unfinished: bool, success: bool, can: Any) -> dict[str, str]:
     """Return which orders a page offers: the value of ``action`` by what it does."""
     if state_is_unfinished:
-        return {"cancel": "cancel"} if "cancel" in can else {}
+        return {name: name for name in ("cancel", "show_stack") if name in can}
     outcome = "success" if success else "failure"
     names = {verb: f"{verb}_{outcome}" for verb in ("resubmit", "delete")}
     return {verb: name for verb, name in names.items() if name in can}

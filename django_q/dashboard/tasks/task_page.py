@@ -25,11 +25,13 @@ from django_q.dashboard.task_search.listed_task import SUCCEEDED
 from django_q.dashboard.tasks.columns import state_badge
 from django_q.dashboard.tasks.found_task import FoundTask, StoredValue, find_task
 from django_q.dashboard.tasks.links import links_of
+from django_q.dashboard.tasks.logs import logs_of, stack_of
 from django_q.dashboard.tasks.task_list import permitted_states
 from django_q.dashboard.tasks.task_orders import TASK_PAGE_ORDERS, offered
 from django_q.dashboard.tasks.timeline import timeline
 from django_q.dashboard.tasks.tracebacks import frames_of, split_error
 from django_q.task_state.cancellation import MAX_REASON_LENGTH
+from django_q.unfinished.task import RUNNING
 
 #: Where an answer tells how many characters a value has that is too large.
 TOO_LARGE = gettext_lazy("(%d characters)")
@@ -63,6 +65,9 @@ class TaskPage(Page):
             "facts": [(title, text) for title, text in facts_of(found) if text not in ("", None)],
             "links": list(links_of(found, request.user, pages)),
             "values": list(values_of(found)),
+            "is_running": task.state == RUNNING,
+            "stack": stack_of(task) if "show_stack" in can else None,
+            "logs": logs_of(task),
             "error": head,
             "frames": frames_of(trace),
             "offered": offered(task.is_unfinished, task.state == SUCCEEDED, can),

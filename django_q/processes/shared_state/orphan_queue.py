@@ -9,6 +9,7 @@ from typing import Any
 
 from django_q.completion.orphans import OrphanedDeliveries
 from django_q.queues import STOP
+from django_q.task_logs.entry import LogEntry
 
 
 class OrphanQueue:
@@ -16,13 +17,13 @@ class OrphanQueue:
 
     def __init__(self, result_queue: Any) -> None:
         self.result_queue = result_queue
-        self.waiting: deque[OrphanedDeliveries | str] = deque()
+        self.waiting: deque[OrphanedDeliveries | LogEntry | str] = deque()
 
     def __bool__(self) -> bool:
         return bool(self.waiting)
 
-    def add(self, item: OrphanedDeliveries | str) -> None:
-        """Add the deliveries that a worker held when it ended, or ``STOP``."""
+    def add(self, item: OrphanedDeliveries | LogEntry | str) -> None:
+        """Add the deliveries that a worker held when it ended, its log, or ``STOP``."""
         self.waiting.append(item)
 
     def drain(self, task_queue: Any) -> None:

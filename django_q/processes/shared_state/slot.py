@@ -1,7 +1,8 @@
 """Slots: the state of each worker, in memory that the worker writes and the sentinel reads.
 
 There is no lock: a worker that is killed would never release it. A number is written in one step,
-a text as ``text_region.py`` does it. The sentinel writes one number, to cancel the task that runs.
+a text as ``text_region.py`` does it. The sentinel writes three numbers, to cancel the task that
+runs and to ask for its stack.
 What belongs to one task has the time when that began beside it: it counts for no other.
 """
 
@@ -21,6 +22,8 @@ from django_q.processes.shared_state.text_region import TextRegion, region_bytes
 SLOT_BATCH_BYTES, SLOT_LABEL_BYTES = 8192, 1024
 #: Bytes for the note of its progress, and for the position of its loops. Divisible by eight.
 SLOT_NOTE_BYTES, SLOT_POSITION_BYTES = 200, 512
+#: Bytes for the stack of the task, which is written when somebody asks for it.
+SLOT_STACK_BYTES = 16384
 #: In the place of a number that is not known.
 NO_NUMBER = math.nan
 
@@ -54,11 +57,18 @@ class SlotField:
     PROGRESS_SINCE = 10
     LOOPS_SINCE = 11
     CANCEL_SINCE = 12
-    COUNT = 13  # the number of these fields
+    # Which question for the stack of which task: as the sentinel asks, and as the worker answers.
+    STACK_ASKED = 13
+    STACK_ASKED_SINCE = 14
+    STACK_GIVEN = 15
+    STACK_SINCE = 16
+    COUNT = 17  # the number of these fields
 
 
-#: The texts of a slot: the held deliveries, the label, the note, and the position of loops.
-SLOT_TEXT_SIZES = (SLOT_BATCH_BYTES, SLOT_LABEL_BYTES, SLOT_NOTE_BYTES, SLOT_POSITION_BYTES)
+#: The texts of a slot: the held deliveries, the label, the note, the position of loops, the stack.
+SLOT_TEXT_SIZES = (
+    *(SLOT_BATCH_BYTES, SLOT_LABEL_BYTES, SLOT_NOTE_BYTES, SLOT_POSITION_BYTES, SLOT_STACK_BYTES),
+)
 SLOT_NUMBERS_BYTES = 8 * SlotField.COUNT
 SLOT_BYTES = SLOT_NUMBERS_BYTES + sum(map(region_bytes, SLOT_TEXT_SIZES))
 
@@ -89,7 +99,8 @@ class Slot:
         self.memory = memory
         view = memoryview(memory).cast("B")
         self.numbers = view[:SLOT_NUMBERS_BYTES].cast("d")
-        self.batch, self.label, self.note, self.loops = text_regions(view[SLOT_NUMBERS_BYTES:])
+        regions = text_regions(view[SLOT_NUMBERS_BYTES:])
+        self.batch, self.label, self.note, self.loops, self.stack = regions
 
     def __reduce__(self) -> tuple:
         return Slot, (self.memory,)
@@ -110,7 +121,7 @@ class Slot:
 
     def reset(self) -> None:
         """Prepare the slot for a new worker; the number of finished deliveries stays."""
-        for region in (self.batch, self.label, self.note, self.loops):
+        for region in (self.batch, self.label, self.note, self.loops, self.stack):
             region.reset()
         self.numbers[SlotField.SINCE] = self.numbers[SlotField.DEADLINE] = 0.0
         self.state = WorkerState.STARTING
@@ -218,6 +229,32 @@ class Slot:
     def is_cancelled(self, since: float) -> bool:
         """Whether the task is cancelled that began at ``since``."""
         return self.numbers[SlotField.CANCEL_SINCE] == since
+
+    def ask_for_stack(self, since: float, question: float) -> None:
+        """Ask for the stack of the task that began at ``since``. Called by the sentinel only."""
+        self.numbers[SlotField.STACK_ASKED] = question
+        self.numbers[SlotField.STACK_ASKED_SINCE] = since
+
+    def wants_stack(self, since: float) -> bool:
+        """Whether the stack of the task is asked for, and not given, that began at ``since``."""
+        numbers = self.numbers
+        is_asked = numbers[SlotField.STACK_ASKED_SINCE] == since
+        return is_asked and self.stack_for(since, numbers[SlotField.STACK_ASKED]) is None
+
+    def give_stack(self, since: float, text: str) -> None:
+        """Give the stack of the task that began at ``since``."""
+        numbers = self.numbers
+        question = numbers[SlotField.STACK_ASKED]
+        self.stack.write_cut(text)
+        numbers[SlotField.STACK_GIVEN] = question
+        numbers[SlotField.STACK_SINCE] = since
+
+    def stack_for(self, since: float, question: float) -> str | None:
+        """Return the stack that answers a question for a task; None until it is given."""
+        numbers = self.numbers
+        if (numbers[SlotField.STACK_GIVEN], numbers[SlotField.STACK_SINCE]) != (question, since):
+            return None
+        return self.stack.read().decode(errors="replace")
 
     def is_since(self, since: float) -> bool:
         """Whether the task that was begun last is the one that began at ``since``."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from django_q.completion.orphans import OrphanedDeliveries
-from django_q.conf import logger
+from django_q.conf import Conf, logger
 from django_q.descriptor_wait import wait_until_readable
 from django_q.execution.run_details import process_name
 from django_q.foreign_code.optional_packages import prometheus_multiprocess
@@ -22,6 +22,8 @@ from django_q.processes.shared_state.liveness import LivenessTimestamp, StallTim
 from django_q.processes.shared_state.slot import HeldDeliveries, Slot, WorkerState
 from django_q.processes.shared_state.task_label import read_label
 from django_q.processes.supervision.process_start import open_exit_descriptor
+from django_q.task_logs.entry import LogEntry
+from django_q.task_logs.ring import LogRing
 from django_q.wire.heartbeat_format import MAX_PROGRESS, RUNNING_KEYS
 
 #: What a worker did last that has ended because of a task, or to be recycled.
@@ -53,6 +55,7 @@ class Child:
     role: str
     slot: Slot | None = None  # of a worker
     number: int | None = None  # of a worker, from 1
+    log_ring: LogRing | None = None  # of a worker, where the logs of tasks are kept
     #: The foreign code that its process is calling.
     running_code: ForeignCallRecord = field(default_factory=ForeignCallRecord)
     process: Any = None
@@ -232,6 +235,14 @@ class Child:
             cancelled=self.cancel.text if self.cancel and self.is_cancelled() else "",
         )
 
+    def current_log(self) -> LogEntry | None:
+        """Return the log of the task that a worker runs, or ran when it ended; None without one."""
+        if self.log_ring is None or self.slot.state is not WorkerState.BUSY:  # type: ignore[union-attr]
+            return None
+        if entry := self.log_ring.read(self.slot.read().since):  # type: ignore[union-attr]
+            entry.queue, entry.worker = Conf.CLUSTER_NAME, process_name(self.process.pid)
+        return entry
+
     def death_cause(self, held: HeldDeliveries, timed_out: bool) -> str:
         """Describe what ended a worker while it held deliveries."""
         if self.cancel and self.is_cancelled():
@@ -254,6 +265,12 @@ class Child:
         if self.cancel is None or self.cancel.since != since:
             self.cancel = CancelOrder(since, text, time.monotonic())
         self.slot.cancel(since)  # type: ignore[union-attr]
+        with contextlib.suppress(OSError):  # it has ended
+            self.send_alarm()
+
+    def ask_for_stack(self, since: float, question: float) -> None:
+        """Ask the worker for the stack of the task that began at ``since``."""
+        self.slot.ask_for_stack(since, question)  # type: ignore[union-attr]
         with contextlib.suppress(OSError):  # it has ended
             self.send_alarm()
 

@@ -1,0 +1,66 @@
+"""The ``qlogs`` command."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.utils.translation import gettext as _
+
+from django_q.task_logs.following import LogPart, follow, whole_logs
+from django_q.unfinished.reading import normal_id
+
+
+class Command(BaseCommand):
+    """Shows the logs of the attempts of a task."""
+
+    help = _("Shows what a task has logged and printed: exits with 1 if there is nothing.")
+    requires_system_checks = []  # it reads one table
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("id", metavar="ID", help=_("The id of the task."))
+        parser.add_argument(
+            "-f", "--follow", action="store_true", help=_("Go on until the task has ended.")
+        )
+        parser.add_argument(
+            "--json", action="store_true", help=_("Write one line of JSON for each attempt.")
+        )
+        parser.add_argument("--queue", help=_("The name of the queue in which the task waits."))
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        task_id = normal_id(options["id"])
+        logs = follow(task_id, options["queue"]) if options["follow"] else whole_logs(task_id)
+        write = as_json if options["json"] else as_text
+        has_any = False
+        for part in logs:
+            has_any = True
+            self.stdout.write(write(part), ending="")
+            self.stdout.flush()
+        if not has_any:
+            sys.exit(1)
+
+
+def as_text(part: LogPart) -> str:
+    """Write a part of a log; the first below a line that says whose it is."""
+    if not part.is_first:
+        return part.text
+    begun = part.begun.strftime("%Y-%m-%d %H:%M:%S UTC")
+    facts = (f"attempt {part.attempt}", part.worker, part.queue, begun)
+    cut = " (the end of the log)" if part.is_truncated else ""
+    return f"--- {', '.join(filter(None, facts))}{cut}\n{part.text}"
+
+
+def as_json(part: LogPart) -> str:
+    """Write a part of a log as one line of JSON."""
+    value = {
+        "id": part.task_id,
+        "attempt": part.attempt,
+        "queue": part.queue,
+        "worker": part.worker,
+        "begun": part.begun.isoformat(),
+        "is_truncated": part.is_truncated,
+        "text": part.text,
+    }
+    return f"{json.dumps(value)}\n"

@@ -1,0 +1,157 @@
+"""Record what the task of a worker logs and prints, into a ring that outlives the worker.
+
+What records it never raises anything of its own, and does not wait. A thread of the task writes to
+the same ring, and so does a forked child, until the next task of the worker has logged something.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from django_q.conf import Conf, logger
+from django_q.exceptions import SoftTimeout, TaskInterruption
+from django_q.execution.run_details import worker_name
+from django_q.processes.logs.log_records import text_of
+from django_q.task_logs.entry import LogEntry
+from django_q.task_logs.hidden_names import hide_values, secret_values
+from django_q.task_logs.ring import LogRing
+from django_q.wire.package import TaskPackage
+
+
+class LogRecorder:
+    """Records what the task logs and prints that runs."""
+
+    def __init__(self, ring: LogRing) -> None:
+        self.ring = ring
+        self.package: TaskPackage | None = None  # of the task that runs
+        self.since = 0.0  # when that began, monotonic
+        self.secrets: list[str] = []  # values of its arguments that nobody is to see
+        self.begin_lock = threading.RLock()  # held while the log of a task begins
+        self.inside = InsideHandlers()
+
+    def install(self) -> None:
+        """Record from now on what any logger of this process passes on, and what is printed."""
+        logging.Logger.callHandlers = self.recording(logging.Logger.callHandlers)  # type: ignore[method-assign]
+        if send := vars(logger).get("handle"):  # it passes its records on in another way
+            own = self.recording(lambda _, record: send(record))
+            logger.handle = lambda record: own(logger, record)  # type: ignore[method-assign]
+        sys.stdout = RecordedStream(sys.stdout, self)  # type: ignore[assignment]
+        sys.stderr = RecordedStream(sys.stderr, self)  # type: ignore[assignment]
+
+    def begin(self, package: TaskPackage, since: float) -> None:
+        """Note which task runs from now on, and when it began."""
+        self.package, self.since = package, since
+
+    def end(self) -> LogEntry | None:
+        """Note that the task has ended. Returns its log; None where it has none."""
+        self.package = None
+        if not self.ring.is_of(self.since):  # the usual case
+            return None
+        try:
+            entry = self.ring.read(self.since)
+        except OSError:  # the task has closed all descriptors
+            return None
+        if entry:
+            entry.queue, entry.worker = Conf.CLUSTER_NAME, worker_name()
+        return entry
+
+    def recording(self, hand_on: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+        """Make a method of loggers that records what it passes on to handlers.
+
+        What a handler prints meanwhile is the record itself, and is not recorded again.
+        """
+
+        def call(self_: logging.Logger, record: logging.LogRecord) -> None:
+            if self.package is None or self.inside.is_inside:
+                hand_on(self_, record)
+                return
+            self.inside.is_inside = True
+            try:
+                self.write(record_text, record)
+                hand_on(self_, record)
+            finally:
+                self.inside.is_inside = False
+
+        return call
+
+    def write_printed(self, text: Any) -> None:
+        """Record what was printed."""
+        if self.package is not None and type(text) is str and not self.inside.is_inside:
+            self.write(str, text)
+
+    def write(self, make_text: Callable[[Any], str], source: Any) -> None:
+        """Record the text of something, with dots in the place of secrets."""
+        try:
+            if not self.ring.is_of(self.since):
+                self.begin_log()
+            if self.package is not None:
+                text = hide_values(make_text(source), self.secrets)
+                self.ring.write(text.encode(errors="backslashreplace"))
+        except (TaskInterruption, SoftTimeout):  # raised by a Unix signal: it is for the task
+            raise
+        except BaseException:  # a log that can not be kept is no reason to disturb a task
+            return
+
+    def begin_log(self) -> None:
+        """Begin the log of the task that runs, unless another thread has just done so."""
+        with self.begin_lock:
+            package = self.package
+            if package is None or self.ring.is_of(self.since):
+                return
+            self.secrets = secret_values(package)
+            begun = time.time() - (time.monotonic() - self.since)
+            self.ring.begin(self.since, begun, package["id"], package.get("attempt", 1))
+
+
+class InsideHandlers(threading.local):
+    """Whether this thread is passing a record on to handlers."""
+
+    is_inside = False
+
+
+class RecordedStream:
+    """A standard stream of the process, of which is recorded what is printed."""
+
+    def __init__(self, stream: Any, recorder: LogRecorder) -> None:
+        self.stream, self.recorder = stream, recorder
+
+    def write(self, text: str) -> int:
+        """Write and record a text."""
+        self.recorder.write_printed(text)
+        return len(text) if self.stream is None else self.stream.write(text)
+
+    def writelines(self, lines: Any) -> None:
+        """Write and record several texts."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        if self.stream is not None:
+            self.stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+def record_text(record: logging.LogRecord) -> str:
+    """Write a record as lines, in local time, without changing it for its handlers."""
+    moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
+    head = f"{moment},{int(record.msecs):03d} {record.levelname} {record.name}"
+    lines = [f"{head}: {text_of(record)}\n"]
+    if record.exc_info and record.exc_info[1] is not None:
+        lines += traceback.format_exception(*record.exc_info)
+    if record.stack_info:
+        lines.append(f"{record.stack_info}\n")
+    return "".join(lines)
+
+
+def make_recorder(ring: LogRing | None) -> LogRecorder | None:
+    """Make the recorder of a worker; None where no logs are kept."""
+    return None if ring is None else LogRecorder(ring)
