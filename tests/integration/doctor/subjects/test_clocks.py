@@ -1,0 +1,51 @@
+"""Clocks that differ."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from django.db import connections
+
+from django_q.doctor.subjects.clocks import examine, server_clocks, skew_of
+from tests.heartbeats import make_stat
+from tests.integration.doctor.found import found
+
+pytestmark = [pytest.mark.once, pytest.mark.django_db(transaction=True)]
+
+
+def test_clocks_that_agree_have_no_finding(broker):
+    make_stat().save(broker)
+
+    assert found(examine) == {}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "level"), [(20, "warning"), (3600, "error"), (-40, "warning"), (-3600, "error")]
+)
+def test_the_clock_of_a_host_that_differs_is_found_by_its_heartbeat(seconds, level, broker):
+    make_stat(timestamp=datetime.now(timezone.utc) + timedelta(seconds=seconds)).save(broker)
+
+    finding = found(examine)["clock-skew"]
+
+    assert finding.level == level
+    assert ("ahead of" if seconds > 0 else "behind") in finding.found
+    assert "host ant" in finding.found
+
+
+def test_a_clock_is_compared_with_the_moments_before_and_after_it_was_read():
+    assert skew_of(time.time) == 0
+    assert skew_of(lambda: time.time() + 100) == pytest.approx(100, abs=5)
+    assert skew_of(lambda: time.time() - 100) == pytest.approx(-100, abs=5)
+
+
+def test_the_clocks_of_redis_and_of_postgresql_are_read(broker, postgres, conf):
+    conf(orm=None)
+    names = [name for name, _read in server_clocks()]
+    assert names[0] == "Redis"
+
+    conf(orm=postgres)
+    clocks = dict(server_clocks())
+    assert connections[postgres].vendor == "postgresql"
+    assert abs(skew_of(clocks[f"the database '{postgres}'"])) < 60
