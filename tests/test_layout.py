@@ -49,7 +49,8 @@ processes.logs processes.shared_state processes.server_calls \
     processes.sentinel processes.sentinel_body
 utils tasks cluster task_backend.framework task_backend.task task_backend.queue_choice \
     task_backend.outcomes task_backend backend importing checks terminal health_check monitor \
-    dashboard doctor.findings doctor.subjects doctor.diagnosis doctor urls admin \
+    dashboard doctor.findings doctor.subjects doctor.diagnosis doctor mcp.answers \
+    mcp.orders mcp urls admin \
     apps legacy management tests
 testing.recording.clock testing.recording.commits testing.recording.enqueued_task \
     testing.recording.recording testing.recording testing.assertions.expected_call \

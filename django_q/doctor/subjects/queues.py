@@ -23,9 +23,8 @@ def examine() -> Iterator[Finding]:
     if getattr(broker_for(None), "is_process_local", False):
         return
     stats = Stat.get_all(broker_for(None))
-    states = all_states(stats)
-    served = [state.name for state in states if state.is_served]
-    for state in states:
+    served = sorted({stat.queue for stat in stats if stat.queue})
+    for state in all_states(stats):
         yield from queue_findings(state, served)
 
 

@@ -7,7 +7,11 @@ from datetime import datetime
 
 from django_q.conf import Conf
 from django_q.dashboard.display import coarse_duration
-from django_q.dashboard.figures.schedule_lines import OVERDUE_AFTER, active_schedules
+from django_q.dashboard.figures.schedule_lines import (
+    OVERDUE_AFTER,
+    active_schedules,
+    following_runs,
+)
 from django_q.doctor.findings.finding import Finding, error, warning
 from django_q.exceptions import contain_error
 from django_q.models import Schedule
@@ -48,7 +52,11 @@ def title_of(schedule: Schedule) -> str:
 
 def function_findings(schedule: Schedule) -> Iterator[Finding]:
     """Import its function, and its hook."""
-    for path, what in ((schedule.func, "function"), (schedule.hook, "hook")):
+    paths = (
+        (schedule.func, "function", "schedule-function"),
+        (schedule.hook, "hook", "schedule-hook"),
+    )
+    for path, what, finding_id in paths:
         if not path:
             continue
         try:
@@ -56,7 +64,7 @@ def function_findings(schedule: Schedule) -> Iterator[Finding]:
         except BaseException as failure:  # a module may raise anything while it is imported
             contain_error(failure)
             yield error(
-                f"schedule-{what}",
+                finding_id,
                 f"{title_of(schedule)}: its {what} can not be used here. {error_summary(failure)}",
                 "Correct the path in the schedule, or bring the function back; then restart the "
                 "clusters.",
@@ -66,7 +74,7 @@ def function_findings(schedule: Schedule) -> Iterator[Finding]:
 def rule_findings(schedule: Schedule) -> Iterator[Finding]:
     """Compute when it is due, and tell the error of its last run."""
     try:
-        schedule.rule(schedule.next_run)
+        following_runs(schedule, 2)
     except Exception as failure:  # of a rule, a time zone, or a package that is missing
         yield rule_finding(schedule, failure)
         return
