@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from django_q import __version__
 from django_q.conf import Conf
 from django_q.doctor.diagnosis import Diagnosis, Examined
-from django_q.doctor.findings.finding import ERROR, INFO, LEVELS, WARNING, Finding
+from django_q.doctor.findings.finding import ERROR, INFO, LEVELS, WARNING, Finding, counted
 from django_q.text.printable import printable
 
 #: Columns of a line at most, and at least.
@@ -35,12 +35,7 @@ def subject_state(examined: Examined) -> str:
     if examined.skipped_for:
         return f"not examined: see {examined.skipped_for}"
     counts = ((level, sum(f.level == level for f in examined.findings)) for level in LEVELS[:2])
-    return ", ".join(plural(number, level) for level, number in counts if number) or "ok"
-
-
-def plural(number: int, noun: str) -> str:
-    """Write a number with its noun."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return ", ".join(counted(number, level) for level, number in counts if number) or "ok"
 
 
 def finding_lines(finding: Finding, width: int) -> Iterator[str]:
@@ -69,4 +64,4 @@ def summary_line(diagnosis: Diagnosis) -> str:
     errors, warnings = diagnosis.count(ERROR), diagnosis.count(WARNING)
     if not errors and not warnings:
         return "Nothing is wrong."
-    return f"{plural(errors, 'error')}, {plural(warnings, 'warning')}."
+    return f"{counted(errors, 'error')}, {counted(warnings, 'warning')}."

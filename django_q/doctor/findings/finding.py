@@ -28,6 +28,11 @@ class Finding:
     cure: str = ""
 
 
+def counted(number: int, noun: str) -> str:
+    """Write a number with its noun."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def error(finding_id: str, found: str, cure: str) -> Finding:
     """Make the finding of something that does not work."""
     return Finding(finding_id, ERROR, found, cure)

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from django_q.brokers.base import Broker
 from django_q.conf import Conf
 from django_q.dashboard.display import coarse_duration
-from django_q.doctor.findings.finding import Finding, error, info, warning
-from django_q.doctor.findings.heartbeats import count_foreign_heartbeats
+from django_q.doctor.findings.finding import Finding, counted, error, info, warning
+from django_q.doctor.findings.heartbeats import count_foreign_heartbeats, expired_heartbeats
 from django_q.status import Stat, heartbeat_age
 from django_q.unfinished.queues import is_foreign
 from django_q.unfinished.reading import broker_for, counts_of
@@ -29,6 +29,7 @@ def examine() -> Iterator[Finding]:
         yield from absence_findings(broker, stats)
     for stat in stats:
         yield from cluster_findings(stat)
+    yield from death_findings(expired_heartbeats(broker))
 
 
 def clash_findings(broker: Broker) -> Iterator[Finding]:
@@ -40,8 +41,9 @@ def clash_findings(broker: Broker) -> Iterator[Finding]:
     if number := count_foreign_heartbeats(broker):
         yield error(
             "name-clash",
-            f"{number} clusters under the name '{Conf.PREFIX}' sign with another key: they take "
-            "tasks of this project, which they can not read, and the other way round.",
+            f"The name '{Conf.PREFIX}' is used with another key as well, by "
+            f"{counted(number, 'cluster')}: they take tasks of this project, which they can not "
+            "read, and the other way round.",
             cure,
         )
     if is_foreign(broker):
@@ -62,8 +64,8 @@ def absence_findings(broker: Broker, stats: Sequence[Stat]) -> Iterator[Finding]
         make = error if any(counts[:3]) else warning
         yield make(
             "no-cluster",
-            f"No cluster of '{Conf.PREFIX}' is alive: {counts.waiting} tasks wait, and schedules "
-            "are not run.",
+            f"No cluster of '{Conf.PREFIX}' is alive: "
+            f"{counted(counts.waiting, 'waiting task')}, and no schedule is run.",
             "Start one: manage.py qcluster, under systemd, supervisor or a container.",
         )
         serving = []
@@ -71,17 +73,34 @@ def absence_findings(broker: Broker, stats: Sequence[Stat]) -> Iterator[Finding]
     if leased:
         yield error(
             "cluster-dead",
-            f"{leased} tasks are leased to a cluster of '{Conf.CLUSTER_NAME}' that is not alive "
-            "any more.",
+            f"A cluster of '{Conf.CLUSTER_NAME}' that is not alive any more holds "
+            f"{counted(leased, 'task')}.",
             f"Start a cluster of this queue: it gets them when their leases end, at most "
             f"{Conf.RETRY:g} seconds after that death.",
         )
 
 
+def death_findings(stats: Sequence[Stat]) -> Iterator[Finding]:
+    """Tell of clusters that are gone without having been stopped, by their last heartbeats."""
+    for stat in stats:
+        if stat.status not in (Conf.STOPPED, Conf.STOPPING):
+            yield warning(
+                "cluster-died",
+                f"{title_of(stat)} ended without a stop {coarse_duration(heartbeat_age(stat))} "
+                "ago, or can not reach the broker any more.",
+                "Look into its log and that of the system: it was killed, as for memory, or its "
+                "machine went down. Start it again unless that has happened.",
+            )
+
+
+def title_of(stat: Stat) -> str:
+    """Name a cluster."""
+    return f"The cluster {stat.name or stat.cluster_id} on {stat.host}"
+
+
 def cluster_findings(stat: Stat) -> Iterator[Finding]:
     """Look at the heartbeat of one cluster."""
-    name = f"The cluster {stat.name or stat.cluster_id} on {stat.host}"
-    age = heartbeat_age(stat)
+    name, age = title_of(stat), heartbeat_age(stat)
     if stat.status == Conf.STOPPED:
         return
     if age > LATE_HEARTBEAT_SECONDS:

@@ -10,7 +10,7 @@ from django.db import DatabaseError, connections, models, router
 from django.db.migrations.executor import MigrationExecutor
 
 from django_q.conf import Conf
-from django_q.doctor.findings.finding import Finding, error, warning
+from django_q.doctor.findings.finding import Finding, counted, error, warning
 from django_q.models import Schedule, Task
 from django_q.text.error_text import error_summary
 
@@ -64,7 +64,8 @@ def migration_findings(connection: Any) -> Iterator[Finding]:
         option = "" if connection.alias == "default" else f" --database {connection.alias}"
         yield error(
             "migrations-missing",
-            f"The database '{connection.alias}' lacks {len(plan)} migrations, from {plan[0]} on.",
+            f"The database '{connection.alias}' lacks {counted(len(plan), 'migration')}, from "
+            f"{plan[0]} on.",
             f"manage.py migrate django_q{option}, before clusters of this release start.",
         )
 

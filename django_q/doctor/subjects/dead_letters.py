@@ -9,7 +9,7 @@ from django_q.brokers.base import DEAD_SUFFIX, Broker
 from django_q.brokers.other_queues import queue_of
 from django_q.brokers.terms import QueuedTask
 from django_q.conf import Conf
-from django_q.doctor.findings.finding import Finding, error
+from django_q.doctor.findings.finding import Finding, counted, error
 from django_q.models import pickle_preview
 from django_q.status import Stat
 from django_q.unfinished.queues import UNVERIFIED_ID
@@ -36,7 +36,7 @@ def examine() -> Iterator[Finding]:
             causes = causes_of(broker)
             yield error(
                 "dead-letters",
-                f"{count} packages of '{name}' could not be read, and were put aside"
+                f"The queue '{name}' has {counted(count, 'dead letter')}, which nobody could read"
                 f"{f': {causes}' if causes else ''}.",
                 f"{cure_of(causes)} {ADMIN_CURE}",
             )

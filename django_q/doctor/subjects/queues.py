@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from django_q.conf import Conf
 from django_q.dashboard.display import coarse_duration
 from django_q.dashboard.figures.queue_lines import is_unserved
-from django_q.doctor.findings.finding import Finding, error, info, warning
+from django_q.doctor.findings.finding import Finding, counted, error, info, warning
 from django_q.status import Stat
 from django_q.unfinished.holds import hold_texts
 from django_q.unfinished.queues import QueueState, is_served, queue_states, state_of
@@ -41,10 +41,11 @@ def queue_findings(state: QueueState, served: Sequence[str]) -> Iterator[Finding
     """Look at one queue; ``served`` are the names of those that a cluster takes from."""
     held = ", ".join(hold_texts(state.control, state.counts.leased))
     waiting = state.counts.waiting + state.counts.delayed
+    tasks = counted(waiting, "waiting task")
     if is_unserved(state):
         yield error(
             "queue-unserved",
-            f"{waiting} tasks wait in the queue '{state.name}', and no cluster serves it.",
+            f"The queue '{state.name}' has {tasks}, and no cluster serves it.",
             unserved_cure(state.name, served),
         )
     elif state.is_served is None:
@@ -54,13 +55,13 @@ def queue_findings(state: QueueState, served: Sequence[str]) -> Iterator[Finding
         make = warning if waiting else info
         yield make(
             "queue-held",
-            f"The queue '{state.name}' is held back by people: {held}. {waiting} tasks wait.",
+            f"The queue '{state.name}', with {tasks}, is held back by people: {held}.",
             f"manage.py qresume {state.name} ends a pause.",
         )
     elif state.is_served and (state.counts.oldest or 0) > MAX_WAIT_SECONDS:
         yield warning(
             "queue-behind",
-            f"The oldest of {waiting} tasks in '{state.name}' has waited for "
+            f"The oldest of {tasks} in '{state.name}' has waited for "
             f"{coarse_duration(state.counts.oldest or 0)}.",
             "Run more workers or clusters for it; look at what its workers do with qmonitor.",
         )

@@ -12,7 +12,7 @@ from django_q.dashboard.figures.schedule_lines import (
     active_schedules,
     following_runs,
 )
-from django_q.doctor.findings.finding import Finding, error, warning
+from django_q.doctor.findings.finding import Finding, counted, error, warning
 from django_q.exceptions import contain_error
 from django_q.models import Schedule
 from django_q.models.schedule_fields.due_times import aware_utc
@@ -115,5 +115,5 @@ def overdue_findings(
         if runs_schedules
         else f"Start a cluster with 'scheduler' on; here it is {'on' if Conf.SCHEDULER else 'off'}."
     )
-    text = f"{len(late)} schedules are overdue, the first one for {age}."
+    text = f"{counted(len(late), 'schedule')} overdue, the first one for {age}."
     yield error("schedule-overdue", text, cure)

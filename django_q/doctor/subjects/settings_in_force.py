@@ -7,12 +7,7 @@ from collections.abc import Iterator, Mapping
 from django.conf import settings
 from django.core import checks as django_checks
 
-from django_q.checks import (
-    check_deployment,
-    check_distributions,
-    check_outbox_table,
-    check_q_cluster,
-)
+from django_q.checks import check_deployment, check_distributions, check_q_cluster
 from django_q.conf import Conf
 from django_q.doctor.findings.finding import ERROR, INFO, WARNING, Finding, error, info, warning
 from django_q.exceptions import contain_error
@@ -34,9 +29,11 @@ def examine() -> Iterator[Finding]:
 
 
 def system_checks() -> Iterator[Finding]:
-    """Yield what the system checks of this app say, but for those that the project silences."""
+    """Yield what the system checks of this app say, but for those that the project silences.
+
+    That of the table of the outbox is left out: it needs the database, which is examined itself.
+    """
     messages = [*check_q_cluster(), *check_distributions()]
-    messages += check_outbox_table(databases=[Conf.OUTBOX] if Conf.OUTBOX else [])
     if not settings.DEBUG:
         messages += check_deployment()
     for message in messages:

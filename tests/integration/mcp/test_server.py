@@ -10,6 +10,7 @@ import sys
 import pytest
 from django.core.management import CommandError, call_command
 
+from django_q.brokers import get_broker
 from django_q.foreign_code.optional_packages import optional
 from django_q.mcp import server
 from django_q.models import Task
@@ -69,13 +70,13 @@ def test_an_assistant_looks_at_a_failure_and_may_change_nothing(failed):
     assert names == READING_TOOLS
     assert "no-cluster" in json.dumps(doctor)
     assert kinds["kinds"][0]["sample_id"] == failed
-    assert "Traceback" in task["traceback"]
+    assert "TypeError" in task["traceback"]
     assert "hunter2" not in task["kwargs"]
     assert "resubmit" in refused
     assert fetch(failed).success is False
 
 
-def test_an_assistant_that_may_resubmits_a_failure_and_cancels_it(failed):
+def test_an_assistant_that_may_resubmits_a_failure_and_cancels_it(failed, run_once):
     names, (again, cancelled, unknown) = talk(
         "resubmit,cancel",
         ("resubmit", {"task_id": failed}),
@@ -87,6 +88,7 @@ def test_an_assistant_that_may_resubmits_a_failure_and_cancels_it(failed):
     assert again == {"found": True, "id": failed}
     assert cancelled == {"outcome": "removed"}
     assert unknown == {"found": False}
+    run_once(get_broker())
     row = Task.objects.get(pk=failed)
     assert "by mistake" in row.result
     assert "an assistant (qmcp)" in row.result

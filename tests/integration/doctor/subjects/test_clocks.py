@@ -6,6 +6,7 @@ import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
+
 from django_q.doctor.subjects.clocks import HARMFUL_CLOCK_SKEW, examine, server_clocks, skew_of
 from tests.heartbeats import make_stat
 from tests.integration.doctor.found import found

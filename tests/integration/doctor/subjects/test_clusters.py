@@ -9,8 +9,9 @@ from django.test import override_settings
 
 from django_q.conf import Conf
 from django_q.doctor.subjects.clusters import examine
+from django_q.models import Heartbeat
 from django_q.tasks import async_task
-from tests.heartbeats import make_stat
+from tests.heartbeats import CLUSTER_ID, make_stat
 from tests.integration.doctor.found import found
 
 pytestmark = [pytest.mark.once, pytest.mark.django_db(transaction=True)]
@@ -58,7 +59,7 @@ def test_no_cluster_is_an_error_if_tasks_wait_and_a_dead_one_is_told_by_its_leas
     assert found(examine)["no-cluster"].level == "error"
 
     broker.dequeue(1, wait=1)
-    assert "1 tasks are leased" in found(examine)["cluster-dead"].found
+    assert "holds 1 task." in found(examine)["cluster-dead"].found
 
 
 @pytest.mark.parametrize(
@@ -75,6 +76,20 @@ def test_what_a_heartbeat_says_of_a_cluster_that_is_not_well_is_found(values, fi
     make_stat(**{**values, **times}).save(broker)
 
     assert found(examine).keys() == {finding_id}
+
+
+@pytest.mark.parametrize("broker", ["orm"], indirect=True)
+def test_a_cluster_that_died_is_told_by_its_last_heartbeat_in_a_database(broker):
+    make_stat().save(broker)
+    make_stat(cluster_id=7, name="violet-xray-one-hotel", timestamp=ago(600)).save(broker)
+    make_stat(cluster_id=8, status=Conf.STOPPED, timestamp=ago(600)).save(broker)
+    gone = Heartbeat.objects.exclude(key__endswith=str(CLUSTER_ID))
+    gone.update(expires=ago(500))
+
+    findings = found(examine)
+
+    assert findings.keys() == {"cluster-died"}
+    assert "violet-xray-one-hotel on ant ended without a stop" in findings["cluster-died"].found
 
 
 def test_a_cluster_that_has_been_stopped_has_no_finding(broker):

@@ -26,7 +26,7 @@ def test_dead_letters_are_found_with_their_causes(broker):
 
     finding = found(examine)["dead-letters"]
 
-    assert finding.found.startswith(f"3 packages of '{Conf.CLUSTER_NAME}' could not be read")
+    assert finding.found.startswith(f"The queue '{Conf.CLUSTER_NAME}' has 3 dead letters")
     assert "2 signed with another key" in finding.found
     assert "1 with arguments that a worker could not unpickle" in finding.found
     assert "tests.tasks.multiply" in finding.found

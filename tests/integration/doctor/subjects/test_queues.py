@@ -24,7 +24,7 @@ def test_a_misspelt_queue_is_found_with_the_name_that_was_meant(broker):
     finding = found(examine)["queue-unserved"]
 
     assert finding.level == "error"
-    assert "1 tasks wait in the queue 'reprots'" in finding.found
+    assert "The queue 'reprots' has 1 waiting task" in finding.found
     assert "--name reprots" in finding.cure
     assert "'reports'" in finding.cure
 
