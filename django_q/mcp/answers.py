@@ -30,7 +30,7 @@ from django_q.unfinished.queues import queue_states
 from django_q.unfinished.reading import broker_for
 
 #: Characters of arguments and of a result, and of the end of a traceback.
-MAX_VALUE_LENGTH, MAX_TRACEBACK_LENGTH = 4_000, 20_000
+MAX_TOLD_VALUE_LENGTH, MAX_TRACEBACK_LENGTH = 4_000, 20_000
 #: Kinds of failures, and schedules, at most.
 MAX_KINDS, MAX_SCHEDULES = 50, 500
 #: Attributes of a listed task that are told.
@@ -128,8 +128,8 @@ def task_as_dict(found: FoundTask) -> Answer:
         "result": None if found.error else value_text(found.result),
         "traceback": found.error[-MAX_TRACEBACK_LENGTH:],
         "hook": found.hook,
-        "options": represent(dict(found.options), MAX_VALUE_LENGTH),
-        "attempts": [represent(end, MAX_VALUE_LENGTH) for end in found.ends],
+        "options": represent(dict(found.options), MAX_TOLD_VALUE_LENGTH),
+        "attempts": [represent(end, MAX_TOLD_VALUE_LENGTH) for end in found.ends],
         "retries": found.retries,
         "cancelled": found.cancelled,
     }
@@ -141,7 +141,7 @@ def value_text(value: StoredValue) -> str | None:
         return None
     if value.is_too_large:
         return f"({value.length:,} characters, which are not shown)"
-    return represent(value.value, MAX_VALUE_LENGTH)
+    return represent(value.value, MAX_TOLD_VALUE_LENGTH)
 
 
 @answering
