@@ -22,23 +22,11 @@ pytestmark = [pytest.mark.once, pytest.mark.django_db(transaction=True)]
 READING_TOOLS = {"doctor", "clusters", "queues", "failures", "task", "schedules"}
 
 
-def talk(allow, *calls):
-    """Start the command, and call tools of it; returns the names of all tools, and the answers."""
-    mcp = optional("mcp")
-    environment = {
-        name: value
-        for name, value in os.environ.items()
-        if name.startswith(("DJANGO", "PYTHON")) or name == "TMPDIR"
-    }
-    parameters = mcp.StdioServerParameters(
-        command=sys.executable,
-        args=["-m", "django", "qmcp", *(["--allow", allow] if allow else [])],
-        env={**environment, "DJANGO_SETTINGS_MODULE": "tests.settings"},
-        cwd=os.getcwd(),
-    )
+def talk(server, *calls):
+    """Call tools of a server; returns the names of all its tools, and the answers."""
 
     async def conversation():
-        async with mcp.Client(parameters, read_timeout_seconds=60) as client:
+        async with optional("mcp").Client(server, read_timeout_seconds=60) as client:
             tools = await client.list_tools()
             results = [await client.call_tool(name, arguments) for name, arguments in calls]
             return {tool.name for tool in tools.tools}, results
@@ -50,6 +38,18 @@ def talk(allow, *calls):
     ]
 
 
+def command(*arguments):
+    """Describe how the command is started, as an assistant does it."""
+    passed = ("DJANGO", "PYTHON", "TMPDIR")
+    environment = {key: value for key, value in os.environ.items() if key.startswith(passed)}
+    return optional("mcp").StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "django", "qmcp", *arguments],
+        env={**environment, "DJANGO_SETTINGS_MODULE": "tests.settings"},
+        cwd=os.getcwd(),
+    )
+
+
 @pytest.fixture
 def failed(make_broker, run_once):
     broker = make_broker("orm")
@@ -58,33 +58,22 @@ def failed(make_broker, run_once):
     return task_id
 
 
-def test_an_assistant_looks_at_a_failure_and_may_change_nothing(failed):
-    names, (doctor, kinds, task, refused) = talk(
-        "",
+def test_an_assistant_that_may_looks_at_a_failure_resubmits_it_and_cancels_it(failed, run_once):
+    names, (doctor, kinds, task, again, cancelled, unknown) = talk(
+        command("--allow", "resubmit,cancel"),
         ("doctor", {}),
         ("failures", {}),
         ("task", {"task_id": failed}),
-        ("resubmit", {"task_id": failed}),
-    )
-
-    assert names == READING_TOOLS
-    assert "no-cluster" in json.dumps(doctor)
-    assert kinds["kinds"][0]["sample_id"] == failed
-    assert "TypeError" in task["traceback"]
-    assert "hunter2" not in task["kwargs"]
-    assert "resubmit" in refused
-    assert fetch(failed).success is False
-
-
-def test_an_assistant_that_may_resubmits_a_failure_and_cancels_it(failed, run_once):
-    names, (again, cancelled, unknown) = talk(
-        "resubmit,cancel",
         ("resubmit", {"task_id": failed}),
         ("cancel", {"task_id": failed, "reason": "by mistake"}),
         ("resubmit", {"task_id": "0" * 32}),
     )
 
     assert names == READING_TOOLS | {"resubmit", "cancel"}
+    assert "no-cluster" in json.dumps(doctor)
+    assert kinds["kinds"][0]["sample_id"] == failed
+    assert "TypeError" in task["traceback"]
+    assert "hunter2" not in task["kwargs"]
     assert again == {"found": True, "id": failed}
     assert cancelled == {"outcome": "removed"}
     assert unknown == {"found": False}
@@ -92,6 +81,14 @@ def test_an_assistant_that_may_resubmits_a_failure_and_cancels_it(failed, run_on
     row = Task.objects.get(pk=failed)
     assert "by mistake" in row.result
     assert "an assistant (qmcp)" in row.result
+
+
+def test_an_assistant_that_was_allowed_nothing_can_only_look(failed):
+    names, (refused,) = talk(server.make_server(), ("resubmit", {"task_id": failed}))
+
+    assert names == READING_TOOLS
+    assert "resubmit" in refused
+    assert fetch(failed).success is False
 
 
 def test_an_order_that_is_unknown_and_a_package_that_is_missing_are_said(monkeypatch):
