@@ -178,19 +178,25 @@ class Stat(Status):
 def read_heartbeat(payload: str | bytes | None) -> Stat | None:
     """Read a heartbeat; None when it is not one of ours, or an old one."""
     try:
-        if is_result(payload or ""):
-            raise PackageError("It is the result of a task.")
-        value = SignedPackage.loads(
-            payload or "", unpickled_heartbeat if Conf.SERIALIZER != "json" else None
-        )
-        stat = Stat.from_dict(value) if isinstance(value, dict) else value
-        shape.check_heartbeat(stat, Stat)
+        stat = parsed_heartbeat(payload)
     except Exception as error:  # anything may have been written in place of a heartbeat
         logger.debug("A heartbeat was ignored: %s", error_summary(error))
         return None
     if heartbeat_age(stat) > MAX_HEARTBEAT_AGE:
         warn_old_heartbeat(str(stat.cluster_id), stat.host)
         return None
+    return stat
+
+
+def parsed_heartbeat(payload: str | bytes | None) -> Stat:
+    """Parse a heartbeat of any age. Raises ``BadSignature``, or any error, if it is not ours."""
+    if is_result(payload or ""):
+        raise PackageError("It is the result of a task.")
+    value = SignedPackage.loads(
+        payload or "", unpickled_heartbeat if Conf.SERIALIZER != "json" else None
+    )
+    stat = Stat.from_dict(value) if isinstance(value, dict) else value
+    shape.check_heartbeat(stat, Stat)
     return stat
 
 

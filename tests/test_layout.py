@@ -55,7 +55,8 @@ processes.logs processes.shared_state processes.server_calls \
     processes.process_bodies processes.sentinel processes.sentinel_body processes.service_notes
 utils tasks cluster task_backend.framework task_backend.task task_backend.queue_choice \
     task_backend.outcomes task_backend backend importing checks dashboard terminal health_check \
-    monitor urls admin apps legacy management tests
+    monitor doctor.findings doctor.subjects doctor.diagnosis doctor mcp.answers mcp.orders mcp urls \
+    admin apps legacy management tests
 testing.recording.clock testing.recording.commits testing.recording.enqueued_task \
     testing.recording.recording testing.recording testing.assertions.expected_call \
     testing.assertions testing.blocks.block testing.blocks testing.draining.time_limits \

@@ -55,11 +55,7 @@ class Redis(RedisTaker):
 
     def prepare(self) -> None:
         """Check what the server would refuse, and put back payloads that have lost their lease."""
-        commands, wrong_type_keys = self._check_permissions()
-        refusals = [wrong_type_refusal(key.decode()) for key in wrong_type_keys]
-        if commands:
-            refusals.append(commands_refusal(command.decode() for command in commands))
-        if refusals:
+        if refusals := self.refusals():
             raise BrokerCommandRefused(" ".join(refusals))
         if error := missing_wait_permission(self.connection, self.keys[4]):
             text = "%s is polled once a second, as this user may not wait for it. %s"
@@ -69,6 +65,17 @@ class Redis(RedisTaker):
         with suppress(NoPermissionError):  # nobody needs it
             self.remove_orphans(self.keys[3], self.keys[1])
             self.remove_orphans(self.task_keys[13], self.task_keys[8])
+
+    def refusals(self) -> list[str]:
+        """Explain what the server would refuse of what a cluster needs; empty where it is nothing.
+
+        Nothing is changed by it.
+        """
+        commands, wrong_type_keys = self._check_permissions()
+        refusals = [wrong_type_refusal(key.decode()) for key in wrong_type_keys]
+        if commands:
+            refusals.append(commands_refusal(command.decode() for command in commands))
+        return refusals
 
     def _check_permissions(self) -> list:
         """Find refused commands and keys of another type.
