@@ -26,6 +26,8 @@ from django_q.processes.pusher import pusher
 from django_q.processes.scheduler import scheduler
 from django_q.processes.sentinel import Sentinel
 from django_q.processes.server_calls.call_timeout import call_timeout
+from django_q.processes.services.metrics_process import metrics_processes
+from django_q.processes.services.services import Services
 from django_q.processes.supervision import process_start, unix_signals
 from django_q.processes.supervision.affinity import set_cpu_affinity
 from django_q.processes.supervision.sentinel_handle import (
@@ -88,6 +90,7 @@ class Cluster:
         self._parent_flag = Flag()
         self._stopped_at = -math.inf  # monotonic; when a Unix signal asked for a stop
         self._sentinel = SentinelHandle()
+        self.metrics = metrics_processes(self._parent_flag, self.cluster_id, self.broker)
         self._restart_due = 0.0  # monotonic; when another sentinel starts
         self._restart_delay = SENTINEL_BACKOFF_SECONDS[0]  # seconds; before the one after that
         self.start_event: Flag | None = None
@@ -196,30 +199,26 @@ class Cluster:
             process_start.freeze_garbage_collector()
             if not arrived.empty():  # a signal came before there was anything to stop
                 return 0
-            with LogProcess(self._parent_flag) as log:
+            with Services(LogProcess(self._parent_flag), *self.metrics) as services:
                 self.start_without_waiting()
-                self.supervise(log, wake, arrived, until_empty)
+                self.supervise(services, wake, arrived, until_empty)
                 if then_exit:  # Python restores the default handlers before its process ends
                     signal.pthread_sigmask(signal.SIG_BLOCK, process_start.STOP_SIGNALS)
                 logger.info("Q Cluster %s [%s] has stopped.", self.name, self.pid)
         return 0
 
     def supervise(
-        self,
-        log: LogProcess,
-        wake: socket.socket,
-        arrived: queue.SimpleQueue[int],
-        until_empty: bool,
+        self, services: Services, wake: Any, arrived: queue.SimpleQueue[int], until_empty: bool
     ) -> None:
-        """Supervise the sentinel and the log process, and handle signals, until the stop."""
+        """Supervise the sentinel and the services, and handle signals, until the stop."""
         start_event, has_run = self.start_event, False
         while not (self.has_stopped and self.stop_event.is_set()):
-            sources = [wake, *log.sources]
+            sources = [wake, *services.sources]
             sources += [self._sentinel.exit_descriptor] if self.is_alive else []
             sources += [] if has_run else [start_event]
-            wait(sources, self.seconds_until_check(log, until_empty))
+            wait(sources, self.seconds_until_check(services.due, until_empty))
             self.handle_unix_signals(wake, arrived)
-            log.supervise_once()
+            services.supervise_once()
             if not has_run and start_event.is_set():
                 has_run = True
                 logger.info("Q Cluster %s [%s] running.", self.name, self.pid)
@@ -229,10 +228,10 @@ class Cluster:
         self._sentinel.note_end()
         self._sentinel.end_remaining_processes(lambda: self.handle_unix_signals(wake, arrived))
 
-    def seconds_until_check(self, log: LogProcess, until_empty: bool) -> float:
+    def seconds_until_check(self, due: float, until_empty: bool) -> float:
         """Return for how many seconds to wait, if no event comes before."""
         now = time.monotonic()
-        due = min(log.due, math.inf if self.is_alive else self._restart_due)
+        due = min(due, math.inf if self.is_alive else self._restart_due)
         interval = (
             STOPPING_CHECK_INTERVAL
             if self.stop_event.is_set() or until_empty
@@ -271,6 +270,8 @@ class Cluster:
             self._sentinel.note_stop()
         if self.is_alive:
             self._sentinel.kill_stalled()
+            for process in self.metrics:
+                process.liveness.beat()
         elif self.stop_event.is_set():
             return
         elif self._sentinel.exit_descriptor >= 0:

@@ -54,7 +54,8 @@ class SlotField:
     PROGRESS_SINCE = 10
     LOOPS_SINCE = 11
     CANCEL_SINCE = 12
-    COUNT = 13  # the number of these fields
+    FAILED = 13  # runs that have failed since the cluster started, as FINISHED
+    COUNT = 14  # the number of these fields
 
 
 #: The texts of a slot: the held deliveries, the label, the note, and the position of loops.
@@ -108,8 +109,13 @@ class Slot:
         """The number of deliveries finished, by all workers of this slot."""
         return int(self.numbers[SlotField.FINISHED])
 
+    @property
+    def failed(self) -> int:
+        """The number of runs that have failed, of all workers of this slot."""
+        return int(self.numbers[SlotField.FAILED])
+
     def reset(self) -> None:
-        """Prepare the slot for a new worker; the number of finished deliveries stays."""
+        """Prepare the slot for a new worker; the numbers of what was finished, and failed, stay."""
         for region in (self.batch, self.label, self.note, self.loops):
             region.reset()
         self.numbers[SlotField.SINCE] = self.numbers[SlotField.DEADLINE] = 0.0
@@ -151,6 +157,10 @@ class Slot:
     def note_task_success(self, position: int) -> None:
         """Record that the function of the task has returned."""
         self.numbers[SlotField.SUCCEEDED] = position + 1
+
+    def note_task_failure(self) -> None:
+        """Count a run that has failed."""
+        self.numbers[SlotField.FAILED] += 1
 
     def finish_batch(self, count: int, state: WorkerState = WorkerState.IDLE) -> None:
         """Record that the batch is finished, and its results are sent."""
@@ -285,3 +295,8 @@ class Slots:
     def finished(self) -> int:
         """The number of deliveries finished by all workers."""
         return sum(slot.finished for slot in self.slots)
+
+    @property
+    def failed(self) -> int:
+        """The number of runs of all workers that have failed."""
+        return sum(slot.failed for slot in self.slots)

@@ -42,13 +42,14 @@ from django_q.text.printable import printable
 from django_q.wire.callables import resolve
 
 #: Names of processes; also in their titles.
-SENTINEL, PUSHER, WORKER, MONITOR, SCHEDULER, LOGGER = (
+SENTINEL, PUSHER, WORKER, MONITOR, SCHEDULER, LOGGER, METRICS = (
     "sentinel",
     "pusher",
     "worker",
     "monitor",
     "scheduler",
     "logger",
+    "metrics",
 )
 
 #: Roles of which a sentinel has one process each.
