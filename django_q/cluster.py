@@ -28,6 +28,8 @@ from django_q.processes.scheduler import scheduler
 from django_q.processes.sentinel import Sentinel
 from django_q.processes.server_calls.call_timeout import call_timeout
 from django_q.processes.service_notes import ServiceNotes, service_notes
+from django_q.processes.services.metrics_process import metrics_processes
+from django_q.processes.services.services import Services
 from django_q.processes.supervision import process_start, unix_signals
 from django_q.processes.supervision.affinity import set_cpu_affinity
 from django_q.processes.supervision.sentinel_handle import (
@@ -90,6 +92,8 @@ class Cluster:
         self._stopped_at = -math.inf  # monotonic; when a Unix signal asked for a stop
         self._sentinel = SentinelHandle()
         self._restart = SentinelRestart()
+        self._notes = ServiceNotes(self.name)  # those of run() alone go anywhere
+        self.metrics = metrics_processes(self._parent_flag, self.cluster_id, self.broker)
         self.start_event: Flag | None = None
         self.stop_event: Flag | None = None
         self.abort_event: Flag | None = None
@@ -197,38 +201,34 @@ class Cluster:
             if not arrived.empty():  # a signal came before there was anything to stop
                 return 0
             label = f"{self.name}, queue {queue_label(self.list_key)}, {Conf.WORKERS} workers"
-            notes = service_notes(label, os.environ)
-            with LogProcess(self._parent_flag) as log:
+            self._notes = service_notes(label, os.environ)
+            with Services(LogProcess(self._parent_flag), *self.metrics) as services:
                 self.start_without_waiting()
-                self.supervise(log, notes, wake, arrived, until_empty)
+                self.supervise(services, wake, arrived, until_empty)
                 if then_exit:  # Python restores the default handlers before its process ends
                     signal.pthread_sigmask(signal.SIG_BLOCK, process_start.STOP_SIGNALS)
                 logger.info("Q Cluster %s [%s] has stopped.", self.name, self.pid)
         return 0
 
     def supervise(
-        self,
-        log: LogProcess,
-        notes: ServiceNotes,
-        wake: socket.socket,
-        arrived: queue.SimpleQueue[int],
-        until_empty: bool,
+        self, services: Services, wake: Any, arrived: queue.SimpleQueue[int], until_empty: bool
     ) -> None:
-        """Supervise the sentinel and the log process, and handle signals, until the stop."""
+        """Supervise the sentinel and the services, and handle signals, until the stop."""
         start_event, has_run = self.start_event, False
         while not (self.has_stopped and self.stop_event.is_set()):
-            sources = [wake, *log.sources]
+            sources = [wake, *services.sources]
             sources += [self._sentinel.exit_descriptor] if self.is_alive else []
             sources += [] if has_run else [start_event]
-            wait(sources, self.seconds_until_check(min(log.due, notes.due), until_empty))
+            due = min(services.due, self._notes.due)
+            wait(sources, self.seconds_until_check(due, until_empty))
             self.handle_unix_signals(wake, arrived)
-            log.supervise_once()
+            services.supervise_once()
             if not has_run and start_event.is_set():
                 has_run = True
                 logger.info("Q Cluster %s [%s] running.", self.name, self.pid)
             self.supervise_once(has_run)
             is_stopping = self.stop_event.is_set()
-            notes.report(has_run, self.is_alive, is_stopping, self._sentinel.latest_beat)
+            self._notes.report(has_run, self.is_alive, is_stopping, self._sentinel.latest_beat)
             if until_empty and has_run and self.is_done():
                 self.stop_event.set()
         self._sentinel.note_end()
@@ -276,6 +276,8 @@ class Cluster:
             self._sentinel.note_stop()
         if self.is_alive:
             self._sentinel.kill_stalled()
+            for process in self.metrics:
+                process.liveness.beat()
         elif self.stop_event.is_set():
             return
         elif self._sentinel.exit_descriptor >= 0:

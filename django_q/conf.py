@@ -180,6 +180,12 @@ class Settings:
     ERROR_REPORTER: dict = field(default_factory=dict)
     #: What to tell somebody of, and whom: rules with their limits, and "mail", "webhook".
     ALERTS: dict = field(default_factory=dict)
+    #: TCP port at which ``qcluster`` serves ``/metrics``, ``/healthz`` and ``/readyz``.
+    METRICS_PORT: int | None = None
+    #: The address for it. Others than this host reach it only at another, such as "0.0.0.0".
+    METRICS_HOST: str = "127.0.0.1"
+    #: A secret that whoever reads the metrics shows, as ``Authorization: Bearer ...``.
+    METRICS_TOKEN: str | None = None
     #: How long a stop waits for running tasks before it ends and releases them.
     STOP_TIMEOUT: float = 60
     #: How processes are started: "fork", "forkserver" or "spawn"; None means fork, but spawn on

@@ -71,6 +71,8 @@ class Status:
     pool_size: int = 0  #: workers it should have; 0: unknown
     task_q_size: int = 0  #: tasks taken from the broker that no worker has begun
     done_q_size: int = 0  #: results that are not saved yet
+    finished: int = 0  #: deliveries that its workers have finished since it was started
+    failed: int = 0  #: of these, runs that have failed, also those that are tried again
     #: What workers run: (pid, name of the task, function, seconds it has run).
     current: list[tuple[int, str, str, float]] = field(default_factory=list)
     #: The same with more of each task: pid, id, name, func, group, attempt, since (when it was

@@ -34,6 +34,7 @@ MEASURED = 0.033
 ON_DEMAND = {
     "mariadb": "the tests of the database; DJANGO_Q_TEST_MARIADB_URL has to name a server",
     "browser": "the dashboard in Debian's chromium, which has to be installed",
+    "promtool": "the metrics, by promtool of Debian's prometheus; DJANGO_Q_TEST_PROMTOOL names it",
     "faults": "20 seeds of each fault, which takes hours; a few are part of 'disturbances'",
     "switch": "a site changes over from Django Q and django-q2, which it installs",
     "clients": "the tests of packages for Django Q and django-q2, which it downloads",

@@ -50,13 +50,14 @@ alerts.finding alerts.rules alerts.time_limit alerts.failure_rate alerts.finding
 processes.logs processes.shared_state processes.server_calls \
     processes.supervision.exit_timeout processes.supervision.unix_signals \
     processes.supervision.process_start processes.supervision processes.task_runs \
-    processes.log_writer processes.pushing processes.pusher processes.worker \
+    processes.services processes.log_writer processes.pushing processes.pusher processes.worker \
     processes.result_receiver processes.monitor processes.scheduler processes.alerter \
     processes.process_bodies processes.sentinel processes.sentinel_body processes.service_notes
 utils tasks cluster task_backend.framework task_backend.task task_backend.queue_choice \
     task_backend.outcomes task_backend backend importing checks dashboard terminal health_check \
-    monitor doctor.findings doctor.subjects doctor.diagnosis doctor mcp.answers mcp.orders mcp urls \
-    admin apps legacy management tests
+    monitor doctor.findings doctor.subjects doctor.diagnosis doctor mcp.answers mcp.orders mcp \
+    metrics.exposition metrics.figures metrics.access metrics.collection \
+    metrics.view metrics.prometheus metrics.serving metrics urls admin apps legacy management tests
 testing.recording.clock testing.recording.commits testing.recording.enqueued_task \
     testing.recording.recording testing.recording testing.assertions.expected_call \
     testing.assertions testing.blocks.block testing.blocks testing.draining.time_limits \

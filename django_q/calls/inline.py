@@ -21,7 +21,7 @@ from django_q.completion.finished_task import is_retried
 from django_q.conf import Conf, logger
 from django_q.exceptions import TaskCancelled, TimeoutException, inline_interrupts
 from django_q.execution.current_task.task_run import execute_inline, running_task
-from django_q.execution.run_details import note_run
+from django_q.execution.run_details import log_fields, note_run
 from django_q.foreign_code.task_context import in_own_context
 from django_q.signing import SignedPackage
 from django_q.task_state.attempts import attempts_of, with_end
@@ -88,6 +88,7 @@ def check_ignored_options(package: TaskPackage) -> None:
             dotted_name(package["func"]),
             package["name"],
             ", ".join(ignored),
+            extra=log_fields(package),
         )
 
 

@@ -88,6 +88,7 @@ OPTION_RANGES = {
     "CPU_AFFINITY": (0, None),
     "CACHED": (0, None),
     "STOP_TIMEOUT": (0, None),
+    "METRICS_PORT": (1, 65535),
 }
 OPTION_CHOICES: dict[str, tuple] = {
     "SAVE_LIMIT_PER": ("group", "name", "func", None),
@@ -112,7 +113,7 @@ REDIS_DATABASE = re.compile(r"/?\d*/?")
 #: Python's error text for an argument that a function does not take.
 UNEXPECTED_ARGUMENT_PATTERN = re.compile(r"unexpected keyword argument '(\w+)'")
 #: Options whose values may contain passwords, and are not shown.
-SECRET_OPTIONS = ("REDIS", "SQS", "ERROR_REPORTER", "ALERTS", "ALT_CLUSTERS")
+SECRET_OPTIONS = (*("REDIS", "SQS", "ERROR_REPORTER", "ALERTS", "ALT_CLUSTERS", "METRICS_TOKEN"),)
 
 
 def unknown_option(key: Any, where: str, options: Mapping) -> CheckMessage:

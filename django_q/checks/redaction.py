@@ -264,6 +264,8 @@ SETTING_REDACTORS: dict[str, Callable[[Any], str]] = {
     "SAVE_LIMIT_PER": redact_choice_of(lambda: ("group", "name", "func")),
     "SERIALIZER": redact_choice_of(lambda: ("pickle", "json")),
     "CATCH_UP": redact_choice_of(lambda: ("all", "latest", "none", True, False)),
+    "METRICS_HOST": redact_word,
+    "METRICS_TOKEN": lambda value: repr(HIDDEN_TEXT) if value else repr(value),
     "START_METHOD": redact_choice_of(lambda: ("fork", "forkserver", "spawn")),
     "SECRET_KEY": lambda value: repr(HIDDEN_TEXT),
 }

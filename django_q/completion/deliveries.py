@@ -47,6 +47,7 @@ def with_valid_lease(
                 "the result of '%s' (%s) is dropped: its lease ended, and another run counts",
                 task.func_name,
                 task.name,
+                extra=task.log_fields,
             )
     return [task for task in tasks if task.receipt not in stale]
 
@@ -85,7 +86,8 @@ def release_stopped(tasks: Sequence[FinishedTask], broker: Broker | None) -> Non
     if broker is not None and tasks:
         release(tasks, broker, state_of_stopped, count=False)
         for task in tasks:
-            logger.info("'%s' (%s) goes on after the stop", task.func_name, task.name)
+            names = task.func_name, task.name
+            logger.info("'%s' (%s) goes on after the stop", *names, extra=task.log_fields)
 
 
 def keeps_state(broker: Broker | None) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from django_q.conf import Conf, logger
 from django_q.exceptions import Retry
 from django_q.execution.retry_policy import allowed_retries
+from django_q.execution.run_details import log_fields
 from django_q.results.saving import wants_row
 from django_q.signals import attempt_ended, post_execute
 from django_q.task_state.attempts import attempts_of
@@ -106,9 +107,15 @@ class FinishedTask:
         """The path of its function, for the log."""
         return dotted_name(self.package["func"])
 
+    @property
+    def log_fields(self) -> dict[str, Any]:
+        """The ``extra`` of a log line about it."""
+        return log_fields(self.package)
+
     def note_undone(self, text: str) -> None:
         """Note what could not be done after it; its row will say so."""
-        logger.error("'%s' (%s): %s", self.func_name, self.name, text)
+        fields = self.log_fields
+        logger.error("'%s' (%s): %s", self.func_name, self.name, text, extra=fields)
         self.package["undone"] = f"{self.undone}; {text}" if self.undone else text
 
 

@@ -75,7 +75,9 @@ def submit_next_link(
     package = task.package
     chain = unpickled(package.get("chain"))
     if isinstance(chain, UnreadableValue):
-        logger.error("the chain behind '%s' (%s) has ended: %s", task.func_name, task.name, chain)
+        names = task.func_name, task.name
+        text = "the chain behind '%s' (%s) has ended: %s"
+        logger.error(text, *names, chain, extra=task.log_fields)
     elif chain and (link := next_link({**package, "chain": chain}, unpickled(package["result"]))):
         return submit_link(without_contradictions(link, package), submit, steps)
     return []

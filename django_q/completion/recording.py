@@ -57,9 +57,10 @@ def send_signals_and_log(tasks: Sequence[FinishedTask]) -> None:
                 task.name,
                 retry_text(task) if task.is_retried else "",
                 printable_paragraph(safe_str(unpickled(task.package["result"]))),
+                extra=task.log_fields,
             )
         elif is_verbose:
-            logger.info("Processed '%s' (%s)", task.func_name, task.name)
+            logger.info("Processed '%s' (%s)", task.func_name, task.name, extra=task.log_fields)
 
 
 def retry_text(task: FinishedTask) -> str:

@@ -19,6 +19,7 @@ from django.utils import timezone
 from django_q.completion.finished_task import FinishedTask
 from django_q.conf import Conf, logger
 from django_q.exceptions import contain_error
+from django_q.execution.run_details import log_fields
 from django_q.foreign_code.guards import CurrentForeignCall
 from django_q.models import Part, Task
 from django_q.models.stored_values import JSON_MARK, UnopenedPickle, from_json
@@ -58,7 +59,8 @@ def has_succeeded_before(package: TaskPackage) -> bool:
     package["success"] = True
     package["result"], package["stopped"], attempt = end
     package["resumed"] = max(1, package["attempt"] - attempt)
-    logger.info("'%s' has succeeded before, and is not run again", package["name"])
+    text = "'%s' has succeeded before, and is not run again"
+    logger.info(text, package["name"], extra=log_fields(package))
     return True
 
 

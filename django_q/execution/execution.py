@@ -17,7 +17,7 @@ from django_q.exceptions import DjangoQError, PackageError, TaskStopped, contain
 from django_q.execution.framework_calls import announce_end, framework_call
 from django_q.execution.invalid_packages import InvalidPackage, make_invalid_package
 from django_q.execution.retry_policy import note_retry
-from django_q.execution.run_details import describe_failure
+from django_q.execution.run_details import describe_failure, log_fields
 from django_q.execution.time_limit import Alarm
 from django_q.foreign_code.guards import (
     RaisingForeignCall,
@@ -214,6 +214,7 @@ def storable_result(result: Any, package: TaskPackage) -> Any:
             package["name"],
             reason,
             error,
+            extra=log_fields(package),
         )
         return f"{safe_repr(result)} ({reason}: {safe_repr(error)})"
     return result

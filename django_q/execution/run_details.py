@@ -12,6 +12,7 @@ from traceback import walk_tb
 from types import FrameType
 from typing import Any
 
+from django_q.conf import Conf
 from django_q.exceptions import TimeoutException
 from django_q.text.function_names import dotted_name, exception_path
 from django_q.wire.package import TaskPackage
@@ -46,6 +47,20 @@ def note_run(package: TaskPackage, seconds: float) -> None:
     """
     package["begun"] = time.time() - seconds
     package["worker"] = worker_name()
+
+
+def log_fields(package: TaskPackage) -> dict[str, Any]:
+    """Return the ``extra`` of a log line about a task: what programs that read logs look for.
+
+    Only what is in its package as it is.
+    """
+    return {
+        "task_id": package.get("id"),
+        "task_name": package.get("name"),
+        "task_func": dotted_name(package["func"]),
+        "task_attempt": package.get("attempt", 1),
+        "task_queue": package.get("cluster") or Conf.CLUSTER_NAME,
+    }
 
 
 def describe_failure(error: BaseException, func: Any) -> dict[str, str]:

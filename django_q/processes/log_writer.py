@@ -13,8 +13,8 @@ from django_q.descriptor_wait import wait_until_readable
 from django_q.processes.logs import log_queue
 from django_q.processes.logs.log_queue import LogQueue
 from django_q.processes.logs.log_records import unpacked
+from django_q.processes.services.service import Service
 from django_q.processes.supervision import process_start
-from django_q.processes.supervision.child import Child
 from django_q.queues import Flag, Queue
 from django_q.servers import connections
 
@@ -101,13 +101,13 @@ class LogWriter:
         self.due = time.monotonic() + self.pause
 
 
-class LogProcess:
+class LogProcess(Service):
     """The log process as its parent sees it: starts, replaces and ends it."""
 
     def __init__(self, parent_flag: Flag, *queues: Queue) -> None:
-        self.parent_flag, self.queues = parent_flag, queues
         self.log = LogQueue()
-        self.child = Child(process_start.LOGGER)
+        path = "django_q.processes.log_writer.write_log"
+        super().__init__(process_start.LOGGER, path, (self.log, *queues), parent_flag)
 
     def __enter__(self) -> LogProcess:
         self.start()
@@ -121,47 +121,13 @@ class LogProcess:
         self.spawn()
         log_queue.redirect_all_loggers(self.log, may_wait=False)
 
-    def spawn(self) -> None:
-        """Start the process, or note that it can not be started now."""
-        path = "django_q.processes.log_writer.write_log"
-        args = (self.log, *self.queues)
-        try:
-            self.child.record_start(
-                process_start.start_process(
-                    path, args, self.child.name, self.parent_flag, daemon=True
-                )
-            )
-        except (OSError, EOFError) as error:
-            self.child.record_failed_start(error)
-
-    @property
-    def sources(self) -> list[Any]:
-        """The descriptors that become readable when the process has ended."""
-        return [self.child.exit_descriptor] if self.child.is_running else []
-
-    @property
-    def due(self) -> float:
-        """When the next process may start, monotonic; infinite while one runs."""
-        return float("inf") if self.child.is_running else self.child.due
-
-    def supervise_once(self) -> None:
-        """Start another process if this one has ended."""
-        if self.child.is_running and self.child.has_ended():
-            cause = self.child.cause()
-            self.child.record_exit()
-            self.child.report(cause)
-        if not self.child.is_running and time.monotonic() >= self.child.due:
-            self.spawn()
-
     def close(self) -> None:
         """Wait a limited time for the last lines, and end the process."""
         log_queue.restore_loggers()
         self.log.records.writer.close()
         if self.child.is_running:
             self.await_last_lines()
-            self.child.process.kill()
-            self.child.process.join()
-            self.child.record_exit()
+        super().close()
 
     def await_last_lines(self) -> None:
         """Wait until the process has ended, at most as long as it goes on writing."""

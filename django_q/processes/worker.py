@@ -200,6 +200,8 @@ class WorkerLoop:
         self.tasks_done += 1
         if error is not None or task_run.is_stopped:
             note_interruption(task_run, error)
+            if not (task_run.is_stopped or isinstance(error, TaskCancelled)):
+                self.slot.note_task_failure()
         self.keep_result(package, began)
         if isinstance(error, TaskInterruption) and not isinstance(error, TaskStopped):
             # The task was interrupted anywhere: what it holds, as locks, ends with this process.

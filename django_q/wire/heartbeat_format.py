@@ -38,6 +38,8 @@ NUMBER_FIELDS = (
     *("pid", "reincarnations", "sentinel", "pusher", "monitor", "scheduler"),
     *("pool_size", "task_q_size", "done_q_size"),
 )
+#: Counts that have no end while a cluster runs.
+TOTAL_FIELDS = ("finished", "failed")
 TEXT_FIELDS = ("name", "queue", "host")
 #: What is told of a task that runs.
 RUNNING_TEXT_KEYS = ("id", "name", "func", "group")
@@ -73,6 +75,9 @@ def check_heartbeat(stat: Any, kind: type) -> None:
         raise PackageError(f"It is no heartbeat, but a {type(stat).__name__}.")
     for name in NUMBER_FIELDS:
         require(is_count(getattr(stat, name)), name)
+    for name in TOTAL_FIELDS:
+        total = getattr(stat, name)
+        require(type(total) is int and is_progress(total), name)
     for name in TEXT_FIELDS:
         setattr(stat, name, printable_text(getattr(stat, name), name))
     require(isinstance(stat.timestamp, datetime), "timestamp")

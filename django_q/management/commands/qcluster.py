@@ -51,6 +51,17 @@ class Command(BaseCommand):
             dest="cluster_name",
             help=_("Work for this queue, with its settings from ALT_CLUSTERS."),
         )
+        parser.add_argument(
+            "--metrics-port",
+            type=int,
+            metavar="PORT",
+            help=_("Serve /metrics, /healthz and /readyz at this TCP port."),
+        )
+        parser.add_argument(
+            "--metrics-host",
+            metavar="ADDRESS",
+            help=_("The address for it; by default 127.0.0.1, which only this host reaches."),
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not hasattr(socket, "AF_UNIX"):
@@ -70,6 +81,9 @@ class Command(BaseCommand):
             # In the environment too, for the processes that do not inherit this one's memory.
             os.environ["Q_CLUSTER_NAME"] = options["cluster_name"]
             Conf.from_django()
+        for name in ("metrics_port", "metrics_host"):
+            if options[name] is not None:
+                setattr(Conf, name.upper(), options[name])
         log_to_terminal()
         # The cluster runs without: a database may become available later, and the warning about
         # migrations may have no stream to be written to.

@@ -69,6 +69,8 @@ def snapshot(sentinel: Any) -> Stat:
         pool_size=sentinel.pool_size,
         task_q_size=sentinel.task_queue.qsize(),
         done_q_size=sentinel.result_queue.qsize(),
+        finished=sentinel.slots.finished,
+        failed=sentinel.slots.failed,
         current=[(task["pid"], task["name"], task["func"], task["seconds"]) for task in running],
         running=running,
     )

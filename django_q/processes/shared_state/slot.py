@@ -62,7 +62,8 @@ class SlotField:
     STACK_ASKED_SINCE = 14
     STACK_GIVEN = 15
     STACK_SINCE = 16
-    COUNT = 17  # the number of these fields
+    FAILED = 17  # runs that have failed since the cluster started, as FINISHED
+    COUNT = 18  # the number of these fields
 
 
 #: The texts of a slot: the held deliveries, the label, the note, the position of loops, the stack.
@@ -119,8 +120,13 @@ class Slot:
         """The number of deliveries finished, by all workers of this slot."""
         return int(self.numbers[SlotField.FINISHED])
 
+    @property
+    def failed(self) -> int:
+        """The number of runs that have failed, of all workers of this slot."""
+        return int(self.numbers[SlotField.FAILED])
+
     def reset(self) -> None:
-        """Prepare the slot for a new worker; the number of finished deliveries stays."""
+        """Prepare the slot for a new worker; the numbers of what was finished, and failed, stay."""
         for region in (self.batch, self.label, self.note, self.loops, self.stack):
             region.reset()
         self.numbers[SlotField.SINCE] = self.numbers[SlotField.DEADLINE] = 0.0
@@ -162,6 +168,10 @@ class Slot:
     def note_task_success(self, position: int) -> None:
         """Record that the function of the task has returned."""
         self.numbers[SlotField.SUCCEEDED] = position + 1
+
+    def note_task_failure(self) -> None:
+        """Count a run that has failed."""
+        self.numbers[SlotField.FAILED] += 1
 
     def finish_batch(self, count: int, state: WorkerState = WorkerState.IDLE) -> None:
         """Record that the batch is finished, and its results are sent."""
@@ -322,3 +332,8 @@ class Slots:
     def finished(self) -> int:
         """The number of deliveries finished by all workers."""
         return sum(slot.finished for slot in self.slots)
+
+    @property
+    def failed(self) -> int:
+        """The number of runs of all workers that have failed."""
+        return sum(slot.failed for slot in self.slots)

@@ -42,7 +42,7 @@ from django_q.text.printable import printable
 from django_q.wire.callables import resolve
 
 #: Names of processes; also in their titles.
-SENTINEL, PUSHER, WORKER, MONITOR, SCHEDULER, ALERTER, LOGGER = (
+SENTINEL, PUSHER, WORKER, MONITOR, SCHEDULER, ALERTER, LOGGER, METRICS = (
     "sentinel",
     "pusher",
     "worker",
@@ -50,6 +50,7 @@ SENTINEL, PUSHER, WORKER, MONITOR, SCHEDULER, ALERTER, LOGGER = (
     "scheduler",
     "alerter",
     "logger",
+    "metrics",
 )
 
 #: Roles of which a sentinel has one process each.

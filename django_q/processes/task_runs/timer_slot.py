@@ -47,6 +47,9 @@ class TimerSlotAdapter:
     def note_task_success(self, position: int) -> None:
         """Do nothing: the timer does not show it."""
 
+    def note_task_failure(self) -> None:
+        """Do nothing: the timer does not count it."""
+
     def finish_batch(self, count: int, state: WorkerState = WorkerState.IDLE) -> None:
         """Set the timer to the state of the worker."""
         self.state = state

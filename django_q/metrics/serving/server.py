@@ -1,0 +1,159 @@
+"""The HTTP server of ``qcluster --metrics-port``: metrics and probes, one request at a time."""
+
+from __future__ import annotations
+
+import io
+import socket
+import time
+from http.server import BaseHTTPRequestHandler
+from multiprocessing.connection import wait
+from socketserver import TCPServer
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django_q.brokers import Broker
+from django_q.conf import Conf, logger
+from django_q.metrics.access import has_token
+from django_q.metrics.collection import collect
+from django_q.metrics.exposition.text_format import Exposition, exposition
+from django_q.metrics.serving.readiness import Readiness
+from django_q.processes.server_calls.call_timeout import call_timeout
+from django_q.processes.shared_state.liveness import LivenessTimestamp
+from django_q.processes.supervision.process_start import log_ready, parent_flags
+from django_q.servers.connections import close_old
+from django_q.text.error_text import error_summary
+
+#: Seconds without a sign of the main process and a sentinel until the cluster counts as dead. A
+#: sentinel that stands still is replaced sooner.
+DEAD_SECONDS = 60.0
+#: Seconds in which a request must have come, and in which its answer must have gone.
+READ_SECONDS, WRITE_SECONDS = 2.0, 5.0
+#: Bytes of a request at most; there are no bodies.
+MAX_HEAD_BYTES = 16384
+PLAIN_TEXT = "text/plain; charset=utf-8"
+
+
+class Answer(NamedTuple):
+    """What a request is answered with."""
+
+    status: int
+    content: Exposition
+
+
+class MetricsServer(TCPServer):
+    """Answers requests by what it reads from the broker and the database."""
+
+    allow_reuse_address = True
+    request_queue_size = 16
+
+    def __init__(self, address: tuple[str, int], readiness: Readiness, liveness: Any) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self.readiness, self.liveness = readiness, liveness
+        self.routes = {
+            "/metrics": self.metrics,
+            "/healthz": self.health,
+            "/readyz": self.ready,
+        }
+        super().__init__(address, Handler)
+
+    def metrics(self, headers: Any) -> Answer:
+        """Measure everything; for those with the token, if there is one."""
+        if Conf.METRICS_TOKEN and not has_token(headers.get("Authorization", "")):
+            return text_answer(401, "The token of the settings is missing.")
+        broker = self.readiness.broker
+        try:
+            with call_timeout():
+                return Answer(200, exposition(collect(broker), headers.get("Accept", "")))
+        finally:
+            close_old()
+
+    def health(self, headers: Any) -> Answer:
+        """Say whether the cluster lives: whether its processes are supervised."""
+        if time.monotonic() - self.liveness.latest < DEAD_SECONDS:
+            return text_answer(200, "ok")
+        return text_answer(503, f"The cluster had no sentinel for {DEAD_SECONDS:.0f} seconds.")
+
+    def ready(self, headers: Any) -> Answer:
+        """Say whether the cluster can work."""
+        problems = self.readiness.problems()
+        return text_answer(503 if problems else 200, "\n".join(problems) or "ok")
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Log why a request was not answered, which is mostly because its client went away."""
+        logger.debug("a request for metrics was not answered", exc_info=True)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Reads one request and answers it."""
+
+    server: MetricsServer
+    server_version, sys_version = "django_q", ""
+
+    def setup(self) -> None:
+        """Read the whole request, within a time that no slow client prolongs."""
+        super().setup()
+        self.rfile = io.BytesIO(read_head(self.connection))
+        self.connection.settimeout(WRITE_SECONDS)
+
+    def do_GET(self) -> None:
+        """Answer with what the path names."""
+        route = self.server.routes.get(self.path.partition("?")[0])
+        if route is None:
+            answer = text_answer(404, f"There is {', '.join(self.server.routes)}.")
+        else:
+            answer = self.answer(route)
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.content.content_type)
+        self.send_header("Content-Length", str(len(answer.content.body)))
+        self.send_header("Cache-Control", "no-store")
+        if answer.status == 401:
+            self.send_header("WWW-Authenticate", 'Bearer realm="metrics"')
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.content.body)
+
+    do_HEAD = do_GET
+
+    def answer(self, route: Any) -> Answer:
+        """Call what answers a path; an error of it is told without its text, and logged."""
+        try:
+            return route(self.headers)
+        except Exception as error:  # a custom broker may raise anything
+            logger.error("%s could not be answered: %s", self.path, error_summary(error))
+            return text_answer(503, f"No answer: {type(error).__name__}.")
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Log a request, for those who debug."""
+        logger.debug(format, *args)
+
+
+def read_head(connection: socket.socket) -> bytes:
+    """Read a request up to its empty line, for two seconds.
+
+    Raises ``OSError`` if it has not come by then, has not ended, or is too long.
+    """
+    until, data = time.monotonic() + READ_SECONDS, b""
+    while b"\r\n\r\n" not in data:
+        connection.settimeout(max(0.01, until - time.monotonic()))
+        chunk = connection.recv(4096)
+        data += chunk
+        if not chunk or len(data) > MAX_HEAD_BYTES or time.monotonic() > until:
+            raise OSError("the request is incomplete, too long, or came too slowly")
+    return data
+
+
+def text_answer(status: int, text: str) -> Answer:
+    """Make an answer of plain text."""
+    return Answer(status, Exposition(PLAIN_TEXT, f"{text}\n".encode()))
+
+
+def serve_metrics(
+    host: str, port: int, cluster_id: UUID, liveness: LivenessTimestamp, broker: Broker
+) -> None:
+    """Serve until the parent ends: the body of the process. Raises what the address raises."""
+    flags = parent_flags()
+    with MetricsServer((host, port), Readiness(broker, cluster_id), liveness) as server:
+        log_ready(f"serving metrics at {host}:{server.server_address[1]}")
+        while not any(flag.is_set() for flag in flags):
+            if server in wait([server, *flags]):
+                server.handle_request()

@@ -1,0 +1,120 @@
+"""The HTTP server of metrics and probes, by real requests."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from django_q.metrics.serving import server as server_module
+from django_q.metrics.serving.readiness import Readiness
+from django_q.metrics.serving.server import DEAD_SECONDS, MetricsServer
+from django_q.processes.shared_state.liveness import LivenessTimestamp
+from tests.heartbeats import CLUSTER_ID, make_stat
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def server(broker):
+    """Serve for a cluster that has just shown that it lives."""
+    make_stat(pusher=6).save(broker)
+    liveness = LivenessTimestamp()
+    liveness.beat()
+    with MetricsServer(("127.0.0.1", 0), Readiness(broker, CLUSTER_ID), liveness) as made:
+        yield made
+
+
+@pytest.fixture
+def get(server):
+    """Send a request, which the server answers in this thread, the main one of its process."""
+
+    def send(path, method="GET", **headers):
+        connection = http.client.HTTPConnection(*server.server_address, timeout=30)
+        connection.request(method, path, headers=headers)
+        server.handle_request()
+        response = connection.getresponse()
+        return response, response.read().decode()
+
+    return send
+
+
+def test_metrics_are_openmetrics(get):
+    response, text = get("/metrics")
+
+    families = {family.name for family in text_string_to_metric_families(text)}
+    assert response.status == 200
+    assert families >= {"django_q_broker_up", "django_q_tasks_finished", "django_q_queue_tasks"}
+    assert response.headers["Content-Type"].startswith("application/openmetrics-text")
+
+
+def test_a_token_is_asked_for_where_the_settings_have_one(get, conf):
+    conf(metrics_token="s3cret")
+
+    assert get("/metrics")[0].status == 401
+    assert get("/metrics", Authorization="Bearer s3cret")[0].status == 200
+    assert get("/healthz")[0].status == 200
+    assert get("/readyz")[1] == "ok\n"
+
+
+def test_health_is_that_of_the_main_process(get, server):
+    assert (get("/healthz")[0].status, get("/healthz")[1]) == (200, "ok\n")
+
+    server.liveness.memory[0] = time.monotonic() - DEAD_SECONDS - 1
+
+    assert get("/healthz")[0].status == 503
+
+
+def test_a_cluster_that_is_not_ready_says_why(get, broker):
+    make_stat(pusher=0).save(broker)
+
+    response, text = get("/readyz")
+
+    assert (response.status, text) == (503, "The pusher does not run.\n")
+
+
+def test_other_paths_and_methods_are_refused(get):
+    assert get("/")[0].status == 404
+    assert get("/metrics/../etc/passwd")[0].status == 404
+    assert get("/healthz", "POST")[0].status == 501
+    assert get("/healthz?probe=1", "HEAD")[1] == ""
+
+
+def test_an_error_is_told_without_its_text(get, server):
+    def fail(headers):
+        raise ValueError("redis://user:s3cret@host")
+
+    server.routes["/metrics"] = fail
+
+    assert get("/metrics")[1] == "No answer: ValueError.\n"
+
+
+def test_a_client_that_says_nothing_holds_nobody_up_for_long(server, monkeypatch):
+    monkeypatch.setattr(server_module, "READ_SECONDS", 0.1)
+
+    with socket.create_connection(server.server_address), ThreadPoolExecutor(1) as pool:
+        answered = pool.submit(http_get, server.server_address)
+        server.handle_request()
+        server.handle_request()
+
+        assert answered.result(30) == 200
+
+
+def http_get(address):
+    connection = http.client.HTTPConnection(*address, timeout=30)
+    connection.request("GET", "/healthz")
+    return connection.getresponse().status
+
+
+def test_a_request_that_has_no_end_is_not_read_for_ever(server):
+    with socket.create_connection(server.server_address) as client:
+        client.sendall(b"GET /healthz HTTP/1.1\r\nX: " + b"x" * 40_000)
+        server.handle_request()
+
+        with contextlib.suppress(ConnectionResetError):
+            assert client.recv(100) == b""
