@@ -9,6 +9,7 @@ from typing import Any
 from django_q.brokers.contract.result_channel import ResultChannel, mark_of
 from django_q.conf import logger
 from django_q.exceptions import contain_error
+from django_q.results.pruning import WaitedFor
 from django_q.results.waiting.channels import channel_of
 from django_q.text.error_text import error_summary, safe_str
 from django_q.wire.package import TaskPackage
@@ -35,6 +36,8 @@ class ResultTeller:
             is_received = self.channel.tell(marks_of(packages))
             self.has_failed = False
             self.next_time = 0.0 if is_received else time.monotonic() + ASK_INTERVAL
+            if is_received:
+                WaitedFor.record()
         except BaseException as error:  # whatever a driver raises
             contain_error(error)
             self.next_time = time.monotonic() + FAILED_ASK_INTERVAL

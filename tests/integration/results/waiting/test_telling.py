@@ -9,6 +9,7 @@ from django.db import connection
 
 from django_q.brokers.contract.result_channel import mark_of
 from django_q.brokers.redis.connections.result_channel import RedisResultChannel
+from django_q.results.pruning import WaitedFor
 from django_q.results.waiting.telling import ResultTeller
 from tests.integration.results.finished_packages import finished
 from tests.told import AllIn
@@ -29,6 +30,7 @@ def test_nothing_is_told_for_a_second_where_nobody_waits(broker):
     wait_until(lambda: read.update(subscription.read()) or read)
     assert read == {mark_of(name) for name in (package["id"], package["name"], "pairs")}
     assert teller.next_time == 0.0
+    assert WaitedFor.until > time.monotonic()  # what has just ended is not pruned
     subscription.close()
 
 
