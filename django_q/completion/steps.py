@@ -14,14 +14,14 @@ from django_q.completion.finished_task import FinishedTask
 from django_q.conf import logger
 from django_q.exceptions import StoreCommandRefused, StoreUnavailable, contain_error
 from django_q.text.error_text import error_summary
-from django_q.wire.package import TaskPackage
 
 
 class CompletionSteps:
     """What is done of the completion of some tasks."""
 
-    def __init__(self, tell: Callable[[list[TaskPackage]], None] | None = None) -> None:
-        #: Tells those who wait which tasks have ended; never raises.
+    def __init__(self, tell: Callable[..., None] | None = None) -> None:
+        #: Tells those who wait which tasks have ended, with what says whether something slow
+        #: follows; never raises.
         self.tell = tell
         #: Whether a step that fails for a reason of its own is passed over, and noted.
         self.is_tolerant = False

@@ -104,7 +104,11 @@ class MonitorLoop:
     def take_batch(self) -> bool:
         """Take the next batch, waiting for it; return False when no result comes any more."""
         self.batch = []  # frees the memory of the last batch while this waits
+        if self.teller.held_marks and not self.receiver.has_arrived():
+            self.teller.flush()
         self.batch = self.receiver.take_batch()
+        if not self.batch:
+            self.teller.flush()
         return bool(self.batch)
 
     def complete_batch(self) -> None:
