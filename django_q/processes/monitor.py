@@ -31,6 +31,7 @@ from django_q.processes.result_receiver import ResultReceiver, receipts_in
 from django_q.processes.shared_state.order_table import OrderTable
 from django_q.processes.shared_state.result_queue import set_stuck
 from django_q.processes.supervision.process_start import log_ready, parent_flags
+from django_q.results.pruning import WaitedFor
 from django_q.results.waiting.telling import ResultTeller
 from django_q.servers import connections
 from django_q.task_state.cancellation import task_key
@@ -85,7 +86,7 @@ class MonitorLoop:
         self.receiver = ResultReceiver(result_queue)
         self.broker = broker
         self.order_table = order_table
-        self.teller = ResultTeller(broker)
+        self.teller = ResultTeller(broker, WaitedFor.record)
         self.dead_letters = DeadLetters(broker)
         self.batch: list[Any] = []  # being completed
         self.busy_since = math.inf  # monotonic; when the batch began, infinite between batches

@@ -9,7 +9,6 @@ from typing import Any
 from django_q.brokers.contract.result_channel import ResultChannel, mark_of
 from django_q.conf import logger
 from django_q.exceptions import contain_error
-from django_q.results.pruning import WaitedFor
 from django_q.results.waiting.channels import channel_of
 from django_q.text.error_text import error_summary, safe_str
 from django_q.wire.package import TaskPackage
@@ -24,7 +23,8 @@ TELL_INTERVAL = 0.02
 class ResultTeller:
     """Tells what has ended, while somebody waits. Whatever fails here costs no task anything."""
 
-    def __init__(self, broker: Any) -> None:
+    def __init__(self, broker: Any, note_waiters: Callable[[], None] = lambda: None) -> None:
+        self.note_waiters = note_waiters  #: called when somebody was told
         self.channel: ResultChannel | None = channel_of(broker)
         if self.channel and not self.channel.needs_telling:
             self.channel = None
@@ -57,7 +57,7 @@ class ResultTeller:
             self.told_at = time.monotonic()
             self.next_time = 0.0 if is_received else self.told_at + ASK_INTERVAL
             if is_received:
-                WaitedFor.record()
+                self.note_waiters()
         except BaseException as error:  # whatever a driver raises
             contain_error(error)
             self.next_time = time.monotonic() + FAILED_ASK_INTERVAL

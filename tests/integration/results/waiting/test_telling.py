@@ -20,7 +20,7 @@ from tests.waiting import wait_until
 
 
 def test_nothing_is_told_for_a_second_where_nobody_waits(broker):
-    teller = ResultTeller(broker)
+    teller = ResultTeller(broker, WaitedFor.record)
     teller.tell([finished()])
     assert 0 < teller.next_time - time.monotonic() <= 1
     subscription = RedisResultChannel().subscribe()
