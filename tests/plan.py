@@ -19,10 +19,10 @@ ROOT = Path(__file__).parent.parent
 #: Seconds that each environment keeps a processor busy, and seconds that it waits for time to
 #: pass, on the machine where they were measured; without the first installation.
 FIGURES = {
-    "py310-dj52": (500, 150),
+    "py310-dj52": (540, 160),
     "py311-dj52": (480, 150),
     "py312-dj60": (290, 80),
-    "py313-dj61": (480, 150),
+    "py313-dj61": (520, 160),
     "py314-dj61": (480, 150),
     "processes": (225, 245),
     "disturbances": (200, 260),

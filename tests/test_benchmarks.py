@@ -126,6 +126,11 @@ def test_tables_are_migrated_while_somebody_writes():
     assert "the slowest write" in run("benchmarks.migrating", "400")
 
 
+@pytest.mark.benchmarks
+def test_tests_of_the_testing_kit_are_timed():
+    assert "20 tests" in run("benchmarks.testing_kit", "20")
+
+
 def test_the_chart_is_well_formed_and_names_other_sides():
     bars = [Bar("redis-none", "project", 2.0), Bar("redis-none", "<other>", 0.0)]
 

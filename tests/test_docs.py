@@ -17,8 +17,10 @@ import django
 import pytest
 import redis
 from django.db import transaction
+from django.dispatch import Signal
 from django.utils.module_loading import import_string
 
+from django_q import signals
 from django_q.brokers.redis_broker import Redis
 from django_q.brokers.terms import Terms
 from django_q.checks import examine
@@ -115,6 +117,31 @@ def test_every_setting_says_what_it_is():
 
     assert {attribute_name(key) for key in found} == {field.name for field in fields(Settings)}
     assert [key for key, setting in found.items() if not setting.text] == []
+
+
+INCLUDE = re.compile(
+    r"^\.\. include:: (\S+)\n +:start-after: (.+)\n(?: +:end-before: (.+)\n)?", re.MULTILINE
+)
+
+
+def page_with_includes(name: str) -> str:
+    """Read a page, with the parts of other pages that it includes."""
+    text = (DOCS / name).read_text("utf-8")
+    for file, start, end in INCLUDE.findall(text):
+        part = (DOCS / file).read_text("utf-8").split(start)[1]
+        text += part.split(end)[0] if end else part
+    return text
+
+
+def test_the_reference_has_every_check_and_every_signal():
+    page = page_with_includes("reference.rst")
+    sources = [file.read_text("utf-8") for file in (ROOT / "django_q").rglob("*.py")]
+    ids = {found for source in sources for found in re.findall(r'"(django_q\.[EWI]\d+)"', source)}
+    sent = {name for name, value in vars(signals).items() if isinstance(value, Signal)}
+
+    assert len(ids) > 20
+    assert ids - set(re.findall(r"``(django_q\.\w+)``", page)) == set()
+    assert sent == set(re.findall(r"^\.\. autodata:: (\w+)$", page, re.MULTILINE))
 
 
 @pytest.mark.packaging

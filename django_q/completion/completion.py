@@ -67,7 +67,8 @@ def complete(
     ended = [*single, *iterables]
     save_and_acknowledge(ended, done, broker, steps)
     if steps.tell:  # before hooks, which may take long
-        steps.tell([task.package for task in ended])
+        told = [task.package for task in ended]
+        steps.tell(told, lambda: any(task.has_follow_up for task in ended))
     keep_successes(single, broker, steps)
     links: list[TaskPackage] = []
     for task in crash_suspects_last(ended):

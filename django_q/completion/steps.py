@@ -14,7 +14,6 @@ from django_q.completion.finished_task import FinishedTask
 from django_q.conf import logger
 from django_q.exceptions import StoreCommandRefused, StoreUnavailable, contain_error
 from django_q.text.error_text import error_summary
-from django_q.wire.package import TaskPackage
 
 
 class CompletionSteps:
@@ -22,10 +21,11 @@ class CompletionSteps:
 
     def __init__(
         self,
-        tell: Callable[[list[TaskPackage]], None] | None = None,
+        tell: Callable[..., None] | None = None,
         record: Callable[[Sequence[FinishedTask]], None] | None = None,
     ) -> None:
-        #: Tells those who wait which tasks have ended; never raises.
+        #: Tells those who wait which tasks have ended, with what says whether something slow
+        #: follows; never raises.
         self.tell = tell
         #: Counts the runs that have ended, at the end of all steps; never raises.
         self.record = record

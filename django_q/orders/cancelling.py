@@ -8,8 +8,10 @@ from uuid import UUID
 from django_q.brokers.base import Broker
 from django_q.brokers.contract.orders import CANCEL_ORDER, REMOVED, REQUESTED
 from django_q.brokers.other_queues import ask_other_queues, queue_label
+from django_q.conf import Conf
 from django_q.exceptions import PackageError
 from django_q.orders.notices import CancelOrder, withdraw_quietly
+from django_q.outbox.rows import find_row, list_keys
 from django_q.status import Stat
 from django_q.task_state.cancellation import QUEUE_KEY, group_key, task_key
 from django_q.unfinished.queues import is_foreign
@@ -44,8 +46,8 @@ def cancel(
     without ``by`` that names this process. Returns
 
     - "removed": it waited, and never begins;
-    - "requested": the clusters were told. A task that one of them holds may still end as it likes.
-      For a group or a queue always that;
+    - "requested": the clusters were told. A task that one of them holds may still end as it likes;
+      one of the outbox is cancelled when it has been pushed. For a group or a queue always that;
     - "ended": it had ended before;
     - "unknown": it was not found. The order stands for seven days all the same: a plain task that
       waits on Redis can not be found by its id, and is cancelled when a cluster takes it from the
@@ -100,11 +102,14 @@ def cancel_task(task_id: str, broker: Broker, queue: str | None, order: CancelOr
     label = queue_label(broker.list_key)
     if has_ended(task_id, label):
         return ENDED
+    # Before the broker is asked: from the outbox a task goes there.
+    kept = find_row(task_id) if Conf.OUTBOX else None
     found = cancel_queued(task_id, broker, order)
     if not found and queue is None:
         answers = ask_other_queues(broker, lambda other: cancel_queued(task_id, other, order))
         found = next(filter(None, answers), None)
-    answer, label = found or cancel_unqueued(task_id, broker, queue, order)
+    kept_in = kept and queue_label(kept.list_key)
+    answer, label = found or cancel_unqueued(task_id, broker, queue, order, kept_in)
     if answer != REMOVED and has_ended(task_id, label):  # meanwhile
         withdraw_quietly(broker_for(label), [task_key(task_id)])
         return ENDED
@@ -130,12 +135,16 @@ def cancel_queued(task_id: str, broker: Broker, order: CancelOrder) -> tuple[str
 
 
 def cancel_unqueued(
-    task_id: str, broker: Broker, queue: str | None, order: CancelOrder
+    task_id: str, broker: Broker, queue: str | None, order: CancelOrder, kept_in: str | None
 ) -> tuple[str, str]:
-    """Cancel a task that no broker finds: one that runs by the heartbeats, or is unknown."""
+    """Cancel a task that no broker finds: it runs by the heartbeats, was in the outbox, or neither.
+
+    One of the outbox is cancelled by the cluster that takes it when it has been pushed.
+    """
     run = running_tasks(broker).get(task_id)
-    is_here = run is not None and queue in (None, run["queue"])
-    holder = broker_for(run["queue"] or queue) if is_here else broker
+    place = run["queue"] if run else kept_in
+    is_here = place is not None and queue in (None, place)
+    holder = broker_for(place or queue) if is_here else broker
     order.post(holder, task_key(task_id))
     return REQUESTED if is_here else UNKNOWN, queue_label(holder.list_key)
 
@@ -151,6 +160,8 @@ def post_everywhere(order: CancelOrder, key: str, broker: Broker) -> None:
         return label
 
     served = {stat.queue for stat in Stat.get_all(broker) if stat.queue}
+    if Conf.OUTBOX:
+        served.update(map(queue_label, list_keys()))
     order.post(broker, key)
     told = {queue_label(broker.list_key), *ask_other_queues(broker, post_in)}
     for label in sorted(served - told):

@@ -104,6 +104,16 @@ def find_row(task_id: str) -> OutboxTask | None:
     return outbox_rows().filter(task_id=task_id).first()
 
 
+def list_rows(list_key: str, after: str, limit: int) -> list[OutboxTask]:
+    """List rows of a queue in the order of their keys, those behind ``after``."""
+    return list(outbox_rows().filter(list_key=list_key, key__gt=after).order_by("key")[:limit])
+
+
+def list_keys() -> list[str]:
+    """List the queues that have tasks in the outbox."""
+    return list(outbox_rows().order_by().values_list("list_key", flat=True).distinct())
+
+
 def count_rows(list_key: str) -> int:
     """Count the tasks of a queue that are still in the outbox."""
     return outbox_rows().filter(list_key=list_key).count()

@@ -31,6 +31,7 @@ from django_q.processes.result_receiver import ResultReceiver, receipts_in
 from django_q.processes.shared_state.order_table import OrderTable
 from django_q.processes.shared_state.result_queue import set_stuck
 from django_q.processes.supervision.process_start import log_ready, parent_flags
+from django_q.results.pruning import WaitedFor
 from django_q.results.waiting.telling import ResultTeller
 from django_q.rollups.recorder import RunRecorder
 from django_q.servers import connections
@@ -90,7 +91,7 @@ class MonitorLoop:
         self.receiver = ResultReceiver(result_queue, self.recorder.write_ended)
         self.broker = broker
         self.order_table = order_table
-        self.teller = ResultTeller(broker)
+        self.teller = ResultTeller(broker, WaitedFor.record)
         self.dead_letters = DeadLetters(broker)
         self.log_saver = LogSaver()
         self.batch: list[Any] = []  # being completed
@@ -110,7 +111,11 @@ class MonitorLoop:
     def take_batch(self) -> bool:
         """Take the next batch, waiting for it; return False when no result comes any more."""
         self.batch = []  # frees the memory of the last batch while this waits
+        if self.teller.held_marks and not self.receiver.has_arrived():
+            self.teller.flush()
         self.batch = self.receiver.take_batch()
+        if not self.batch:
+            self.teller.flush()
         return bool(self.batch)
 
     def complete_batch(self) -> None:

@@ -45,6 +45,10 @@ class ResultReceiver:
             # The queue ends with its last writer: this process must not count as one.
             result_queue.writer.close()
 
+    def has_arrived(self) -> bool:
+        """Return True if a message is here already."""
+        return bool(self.buffered) or not self.result_queue.empty()
+
     def take_batch(self) -> list[Any]:
         """Take the next results, waiting for the first; an empty list after the last message."""
         batch: list[Any] = []

@@ -15,6 +15,7 @@ from django_q.results.reading import reader
 from django_q.results.waiting.loops import wait_in_loop
 from django_q.results.waiting.questions import Question
 from django_q.servers.transactions import check_wait
+from django_q.status import warn_if_unserved
 
 
 async def aresult(
@@ -23,13 +24,18 @@ async def aresult(
     """Return the result of a task, by its id or name; see ``result``."""
     question, wait = reader(cached).task_question("result", task_id, wait)
     found = await ask(question, wait)
+    if wait and not found:
+        await sync_to_async(warn_if_unserved)()
     return found[0] if found else default
 
 
 async def afetch(task_id: str, wait: float = 0, cached: bool | int | None = None) -> Task | None:
     """Return a finished task, by its id or name; see ``fetch``."""
     question, wait = reader(cached).task_question("fetch", task_id, wait)
-    return await ask(question, wait)
+    found = await ask(question, wait)
+    if wait and found is None:
+        await sync_to_async(warn_if_unserved)()
+    return found
 
 
 async def aresult_group(

@@ -1,7 +1,8 @@
 """Delete successes beyond ``save_limit``, and those that nobody asks for any more.
 
 A row with ``keep_until`` is outside ``save_limit`` until then: somebody may ask for it. After that
-a success is deleted, and a failure is a row as any other.
+a success is deleted, and a failure is a row as any other. So are rows that have just ended while
+somebody waits for results.
 
 Where nothing refers to ``Task`` they are deleted by one statement, in the transaction that saves
 new results. Where a model of the project refers to it, or a receiver is connected to its deletion
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.db import models, router, transaction
@@ -39,6 +41,9 @@ SLOW_SEARCH_SECONDS = 0.01
 MAX_SEARCH_SHARE = 0.02
 #: Rows that are deleted after a slow search at most.
 MAX_PRUNED_ROWS = 10_000
+#: For how long rows are outside ``save_limit`` while somebody waits for results, and for how long
+#: somebody counts as waiting who was told of some: who is told reads within a moment.
+WAITED_FOR_SECONDS = 5.0
 #: Rows are deleted by the first of these models whose deletion signals have receivers.
 PRUNED_MODELS = (Task, Success)
 
@@ -78,6 +83,20 @@ class PruningFailures:
             0.0,
             PRUNING_BACKOFF_SECONDS[0],
         )
+
+
+class WaitedFor:
+    """Until when somebody may wait for results, as far as this process has told of them.
+
+    Nobody knows for which: all that have just ended are outside ``save_limit`` meanwhile.
+    """
+
+    until = 0.0  # monotonic
+
+    @classmethod
+    def record(cls) -> None:
+        """Record that somebody waits."""
+        cls.until = time.monotonic() + WAITED_FOR_SECONDS
 
 
 class SlowSearches:
@@ -192,7 +211,7 @@ def surplus_ids(alias: str, at_most: int) -> Any:
         return surplus_of_each(alias, Conf.SAVE_LIMIT_PER)[:at_most]
     # Not filter(success=True): SQLite does not look a bare boolean up in an index.
     rows = Task.objects.using(alias).filter(success__in=[True], keep_until__isnull=True)
-    kept = unprotected(rows).order_by("-stopped")
+    kept = unprotected(without_waited_for(rows)).order_by("-stopped")
     end = Conf.SAVE_LIMIT + at_most
     return kept.values_list("id", flat=True)[Conf.SAVE_LIMIT : end]
 
@@ -200,10 +219,17 @@ def surplus_ids(alias: str, at_most: int) -> Any:
 def surplus_of_each(alias: str, column: str) -> QuerySet:
     """Select the ids of successes beyond ``save_limit`` of each group, name or function."""
     rows = Success.objects.using(alias).filter(keep_until__isnull=True)
-    numbered = unprotected(rows).annotate(
+    numbered = unprotected(without_waited_for(rows)).annotate(
         place=Window(RowNumber(), partition_by=[F(column)], order_by=[F("stopped").desc(), F("id")])
     )
     return numbered.filter(place__gt=Conf.SAVE_LIMIT).order_by().values_list("id", flat=True)
+
+
+def without_waited_for(rows: QuerySet) -> QuerySet:
+    """Leave out what has just ended, where somebody may wait for it."""
+    if time.monotonic() >= WaitedFor.until:
+        return rows
+    return rows.filter(stopped__lt=timezone.now() - timedelta(seconds=WAITED_FOR_SECONDS))
 
 
 def delete_outlived(at_most: int) -> int:

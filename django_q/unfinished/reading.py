@@ -7,7 +7,7 @@ in the results.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 from uuid import UUID
@@ -18,9 +18,9 @@ from django_q.brokers.other_queues import ask_other_queues, queue_label
 from django_q.brokers.terms import DELAYED, LEASED, WAITING, QueueCounts, QueuedTask
 from django_q.conf import Conf, logger
 from django_q.exceptions import PackageError, contain_error
-from django_q.models import Task
+from django_q.models import OutboxTask, Task
 from django_q.models.task import HAS_ENDED
-from django_q.outbox.rows import count_rows, find_row
+from django_q.outbox.rows import count_rows, find_row, list_keys, list_rows
 from django_q.results.cache import CachedResults
 from django_q.status import Stat
 from django_q.text.error_text import error_summary
@@ -43,8 +43,10 @@ BROKER_STATES: dict[str | None, tuple[str | None, ...]] = {
     DELAYED: (DELAYED,),
     RUNNING: (LEASED,),
 }
-#: Where a page ends: the index of the broker's state, and the cursor that the broker gave.
-CURSOR = re.compile(r"([01]):(.*)", re.DOTALL)
+#: Stands before the states of the broker, for tasks that have not reached it yet.
+OUTBOX = "outbox"
+#: Where a page ends: the index of the state, and the cursor that the broker or the outbox gave.
+CURSOR = re.compile(r"([0-2]):(.*)", re.DOTALL)
 #: An id with dashes, as a UUID is written.
 DASHED_ID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -82,8 +84,7 @@ def fetch_unfinished(task_id: str | UUID, queue: str | None = None) -> Unfinishe
     elif run:
         task = from_heartbeat(run, run["queue"])
     elif kept and queue in (None, queue_label(kept.list_key)):
-        waiting = QueuedTask(kept.payload, WAITING, kept.task_id)
-        task = from_broker(waiting, queue_label(kept.list_key), {})
+        task = from_broker(queued_row(kept), queue_label(kept.list_key), {})
     else:
         return None
     return None if has_row(name) or is_cached(name, task.queue) else task
@@ -109,9 +110,13 @@ def list_unfinished(
     label, running = queue_label(broker.list_key), running_tasks(broker)
     if not lists_tasks(broker):
         return list_running(label, state, running)
-    page = Page()
-    for cursor, queued in walk(broker, BROKER_STATES[state], after, limit):
+    page, kept_ids, states = Page(), set(), listed_states(state)
+    for cursor, queued in walk(broker, states, after, limit):
         task = from_broker(queued, label, running)
+        if task.id in kept_ids:  # pushed while this list is made
+            continue
+        if states[int(cursor[0])] == OUTBOX:
+            kept_ids.add(task.id)
         if state in (None, task.state):
             page.append(task)
         if len(page) == limit:
@@ -150,7 +155,8 @@ def age_of(queued: QueuedTask) -> float | None:
 
 def queue_names() -> list[str]:
     """List the queues that have tasks, by the names that the option ``cluster`` takes."""
-    return sorted(map(queue_label, broker_for(None).queue_names()))
+    names = {queue_label(key) for key in list_keys()} if Conf.OUTBOX else set()
+    return sorted(names.union(map(queue_label, broker_for(None).queue_names())))
 
 
 def broker_for(queue: str | None) -> Broker:
@@ -221,10 +227,28 @@ def walk(
         raise PackageError(f"'after' must be the .next of a page of this list; got {shown(after)}.")
     start, cursor = int(match[1]), match[2]
     for index in range(start, len(states)):
-        while page := broker.list_tasks(states[index], cursor, limit):
+        while page := list_state(broker, states[index], cursor, limit):
             for task in page:
                 yield f"{index}:{task.cursor}", task
             if page[-1].cursor == cursor:  # a broker that gives no cursors
                 break
             cursor = page[-1].cursor
         cursor = ""
+
+
+def listed_states(state: str | None) -> tuple[str | None, ...]:
+    """Return where the tasks of a state are looked for: in the order in which they move."""
+    states = BROKER_STATES[state]
+    return (OUTBOX, *states) if Conf.OUTBOX and state in (None, WAITING) else states
+
+
+def list_state(broker: Broker, state: str | None, cursor: str, limit: int) -> Sequence[QueuedTask]:
+    """List tasks of a state of the broker, or those of its queue that are in the outbox."""
+    if state != OUTBOX:
+        return broker.list_tasks(state, cursor, limit)
+    return [queued_row(row) for row in list_rows(broker.list_key, cursor, limit)]
+
+
+def queued_row(row: OutboxTask) -> QueuedTask:
+    """Describe a row of the outbox as a task that waits."""
+    return QueuedTask(row.payload, WAITING, row.task_id, cursor=row.key)

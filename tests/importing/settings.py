@@ -1,5 +1,6 @@
 """Settings of a project that has other task queues, whose schedules are imported."""
 
+import os
 from importlib.util import find_spec
 
 SECRET_KEY = "only for tests"
@@ -12,5 +13,11 @@ HAS_CELERY = find_spec("django_celery_beat") is not None
 INSTALLED_APPS = ["django.contrib.contenttypes", "django_q"]
 if HAS_CELERY:
     INSTALLED_APPS += ["django_celery_beat", "huey.contrib.djhuey", "tests.importing.shop"]
+else:
+    INSTALLED_APPS += ["django_rq"]
+RQ_QUEUES = {
+    name: {"URL": os.environ.get("DJANGO_Q_TEST_RQ_URL", "redis://127.0.0.1:1/0")}
+    for name in ("default", "mail")
+}
 HUEY = {"huey_class": "huey.MemoryHuey", "immediate": False}
 Q_CLUSTER = {"name": "shop", "orm": "default", "timeout": 60, "retry": 90}

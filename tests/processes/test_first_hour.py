@@ -13,7 +13,7 @@ import pytest
 from tests.ports import free_port
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.processes]
+pytestmark = [pytest.mark.first_hour, pytest.mark.processes]
 
 INSTALLED = "INSTALLED_APPS += ['django_q']\n"
 ENQUEUE = ("shell", "-c", "from django_q.tasks import async_task; async_task('math.sqrt', 4)")

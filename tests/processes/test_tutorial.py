@@ -6,7 +6,7 @@ import pytest
 
 from tests.walkthrough import FOLLOWED_PAGES, Walkthrough, steps
 
-pytestmark = [pytest.mark.processes, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.first_hour, pytest.mark.processes, pytest.mark.timeout(300)]
 
 
 @pytest.fixture

@@ -7,11 +7,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from django_q.importing import celery_beat, huey_tasks, rq_scheduler
+from django_q.importing import celery_beat, huey_tasks, rq_cron, rq_scheduler
 from django_q.importing.found import Finder, FoundSchedule, NotImportable
 
 SOURCES: dict[str, Finder] = {
     "celery-beat": celery_beat.find,
+    "rq-cron": rq_cron.find,
     "rq-scheduler": rq_scheduler.find,
     "huey": huey_tasks.find,
 }
@@ -31,12 +32,12 @@ class Command(BaseCommand):
             "--redis",
             default="redis://127.0.0.1:6379/0",
             metavar="URL",
-            help="The server of RQ Scheduler.",
+            help="The server of RQ, or of RQ Scheduler.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         find, source = SOURCES[options["source"]], options["source"]
-        if source == "rq-scheduler":
+        if source in ("rq-cron", "rq-scheduler"):
             find = partial(find, options["redis"])
         try:
             found = list(find())

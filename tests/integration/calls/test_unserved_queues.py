@@ -7,12 +7,13 @@ import math
 
 import pytest
 import redis
+from asgiref.sync import async_to_sync
 from django.db import transaction
 
 from django_q.brokers.memory import Memory
 from django_q.exceptions import BrokerUnavailable
 from django_q.status import Stat, UnservedQueueWarning
-from django_q.tasks import async_task, fetch, result
+from django_q.tasks import afetch, aresult, async_task, fetch, result
 from tests.ports import free_port
 from tests.tasks import multiply
 
@@ -79,7 +80,7 @@ def test_a_cluster_of_another_queue_does_not_serve_this_one(broker, settings, wa
     assert len(warnings()) == 1
 
 
-@pytest.mark.parametrize("ask", [result, fetch])
+@pytest.mark.parametrize("ask", [result, fetch, async_to_sync(aresult), async_to_sync(afetch)])
 def test_who_waits_in_vain_is_told_at_most_once_a_minute(broker, warnings, ask):
     for _ in range(2):
         assert ask("0" * 32, wait=1) is None

@@ -12,18 +12,24 @@ from django_q.brokers import get_broker
 from django_q.brokers.memory import Memory
 from django_q.exceptions import DjangoQError
 from django_q.models import Failure
+from django_q.outbox.rows import outbox_rows
+from django_q.task_state.cancellation import task_key
 from django_q.tasks import (
     async_batch,
     async_chain,
     async_iter,
     async_task,
+    cancel,
     count_unfinished,
     fetch_unfinished,
+    list_unfinished,
+    queue_names,
     result,
     result_group,
 )
 from tests import framework_tasks, servers
 from tests.faults.proxy import Mode
+from tests.integration.orders.given import notices_of
 from tests.outboxes import kept_ids, marks, on_both_databases, queued, queued_ids, relay_all
 from tests.tasks import echo, multiply
 
@@ -254,6 +260,38 @@ def test_a_task_of_the_outbox_is_told_as_waiting(broker, network, outbox):
 
     assert (task.state, task.queue, task.func) == ("waiting", "test", "tests.tasks.echo")
     assert count_unfinished().waiting == 1
+    assert list_unfinished() == list_unfinished(state="waiting") == [task]
+    assert list_unfinished(state="running") == []
+    assert queue_names() == ["test"]
+
+
+def test_tasks_of_the_outbox_are_listed_before_those_of_the_queue_each_once(
+    broker, network, outbox
+):
+    with network.failing(Mode.REFUSE):
+        kept = [async_task(echo, number) for number in range(3)]
+    queued = [async_task(echo, number, q_options={"priority": 1}) for number in range(2)]
+    # Whoever has pushed it has died before the row was deleted.
+    broker.enqueue(outbox_rows().order_by("key")[0].payload)
+
+    first = list_unfinished(limit=2)
+    rest = list_unfinished(after=first.next)
+
+    assert {task.id for task in [*first, rest[0]]} == set(kept)
+    assert sorted(task.id for task in list_unfinished()) == sorted([*kept, *queued])
+
+
+def test_a_cancel_of_a_task_of_the_outbox_waits_where_the_task_is_pushed(broker, network, outbox):
+    with network.failing(Mode.REFUSE):
+        task_id = async_task(echo, 1)
+        elsewhere = async_task(echo, 1, q_options={"cluster": "other"})
+
+    assert cancel(task_id, by="ada") == cancel(elsewhere) == "requested"
+    assert cancel(task_id, queue="other") == "unknown"
+    (told,) = notices_of(broker).items()
+    assert told[0] == task_key(task_id)
+    assert told[1].startswith("cancelled by ada")
+    assert task_key(elsewhere) in notices_of(get_broker("other"))
 
 
 def broker_of_its_own():

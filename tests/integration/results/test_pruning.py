@@ -25,7 +25,9 @@ COUNT = itertools.count()
 @pytest.fixture(autouse=True)
 def _limit(conf: Callable) -> Iterator[None]:
     conf(save_limit=2)
+    pruning.WaitedFor.until = 0.0
     yield
+    pruning.WaitedFor.until = 0.0
     pruning.PruningFailures.reset()
     pruning.PruningFailures.refused_ids.clear()
     pruning.PruningFailures.next_log_at = 0.0
@@ -65,6 +67,28 @@ def to_task(on_delete: Any, **options: Any) -> models.ForeignKey:
 def save_one(n: int) -> None:
     moment = timezone.now() + timedelta(seconds=n)
     saving.save([finished(id=f"{n:032}", result=n, stopped=moment)])
+
+
+def test_what_has_just_ended_is_kept_while_somebody_waits():
+    pruning.WaitedFor.record()
+    for number in range(4):
+        save_one(number)
+    kept = Success.objects.count()
+
+    pruning.WaitedFor.until = 0.0  # nobody does any more
+    save_one(4)
+
+    assert (kept, Success.objects.count()) == (4, 2)
+
+
+@pytest.mark.parametrize("limit_per", [None, "func"])
+def test_older_results_are_pruned_while_somebody_waits(conf, limit_per):
+    conf(save_limit_per=limit_per)
+    pruning.WaitedFor.record()
+    for number in range(4):
+        save_one(number - 60)
+
+    assert Success.objects.count() == 2
 
 
 def save_with(model: type[models.Model], last: int = 6) -> None:

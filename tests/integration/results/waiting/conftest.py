@@ -10,6 +10,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection, connections
 
+from django_q.results.pruning import WaitedFor
 from tests.told import AllIn, clear_results, wait_until_told
 
 
@@ -18,6 +19,13 @@ def no_connections_of_coroutines() -> Iterator[None]:
     """Close what the thread has open that reads for coroutines, which outlives their loops."""
     yield
     asyncio.run(sync_to_async(connections.close_all)())
+
+
+@pytest.fixture(autouse=True)
+def nobody_waits_any_more() -> Iterator[None]:
+    """Have what ends in the tests that follow be pruned at once."""
+    yield
+    WaitedFor.until = 0.0
 
 
 @pytest.fixture
