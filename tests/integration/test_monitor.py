@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from io import StringIO
 
 import pytest
@@ -29,6 +30,23 @@ def test_the_screens_are_plain_text_without_blessed(broker, monkeypatch):
 
     assert "\x1b" not in out.getvalue()
     assert "ant" in out.getvalue()
+
+
+@pytest.mark.parametrize("no_colour", ["", "1"])
+def test_a_terminal_without_a_keyboard_gets_the_classic_screen(monkeypatch, no_colour):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("NO_COLOR", no_colour)
+    master, slave = os.openpty()
+    with open(os.devnull) as nothing, open(slave, "w") as out:
+        monkeypatch.setattr("sys.__stdin__", nothing)
+        term = draw.terminal_for(out)
+
+        assert term.can_draw_over
+        assert not term.has_keys
+        assert "Ctrl-C" in str(term.quit_hint)
+        assert ("\x1b[3" in term.paint("text", "red")) == (not no_colour)
+        assert os.environ["NO_COLOR"] == no_colour
+    os.close(master)
 
 
 def test_the_functions_return_what_they_did_in_the_predecessors(broker):

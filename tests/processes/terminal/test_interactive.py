@@ -96,22 +96,3 @@ def test_without_colours_it_is_drawn_all_the_same(terminal, clusters):
     assert monitor.colour("Working") == ("default", "default")
     assert monitor.lines()[0].startswith(" 1 Clusters")
     assert any(line.startswith(">") for line in monitor.lines())
-
-
-def test_without_a_keyboard_it_is_the_classic_table(terminal, clusters):
-    # Its input is no terminal, its output is one.
-    monitor = terminal("shell", "-c", WITHOUT_KEYBOARD).until("Working", "[Press Ctrl-C to quit]")
-
-    monitor.press("\x03")
-
-    assert TABS not in monitor.text()
-    assert monitor.exit_code() is not None
-
-
-WITHOUT_KEYBOARD = """
-import subprocess, sys
-try:
-    subprocess.run([sys.executable, "-m", "django", "qmonitor"], stdin=subprocess.DEVNULL)
-except KeyboardInterrupt:
-    pass
-"""
