@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("django_q", "0030_dashboard")]
+    dependencies = [("django_q", "0031_rollups")]
 
     operations = [
         migrations.CreateModel(

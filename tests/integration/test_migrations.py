@@ -32,6 +32,8 @@ TABLES = (
     "django_q_outboxtask",
     "django_q_schedulesource",
     "django_q_tasklog",
+    "django_q_rollup",
+    "django_q_deploymark",
 )
 INDEXES = "0025_terms_indexes"
 BEFORE_TERMS = "0023"
