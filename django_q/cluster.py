@@ -27,8 +27,8 @@ from django_q.processes.pusher import pusher
 from django_q.processes.scheduler import scheduler
 from django_q.processes.sentinel import Sentinel
 from django_q.processes.server_calls.call_timeout import call_timeout
-from django_q.processes.service_notes import ServiceNotes, service_notes
 from django_q.processes.services.metrics_process import metrics_processes
+from django_q.processes.services.service_notes import ServiceNotes, service_notes
 from django_q.processes.services.services import Services
 from django_q.processes.supervision import process_start, unix_signals
 from django_q.processes.supervision.affinity import set_cpu_affinity

@@ -52,7 +52,7 @@ processes.logs processes.shared_state processes.server_calls \
     processes.supervision.process_start processes.supervision processes.task_runs \
     processes.services processes.log_writer processes.pushing processes.pusher processes.worker \
     processes.result_receiver processes.monitor processes.scheduler processes.alerter \
-    processes.process_bodies processes.sentinel processes.sentinel_body processes.service_notes
+    processes.process_bodies processes.sentinel processes.sentinel_body
 utils tasks cluster task_backend.framework task_backend.task task_backend.queue_choice \
     task_backend.outcomes task_backend backend importing checks dashboard terminal health_check \
     monitor doctor.findings doctor.subjects doctor.diagnosis doctor mcp.answers mcp.orders mcp \

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from django_q.alerts.alert_rows import raised_alerts, record, take_turn
 from django_q.alerts.delivery import tell_due
-from django_q.alerts.findings import READ_SECONDS, Findings, look
+from django_q.alerts.findings import LOOK_SECONDS, Findings, look
 from django_q.alerts.rules import AlertRules
 from django_q.alerts.time_limit import alert_time_limit
 from django_q.brokers.base import Broker
@@ -27,7 +27,7 @@ def evaluate(rules: AlertRules, broker: Broker, now: datetime | None = None) -> 
 def evaluate_in_turn(rules: AlertRules, broker: Broker, now: datetime | None = None) -> None:
     """Do so where no other cluster has lately; tell in any case who was not reached before."""
     now = now or timezone.now()
-    with alert_time_limit(READ_SECONDS):
+    with alert_time_limit(LOOK_SECONDS):
         is_own_turn = take_turn(rules, now)
     if is_own_turn:
         evaluate(rules, broker, now)
@@ -37,7 +37,7 @@ def evaluate_in_turn(rules: AlertRules, broker: Broker, now: datetime | None = N
 
 def keep_and_tell(rules: AlertRules, findings: Findings, now: datetime) -> list[Alert]:
     """Keep what was found, and tell of what has changed."""
-    with alert_time_limit(READ_SECONDS):
+    with alert_time_limit(LOOK_SECONDS):
         record(rules, findings, now)
     tell_due(rules, now)
     return raised_alerts()

@@ -27,7 +27,7 @@ from django_q.text.error_text import error_summary
 from django_q.unfinished.queues import QueueState, queue_states
 
 #: Seconds that the broker may take to answer, and the database.
-READ_SECONDS = 10.0
+LOOK_SECONDS = 10.0
 #: Schedules that are looked at, those that were due first.
 MAX_MISSED_SCHEDULES = 100
 #: The rules that ask the broker.
@@ -49,7 +49,7 @@ def look(rules: AlertRules, broker: Broker, now: datetime) -> Findings:
     queue_rules = [name for name in QUEUE_RULES if name in rules.names]
     if queue_rules:
         try:
-            with alert_time_limit(READ_SECONDS):
+            with alert_time_limit(LOOK_SECONDS):
                 findings.found += queue_findings(rules, broker)
             findings.evaluated |= set(queue_rules)
         except Exception as error:  # each driver has its own classes of errors
@@ -60,7 +60,7 @@ def look(rules: AlertRules, broker: Broker, now: datetime) -> Findings:
     for name, find in ((FAILURE_RATE, find_failures), (SCHEDULE_MISSED, find_missed)):
         if name in rules.names:
             try:
-                with alert_time_limit(READ_SECONDS):
+                with alert_time_limit(LOOK_SECONDS):
                     findings.found += find(rules, now)
                 findings.evaluated.add(name)
             except Exception as error:

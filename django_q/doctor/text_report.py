@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from django_q import __version__
 from django_q.conf import Conf
 from django_q.doctor.diagnosis import Diagnosis, Examined
-from django_q.doctor.findings.finding import ERROR, INFO, LEVELS, WARNING, Finding, counted
+from django_q.doctor.findings.finding import ERROR, LEVELS, NOTE, WARNING, Finding, counted
 from django_q.text.printable import printable
 
 #: Columns of a line at most, and at least.
@@ -17,7 +17,7 @@ MAX_LINE_WIDTH, MIN_LINE_WIDTH = 100, 40
 NAME_WIDTH = 14
 CURE_LABEL = "Cure: "
 #: How a level is written, and the style of it for a terminal.
-LEVEL_WORDS = {ERROR: "ERROR", WARNING: "WARNING", INFO: "INFO"}
+LEVEL_WORDS = {ERROR: "ERROR", WARNING: "WARNING", NOTE: "INFO"}
 
 
 def title_line() -> str:

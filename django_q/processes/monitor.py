@@ -35,7 +35,6 @@ from django_q.results.pruning import WaitedFor
 from django_q.results.waiting.telling import ResultTeller
 from django_q.rollups.recorder import RunRecorder
 from django_q.servers import connections
-from django_q.task_logs.entry import LogEntry
 from django_q.task_logs.rows import LogSaver
 from django_q.task_state.cancellation import task_key
 from django_q.text.error_text import error_summary
@@ -70,6 +69,7 @@ def monitor(
     log_ready("monitoring")
     while loop.take_batch():
         loop.complete_batch()
+    loop.teller.flush()
     loop.recorder.write_all()
     with loop.lease_thread_lock:
         loop.broker.close()
@@ -114,8 +114,6 @@ class MonitorLoop:
         if self.teller.held_marks and not self.receiver.has_arrived():
             self.teller.flush()
         self.batch = self.receiver.take_batch()
-        if not self.batch:
-            self.teller.flush()
         return bool(self.batch)
 
     def complete_batch(self) -> None:
@@ -134,8 +132,7 @@ class MonitorLoop:
         self.withdraw_notices(packages)
         self.acknowledge(receipts_in(item for item in self.batch if isinstance(item, DoneReceipts)))
         self.recorder.record_receipts(self.batch)
-        if logs := [item for item in self.batch if isinstance(item, LogEntry)]:
-            self.log_saver.save(logs)
+        self.log_saver.save(self.batch)
         for item in self.batch:
             if isinstance(item, UndecodablePayload):
                 self.move_to_dead_letters(item)

@@ -1,12 +1,39 @@
-"""The functions that the processes of a cluster run, and their arguments."""
+"""Which processes a cluster has, the functions that they run, and their arguments."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from django_q.conf import Conf
+from django_q.processes.shared_state.liveness import LivenessTimestamp
+from django_q.processes.shared_state.slot import Slot
 from django_q.processes.supervision import process_start
 from django_q.processes.supervision.child import Child
 from django_q.processes.supervision.process_start import ArgumentPlaceholder
+from django_q.task_logs.ring import make_ring
+
+
+def make_children(slots: Iterable[Slot]) -> list[Child]:
+    """List the processes of a cluster in the order of their start.
+
+    First the monitor, which takes results, and last the pusher; a worker for each slot.
+    """
+    return [
+        single(process_start.MONITOR),
+        *(
+            Child(process_start.WORKER, slot, number, make_ring(Conf.KEEP_LOGS))
+            for number, slot in enumerate(slots, 1)
+        ),
+        *([single(process_start.SCHEDULER)] if Conf.SCHEDULER or Conf.RELAYS_OUTBOX else []),
+        *([single(process_start.ALERTER)] if Conf.ALERTS else []),
+        single(process_start.PUSHER),
+    ]
+
+
+def single(role: str) -> Child:
+    """Make the child of a role that one process has, whose liveness is watched."""
+    return Child(role, liveness=LivenessTimestamp())
 
 
 def body_of(child: Child, cluster: Any) -> tuple[str, tuple, tuple]:

@@ -22,13 +22,13 @@ from django_q.conf import Conf, logger
 from django_q.humanhash import humanize
 from django_q.processes.log_writer import LogProcess
 from django_q.processes.logs.awaited_tasks import log_awaited_tasks
-from django_q.processes.process_bodies import body_of
+from django_q.processes.process_bodies import body_of, make_children
 from django_q.processes.pushing.stop_order import stop_if_told
 from django_q.processes.server_calls.heartbeat import HeartbeatWriter, snapshot
 from django_q.processes.server_calls.loop_positions import LoopPositionSaver
 from django_q.processes.server_calls.worker_leases import WorkerLeases
 from django_q.processes.shared_state.bell import Bell
-from django_q.processes.shared_state.liveness import LivenessTimestamp, stall_limit
+from django_q.processes.shared_state.liveness import stall_limit
 from django_q.processes.shared_state.order_table import OrderTable
 from django_q.processes.shared_state.orphan_queue import OrphanQueue
 from django_q.processes.shared_state.process_table import ProcessTable
@@ -41,7 +41,6 @@ from django_q.processes.supervision.overridden_sentinel import SentinelCompatibi
 from django_q.processes.task_runs.cancelled_runs import CancelledRuns
 from django_q.processes.task_runs.shown_runs import ShownRuns
 from django_q.queues import STOP, Flag, Queue
-from django_q.task_logs.ring import make_ring
 
 #: Seconds past its time limit, or past its cancellation, after which a task's worker is killed.
 KILL_GRACE = 3.0
@@ -132,17 +131,8 @@ class Sentinel(SentinelCompatibility):
         self.log_process.start()
 
     def spawn_cluster(self) -> None:
-        """Start all processes: first the monitor, which takes results, and last the pusher."""
-        self.children = [Child(process_start.MONITOR, liveness=LivenessTimestamp())]
-        self.children += [
-            Child(process_start.WORKER, slot, n, make_ring(Conf.KEEP_LOGS))
-            for n, slot in enumerate(self.slots, 1)
-        ]
-        if Conf.SCHEDULER or Conf.RELAYS_OUTBOX:
-            self.children.append(Child(process_start.SCHEDULER, liveness=LivenessTimestamp()))
-        if Conf.ALERTS:
-            self.children.append(Child(process_start.ALERTER, liveness=LivenessTimestamp()))
-        self.children.append(Child(process_start.PUSHER, liveness=LivenessTimestamp()))
+        """Start all processes, in the order in which they are listed."""
+        self.children = make_children(self.slots)
         for child in self.children:
             self.spawn(child)
 

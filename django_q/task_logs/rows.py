@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from datetime import timezone as dt_timezone
+from typing import Any
 
 from django.db import router, transaction
 from django.utils import timezone
@@ -30,8 +31,11 @@ class LogSaver:
     def __init__(self) -> None:
         self.next_pruning = 0.0  # monotonic
 
-    def save(self, entries: Sequence[LogEntry]) -> None:
-        """Save logs. Never raises."""
+    def save(self, items: Sequence[Any]) -> None:
+        """Save the logs that are among results. Never raises."""
+        entries = [item for item in items if isinstance(item, LogEntry)]
+        if not entries:
+            return
         save_logs(entries)
         if (now := time.monotonic()) >= self.next_pruning:
             pause = 0 if delete_old_logs() >= DELETED_AT_ONCE else PRUNING_INTERVAL

@@ -9,9 +9,9 @@ ERROR = "error"
 #: It works, and will not under load, after a restart, or for some tasks.
 WARNING = "warning"
 #: Nothing is wrong with it; it explains what else is seen.
-INFO = "info"
+NOTE = "info"
 #: The worst first.
-LEVELS = (ERROR, WARNING, INFO)
+LEVELS = (ERROR, WARNING, NOTE)
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Finding:
     level: str
     #: A sentence or two, without secrets.
     found: str
-    #: What to do about it; only an INFO may need nothing.
+    #: What to do about it; only a NOTE may need nothing.
     cure: str = ""
 
 
@@ -45,4 +45,4 @@ def warning(finding_id: str, found: str, cure: str) -> Finding:
 
 def info(finding_id: str, found: str, cure: str = "") -> Finding:
     """Make the finding of a fact."""
-    return Finding(finding_id, INFO, found, cure)
+    return Finding(finding_id, NOTE, found, cure)

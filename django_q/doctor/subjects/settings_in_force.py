@@ -9,7 +9,7 @@ from django.core import checks as django_checks
 
 from django_q.checks import check_deployment, check_distributions, check_q_cluster
 from django_q.conf import Conf
-from django_q.doctor.findings.finding import ERROR, INFO, WARNING, Finding, error, info, warning
+from django_q.doctor.findings.finding import ERROR, NOTE, WARNING, Finding, error, info, warning
 from django_q.exceptions import contain_error
 from django_q.results.cache import UNSHARED_CACHE_BACKENDS
 from django_q.servers.connections import cache_of
@@ -46,7 +46,7 @@ def level_of(message: django_checks.CheckMessage) -> str:
     """Convert the level of a system check."""
     if message.level >= django_checks.ERROR:
         return ERROR
-    return WARNING if message.level >= django_checks.WARNING else INFO
+    return WARNING if message.level >= django_checks.WARNING else NOTE
 
 
 def lease_findings() -> Iterator[Finding]:

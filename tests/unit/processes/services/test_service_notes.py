@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from django_q.processes.service_notes import ServiceNotes, service_notes
+from django_q.processes.services.service_notes import ServiceNotes, service_notes
 
 
 @pytest.fixture
