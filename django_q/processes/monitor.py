@@ -67,17 +67,7 @@ def monitor(
     if parent_flags():
         threading.Thread(target=loop.run_lease_thread, name="lease-extension", daemon=True).start()
     log_ready("monitoring")
-    while loop.take_batch():
-        loop.complete_batch()
-    loop.teller.flush()
-    loop.recorder.write_all()
-    with loop.lease_thread_lock:
-        loop.broker.close()
-
-
-def monitor_of_cluster(result_queue: Any, order_table: OrderTable, broker: Broker) -> None:
-    """Run the monitor of a cluster."""
-    monitor(result_queue, broker, order_table)
+    loop.run()
 
 
 class MonitorLoop:
@@ -107,6 +97,15 @@ class MonitorLoop:
         # Held by the thread that extends leases while it reads the queue; the main thread reads
         # on only after it has taken this lock.
         self.lease_thread_lock = threading.Lock()
+
+    def run(self) -> None:
+        """Complete batches until no result comes any more."""
+        while self.take_batch():
+            self.complete_batch()
+        self.teller.flush()
+        self.recorder.write_all()
+        with self.lease_thread_lock:
+            self.broker.close()
 
     def take_batch(self) -> bool:
         """Take the next batch, waiting for it; return False when no result comes any more."""

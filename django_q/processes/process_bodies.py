@@ -43,9 +43,9 @@ def body_of(child: Child, cluster: Any) -> tuple[str, tuple, tuple]:
     """
     return {
         process_start.MONITOR: (
-            "monitor.monitor_of_cluster",
-            (cluster.result_queue, cluster.order_table),
-            (cluster.broker,),
+            "monitor.monitor",
+            (cluster.result_queue,),
+            (cluster.broker, cluster.order_table),
         ),
         process_start.WORKER: (
             "worker.worker",

@@ -73,11 +73,11 @@ class RunRecorder:
         """Write a row for each minute, by one statement; they stay in memory where that fails."""
         if not minutes:
             return
-        rows = [
-            Rollup(at=minute * MINUTE, span=MINUTE, counts=to_text(self.minutes[minute]))
-            for minute in minutes
-        ]
         try:
+            rows = [
+                Rollup(at=minute * MINUTE, span=MINUTE, counts=to_text(self.minutes[minute]))
+                for minute in minutes
+            ]
             Rollup.objects.using(router.db_for_write(Rollup)).bulk_create(rows)
         except Exception as error:
             level = logging.WARNING if self.can_write else logging.DEBUG  # once

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from django_q.conf import logger
 from django_q.rollups.sketch import Sketch
+from django_q.text.error_text import error_summary, safe_str
 from django_q.text.function_names import dotted_name
 from django_q.wire.package import TaskPackage
 
@@ -53,23 +55,32 @@ def count_short_run(counts: CountsByFunction, package: TaskPackage, began: float
     """Count a run of a batch of a worker, which began at ``began``, a monotonic time, or never.
 
     Each run counts. Of many in a batch some are timed, and stand for those before them: to time
-    all of them would take several hundredths of the time of very short tasks.
+    all of them would take several hundredths of the time of very short tasks. Never raises.
     """
-    found = count_end(counts, package)
-    number = found.runs
+    try:
+        found = count_end(counts, package)
+        if weight := weight_of(found.runs):
+            seconds = None if began is None else time.monotonic() - began
+            add_times(found, package, seconds, weight)
+    except Exception as error:  # receivers of signals may have put anything there
+        logger.debug("a run is not counted: %s", error_summary(error))
+
+
+def weight_of(number: int) -> int:
+    """Return for how many runs of a batch one stands, by its number from 1; 0 if not timed."""
     if number <= TIMED_INTERVAL:
-        weight = FIRST_WEIGHTS[number]
-    else:
-        weight = 0 if number % TIMED_INTERVAL else TIMED_INTERVAL
-    if weight:
-        seconds = None if began is None else time.monotonic() - began
-        add_times(found, package, seconds, weight)
+        return FIRST_WEIGHTS[number]
+    return 0 if number % TIMED_INTERVAL else TIMED_INTERVAL
 
 
 def count_end(counts: CountsByFunction, package: TaskPackage) -> RunCounts:
     """Count the end of a run, and return the counts that it is in."""
     func: Any = package["func"]
-    key = (package.get("cluster") or "", func if type(func) is str else dotted_name(func))
+    queue: Any = package.get("cluster") or ""
+    key = (
+        queue if type(queue) is str else safe_str(queue),  # another producer's may be anything
+        func if type(func) is str else dotted_name(func),
+    )
     found = counts.get(key)
     if found is None:
         found = counts[key] = RunCounts()

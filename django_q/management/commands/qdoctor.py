@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from django_q.doctor import text_report
 from django_q.doctor.diagnosis import SUBJECT_SECONDS, Diagnosis, Examined, diagnose
-from django_q.doctor.findings.finding import ERROR, INFO, WARNING
+from django_q.doctor.findings.finding import ERROR, NOTE, WARNING
 
 
 class Command(BaseCommand):
@@ -54,7 +54,7 @@ class Command(BaseCommand):
 
     def write_findings(self, diagnosis: Diagnosis) -> None:
         """Write all findings, the worst first."""
-        styles = {ERROR: self.style.ERROR, WARNING: self.style.WARNING, INFO: self.style.NOTICE}
+        styles = {ERROR: self.style.ERROR, WARNING: self.style.WARNING, NOTE: self.style.NOTICE}
         for finding in diagnosis.findings:
             first, *lines = text_report.finding_lines(finding, shutil.get_terminal_size().columns)
             self.stdout.write("\n" + styles[finding.level](first))

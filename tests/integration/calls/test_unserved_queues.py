@@ -11,6 +11,7 @@ from asgiref.sync import async_to_sync
 from django.db import transaction
 
 from django_q.brokers.memory import Memory
+from django_q.conf import Conf
 from django_q.exceptions import BrokerUnavailable
 from django_q.status import Stat, UnservedQueueWarning
 from django_q.tasks import afetch, aresult, async_task, fetch, result
@@ -38,7 +39,7 @@ def warnings(caplog):
 
 def save_heartbeat(broker, queue):
     """Have a cluster be alive."""
-    Stat(pid=1, cluster_id="1", queue=queue).save(broker)
+    Stat(pid=1, cluster_id="1", queue=queue, status=Conf.IDLE).save(broker)
 
 
 @pytest.mark.parametrize("broker", ["redis", "orm"], indirect=True)

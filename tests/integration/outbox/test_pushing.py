@@ -268,9 +268,9 @@ def test_a_task_of_the_outbox_is_told_as_waiting(broker, network, outbox):
 def test_tasks_of_the_outbox_are_listed_before_those_of_the_queue_each_once(
     broker, network, outbox
 ):
+    queued = [async_task(echo, number, q_options={"priority": 1}) for number in range(2)]
     with network.failing(Mode.REFUSE):
         kept = [async_task(echo, number) for number in range(3)]
-    queued = [async_task(echo, number, q_options={"priority": 1}) for number in range(2)]
     # Whoever has pushed it has died before the row was deleted.
     broker.enqueue(outbox_rows().order_by("key")[0].payload)
 

@@ -12,6 +12,7 @@ import pytest
 from asgiref.sync import async_to_sync
 
 from django_q.calls.resubmission import resubmit
+from django_q.conf import Conf
 from django_q.models import Task
 from django_q.status import Stat
 from django_q.task_backend.framework import RESULT_DOES_NOT_EXIST, error_class
@@ -31,7 +32,7 @@ def heartbeat(broker: Any, task_id: str) -> datetime:
         **{"pid": 7, "id": task_id, "name": "a name", "func": "f", "group": ""},
         **{"attempt": 1, "since": 1.0, "seconds": 10.0},
     }
-    stat = Stat(cluster_id=UUID(int=5), host="there", pid=1, running=[run])
+    stat = Stat(cluster_id=UUID(int=5), host="there", pid=1, running=[run], status=Conf.WORKING)
     stat.timestamp = datetime.now(timezone.utc)
     stat.save(broker)
     return stat.timestamp

@@ -70,3 +70,23 @@ def test_counts_of_several_workers_add_up():
         "shop.pack": 2,
         "shop.send": 1,
     }
+
+
+@pytest.mark.parametrize(("queue", "name"), [(7, "7"), (["a"], "['a']"), (None, "")])
+def test_a_queue_that_is_no_text_is_counted_by_what_it_reads_as(queue, name):
+    counts = {}
+
+    count_short_run(counts, package(cluster=queue), None)
+    count_run(counts, package(cluster=queue), None)
+
+    assert {key: each.runs for key, each in counts.items()} == {(name, "shop.pack"): 2}
+
+
+def test_a_package_that_can_not_be_counted_stops_no_worker():
+    counts = {}
+
+    count_short_run(counts, {"func": "shop.pack"}, None)
+    count_short_run(counts, package(started="then"), 1.0)
+    count_short_run(counts, package(), 1.0)
+
+    assert counts["mail", "shop.pack"].runs == 2

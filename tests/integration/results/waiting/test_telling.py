@@ -64,7 +64,7 @@ def test_a_monitor_that_has_nothing_to_do_tells_what_it_holds(broker, read, is_l
     loop.teller.held_marks = {mark_of("held")}
     if is_last:
         results.put(STOP)
-    thread = threading.Thread(target=loop.take_batch)
+    thread = threading.Thread(target=loop.run)
     thread.start()
 
     wait_until(lambda: read() == {mark_of("held")})
