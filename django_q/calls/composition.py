@@ -135,12 +135,7 @@ def dispatch(
     if Conf.CONTEXT and is_own_call:
         with producer_span(packages):
             add_caller_context(packages)
-            return run_or_submit(packages, options)
-    return run_or_submit(packages, options)
-
-
-def run_or_submit(packages: Sequence[TaskPackage], options: Mapping[str, Any]) -> list[str]:
-    """Run packages here, or put them on the queue, as ``dispatch`` does."""
+            return dispatch(packages, options, is_own_call=False)
     sync = options.get("sync")
     if Conf.SYNC if sync is None else sync:
         return [run_inline(package, options.get("broker")) for package in packages]

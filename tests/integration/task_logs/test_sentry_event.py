@@ -74,7 +74,7 @@ def test_an_event_has_name_function_and_arguments_of_its_task(broker, run_all, c
         "id": task_id,
         "name": "spring",
         "function": f"{__name__}.charge",
-        "queue": "default",
+        "queue": "test",
         "attempt": 1,
         "arguments": f"((17, {DOTS}), {{'card_number': {DOTS}, 'nested': {{'token': '{DOTS}'}}, "
         "'copies': 2})",
