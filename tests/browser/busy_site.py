@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from hashlib import md5
 from typing import Any
 from uuid import UUID, uuid4
 
 from django_q.brokers import get_broker
 from django_q.conf import Conf
+from django_q.humanhash import humanize
 from django_q.models import DeployMark, Schedule, Task
 from django_q.orders.steering import queue
 from django_q.tasks import async_task
@@ -58,8 +60,9 @@ def beat() -> None:
 
 def run(values: dict[str, Any], pid: int) -> dict[str, Any]:
     """Describe a task that runs."""
-    known = {"pid": pid, "id": uuid4().hex, "name": "music-yellow-tennis-five", "group": "",
-             "attempt": 1, "since": 0.0}  # fmt: skip
+    task_id = md5(values["func"].encode()).hexdigest()  # the same in each picture
+    known = {"pid": pid, "id": task_id, "name": humanize(task_id), "group": "", "attempt": 1,
+             "since": 0.0}  # fmt: skip
     return {**known, **values}
 
 
