@@ -37,9 +37,10 @@ def test_the_line_of_a_task_has_its_fields(broker, run_once, caplog, func, line)
 
 
 def test_the_line_of_a_dead_letter_has_its_queue(broker, caplog):
-    ack_id = broker.enqueue("no package")
+    broker.enqueue("no package")
+    ((ack_id, payload, *_rest),) = broker.dequeue()
 
-    DeadLetters(broker).move_to_dead_letters(UndecodablePayload(ack_id, "no package", "It is odd."))
+    DeadLetters(broker).move_to_dead_letters(UndecodablePayload(ack_id, payload, "It is odd."))
 
     assert caplog.records[-1].task_queue == "test"
 

@@ -43,11 +43,14 @@ def events(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict]]:
     """Use Sentry; gives its events."""
     monkeypatch.setattr(execution, "error_reporter", ErrorReporter([Reporter()]))
     sentry_sdk.init(
-        dsn="https://key@example.org/1", transport=ListTransport, default_integrations=False
+        dsn="https://key@example.org/1",
+        transport=ListTransport,
+        default_integrations=False,
+        auto_enabling_integrations=False,
     )
     EVENTS.clear()
     yield EVENTS
-    sentry_sdk.init()
+    sentry_sdk.get_global_scope().set_client(None)
 
 
 @task(secret=("pin",))
