@@ -157,8 +157,8 @@ class Settings:
     ON_COMMIT: bool = True
     #: Alias of a database: tasks are rows of its transactions until they are in the queue.
     OUTBOX: str | None = None
-    #: What a task has of its caller's context: "language", "timezone", and the dotted paths of
-    #: variables of the type ``contextvars.ContextVar``.
+    #: What a task has of its caller's context: "language", "timezone", "opentelemetry" for its
+    #: trace, and the dotted paths of variables of the type ``contextvars.ContextVar``.
     CONTEXT: list | tuple = ()
     #: Alias of the cache for cached results.
     CACHE: str = "default"
@@ -317,11 +317,17 @@ class LazyErrorReporter:
     def __init__(self) -> None:
         self.loaded: ErrorReporter | None = None
 
-    def report(self, task: str = "") -> None:
-        """Have each reporter report the exception that is being handled; ``task`` is a name."""
+    @property
+    def targets(self) -> list[Any]:
+        """The reporters."""
         if self.loaded is None:
             self.loaded = load_reporters(Conf.ERROR_REPORTER)
-        self.loaded.report(task)
+        return self.loaded.targets
+
+    def report(self, task: str = "") -> None:
+        """Have each reporter report the exception that is being handled; ``task`` is a name."""
+        if self.targets:
+            self.loaded.report(task)  # type: ignore[union-attr]
 
 
 error_reporter = LazyErrorReporter()

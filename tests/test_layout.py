@@ -18,7 +18,7 @@ __init__ exceptions text.printable text.representation text.error_text text.type
 conf recurrence
 wire.heartbeat_format wire.pickles signing wire.callables wire.framework_call wire.package \
     wire.allowed_functions wire.option_types wire.call_digest wire.queue_options wire.options wire \
-    caller_context.variables caller_context
+    caller_context.tracing caller_context.variables caller_context
 task_state hooks signals
 models migrations
 brokers.contract brokers.terms brokers.heartbeats brokers.scheduler_wakeup brokers.once_keys \
@@ -31,7 +31,7 @@ results.run_columns results.rows results.pruning results.saving results.queries 
     results.waiting.postgres_channel results.waiting.sqlite_channel results.waiting.channels \
     results.waiting.telling results.waiting.shared_subscription results.waiting results.reading \
     results.async_reading results
-task_logs.entry task_logs.ring task_logs.hidden_names task_logs
+task_logs.entry task_logs.ring task_logs.hidden_names task_logs.sentry_event task_logs
 outbox.rows outbox.outage outbox.pushing outbox.choice outbox.relay outbox
 unfinished.progress unfinished.holds unfinished.task unfinished.reading unfinished.queues \
     unfinished.reruns unfinished.running unfinished

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
+from django_q.caller_context.tracing import execute_in_span, is_traced
 from django_q.caller_context.variables import NOT_SET, read_value, set_value
 from django_q.conf import Conf, logger
 from django_q.exceptions import contain_error
@@ -42,6 +43,20 @@ def caller_context() -> str:
             contain_error(error)
             log_left_out(name, "does not travel with tasks", safe_repr(error))
     return json.dumps(values, separators=(",", ":")) if values else ""
+
+
+def execute_in_caller_context(
+    execute: Callable[..., BaseException | None], package: TaskPackage, *args: Any
+) -> BaseException | None:
+    """Execute a task with what it has of its caller, and in a span where tasks are traced.
+
+    To be called in a context of the task's own. Returns what ``execute`` returns.
+    """
+    if "context" in package:
+        enter_caller_context(package["context"])
+    if is_traced():
+        return execute_in_span(execute, package, *args)
+    return execute(package, *args)
 
 
 def enter_caller_context(text: Any) -> None:

@@ -1,4 +1,4 @@
-"""What a task can have of its caller's context: language, time zone, and context variables."""
+"""What a task can have of its caller's context: language, time zone, trace, context variables."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.utils import timezone, translation
 from django.utils.module_loading import import_string
+
+from django_q.caller_context.tracing import OPENTELEMETRY, current_trace, enter_trace
 
 #: Stands for a value that does not travel: none is set, or it is the default one.
 NOT_SET = object()
@@ -45,10 +47,16 @@ def set_time_zone(value: Any) -> None:
     timezone.activate(ZoneInfo(value) if is_name else fixed_zone(timedelta(seconds=value)))
 
 
-#: How the values of Django's own names are read and set.
+def read_trace() -> Any:
+    """Return the current trace as text, unless there is none. Raises ``ModuleNotFoundError``."""
+    return current_trace() or NOT_SET
+
+
+#: How the values of names that are no paths are read and set.
 FRAMEWORK_NAMES: dict[str, tuple[Callable[[], Any], Callable[[Any], None]]] = {
     "language": (read_language, translation.activate),
     "timezone": (read_time_zone, set_time_zone),
+    OPENTELEMETRY: (read_trace, enter_trace),
 }
 
 

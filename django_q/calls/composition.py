@@ -14,6 +14,7 @@ from django.utils import timezone
 from django_q.brokers import redis_broker_for_client
 from django_q.brokers.base import Broker
 from django_q.brokers.broker_cache import shared_broker
+from django_q.caller_context.tracing import producer_span
 from django_q.caller_context.travel import add_caller_context
 from django_q.calls.inline import run_inline
 from django_q.calls.payloads import when_duplicate
@@ -132,7 +133,9 @@ def dispatch(
     the ids of the tasks that stand for them.
     """
     if Conf.CONTEXT and is_own_call:
-        add_caller_context(packages)
+        with producer_span(packages):
+            add_caller_context(packages)
+            return dispatch(packages, options, is_own_call=False)
     sync = options.get("sync")
     if Conf.SYNC if sync is None else sync:
         return [run_inline(package, options.get("broker")) for package in packages]

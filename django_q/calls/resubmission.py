@@ -23,6 +23,7 @@ from django_q.calls.composition import chosen_broker, dispatch, options_of
 from django_q.calls.enqueueing import served_options
 from django_q.conf import Conf, logger
 from django_q.exceptions import AlreadyEnqueued, PackageError
+from django_q.execution.run_details import log_fields
 from django_q.models import Task
 from django_q.models.task import HAS_ENDED
 from django_q.text.error_text import error_summary, short_error_text
@@ -30,7 +31,7 @@ from django_q.unfinished.reruns import earlier_ends, mark_rerun, why_unfinished
 from django_q.wire.callables import resolve_callable
 from django_q.wire.framework_call import FRAMEWORK_KEYS
 from django_q.wire.option_types import REJECT, is_path
-from django_q.wire.package import RETRY_OPTIONS, encodes_time, link_id, new_package
+from django_q.wire.package import RETRY_OPTIONS, TaskPackage, encodes_time, link_id, new_package
 
 #: The id of an iterable: a UUID of version 4.
 ITERABLE_ID_PATTERN = re.compile("[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}")
@@ -193,7 +194,19 @@ def delete_replaced(task: Task) -> None:
         with transaction.atomic(using=router.db_for_write(Task)):
             task.delete()
     except IntegrityError as error:  # a model of the project
-        logger.warning("failure %s was resubmitted and is kept: %s", task.pk, error)
+        text = "failure %s was resubmitted and is kept: %s"
+        logger.warning(text, task.pk, error, extra=log_fields(package_fields(task)))
+
+
+def package_fields(task: Task) -> TaskPackage:
+    """Return what a row has of the package of its task, as far as log lines tell of it."""
+    return TaskPackage(
+        id=task.id,
+        name=task.name,
+        func=task.func,
+        attempt=task.attempt_count,
+        cluster=task.cluster or "",
+    )
 
 
 def check_repeatable(task: Task) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from importlib.util import find_spec
 
 from django.core.checks import Error, Warning
 
+from django_q.caller_context.tracing import OPENTELEMETRY
 from django_q.caller_context.variables import FRAMEWORK_NAMES, variable
 from django_q.checks.messages import Messages
 from django_q.checks.redaction import is_path
@@ -33,12 +35,16 @@ def check_functions(option: str, names: Iterable) -> Messages:
 
 
 def check_context(option: str, names: Iterable) -> Messages:
-    """Check that each entry is "language", "timezone", or the path of a context variable."""
+    """Check that each entry is a name of ``FRAMEWORK_NAMES``, or the path of a context variable."""
     for name in names:
         if not isinstance(name, str) or not (name in FRAMEWORK_NAMES or is_path(name)):
-            text = f"{option} must list 'language', 'timezone', and paths of context variables such"
-            got = f"a {type(name).__name__}"
-            yield Error(f"{text} as 'shop.tenants.current'; got {got}.", id="django_q.E004")
+            text = f"{option} must list 'language', 'timezone', 'opentelemetry', and paths of"
+            got = f"variables such as 'shop.tenants.current'; got a {type(name).__name__}"
+            yield Error(f"{text} context {got}.", id="django_q.E004")
+        elif name == OPENTELEMETRY and find_spec(OPENTELEMETRY) is None:
+            text = f"{option}: {name!r} needs the package opentelemetry-api, which is missing."
+            hint = "pip install 'django-q[opentelemetry]'"
+            yield Warning(text, hint=hint, id="django_q.W007")
         elif name not in FRAMEWORK_NAMES:
             yield from check_context_variable(option, name)
 

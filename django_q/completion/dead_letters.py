@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from django_q.brokers.base import Broker
+from django_q.brokers.other_queues import queue_label
 from django_q.conf import logger
 from django_q.execution.execution import UndecodablePayload
 
@@ -26,4 +27,5 @@ class DeadLetters:
                 "Others with this cause are moved without a further line.",
                 self.broker.list_key,
                 undecodable.reason,
+                extra={"task_queue": queue_label(self.broker.list_key)},  # all that is known
             )

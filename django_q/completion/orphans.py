@@ -14,7 +14,7 @@ from django_q.exceptions import TaskCancelled, TimeoutException, WorkerDied
 from django_q.execution.execution import UndecodablePayload, decode
 from django_q.execution.plain_options import make_options_plain
 from django_q.execution.retry_policy import has_policy, note_retry
-from django_q.execution.run_details import describe_failure
+from django_q.execution.run_details import describe_failure, log_fields
 from django_q.signing import BadSignature
 from django_q.task_state.attempts import attempts_of, last_attempt_unverified, note_attempts
 from django_q.wire.package import TaskPackage
@@ -152,7 +152,8 @@ def note_kept_attempts(package: TaskPackage, broker: Broker) -> None:
         if state and state.attempts:
             note_attempts(package, state.attempts)
     except BadSignature as error:
-        logger.warning("what was kept of '%s' is left out: %s", package["name"], error)
+        text = "what was kept of '%s' is left out: %s"
+        logger.warning(text, package["name"], error, extra=log_fields(package))
 
 
 def is_run_again(package: TaskPackage, broker: Broker) -> bool:

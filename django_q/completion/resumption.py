@@ -52,6 +52,7 @@ def has_succeeded_before(package: TaskPackage) -> bool:
             "whether '%s' has succeeded before can not be told: %s",
             package["name"],
             error_summary(error),
+            extra=log_fields(package),
         )
         return False
     if end is None:

@@ -11,7 +11,6 @@ from typing import Any
 
 from django.utils import timezone
 
-from django_q.caller_context.travel import enter_caller_context
 from django_q.conf import Conf, error_reporter, logger
 from django_q.exceptions import DjangoQError, PackageError, TaskStopped, contain_error
 from django_q.execution.framework_calls import announce_end, framework_call
@@ -28,6 +27,7 @@ from django_q.foreign_code.guards import (
 from django_q.foreign_code.stale_code import add_stale_code_hint
 from django_q.signals import SENDER, post_execute_in_worker, pre_execute
 from django_q.signing import SERIALIZERS, BadSignature, SignedPackage, is_result
+from django_q.task_logs.sentry_event import sentry_scope
 from django_q.text.error_text import error_summary, safe_repr
 from django_q.text.function_names import dotted_name
 from django_q.text.representation import is_too_large
@@ -81,7 +81,8 @@ def execute(
 ) -> BaseException | None:
     """Run a task and write into its package when and how it ended.
 
-    To be called in a context of its own. Returns the exception that ended the task, or None.
+    To be called in a context of its own, by ``execute_in_caller_context`` where
+    ``Q_CLUSTER['context']`` has entries. Returns the exception that ended the task, or None.
     Raises nothing, so that a task can not end the process that runs it by raising. ``alarm`` sets
     the time limit; ``on_success`` is called when the function has returned.
     """
@@ -89,8 +90,6 @@ def execute(
     try:
         if isinstance(package, InvalidPackage):
             raise PackageError(package.reason)
-        if "context" in package:
-            enter_caller_context(package["context"])
         func = permitted(func, "The function")
         if pre_execute.receivers:
             send_pre_execute(func, package)
@@ -130,7 +129,9 @@ def describe_error(package: TaskPackage, func: Callable | str, error: BaseExcept
     text = failure_text(error)
     package.update(describe_failure(error, func))
     text = note_retry(package, error) + text
-    error_reporter.report(package["name"])
+    if error_reporter.targets:
+        with sentry_scope(package):
+            error_reporter.report(package["name"])
     if "backend" in package:
         announce_end(package, text, error)
     return text

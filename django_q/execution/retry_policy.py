@@ -15,6 +15,7 @@ from typing import Any
 
 from django_q.conf import Conf, logger
 from django_q.exceptions import Expired, PackageError, Retry, TaskCancelled
+from django_q.execution.run_details import log_fields
 from django_q.task_state.attempts import attempts_of
 from django_q.text.error_text import error_summary
 from django_q.text.function_names import exception_path
@@ -44,7 +45,8 @@ def note_retry(package: Any, error: BaseException) -> str:
     except PackageError as invalid:
         return f"{invalid} "
     except Exception as wrong:  # a receiver of a signal may have put anything into the package
-        logger.exception("'%s' is not run again, as its options can not be read", package["name"])
+        text = "'%s' is not run again, as its options can not be read"
+        logger.exception(text, package["name"], extra=log_fields(package))
         return f"It is not run again, as its options can not be read: {error_summary(wrong)}. "
     return ""
 

@@ -8,10 +8,11 @@ import queue
 import time
 from collections import deque
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from multiprocessing import current_process
 from typing import Any
 
+from django_q.caller_context.travel import execute_in_caller_context
 from django_q.completion.finished_task import DoneReceipts, needs_only_acknowledging
 from django_q.completion.resumption import has_succeeded_before
 from django_q.conf import Conf
@@ -108,6 +109,7 @@ class WorkerLoop:
         self.end_state = WorkerState.IDLE  # IDLE until it is to end, then how it ends
         self.is_own_queue = isinstance(self.result_queue, Queue)  # else as the predecessors have it
         self.recorder = make_recorder(self.log_ring)  # None: nothing is recorded
+        self.execute = partial(execute_in_caller_context, execute) if Conf.CONTEXT else execute
         # Closed where sending results needs a descriptor, and none is left.
         self.spare_descriptor = os.open(os.devnull, os.O_RDONLY)
 
@@ -213,9 +215,9 @@ class WorkerLoop:
     def run_task(self, package: TaskPackage, now: float) -> BaseException | None:
         """Run a task, and record what it logs where that is wanted; as ``execute`` does."""
         if self.recorder is None:
-            return in_own_context(execute, package, self.alarm, self.note_success)
+            return in_own_context(self.execute, package, self.alarm, self.note_success)
         self.recorder.begin(package, now)
-        error = in_own_context(execute, package, self.alarm, self.note_success)
+        error = in_own_context(self.execute, package, self.alarm, self.note_success)
         if log := self.recorder.end():
             self.results.append(log)
         return error

@@ -11,6 +11,7 @@ from datetime import timezone as dt_timezone
 from functools import cached_property
 from typing import Any, Protocol
 
+from django_q.caller_context.travel import execute_in_caller_context
 from django_q.conf import Conf, logger
 from django_q.exceptions import TaskCancelled, TaskStopped
 from django_q.execution.current_task.loop_positions import LoopPositionKeeper
@@ -197,7 +198,7 @@ def execute_inline(package: TaskPackage) -> BaseException | None:
     run = TaskRun(package, None, 0.0)
     running_task.set(run)
     uses_own_connections.set(True)
-    error = execute(package)
+    error = execute_in_caller_context(execute, package)
     if error is not None and (position := run.confirmed_position):
         package["last_position"] = position
     return error

@@ -7,6 +7,7 @@ from typing import Any
 from django_q.brokers.contract.kept_state import KeptState
 from django_q.conf import Conf, logger
 from django_q.execution.execution import UndecodablePayload, decode
+from django_q.execution.run_details import log_fields
 from django_q.processes.server_calls.worker_leases import MIN_START_LEASE_SHARE
 from django_q.signing import BadSignature
 from django_q.task_state.attempts import note_attempts
@@ -64,7 +65,8 @@ def note_state(package: TaskPackage, state: KeptState) -> None:
         try:
             note(package, text)
         except BadSignature as error:
-            logger.warning("'%s' runs without what was kept of it: %s", package["name"], error)
+            text = "'%s' runs without what was kept of it: %s"
+            logger.warning(text, package["name"], error, extra=log_fields(package))
 
 
 def note_position(package: TaskPackage, text: str) -> None:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from django_q.brokers.base import Delivery
+from django_q.caller_context.travel import execute_in_caller_context
 from django_q.calls.inline import collected_interrupts, savepoints
 from django_q.calls.producer import forget_ids, submit_once
 from django_q.completion.completion import complete
@@ -113,7 +114,7 @@ def execute_as(run: TaskRun, alarm: Any) -> BaseException | None:
     """Execute a task as the one that runs; to be called in a context of its own."""
     running_task.set(run)
     uses_own_connections.set(True)
-    return execute(run.package, alarm)
+    return execute_in_caller_context(execute, run.package, alarm)
 
 
 def complete_package(package: TaskPackage, broker: RecordingBroker) -> None:
