@@ -12,8 +12,8 @@ ALL_ORDERS = {*TASK_PAGE_ORDERS}
 @pytest.mark.parametrize(
     ("is_unfinished", "success", "can", "verbs"),
     [
-        (True, False, ALL_ORDERS, {"cancel": "cancel"}),
-        (True, False, ALL_ORDERS - {"cancel"}, {}),
+        (True, False, ALL_ORDERS, {"cancel": "cancel", "show_stack": "show_stack"}),
+        (True, False, ALL_ORDERS - {"cancel"}, {"show_stack": "show_stack"}),
         (False, True, ALL_ORDERS, {"resubmit": "resubmit_success", "delete": "delete_success"}),
         (False, False, ALL_ORDERS, {"resubmit": "resubmit_failure", "delete": "delete_failure"}),
         (False, False, {"delete_success"}, {}),
