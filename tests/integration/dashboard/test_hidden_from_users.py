@@ -6,9 +6,9 @@ from importlib import import_module
 from types import SimpleNamespace
 
 import pytest
-from django.apps import apps
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
+from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
 from django_q.models import Failure, OrmQ, Schedule, Success, TaskLog
@@ -117,8 +117,9 @@ def test_who_could_see_values_before_the_upgrade_sees_them_still():
     other.user_permissions.set(Permission.objects.filter(codename="pause_queue"))
     member.groups.add(group)
 
+    models = MigrationLoader(connection).project_state(("django_q", "0034_see_values")).apps
     for _time in range(2):
-        migration.keep_sight(apps, SimpleNamespace(connection=connection))
+        migration.keep_sight(models, SimpleNamespace(connection=connection))
 
     seeing = [user for user in (viewer, other, member) if user.has_perm("django_q.see_values")]
     assert seeing == [viewer, member]
