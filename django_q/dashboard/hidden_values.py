@@ -25,7 +25,10 @@ from django_q.task_logs.hidden_names import (
 #: Stands for a value that is not shown.
 DOTS = HIDDEN_VALUE
 #: Stands for all values of a task, for users who may not see them.
-HIDDEN_NOTE = _("Hidden. The permission “Can see arguments, results and logs of tasks” shows it.")
+HIDDEN_NOTE = _(
+    "Arguments, results and logs are hidden. "
+    "The permission “Can see arguments, results and logs of tasks” shows them."
+)
 
 
 def with_dots(value: Any, keys: frozenset[str] | None = None) -> Any:
