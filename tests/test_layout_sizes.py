@@ -63,6 +63,7 @@ ROOT_MODULES = {
 
 #: Longer modules without a file of tests of their own, and the files, below tests, that test them.
 TESTED_BY = {
+    "admin.hidden_values": "integration/dashboard/test_hidden_from_users.py",
     "admin.unfinished": "integration/admin/test_unfinished_list.py test_orders.py",
     "backend": "integration/task_backend/test_backend.py",
     "brokers.__init__": "integration/brokers/test_get_broker.py",

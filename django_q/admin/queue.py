@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from django_q.admin.hidden_values import HiddenValuesMixin
 from django_q.admin.listing import LargeTableMixin, with_small_column
 from django_q.brokers.base import DEAD_SUFFIX
 from django_q.brokers.terms import DELAYED, LEASED, WAITING
@@ -40,7 +41,7 @@ def is_in_payload(text: str, payload: str) -> bool:
     return any(text in each.lower() for each in texts)
 
 
-class QueueAdmin(LargeTableMixin, admin.ModelAdmin):
+class QueueAdmin(HiddenValuesMixin, LargeTableMixin, admin.ModelAdmin):
     """Tasks in the queue: to view, to unlock, to delete."""
 
     list_display = ("id", "key", "name", "group", "func", "state", "attempts", "priority",
@@ -53,6 +54,7 @@ class QueueAdmin(LargeTableMixin, admin.ModelAdmin):
     fields = ("key", "lock", "state", "priority", "attempts", "task_id", "name",
               "group", "func", "call_args", "call_kwargs", "call_options")  # fmt: skip
     readonly_fields = fields[2:]
+    value_fields = ("call_args", "call_kwargs", "call_options", "payload")
     shown_as = {"lock": "shown_lock"}
 
     class Media:

@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from django_q.admin.hidden_values import HiddenValuesMixin
 from django_q.admin.listing import RoughPaginator
 from django_q.admin.schedule_form.form import ScheduleForm
 from django_q.admin.schedule_form.preview import preview_element, preview_of, schedule_of
@@ -35,7 +36,7 @@ TIMING_FIELDS = {"schedule_type", "minutes", "cron", "time_zone", "next_run"}
 UNDECLARED_TEXT = _("The source no longer declares it.")
 
 
-class ScheduleAdmin(ScheduleListMixin, admin.ModelAdmin):
+class ScheduleAdmin(HiddenValuesMixin, ScheduleListMixin, admin.ModelAdmin):
     """Schedules: to add, change, pause, and run now."""
 
     form = ScheduleForm
@@ -49,6 +50,7 @@ class ScheduleAdmin(ScheduleListMixin, admin.ModelAdmin):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     change_form_template = "admin/django_q/schedule_change_form.html"
+    value_fields = ("args", "kwargs", "options")
     readonly_fields = ("state", "error", "get_last_run", "get_source", "coming_runs")
     fieldsets = (
         (None, {"fields": ("name", "func", "args", "kwargs", "options", "hook", "cluster")}),
@@ -82,11 +84,12 @@ class ScheduleAdmin(ScheduleListMixin, admin.ModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Schedule | None = None) -> Any:
         """Leave out the state of a schedule that is not saved yet, and an error that is empty."""
+        fieldsets = super().get_fieldsets(request, obj)
         if obj is None:
-            return self.fieldsets[:-1]
+            return fieldsets[:-1]
         shown = {"state": True, "error": obj.error, "get_source": obj.source, "get_last_run": True}
         state = [name for name, value in shown.items() if value]
-        return (*self.fieldsets[:-1], (_("State"), {"fields": state}))
+        return (*fieldsets[:-1], (_("State"), {"fields": state}))
 
     def get_urls(self) -> list[URLPattern]:
         """Add the address that the script of the form asks for previews."""
@@ -101,7 +104,8 @@ class ScheduleAdmin(ScheduleListMixin, admin.ModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Schedule | None = None) -> Any:
         """Make the cron expression read-only where croniter is not installed."""
-        return self.readonly_fields if croniter else (*self.readonly_fields, "cron")
+        fields = super().get_readonly_fields(request, obj)
+        return fields if croniter else (*fields, "cron")
 
     def save_model(
         self, request: HttpRequest, obj: Schedule, form: forms.ModelForm, change: bool

@@ -15,6 +15,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, pgettext_lazy
 
+from django_q.admin.hidden_values import HiddenValuesMixin
 from django_q.admin.listing import (
     ClusterFilter,
     ExceptionFilter,
@@ -46,7 +47,7 @@ from django_q.text.error_text import short_error_text
 TASK_ID_PATTERN = re.compile(r"[0-9a-f]{32}")
 
 
-class EndedTaskAdmin(TaskQueueMixin, LargeTableMixin, admin.ModelAdmin):
+class EndedTaskAdmin(HiddenValuesMixin, TaskQueueMixin, LargeTableMixin, admin.ModelAdmin):
     """Finished tasks: to view, to submit again, to delete."""
 
     list_display = ("name", "group", "func", "cluster", "started", "stopped")
@@ -68,6 +69,8 @@ class EndedTaskAdmin(TaskQueueMixin, LargeTableMixin, admin.ModelAdmin):
                         "hook", "call_options")},
         ),
     )  # fmt: skip
+    value_fields = ("call_args", "call_kwargs", "call_options", "outcome",
+                    "args", "kwargs", "result", "options")  # fmt: skip
     #: Fields that are left out where their columns are empty, as in rows of earlier releases.
     optional_fields = {"error_class": "exception", "kind": "fingerprint", "shown_begun": "begun",
                        "attempt_ends": "attempts", "worker": "worker",
@@ -97,12 +100,13 @@ class EndedTaskAdmin(TaskQueueMixin, LargeTableMixin, admin.ModelAdmin):
             empty.append("task_queue")
         return [
             (title, {**options, "fields": [f for f in options["fields"] if f not in empty]})
-            for title, options in self.fieldsets
+            for title, options in super().get_fieldsets(request, obj)
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Task | None = None) -> list[str]:
         """Make all fields read-only: a finished task can not be changed."""
-        return [name for _title, options in self.fieldsets for name in options["fields"]]
+        shown = [name for _title, options in self.fieldsets for name in options["fields"]]
+        return [*shown, *super().get_readonly_fields(request, obj)]
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -209,6 +213,8 @@ class FailAdmin(EndedTaskAdmin):
     list_display = (*EndedTaskAdmin.list_display, "exception", "short_result")
     list_filter = (*EndedTaskAdmin.list_filter, ExceptionFilter, FingerprintFilter)
     shown_as = {**EndedTaskAdmin.shown_as, "exception": "shown_exception"}
+    #: Who may view failures sees their tracebacks.
+    value_fields = tuple(set(EndedTaskAdmin.value_fields) - {"outcome", "result"})
     search_fields = (*EndedTaskAdmin.search_fields, "exception")
     search_help_text = _("Name, function, group, exception or id")
     actions = ("resubmit_task", "resubmit_kinds")

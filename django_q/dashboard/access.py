@@ -14,6 +14,8 @@ VIEW_SCHEDULES = ("django_q.view_schedule", "django_q.change_schedule")
 VIEW_TASKS = (*VIEW_QUEUES, *VIEW_SUCCESSES, *VIEW_FAILURES)
 VIEW_ANYTHING = (*VIEW_TASKS, *VIEW_SCHEDULES)
 RUN_FUNCTIONS = ("django_q.run_functions",)
+#: To see arguments, results and logs, on pages that other permissions open.
+SEE_VALUES = ("django_q.see_values",)
 #: Those of all who have a reason to come.
 USE_ANYTHING = (*VIEW_ANYTHING, *RUN_FUNCTIONS)
 
@@ -44,6 +46,11 @@ SECTIONS = (
 def may(user: Any, permissions: tuple[str, ...]) -> bool:
     """Return True if a user has one of the permissions."""
     return any(user.has_perm(name) for name in permissions)
+
+
+def sees_values(user: Any) -> bool:
+    """Return True if a user may see the arguments, results and logs of tasks."""
+    return may(user, SEE_VALUES)
 
 
 def sections_for(user: Any) -> list[Section]:

@@ -1,9 +1,14 @@
-"""Arguments that are shown as dots: values of keys that ``Q_CLUSTER["hide"]`` or a task names."""
+"""Values that are not shown: dots for those of keys that ``Q_CLUSTER["hide"]`` or a task names.
+
+A text stands for all arguments and results on the pages of users who may not see them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+
+from django.utils.translation import gettext_lazy as _
 
 from django_q.foreign_code.secret_arguments import (
     HIDDEN_VALUE,
@@ -19,6 +24,11 @@ from django_q.task_logs.hidden_names import (
 
 #: Stands for a value that is not shown.
 DOTS = HIDDEN_VALUE
+#: Stands for all values of a task, for users who may not see them.
+HIDDEN_NOTE = _(
+    "Arguments, results and logs are hidden. "
+    "The permission “Can see arguments, results and logs of tasks” shows them."
+)
 
 
 def with_dots(value: Any, keys: frozenset[str] | None = None) -> Any:

@@ -102,6 +102,7 @@ class Task(models.Model):
         verbose_name = _("task")
         verbose_name_plural = _("tasks")
         ordering = ["-stopped"]
+        permissions = [("see_values", "Can see arguments, results and logs of tasks")]
         indexes = [
             # For the admin and for pruning: one outcome, or one group, latest first.
             models.Index(fields=["success", "stopped"], name="django_q_task_stopped"),

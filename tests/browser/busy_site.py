@@ -10,19 +10,26 @@ from uuid import UUID, uuid4
 from django_q.brokers import get_broker
 from django_q.conf import Conf
 from django_q.humanhash import humanize
-from django_q.models import DeployMark, Schedule, Task
+from django_q.models import DeployMark, Rollup, Schedule, Task
 from django_q.orders.steering import queue
+from django_q.rollups.row_format import to_text
+from django_q.rollups.run_counts import RunCounts
+from django_q.task_logs.entry import LogEntry
+from django_q.task_logs.rows import save_logs
+from django_q.task_state.shown import STACK, RunAnswer, answer_key, sign_shown
 from django_q.tasks import async_task
 from tests.heartbeats import make_stat
-from tests.integration.rollups.rows import add_row
 
 #: Clusters: host, queue, and how far each task is that they run: done, total, note.
 CLUSTERS = {
     UUID("8d44ebe1-8493-42e6-a7cc-c56054d638f6"): ("web-1.example.org", "test"),
     UUID("3f1c0e52-77aa-4c07-9d5e-0b8f4c1d2a34"): ("web-2.example.org", "mail"),
 }
+#: A task that runs and one that has failed, whose pages are looked at.
+RUNNING_ID, FAILED_ID = "5c0ffee1" * 4, "7e1ec0de" * 4
 RUNS: list[dict[str, Any]] = [
-    {"func": "shop.reports.monthly_figures", "done": 640, "total": 1000, "seconds": 754.0,
+    {"id": RUNNING_ID, "name": "river-gold-mike-ten", "func": "shop.reports.monthly_figures",
+     "done": 640, "total": 1000, "seconds": 754.0,
      "note": "invoices of March"},
     {"func": "shop.images.resize", "done": 12, "total": 40, "seconds": 8.4},
     {"func": "shop.search.rebuild_index", "seconds": 3.1, "cancelled": "cancelled by anna"},
@@ -32,6 +39,23 @@ FAILURES = (
     ("shop.payments.capture", "requests.exceptions.ConnectTimeout", 5),
     ("shop.images.resize", "PIL.UnidentifiedImageError", 1),
 )
+#: Of the task that runs, and of the one that has failed.
+STACK_TEXT = """File "/srv/shop/reports.py", line 41, in monthly_figures
+    add_up(invoices.iterator(chunk_size=500))
+File "/srv/shop/reports.py", line 17, in add_up
+    total += invoice.lines.aggregate(Sum("amount"))["amount__sum"]"""
+ERROR_TEXT = """ConnectTimeout('payments.example.org: no answer in 10 s') : \
+Traceback (most recent call last):
+  File "/srv/shop/payments.py", line 58, in capture
+    answer = session.post(address, json=order, timeout=10)
+  File "/usr/lib/python3.13/site-packages/requests/sessions.py", line 637, in post
+    return self.request("POST", url, data=data, json=json, **kwargs)
+requests.exceptions.ConnectTimeout: payments.example.org: no answer in 10 s
+"""
+LOG_TEXT = """INFO shop.payments: capture of order 1042 begins
+WARNING shop.payments: the server is slow, 8 s until now
+ERROR shop.payments: no answer in 10 s
+"""
 
 
 def fill() -> None:
@@ -56,6 +80,8 @@ def beat() -> None:
             monitor=4703, scheduler=4704, workers=[4711, 4712, 4713, 4714][: 4 - number],
             reincarnations=number, tob=now - timedelta(hours=50 * number + 3, minutes=12),
         ).save(broker)  # fmt: skip
+    stack = RunAnswer(STACK_TEXT, now.timestamp(), "web-1.example.org:4711")
+    broker.set_stat(answer_key(STACK, RUNNING_ID), sign_shown(STACK, RUNNING_ID, stack), 60)
 
 
 def run(values: dict[str, Any], pid: int) -> dict[str, Any]:
@@ -81,15 +107,40 @@ def add_rows(now: datetime) -> None:
             id=uuid4().hex, name="nine-lima-oven-fox", func="shop.reports.daily", started=started,
             stopped=now - timedelta(seconds=index), success=True, cluster="test", group="nightly",
         )  # fmt: skip
+    add_failed_task(now)
     add_schedules(now)
     add_counts(int(now.timestamp()))
 
 
+def add_failed_task(now: datetime) -> None:
+    """Save a task that has failed twice, with its traceback and its logs."""
+    started, begun = now - timedelta(minutes=4), now - timedelta(seconds=70)
+    worker = "web-1.example.org:4712"
+    first = {"attempt": 1, "worker": worker, "time": (now - timedelta(minutes=3)).isoformat(),
+             "exception": FAILURES[1][1], "text": "payments.example.org: no answer"}  # fmt: skip
+    Task.objects.create(
+        id=FAILED_ID, name="order-1042-capture", func=FAILURES[1][0], args=(1042,),
+        kwargs={"currency": "EUR", "token": "4711"}, result=ERROR_TEXT, started=started,
+        begun=begun, stopped=now - timedelta(minutes=1), success=False, exception=FAILURES[1][1],
+        fingerprint="1" * 32, cluster="test", worker=worker, attempt_count=2,
+        options={"retries": 1, "retry_delay": 120}, attempts=[first],
+    )  # fmt: skip
+    for attempt, moment in ((1, started), (2, begun)):
+        save_logs([LogEntry(FAILED_ID, attempt, moment.timestamp(), LOG_TEXT, len(LOG_TEXT),
+                            worker=worker)])  # fmt: skip
+
+
 def add_counts(now: int) -> None:
-    """Add what is counted for the charts, and the mark of a deploy."""
+    """Add what is counted for the charts, and the mark of a deploy that made tasks slower."""
     for number, (func, _exception, count) in enumerate(FAILURES):
         for minutes in range(number, 60, 1 + number):
-            add_row(now - 60 * minutes, runs=count + minutes % 7, key=("test", func))
+            is_deployed = minutes < 25
+            counts = RunCounts(count + minutes % 7, failed=is_deployed and minutes % 4 // 2)
+            for index in range(counts.runs):
+                counts.wait.add(0.05 + 0.02 * (minutes % 5) + 0.01 * index)
+                counts.run.add((0.4 + 0.9 * is_deployed + 0.1 * (minutes % 3)) * (1 + index / 9))
+            Rollup.objects.create(at=now - 60 * minutes, span=60,
+                                  counts=to_text({("test", func): counts}))  # fmt: skip
     DeployMark.objects.create(at=now - 1500, text="v12")
 
 
@@ -97,6 +148,7 @@ def add_schedules(now: datetime) -> None:
     """Save schedules: one that is overdue, one that is paused, one with an error."""
     rows: list[dict[str, Any]] = [
         {"name": "nightly", "schedule_type": Schedule.DAILY, "time_zone": "Europe/Amsterdam",
+         "args": "'eu-west'", "kwargs": "q_options={'retries': 3},\ndetailed=True",
          "next_run": datetime(2027, 3, 25, 1, 30, tzinfo=timezone.utc)},
         {"name": "mails", "schedule_type": Schedule.MINUTES, "minutes": 15,
          "next_run": now + timedelta(minutes=7)},

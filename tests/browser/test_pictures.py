@@ -14,6 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from django_q.models import Schedule
 from tests.browser import busy_site
+from tests.integration.admin.pages import url
 from tests.integration.dashboard.visits import ALONE, IN_ADMIN, page_url
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -36,7 +37,21 @@ PAGES = {
     "cluster": [CLUSTER_ID],
     "schedules": [],
     "schedule": [0],
+    "task": [busy_site.FAILED_ID],
+    "running": [busy_site.RUNNING_ID],
 }
+#: The pictures of the documentation: their names, and pixels that they are high.
+DOCUMENTED = {
+    "admin-overview-light": ("dashboard", 900),
+    "admin-charts-dark": ("dashboard-charts", 860),
+    "admin-task-light": ("dashboard-task", 1000),
+    "admin-running-dark": ("dashboard-running", 720),
+    "admin-schedule-light": ("dashboard-schedule", 900),
+    "admin-overview-phone": ("dashboard-phone", 844),
+    "admin-schedule-form-light": ("schedule", 1270),
+}
+#: Pages of the admin itself, which are looked at and not checked.
+FORM = "schedule-form"
 #: What of a page is checked: in the admin not what Django has around it.
 CHECKED = {IN_ADMIN: {"include": [["main"]]}, ALONE: None}
 
@@ -45,8 +60,10 @@ def keep_picture(page: Any, name: str) -> None:
     """Save a picture of a whole page where somebody wants them; that of the documentation too."""
     if folder := os.environ.get("DJANGO_Q_PICTURES"):
         page.screenshot(path=Path(folder, f"{name}.png"), full_page=True)
-        if name == "admin-overview-light":
-            page.screenshot(path=Path(folder, "dashboard.png"))
+        if name in DOCUMENTED:
+            title, height = DOCUMENTED[name]
+            part = {"x": 0, "y": 0, "width": page.viewport_size["width"], "height": height}
+            page.screenshot(path=Path(folder, f"{title}.png"), full_page=True, clip=part)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +87,7 @@ def test_each_page_is_accessible_and_no_wider_than_the_window(make_broker, visit
     for name, parts in PAGES.items():
         parts = [nightly] if name == "schedule" else parts
         busy_site.beat()
-        page.goto(page_url(name, *parts, place=place))
+        page.goto(page_url("task" if name == "running" else name, *parts, place=place))
         keep_picture(page, f"{'admin' if place == IN_ADMIN else 'alone'}-{name}-{look}")
         violations = Axe().run(page, context=CHECKED[place]).response["violations"]
         found[name] = [
@@ -81,5 +98,8 @@ def test_each_page_is_accessible_and_no_wider_than_the_window(make_broker, visit
         width = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         assert width <= 0, name
 
+    if place == IN_ADMIN:
+        page.goto(url(Schedule, "change", nightly))
+        keep_picture(page, f"admin-{FORM}-{look}")
     assert {name: each for name, each in found.items() if each} == {}
     assert [each for each in errors if not each[1].endswith("/favicon.ico")] == []

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.utils.translation import gettext as _
 
+from django_q.dashboard.hidden_values import HIDDEN_NOTE
 from django_q.dashboard.task_search.fields import (
     BY_INDEX,
     COMPARED,
@@ -70,9 +71,15 @@ class Query:
     terms: list[Term] = field(default_factory=list)
     #: The states of which the tasks may be seen.
     permitted: frozenset[str] = frozenset(ALL_STATES)
+    #: Whether the arguments of tasks may be seen. If not, no search finds out what they are.
+    sees_values: bool = True
 
     def matches(self, task: ListedTask) -> bool:
-        """Return True if a task is what all terms ask for."""
+        """Return True if a task is what all terms ask for.
+
+        Its arguments are hidden from then on, if they may not be seen.
+        """
+        task.hides_values = not self.sees_values
         return task.state in self.permitted and all(term.matches(task) for term in self.terms)
 
     def exact(self, name: str) -> str | None:
@@ -114,7 +121,12 @@ class Query:
         return None if value is None else moment_of(value, self.now)
 
 
-def parse(text: str, now: datetime, permitted: frozenset[str] = frozenset(ALL_STATES)) -> Query:
+def parse(
+    text: str,
+    now: datetime,
+    permitted: frozenset[str] = frozenset(ALL_STATES),
+    sees_values: bool = True,
+) -> Query:
     """Read a search. Raises ``SearchError`` with what was expected and what came."""
     if len(text) > MAX_SEARCH_LENGTH:
         message = _("expected at most %(limit)d characters, got %(length)d")
@@ -127,7 +139,9 @@ def parse(text: str, now: datetime, permitted: frozenset[str] = frozenset(ALL_ST
     if len(terms) > MAX_TERMS:
         message = _("expected at most %(limit)d terms, got %(number)d")
         raise SearchError(message % {"limit": MAX_TERMS, "number": len(terms)})
-    return Query(text, now, terms, permitted)
+    if not sees_values and any(term.name == "args" for term in terms):
+        raise SearchError(str(HIDDEN_NOTE))
+    return Query(text, now, terms, permitted, sees_values)
 
 
 def make_term(name: str, quoted: str | None, bare: str | None, now: datetime) -> Term:

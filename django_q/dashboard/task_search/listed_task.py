@@ -62,6 +62,8 @@ class ListedTask:
     stored_kwargs: str | None = None
     #: The package of one that has not ended.
     payload: str | bytes | None = None
+    #: Whether arguments are hidden from the user who searches.
+    hides_values: bool = False
 
     @property
     def is_unfinished(self) -> bool:
@@ -75,7 +77,9 @@ class ListedTask:
 
     @cached_property
     def arguments(self) -> str:
-        """The arguments as they stand in the call; empty where they are large."""
+        """The arguments as they stand in the call; empty where they are large, or hidden."""
+        if self.hides_values:
+            return ""
         if self.payload is None:
             return stored_call_text(self.func, self.stored_args, self.stored_kwargs)
         package = pickle_preview.read_payload(self.payload)

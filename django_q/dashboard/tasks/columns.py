@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from django_q.dashboard.display import (
@@ -24,6 +25,7 @@ from django_q.dashboard.display import (
     time_element,
     wrapping_path,
 )
+from django_q.dashboard.hidden_values import HIDDEN_NOTE
 from django_q.dashboard.task_search.listed_task import (
     CANCELLED_STATE,
     EXPIRED,
@@ -78,6 +80,13 @@ def why_cell(task: ListedTask) -> SafeString | str:
     return format_html_join(" ", "{}", ((part,) for part in parts if part))
 
 
+def arguments_cell(task: ListedTask) -> SafeString | str:
+    """Show the arguments, or that they are hidden."""
+    if task.hides_values:
+        return badge("quiet", _("Hidden"), HIDDEN_NOTE)
+    return single_line(task.arguments, MAX_CELL_LENGTH) or "-"
+
+
 TASK_COLUMN_KINDS = {
     "name": Column(gettext_lazy("name"), lambda task: single_line(task.name) or "-"),
     "state": Column(gettext_lazy("state"), lambda task: state_badge(task.state)),
@@ -95,7 +104,7 @@ TASK_COLUMN_KINDS = {
     "attempts": Column(gettext_lazy("attempts"), lambda task: str(task.attempt)),
     "args": Column(
         gettext_lazy("arguments"),
-        lambda task: single_line(task.arguments, MAX_CELL_LENGTH) or "-",
+        arguments_cell,
         frozenset({"args", "kwargs"}),
     ),
     "kind": Column(gettext_lazy("fingerprint"), lambda task: task.kind[:12] or "-"),

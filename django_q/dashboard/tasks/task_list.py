@@ -9,7 +9,14 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
-from django_q.dashboard.access import VIEW_FAILURES, VIEW_QUEUES, VIEW_SUCCESSES, VIEW_TASKS, may
+from django_q.dashboard.access import (
+    VIEW_FAILURES,
+    VIEW_QUEUES,
+    VIEW_SUCCESSES,
+    VIEW_TASKS,
+    may,
+    sees_values,
+)
 from django_q.dashboard.display import near_time
 from django_q.dashboard.page import Page
 from django_q.dashboard.task_search.fields import FIELDS, SearchError
@@ -68,7 +75,8 @@ class TaskListPage(Page):
             "states": list(self.state_links(request.user, text)),
         }
         try:
-            query = parse(text, timezone.now(), permitted_states(request.user))
+            sees = sees_values(request.user)
+            query = parse(text, timezone.now(), permitted_states(request.user), sees)
             found = search(query, after, columns_read(names))
         except SearchError as error:
             return {**shared, "search_error": str(error), "is_still": True}

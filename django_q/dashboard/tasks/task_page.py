@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from django_q.dashboard.access import VIEW_TASKS
+from django_q.dashboard.access import VIEW_TASKS, sees_values
 from django_q.dashboard.display import (
     attempts_of_all,
     duration,
@@ -20,6 +20,7 @@ from django_q.dashboard.display import (
     time_element,
     value_block,
 )
+from django_q.dashboard.hidden_values import HIDDEN_NOTE
 from django_q.dashboard.page import Page
 from django_q.dashboard.task_search.listed_task import SUCCEEDED
 from django_q.dashboard.tasks.columns import state_badge
@@ -54,6 +55,7 @@ class TaskPage(Page):
         task, pages = found.listed, f"{request.resolver_match.namespace}:"
         can = {name for name, (permission, _give) in self.orders.items()
                if request.user.has_perm(permission)}  # fmt: skip
+        sees = sees_values(request.user)
         head, trace = split_error(found.error)
         return {
             "title": single_line(task.name) or task.id,
@@ -64,10 +66,11 @@ class TaskPage(Page):
             "events": list(timeline(found)),
             "facts": [(title, text) for title, text in facts_of(found) if text not in ("", None)],
             "links": list(links_of(found, request.user, pages)),
-            "values": list(values_of(found)),
+            "values": list(values_of(found)) if sees else [],
+            "hidden_text": "" if sees else HIDDEN_NOTE,
             "is_running": task.state == RUNNING,
             "stack": stack_of(task) if "show_stack" in can else None,
-            "logs": logs_of(task),
+            "logs": logs_of(task) if sees else [],
             "error": head,
             "frames": frames_of(trace),
             "offered": offered(task.is_unfinished, task.state == SUCCEEDED, can),

@@ -20,6 +20,7 @@ OPENED = {
     "view_schedule": {"overview", *SCHEDULES},
     "change_schedule": {"overview", *SCHEDULES},
     "run_functions": {"overview", "functions"},
+    "see_values": set(),
     "cancel_tasks": set(),
     "pause_queue": set(),
     "limit_queue": set(),
