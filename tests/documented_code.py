@@ -9,7 +9,7 @@ import sys
 import unittest
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import StringIO
 from pathlib import Path
 from textwrap import dedent
@@ -21,6 +21,7 @@ from django_q.brokers import get_broker
 from django_q.checks import examine
 from django_q.conf import Conf
 from django_q.testing import enqueued
+from tests.waiting import DEADLINE
 
 ROOT = Path(__file__).parent.parent
 
@@ -30,6 +31,8 @@ PYTHON = re.compile(
     re.MULTILINE,
 )
 CAPTION = re.compile(r":caption: (.+)")
+#: How statements wait for a task.
+WAITING = re.compile(r"\bwait=\d+")
 #: What a piece says whose tasks are to wait in the queue. Elsewhere they are run at once.
 QUEUED = ":class: queued"
 
@@ -71,7 +74,7 @@ class Page:
         """Run a block in the way its caption asks for."""
         if block.file == "settings.py":
             check_settings(block)
-        elif block.file and block.file.rpartition("/")[2].startswith("test"):
+        elif block.file and is_test(block.file):
             saved = dict(vars(Conf))
             run_tests(self.module(block))
             vars(Conf).update(saved)  # override_settings has read those of the tests again
@@ -83,12 +86,16 @@ class Page:
         else:
             self.statements(block)
 
-    def module(self, block: Block) -> ModuleType:
-        """Add the source to the module that the caption names, and import it."""
+    def write(self, block: Block) -> None:
+        """Add the source to the module that the caption names."""
         path = self.folder / block.file
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as file:
             file.write(block.source)
+
+    def module(self, block: Block) -> ModuleType:
+        """Add the source to the module that the caption names, and import it."""
+        self.write(block)
         name = block.file.removesuffix(".py").replace("/", ".")
         importlib.invalidate_caches()
         for old in [old for old in sys.modules if old == name or name.startswith(f"{old}.")]:
@@ -107,6 +114,42 @@ class Page:
             got = eval(compile(ast.Expression(node.value), where, "eval"), self.names)
             if node.end_lineno in expected:
                 assert got == expected[node.end_lineno], where
+
+
+def is_test(file: str) -> bool:
+    """Whether a module has tests."""
+    return file.rpartition("/")[2].startswith("test")
+
+
+class ServedPage(Page):
+    """A page whose modules are all written when it is opened, for a cluster that starts then."""
+
+    def __init__(self, folder: Path, page: str) -> None:
+        super().__init__(folder)
+        self.blocks = list(blocks(page))
+        for block in self.blocks:
+            if block.file and block.file != "settings.py" and not is_test(block.file):
+                self.write(block)
+
+    def run_statements(self) -> None:
+        """Run the statements, without those whose tasks are to wait in the queue.
+
+        Where little of a processor is left, what they wait for takes longer than they say.
+        """
+        for block in self.blocks:
+            if not block.file and not block.is_queued:
+                source = WAITING.sub(f"wait={DEADLINE}_000", block.source)
+                self.statements(replace(block, source=source))
+
+
+def waits(page: str) -> bool:
+    """Whether statements of a page wait for the end of a task."""
+    return any(not block.file and WAITING.search(block.source) for block in blocks(page))
+
+
+def has_modules(page: str) -> bool:
+    """Whether a page has modules, which a cluster has to find."""
+    return any(block.file and block.file.startswith("shop/") for block in blocks(page))
 
 
 @contextmanager

@@ -24,7 +24,7 @@ FIGURES = {
     "py312-dj60": (290, 80),
     "py313-dj61": (520, 160),
     "py314-dj61": (480, 150),
-    "processes": (225, 245),
+    "processes": (240, 250),
     "disturbances": (200, 260),
     "package": (260, 70),
 }

@@ -101,7 +101,11 @@ USE_TZ = True
 TIME_ZONE = "Europe/Amsterdam"
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 STATIC_URL = "static/"
-MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
+MAIL_IN_MEMORY = "django.core.mail.backends.locmem.EmailBackend"
+if django.VERSION < (6, 1):
+    EMAIL_BACKEND = MAIL_IN_MEMORY
+else:
+    MAILERS = {"default": {"BACKEND": MAIL_IN_MEMORY}}
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 INSTALLED_APPS = [

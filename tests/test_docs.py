@@ -61,6 +61,7 @@ def page(
     """Run tasks at once, beside a Redis for what needs one."""
     conf(sync=True)
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)  # where files are stored
     if django.VERSION < (6, 0):  # where the same names are in another package
         monkeypatch.setitem(sys.modules, "django.tasks", import_module("django_tasks"))
     yield Page(tmp_path)

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
 
+from tests.clusters import START_DEADLINE
 from tests.documented_code import ROOT, values_in_comments
 from tests.ports import free_port
 from tests.waiting import DEADLINE, comes, wait_until
@@ -127,7 +128,7 @@ class Walkthrough:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=DEADLINE,
+            timeout=START_DEADLINE,
         )
         assert done.returncode == 0, f"{command}: {done.stdout}"
         return done.stdout
@@ -161,7 +162,8 @@ class Walkthrough:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
             )
-        wait_until(lambda: pattern(expected).search(log.read_text(), shown_before), DEADLINE)
+        shown = pattern(expected)
+        wait_until(lambda: shown.search(log.read_text(), shown_before), START_DEADLINE)
 
     def log(self, name: str) -> Path:
         """What a terminal shows."""
@@ -182,7 +184,8 @@ class Walkthrough:
             pages.append(self.run(f"{address} --silent --retry 20 --retry-connrefused"))
             return bool(expected.search(pages[-1]))
 
-        assert comes(shown, DEADLINE), f"{command}: {pages[-1]}"
+        # Less often than a state in memory: each look is a process, and a request.
+        assert comes(shown, DEADLINE, interval=0.2), f"{command}: {pages[-1]}"
         if found := re.search(r"/report/(.+?)/", pages[-1]):
             self.found = found[1]
 

@@ -10,14 +10,29 @@ from pathlib import Path
 
 import pytest
 
+from tests.clusters import START_DEADLINE
 from tests.ports import free_port
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.first_hour, pytest.mark.processes]
+#: Many commands that load Django, one after the other, on a machine that has much else to do.
+pytestmark = [pytest.mark.first_hour, pytest.mark.processes, pytest.mark.timeout(600)]
 
 INSTALLED = "INSTALLED_APPS += ['django_q']\n"
 ENQUEUE = ("shell", "-c", "from django_q.tasks import async_task; async_task('math.sqrt', 4)")
+WAIT = ("shell", "-c", "from django_q.tasks import result; result('0' * 32, wait=1)")
 MIGRATE = "run manage.py migrate"
+MISTAKES = """
+INSTALLED_APPS += ['django_q']
+SECRET_KEY = ''
+Q_CLUSTER = {
+    'redis': 'redis://127.0.0.1/abc',
+    'orm': 'default',
+    'django_redis': 'default',
+    'cache': 'memcached',
+    'error_reporter': {'nobody': {}},
+    'timeout': 90,
+}
+"""
 
 
 class Project:
@@ -34,7 +49,7 @@ class Project:
 
     def run(self, *command: str) -> str:
         """Run a command, and return what it prints."""
-        return subprocess.run(command, timeout=60, **self.options()).stdout
+        return subprocess.run(command, timeout=START_DEADLINE, **self.options()).stdout
 
     def manage(self, *arguments: str) -> str:
         """Run a management command, and return what it prints."""
@@ -61,9 +76,11 @@ class Project:
             with subprocess.Popen(command, **options) as cluster:
                 try:
                     for earlier, step in steps:
-                        wait_until(lambda earlier=earlier: earlier in log.read_text(), 60)
+                        wait_until(
+                            lambda earlier=earlier: earlier in log.read_text(), START_DEADLINE
+                        )
                         step()
-                    wait_until(lambda: text in log.read_text(), 60)
+                    wait_until(lambda: text in log.read_text(), START_DEADLINE)
                 finally:
                     cluster.terminate()
 
@@ -91,6 +108,7 @@ def test_tables_that_are_missing_are_made_by_migrate(project):
     enqueued = project.manage(*ENQUEUE)
     assert "Error" not in enqueued
     assert "no cluster is alive that serves the queue 'default'" in enqueued
+    assert "no cluster is alive, so tasks wait" in project.manage(*WAIT)
     assert MIGRATE not in project.manage("qinfo")
 
 
@@ -114,6 +132,23 @@ def test_settings_without_q_cluster_mean_a_redis_server_on_this_host(project):
     assert "django_q.I001" in project.manage("check")
     project.add("Q_CLUSTER = {'orm': 'default'}")
     assert "django_q.I001" not in project.manage("check")
+
+
+def test_mistakes_in_settings_are_said_by_checks(project):
+    project.add(MISTAKES)
+
+    printed = project.manage("check")
+
+    for text in [
+        "Q_CLUSTER['cache']: there is no cache 'memcached'.\n\tHINT: There is 'default'.",
+        "Q_CLUSTER['django_redis'] must name a cache of django_redis; 'default' is a LocMemCache",
+        "Q_CLUSTER['error_reporter']['nobody']: there is no error reporter 'nobody'",
+        "SECRET_KEY is empty",
+        "Q_CLUSTER['retry'] must be greater than 'timeout' (90), and is, as it is not set, 60",
+        "Q_CLUSTER['redis'] has no effect: 'orm' is set as well",
+        "Q_CLUSTER['redis']: the path of the URL must be the number of a database",
+    ]:
+        assert text in printed
 
 
 def test_a_function_that_was_just_added_needs_a_cluster_that_is_started_again(project):

@@ -6,7 +6,9 @@ import pytest
 
 from tests.walkthrough import FOLLOWED_PAGES, Walkthrough, steps
 
-pytestmark = [pytest.mark.first_hour, pytest.mark.processes, pytest.mark.timeout(300)]
+#: Some fifteen seconds of a processor, which is the tenth part where others need it as well. Each
+#: wait has a limit of its own.
+pytestmark = [pytest.mark.first_hour, pytest.mark.processes, pytest.mark.timeout(600)]
 
 
 @pytest.fixture
