@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django_q.brokers.base import Broker
 from django_q.conf import Conf
+from django_q.processes.monitor import monitor
 from django_q.processes.shared_state.liveness import LivenessTimestamp
+from django_q.processes.shared_state.order_table import OrderTable
 from django_q.processes.shared_state.slot import Slot
 from django_q.processes.supervision import process_start
 from django_q.processes.supervision.child import Child
@@ -36,6 +39,11 @@ def single(role: str) -> Child:
     return Child(role, liveness=LivenessTimestamp())
 
 
+def monitor_of_cluster(result_queue: Any, order_table: OrderTable, broker: Broker) -> None:
+    """Run the monitor of a cluster. Only brokers wait to be unpickled until Django is set up."""
+    monitor(result_queue, broker, order_table)
+
+
 def body_of(child: Child, cluster: Any) -> tuple[str, tuple, tuple]:
     """Return the body of a child of a sentinel: its path below ``processes``, and its arguments.
 
@@ -43,9 +51,9 @@ def body_of(child: Child, cluster: Any) -> tuple[str, tuple, tuple]:
     """
     return {
         process_start.MONITOR: (
-            "monitor.monitor",
-            (cluster.result_queue,),
-            (cluster.broker, cluster.order_table),
+            "process_bodies.monitor_of_cluster",
+            (cluster.result_queue, cluster.order_table),
+            (cluster.broker,),
         ),
         process_start.WORKER: (
             "worker.worker",
