@@ -22,6 +22,7 @@ from django_q.models import Schedule
 from django_q.models.schedule_fields.due_times import aware_utc
 from django_q.scheduling.readable_schedules import read_schedules
 from django_q.status import Stat
+from django_q.task_logs.following import LogPart, whole_logs
 from django_q.terminal.queue_figures import broker_errors_translated
 from django_q.terminal.queue_table import queue_as_dict
 from django_q.terminal.report import cluster_as_dict
@@ -31,6 +32,8 @@ from django_q.unfinished.reading import broker_for
 
 #: Characters of arguments and of a result, and of the end of a traceback.
 MAX_TOLD_VALUE_LENGTH, MAX_TRACEBACK_LENGTH = 4_000, 20_000
+#: Characters of the end of the log of an attempt.
+MAX_LOG_LENGTH = 20_000
 #: Kinds of failures, and schedules, at most.
 MAX_KINDS, MAX_SCHEDULES = 50, 500
 #: Attributes of a listed task that are told.
@@ -127,12 +130,20 @@ def task_as_dict(found: FoundTask) -> Answer:
         "kwargs": value_text(found.kwargs),
         "result": None if found.error else value_text(found.result),
         "traceback": found.error[-MAX_TRACEBACK_LENGTH:],
+        "log": [log_as_dict(part) for part in whole_logs(found.listed.id)],
         "hook": found.hook,
         "options": represent(dict(found.options), MAX_TOLD_VALUE_LENGTH),
         "attempts": [represent(end, MAX_TOLD_VALUE_LENGTH) for end in found.ends],
         "retries": found.retries,
         "cancelled": found.cancelled,
     }
+
+
+def log_as_dict(part: LogPart) -> Answer:
+    """Describe what was kept of what an attempt has logged: the end of it."""
+    is_cut = part.is_truncated or len(part.text) > MAX_LOG_LENGTH
+    text = part.text[-MAX_LOG_LENGTH:]
+    return {"attempt": part.attempt, "worker": part.worker, "text": text, "is_cut": is_cut}
 
 
 def value_text(value: StoredValue) -> str | None:

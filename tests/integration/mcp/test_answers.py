@@ -9,7 +9,10 @@ import pytest
 from django.utils import timezone
 
 from django_q.mcp import answers
+from django_q.mcp.answers import MAX_LOG_LENGTH
 from django_q.models import Schedule
+from django_q.task_logs.entry import LogEntry
+from django_q.task_logs.rows import save_logs
 from django_q.tasks import async_task
 from tests.heartbeats import make_stat
 from tests.tasks import raise_error
@@ -36,6 +39,20 @@ def test_a_task_is_told_with_its_traceback_and_without_its_secrets(failed):
     assert "TypeError" in told["traceback"]
     assert "hunter2" not in told["kwargs"]
     json.dumps(told)
+
+
+def test_a_task_is_told_with_the_log_of_each_attempt(failed):
+    entries = [
+        LogEntry(failed, attempt, 1000.0 * attempt, text, len(text))
+        for attempt, text in ((1, "slow\n"), (2, "x" * MAX_LOG_LENGTH + "end\n"))
+    ]
+    save_logs(entries)
+
+    first, second = answers.task(failed)["log"]
+
+    assert (first["attempt"], first["text"], first["is_cut"]) == (1, "slow\n", False)
+    assert (second["attempt"], second["text"][-4:], second["is_cut"]) == (2, "end\n", True)
+    assert len(second["text"]) == MAX_LOG_LENGTH
 
 
 def test_an_id_that_nothing_has_is_not_found(broker):
