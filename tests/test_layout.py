@@ -39,7 +39,8 @@ orders.notices orders.cancelling orders.answers orders.steering orders task_logs
 execution
 completion.finished_task completion.steps completion.deliveries completion.recording \
     completion.collation completion.resumption completion.follow_ups completion
-rollups.sketch rollups.run_counts rollups.row_format rollups.spans rollups.compaction \
+rollups.sketch rollups.run_counts rollups.row_format rollups.spans \
+    rollups.short_runs rollups.compaction \
     rollups.recorder rollups.reading rollups
 calls.payloads calls.enqueueing calls.producer calls.inline calls.composition calls
 scheduling.readable_schedules scheduling calls.task_function scheduling.declared.declaration \

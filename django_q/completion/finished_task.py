@@ -124,8 +124,8 @@ class DoneReceipts:
     """The receipts of tasks that need nothing more than to be acknowledged."""
 
     receipts: list[Any]
-    #: What was counted of their runs: see ``rollups/run_counts.py``. Empty where nobody counts.
-    counts: Sequence[Any] = ()
+    #: What is counted of their runs: see ``rollups/short_runs.py``. Empty where nobody counts.
+    runs: tuple[Any, ...] = ()
 
 
 def needs_only_acknowledging(package: TaskPackage) -> bool:

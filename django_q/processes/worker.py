@@ -40,7 +40,7 @@ from django_q.processes.task_runs.stack_text import give_stack
 from django_q.processes.task_runs.task_host import TaskHost
 from django_q.processes.task_runs.timer_slot import TimerSlotAdapter
 from django_q.queues import STOP, ExclusiveWait, Queue
-from django_q.rollups.run_counts import CountsByFunction, count_short_run, packed
+from django_q.rollups.short_runs import ShortRuns
 from django_q.servers import connections
 from django_q.signals import SENDER, post_spawn
 from django_q.task_logs.ring import LogRing
@@ -101,7 +101,7 @@ class WorkerLoop:
         self.pending: deque[Any] = deque()  # of the batch, not started yet
         self.results: list[Any] = []  # of the batch, not sent yet
         self.receipts: list[Any] = []  # of tasks that need only acknowledging, not sent yet
-        self.counts: CountsByFunction = {}  # of the runs of these tasks
+        self.short_runs = ShortRuns()  # of these tasks
         self.position = 0  # of the running task in the batch
         self.task_run: TaskRun | None = None  # the running task
         self.has_task_title = False  # whether the process title names a task
@@ -235,7 +235,7 @@ class WorkerLoop:
         if needs_only_acknowledging(package):
             self.receipts.append(package["ack_id"])
             if Conf.ROLLUPS:
-                count_short_run(self.counts, package, began)
+                self.short_runs.add(package, began)
             return
         if began is not None:
             note_run(package, time.monotonic() - began)
@@ -293,18 +293,17 @@ class WorkerLoop:
         results, receipts = self.results, self.receipts
         if not results and not receipts:
             return
-        counts = self.counts
-        self.results, self.receipts, self.counts = [], [], {}
+        runs = self.short_runs
+        self.results, self.receipts, self.short_runs = [], [], ShortRuns()
         if not self.is_own_queue:
             for result in results:
                 self.result_queue.put(result)
             return
         try:
-            self.put(
-                [DoneReceipts(receipts, packed(counts)), *results] if receipts else results, block
-            )
+            done = [DoneReceipts(receipts, runs.sent())] if receipts else []
+            self.put([*done, *results], block)
         except BaseException as error:
-            self.results, self.receipts, self.counts = results, receipts, counts
+            self.results, self.receipts, self.short_runs = results, receipts, runs
             if not isinstance(error, queue.Full):
                 raise
 

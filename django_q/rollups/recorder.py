@@ -15,7 +15,8 @@ from django_q.conf import Conf, logger
 from django_q.models import Rollup
 from django_q.rollups.compaction import compact
 from django_q.rollups.row_format import to_text
-from django_q.rollups.run_counts import CountsByFunction, count_run, merge_packed
+from django_q.rollups.run_counts import CountsByFunction, count_run
+from django_q.rollups.short_runs import merge_sent
 from django_q.rollups.spans import MINUTE
 from django_q.task_state.attempts import is_time
 from django_q.text.error_text import error_summary
@@ -46,10 +47,10 @@ class RunRecorder:
                 logger.debug("a run is not counted: %s", error_summary(error))
 
     def record_receipts(self, items: Iterable[Any]) -> None:
-        """Count the runs of which workers have sent no more than receipts and counts."""
+        """Count the runs of which workers have sent receipts alone."""
         for item in items:
-            if isinstance(item, DoneReceipts) and item.counts:
-                merge_packed(self.current_counts(), item.counts)
+            if isinstance(item, DoneReceipts) and item.runs:
+                merge_sent(self.current_counts(), Conf.CLUSTER_NAME, item.runs)
 
     def current_counts(self) -> CountsByFunction:
         """Return the counts of this minute."""

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from django_q.rollups.run_counts import count_run, count_short_run, merge_packed, packed
+from django_q.rollups.run_counts import count_run
 from django_q.rollups.sketch import RELATIVE_ERROR
 
 STARTED = datetime(2026, 12, 1, tzinfo=timezone.utc)
@@ -50,43 +49,6 @@ def test_a_function_is_counted_by_its_dotted_name():
     assert counted(package(func=sum)).keys() == {("mail", "builtins.sum")}
 
 
-@pytest.mark.parametrize(("runs", "weights"), [(1, 1), (2, 2), (4, 4), (7, 4), (8, 8), (100, 96)])
-def test_of_a_batch_of_short_runs_all_are_counted_and_some_are_timed(runs, weights):
-    counts = {}
-    for _ in range(runs):
-        count_short_run(counts, package(), time.monotonic() - 2)
-
-    found = counts["mail", "shop.pack"]
-    assert (found.runs, found.run.count, found.wait.count) == (runs, weights, weights)
-    assert found.run.quantile(0.5) == pytest.approx(2, rel=0.1)
-
-
-def test_counts_of_several_workers_add_up():
-    counts = counted(package())
-
-    merge_packed(counts, packed(counted(package(), package(func="shop.send"))))
-
-    assert {func: each.runs for (_queue, func), each in counts.items()} == {
-        "shop.pack": 2,
-        "shop.send": 1,
-    }
-
-
 @pytest.mark.parametrize(("queue", "name"), [(7, "7"), (["a"], "['a']"), (None, "")])
 def test_a_queue_that_is_no_text_is_counted_by_what_it_reads_as(queue, name):
-    counts = {}
-
-    count_short_run(counts, package(cluster=queue), None)
-    count_run(counts, package(cluster=queue), None)
-
-    assert {key: each.runs for key, each in counts.items()} == {(name, "shop.pack"): 2}
-
-
-def test_a_package_that_can_not_be_counted_stops_no_worker():
-    counts = {}
-
-    count_short_run(counts, {"func": "shop.pack"}, None)
-    count_short_run(counts, package(started="then"), 1.0)
-    count_short_run(counts, package(), 1.0)
-
-    assert counts["mail", "shop.pack"].runs == 2
+    assert counted(package(cluster=queue)).keys() == {(name, "shop.pack")}

@@ -1,0 +1,76 @@
+"""Runs of which a worker sends a receipt and nothing else: all are counted, some are timed.
+
+They may take a few microseconds each, so what is done for each of them is an addition to a list.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Any
+
+from django_q.conf import logger
+from django_q.rollups.run_counts import CountsByFunction, RunCounts, waiting_seconds
+from django_q.text.error_text import error_summary
+from django_q.text.function_names import dotted_name
+from django_q.wire.package import TaskPackage
+
+#: Of the runs between two messages to the monitor the first is timed, and each that is so many
+#: behind: it stands for those up to the next. A prime, so that functions in turn are all met.
+TIMED_INTERVAL = 31
+
+#: What is sent: how many runs of each function, the functions of those that failed, and of timed
+#: ones the function, the seconds of the run, and those of the wait or None.
+SentRuns = tuple[dict[str, int], list[str], list[tuple[str, "float | None", "float | None"]]]
+
+
+class ShortRuns:
+    """The runs of a worker since its last message to the monitor."""
+
+    __slots__ = ("ended", "failed", "timed")
+
+    def __init__(self) -> None:
+        #: Functions, in the order of the runs.
+        self.ended: list[str] = []
+        self.failed: list[str] = []
+        self.timed: list[tuple[str, float | None, float | None]] = []
+
+    def add(self, package: TaskPackage, began: float | None) -> None:
+        """Count a run, which began at ``began``, a monotonic time; None where it did not run.
+
+        Never raises.
+        """
+        try:
+            func: Any = package["func"]
+            if type(func) is not str:
+                func = dotted_name(func)
+            number = len(self.ended)
+            self.ended.append(func)
+            if not package["success"]:
+                self.failed.append(func)
+            if not number % TIMED_INTERVAL:
+                seconds = None if began is None else time.monotonic() - began
+                self.timed.append((func, seconds, waiting_seconds(package, seconds)))
+        except Exception as error:  # receivers of signals may have put anything there
+            logger.debug("a run is not counted or timed: %s", error_summary(error))
+
+    def sent(self) -> SentRuns | tuple[()]:
+        """Make what is sent: plain values, which are pickled quickly; empty for no runs."""
+        if not self.ended:
+            return ()
+        return dict(Counter(self.ended)), self.failed, self.timed
+
+
+def merge_sent(counts: CountsByFunction, queue: str, sent: SentRuns) -> None:
+    """Add the runs that a worker of a queue has sent."""
+    ended, failed, timed = sent
+    for func, runs in ended.items():
+        if (queue, func) not in counts:
+            counts[queue, func] = RunCounts()
+        counts[queue, func].runs += runs
+    for func in failed:
+        counts[queue, func].failed += 1
+    left = sum(ended.values())
+    for func, seconds, wait in timed:
+        counts[queue, func].add_times(seconds, wait, min(left, TIMED_INTERVAL))
+        left -= TIMED_INTERVAL
