@@ -8,7 +8,8 @@ histograms of scale 3, so that sketches of all clusters and releases have the sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from math import ceil, log2
 
 #: Buckets from a time to its double.
@@ -26,9 +27,9 @@ class Sketch:
 
     __slots__ = ("buckets",)
 
-    def __init__(self, buckets: dict[int, int] | None = None) -> None:
+    def __init__(self) -> None:
         #: Numbers of times. Bucket ``i`` is above ``BUCKET_FACTOR ** (i - 1)``, up to the next.
-        self.buckets = {} if buckets is None else buckets
+        self.buckets: defaultdict[int, int] = defaultdict(int)
 
     def add(self, seconds: float, weight: int = 1) -> None:
         """Count a time, ``weight`` times."""
@@ -38,14 +39,13 @@ class Sketch:
         elif seconds > MAX_SKETCHED_SECONDS:
             seconds = MAX_SKETCHED_SECONDS
         bucket = ceil(log2(seconds) * BUCKETS_PER_DOUBLING)
-        buckets = self.buckets
-        buckets[bucket] = buckets.get(bucket, 0) + weight
+        self.buckets[bucket] += weight
 
     def merge(self, buckets: Iterable[tuple[int, int]]) -> None:
         """Add the buckets of another sketch: the same as if its times had been counted here."""
         own = self.buckets
         for bucket, count in buckets:
-            own[bucket] = own.get(bucket, 0) + count
+            own[bucket] += count
 
     @property
     def count(self) -> int:
@@ -54,10 +54,16 @@ class Sketch:
 
     def quantile(self, share: float) -> float | None:
         """Return the time, in seconds, below which ``share`` of them are; None without any."""
-        rank = share * (self.count - 1)
+        found = self.quantiles((share,))
+        return found[0] if found else None
+
+    def quantiles(self, shares: Sequence[float]) -> list[float]:
+        """Return the quantiles of several shares, which grow; an empty list without any times."""
+        found: list[float] = []
+        ranks = [share * (self.count - 1) for share in shares]
         below = 0
-        for bucket in sorted(self.buckets):
-            below += self.buckets[bucket]
-            if below > rank:
-                return 2 * BUCKET_FACTOR**bucket / (BUCKET_FACTOR + 1)
-        return None
+        for bucket, count in sorted(self.buckets.items()):
+            below += count
+            while len(found) < len(ranks) and below > ranks[len(found)]:
+                found.append(2 * BUCKET_FACTOR**bucket / (BUCKET_FACTOR + 1))
+        return found

@@ -108,7 +108,8 @@ def address(chosen: dict[str, str], **changes: str) -> str:
 def drawn(figures: Figures) -> dict[str, Any]:
     """Draw the charts, and list what they show."""
     marks = read_marks(figures.start)[-MAX_DRAWN_MARKS:]
-    frame = frame_of(figures, marks)
+    rows = step_rows(figures)
+    frame = frame_of(figures, rows, marks)
     steps = figures.steps
     return {
         "charts": [
@@ -117,6 +118,6 @@ def drawn(figures: Figures) -> dict[str, Any]:
             time_chart(frame, [each.wait for each in steps], _("Waiting time")),
             time_chart(frame, [each.run for each in steps], _("Run time")),
         ],
-        "steps": [{"row": row} for row in step_rows(figures)],
+        "steps": [{"row": row} for row in reversed(rows) if row],
         "marks": [(near_time(local_time(at)), text) for at, text in marks],
     }

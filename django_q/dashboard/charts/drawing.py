@@ -26,23 +26,31 @@ BAR_SHARE = 0.8
 
 
 class Frame(NamedTuple):
-    """What all charts of a page share."""
+    """What all charts of a page share, drawn once."""
 
-    #: What the axis says below each step, mostly nothing.
-    axis: Sequence[str]
-    #: What is shown of each step at the mouse; empty where there is nothing.
-    hints: Sequence[str]
-    #: Where marks are, from 0 to 1, and what they say.
-    marks: Sequence[tuple[float, str]]
+    #: What the axis says below the steps.
+    axis: SafeString
+    marks: SafeString
+    #: What the mouse meets.
+    hints: SafeString
+
+
+def draw_frame(
+    axis: Sequence[str], hints: Sequence[str], marks: Sequence[tuple[float, str]]
+) -> Frame:
+    """Draw what charts share.
+
+    ``axis`` and ``hints`` are of each step, mostly and maybe empty. Marks are from 0 to 1.
+    """
+    return Frame(axis_texts(axis), mark_lines(marks), hint_areas(hints))
 
 
 def chart(frame: Frame, grid: Sequence[tuple[float, str]], plot: SafeString, label: Any) -> Any:
     """Draw a chart; ``label`` tells the same to who does not see it."""
     return format_html(
         '<svg class="dash-chart" role="img" aria-label="{}">{}{}{}{}{}{}</svg>',
-        *(label, grid_lines(grid), axis_texts(frame.axis), plot),
-        *(grid_texts(grid), mark_lines(frame.marks)),
-        hint_areas(frame.hints),
+        *(label, grid_lines(grid), frame.axis, plot),
+        *(grid_texts(grid), frame.marks, frame.hints),
     )
 
 

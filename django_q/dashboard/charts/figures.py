@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
-from django_q.dashboard.charts.drawing import Frame, bars_of, chart, lines_of
+from django_q.dashboard.charts.drawing import Frame, bars_of, chart, draw_frame, lines_of
 from django_q.dashboard.charts.scales import CountScale, TimeScale
 from django_q.dashboard.charts.texts import axis_text, short_time, step_text
 from django_q.dashboard.display import wrapping_path
@@ -18,6 +18,7 @@ from django_q.rollups.sketch import Sketch
 
 #: The quantiles that are shown, and the classes of their lines.
 QUANTILES = ((0.5, "p50"), (0.95, "p95"), (0.99, "p99"))
+QUANTILE_KINDS = [kind for _share, kind in QUANTILES]
 
 
 class FigureRow(NamedTuple):
@@ -41,17 +42,22 @@ def figure_row(name: str, shown_name: Any, counts: RunCounts) -> FigureRow:
 
 def quantile_texts(sketch: Sketch) -> list[str]:
     """Write the quantiles of a sketch."""
-    return [short_time(sketch.quantile(share)) for share, _kind in QUANTILES]
+    return [short_time(seconds) for seconds in quantiles(sketch)]
 
 
-def step_rows(figures: Figures) -> list[FigureRow]:
-    """List the steps in which something ended, the latest first."""
-    rows = [
+def quantiles(sketch: Sketch) -> Sequence[float | None]:
+    """Return the quantiles that are shown; None for each without any times."""
+    return sketch.quantiles([share for share, _kind in QUANTILES]) or [None] * len(QUANTILES)
+
+
+def step_rows(figures: Figures) -> list[FigureRow | None]:
+    """Make a row of each step, or None where nothing has ended."""
+    return [
         figure_row("", step_text(figures.time_of(index), figures.step), counts)
-        for index, counts in enumerate(figures.steps)
         if counts.runs
+        else None
+        for index, counts in enumerate(figures.steps)
     ]
-    return rows[::-1]
 
 
 def rows_by(figures: Figures, part: int) -> list[FigureRow]:
@@ -68,24 +74,22 @@ def shown_name(name: str) -> Any:
     return _("Other functions") if name == OTHER_FUNCTIONS else wrapping_path(name)
 
 
-def frame_of(figures: Figures, marks: Iterable[tuple[int, str]]) -> Frame:
-    """Make what the charts of a page share."""
-    times = [figures.time_of(index) for index in range(len(figures.steps))]
-    return Frame(
-        [axis_text(time, figures.step) for time in times],
-        [hint(time, figures.step, each) for time, each in zip(times, figures.steps, strict=True)],
+def frame_of(
+    figures: Figures, rows: Iterable[FigureRow | None], marks: Iterable[tuple[int, str]]
+) -> Frame:
+    """Make what the charts of a page share; ``rows`` are those of the steps."""
+    return draw_frame(
+        [axis_text(figures.time_of(index), figures.step) for index in range(len(figures.steps))],
+        [hint(row) if row else "" for row in rows],
         [((at - figures.start) / figures.seconds, text) for at, text in marks],
     )
 
 
-def hint(time: int, step: int, counts: RunCounts) -> str:
-    """Tell the figures of a step; empty where nothing has ended."""
-    if not counts.runs:
-        return ""
-    row = figure_row("", "", counts)
-    kinds = " / ".join(kind for _share, kind in QUANTILES)
+def hint(row: FigureRow) -> str:
+    """Tell the figures of a step."""
+    kinds = " / ".join(QUANTILE_KINDS)
     lines = (
-        step_text(time, step),
+        row.shown_name,
         _("%(number)d ended, %(failed)d failed") % {"number": row.runs, "failed": row.failed},
         f"{_('Waiting time')} {kinds}: {' / '.join(row.wait)}",
         f"{_('Run time')} {kinds}: {' / '.join(row.run)}",
@@ -106,13 +110,14 @@ def count_chart(frame: Frame, kind: str, numbers: Sequence[int], title: Any) -> 
 
 def time_chart(frame: Frame, sketches: Sequence[Sketch], title: Any) -> dict[str, Any]:
     """Draw the chart of the quantiles of times by step."""
-    lines = [(kind, [each.quantile(share) for each in sketches]) for share, kind in QUANTILES]
+    found = [quantiles(each) for each in sketches]
+    lines = [(kind, [times[index] for times in found]) for index, kind in enumerate(QUANTILE_KINDS)]
     scale = TimeScale(time for _kind, times in lines for time in times if time is not None)
     total = Sketch()
     for each in sketches:
         total.merge(each.buckets.items())
-    texts = zip((kind for _share, kind in QUANTILES), quantile_texts(total), strict=True)
+    texts = zip(QUANTILE_KINDS, quantile_texts(total), strict=True)
     label = f"{title}: {', '.join(' '.join(pair) for pair in texts)}"
     shares = [(kind, [t and scale.share(t) for t in times]) for kind, times in lines]
     image = chart(frame, scale.grid(), lines_of(shares), label)
-    return {"title": title, "image": image, "lines": [kind for _share, kind in QUANTILES]}
+    return {"title": title, "image": image, "lines": QUANTILE_KINDS}

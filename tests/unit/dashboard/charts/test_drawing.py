@@ -3,11 +3,18 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 
-from django_q.dashboard.charts.drawing import Frame, bars_of, chart, lines_of, mark_lines, path_of
+from django_q.dashboard.charts.drawing import (
+    bars_of,
+    chart,
+    draw_frame,
+    lines_of,
+    mark_lines,
+    path_of,
+)
 
 
 def test_a_chart_is_an_image_with_a_text_and_without_styles():
-    frame = Frame(["", "12:00", "", ""], ["", "one <run>", "", ""], [(0.5, "v12")])
+    frame = draw_frame(["", "12:00", "", ""], ["", "one <run>", "", ""], [(0.5, "v12")])
 
     drawn = chart(frame, [(1.0, "10")], bars_of("runs", [0, 0.5, 1, 0]), "Ended: 15")
 
