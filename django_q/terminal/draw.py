@@ -13,6 +13,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TextIO
 
+from django.db import connections
 from django.utils.translation import gettext_lazy as _
 
 from django_q.foreign_code.optional_packages import optional
@@ -220,6 +221,8 @@ def draw_until_quit(
                     return
     except KeyboardInterrupt:
         return
+    finally:
+        caller.close()
 
 
 class BackgroundCaller:
@@ -227,9 +230,10 @@ class BackgroundCaller:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
-        self.futures: SimpleQueue[tuple[Future, tuple[Any, ...]]] = SimpleQueue()
+        self.futures: SimpleQueue[tuple[Future, tuple[Any, ...]] | None] = SimpleQueue()
         # A daemon, so that quitting does not wait for a server.
-        Thread(target=self.run, daemon=True).start()
+        self.thread = Thread(target=self.run, daemon=True)
+        self.thread.start()
 
     def submit(self, *args: Any) -> Future:
         """Call the function in the thread, and return its future."""
@@ -237,14 +241,19 @@ class BackgroundCaller:
         self.futures.put((future, args))
         return future
 
+    def close(self) -> None:
+        """End the thread, and its connections to databases, as soon as it has nothing to do."""
+        self.futures.put(None)
+
     def run(self) -> None:
         """Call the function for each future; the body of the thread."""
-        while True:
-            future, args = self.futures.get()
+        while call := self.futures.get():
+            future, args = call
             try:
                 future.set_result(self.function(*args))
             except BaseException as error:  # raised again where the result is asked for
                 future.set_exception(error)
+        connections.close_all()
 
 
 def is_done_soon(future: Future) -> bool:

@@ -59,6 +59,12 @@ class Session:
         self.reads = BackgroundCaller(self.reader.read)
         self.orders = BackgroundCaller(give)
         self.looks = BackgroundCaller(look_up)
+        self.callers = (self.reads, self.orders, self.looks)
+
+    def close(self) -> None:
+        """End the threads, without waiting for servers that do not answer."""
+        for caller in self.callers:
+            caller.close()
 
     def press(self, key: str) -> None:
         """Do what a key asks for."""
@@ -108,4 +114,6 @@ def run(term: ColourTerminal, broker: Broker) -> Sequence:
                     session.press(key)
     except KeyboardInterrupt:
         pass
+    finally:
+        session.close()
     return list(session.facts.stats or ())

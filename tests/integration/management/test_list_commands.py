@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -12,7 +13,7 @@ from django_q.foreign_code.secret_arguments import HIDDEN_VALUE
 from django_q.models import Task
 from django_q.tasks import async_task
 from django_q.terminal.lists import failure_kinds
-from tests.integration.admin.rows import make_failure, make_task
+from tests.integration.admin.rows import NOW, make_failure, make_task
 
 pytestmark = pytest.mark.django_db(transaction=True)
 KIND, OTHER_KIND = "abcd" * 8, "abce" * 8
@@ -34,7 +35,10 @@ def run(command: str, *arguments: str) -> tuple[str, str, int]:
 
 
 def fail(**values):
-    return make_failure(**{"func": "math.copysign", "args": (1, 2), "fingerprint": KIND, **values})
+    """Save a failure that has ended later than those before it."""
+    stopped = NOW + timedelta(seconds=Task.objects.count())
+    given = {"func": "math.copysign", "args": (1, 2), "fingerprint": KIND, "stopped": stopped}
+    return make_failure(**given | values)
 
 
 def test_tasks_are_lines_with_tabs_in_a_pipe():

@@ -85,3 +85,5 @@ def test_a_view_is_read_at_once_when_it_is_switched_to(reader):
 
     assert session.reading is not None
     wait_until(session.reading.done)
+    session.close()
+    wait_until(lambda: not any(caller.thread.is_alive() for caller in session.callers))
