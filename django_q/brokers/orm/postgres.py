@@ -267,6 +267,7 @@ class PostgresTable(ReturningTable):
         known = [*[self.key] * 4, 1, *self.order_condition[1], seconds, *self.version_name]
         return self.fetch(sql, known)
 
+    @retry_on_conflict
     def must_look_again(self) -> bool:
         """Return True if the last take did not look for all that it may take; ask for orders."""
         if self.seen.is_held_back:
@@ -282,12 +283,11 @@ class PostgresTable(ReturningTable):
         """
         self.ranks_checked_at = time.monotonic()
         names = [self.holds.name, self.holds.notices_name]
-        asked = self.fetch(self.sql(sql), [*[self.key] * 3, *names, *parameters])
-        self.has_ranks, is_rank_missing = asked[0][:2]
-        self.seen = seen_orders(*asked[0][2:5])
+        (row,) = self.fetch(self.sql(sql), [*[self.key] * 3, *names, *parameters])
+        self.has_ranks, is_rank_missing, self.seen = *row[:2], seen_orders(*row[2:5])
         if is_rank_missing:
             self.fill_ranks()
-        return asked[0][5:]
+        return row[5:]
 
     def take_sql(self, template: str, due: str = "", top_rank: int = 0) -> str:
         """Return a statement that leases rows, as far as it depends on what is known."""

@@ -174,6 +174,24 @@ def serializable(request, broker):
 
 
 @on_postgres
+@pytest.mark.parametrize("ask", ["take", "must_look_again", "due_in"])
+def test_a_question_that_conflicts_with_others_is_repeated(broker, ask):
+    """The first statement of each is lost, as in a serializable transaction."""
+    lost = []
+
+    def lose_first(execute, *arguments):
+        if not lost:
+            lost.append(arguments[0])
+            asked(broker, "DO $$ BEGIN RAISE EXCEPTION 'lost' USING ERRCODE = '40001'; END $$")
+        return execute(*arguments)
+
+    with connections[broker.alias].execute_wrapper(lose_first):
+        getattr(broker.table, ask)(*((1, 30) if ask == "take" else ()))
+
+    assert len(lost) == 1
+
+
+@on_postgres
 def test_takers_and_producers_side_by_side_lose_nothing_where_transactions_are_serializable(
     broker, serializable, caplog
 ):
