@@ -73,12 +73,12 @@ def test_stop_timeout_ends_running_tasks_and_hands_them_back(broker, running_clu
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_the_whole_group_is_a_stop_in_good_order(
-    broker, running_cluster, number, method
+    broker, running_cluster, number, method, tmp_path
 ):
     cluster = running_cluster(start_method=method)
-    task_id = async_task("tests.tasks.sleep_for", 1)
+    task_id = async_task("tests.tasks.trace", str(tmp_path / "runs"), 1, 1)
     cluster.wait_for("ready for work", 2)
-    wait_until(lambda: broker.lock_size() == 1 or fetch(task_id))
+    wait_until(lambda: runs(tmp_path / "runs"))  # one that has not begun is handed back
 
     for process in cluster.processes():
         with suppress(psutil.NoSuchProcess):  # it heard of it from another already
@@ -102,11 +102,11 @@ def test_a_signal_to_the_whole_group_while_it_starts_is_a_stop(broker, running_c
     assert "reincarnated" not in cluster.log()
 
 
-def test_a_signal_that_the_sentinel_hears_of_first_is_one_stop(broker, running_cluster):
+def test_a_signal_that_the_sentinel_hears_of_first_is_one_stop(broker, running_cluster, tmp_path):
     cluster = running_cluster()
-    task_id = async_task("tests.tasks.sleep_for", 1)
+    task_id = async_task("tests.tasks.trace", str(tmp_path / "runs"), 1, 1)
     cluster.wait_for("ready for work", 2)
-    wait_until(lambda: broker.lock_size() == 1 or fetch(task_id))
+    wait_until(lambda: runs(tmp_path / "runs"))
 
     cluster.kill("sentinel", signal.SIGTERM)
     cluster.wait_for("stopping cluster processes")
