@@ -21,6 +21,15 @@ INSTALLED = "INSTALLED_APPS += ['django_q']\n"
 ENQUEUE = ("shell", "-c", "from django_q.tasks import async_task; async_task('math.sqrt', 4)")
 WAIT = ("shell", "-c", "from django_q.tasks import result; result('0' * 32, wait=1)")
 MIGRATE = "run manage.py migrate"
+LOOK_AT_ADMIN = """
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
+settings.ALLOWED_HOSTS += ["testserver"]
+client = Client()
+client.force_login(User.objects.create_superuser("admin"))
+print(client.get("/admin/django_q/unfinished/").content.decode())
+"""
 MISTAKES = """
 INSTALLED_APPS += ['django_q']
 SECRET_KEY = ''
@@ -109,6 +118,7 @@ def test_tables_that_are_missing_are_made_by_migrate(project):
     assert "Error" not in enqueued
     assert "no cluster is alive that serves the queue 'default'" in enqueued
     assert "no cluster is alive, so tasks wait" in project.manage(*WAIT)
+    assert "No cluster serves this queue" in project.manage("shell", "-c", LOOK_AT_ADMIN)
     assert MIGRATE not in project.manage("qinfo")
 
 
