@@ -1,12 +1,11 @@
 """Runs of which a worker sends a receipt and nothing else: all are counted, some are timed.
 
-They may take a few microseconds each, so what is done for each of them is an addition to a list.
+They may take a few microseconds each, so little is done for each of them.
 """
 
 from __future__ import annotations
 
 import time
-from collections import Counter
 from typing import Any
 
 from django_q.conf import logger
@@ -27,11 +26,12 @@ SentRuns = tuple[dict[str, int], list[str], list[tuple[str, "float | None", "flo
 class ShortRuns:
     """The runs of a worker since its last message to the monitor."""
 
-    __slots__ = ("ended", "failed", "timed")
+    __slots__ = ("ended", "failed", "number", "timed")
 
     def __init__(self) -> None:
-        #: Functions, in the order of the runs.
-        self.ended: list[str] = []
+        self.number = 0  # of runs
+        #: How many runs there were of each function.
+        self.ended: dict[str, int] = {}
         self.failed: list[str] = []
         self.timed: list[tuple[str, float | None, float | None]] = []
 
@@ -44,8 +44,9 @@ class ShortRuns:
             func: Any = package["func"]
             if type(func) is not str:
                 func = dotted_name(func)
-            number = len(self.ended)
-            self.ended.append(func)
+            number, ended = self.number, self.ended
+            self.number = number + 1
+            ended[func] = ended.get(func, 0) + 1
             if not package["success"]:
                 self.failed.append(func)
             if not number % TIMED_INTERVAL:
@@ -58,7 +59,7 @@ class ShortRuns:
         """Make what is sent: plain values, which are pickled quickly; empty for no runs."""
         if not self.ended:
             return ()
-        return dict(Counter(self.ended)), self.failed, self.timed
+        return self.ended, self.failed, self.timed
 
 
 def merge_sent(counts: CountsByFunction, queue: str, sent: SentRuns) -> None:
