@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import redis
 from django.core.exceptions import ImproperlyConfigured
@@ -18,6 +17,8 @@ from redis.connection import Connection, SSLConnection
 from redis.crc import key_slot
 from redis.exceptions import AskError, ClusterDownError, MovedError, RedisError
 from redis.retry import Retry
+
+from django_q.servers.redis_sentinel import read_address
 
 DEFAULT_PORT = 6379
 EXPECTED_NODES_TEXT = (
@@ -169,16 +170,8 @@ def pooled_client(connection_class: type, options: dict) -> redis.Redis:
 
 def parse_address(number: int, node: Any) -> Address:
     """Parse the address of a server: ``"host"``, ``"host:6379"`` or ``("host", 6379)``."""
-    try:
-        if isinstance(node, str):
-            parts = urlsplit(f"//{node}")
-            host, port = parts.hostname, parts.port or DEFAULT_PORT
-        else:
-            host, port = node
-        if host and isinstance(host, str):
-            return host, int(port)
-    except (TypeError, ValueError):
-        pass
+    if address := read_address(node, DEFAULT_PORT):
+        return address
     raise invalid_options_error(f"node {number} without a host, or with a port that is no number")
 
 

@@ -94,19 +94,27 @@ def options_from_url(url: str) -> dict[str, Any]:
 
 def parse_address(number: int, sentinel: Any) -> tuple[str, int]:
     """Parse the address of a sentinel: ``"host"``, ``"host:26379"`` or ``("host", 26379)``."""
-    try:
-        if isinstance(sentinel, str):
-            parts = urlsplit(f"//{sentinel}")
-            host, port = parts.hostname, parts.port or DEFAULT_SENTINEL_PORT
-        else:
-            host, port = sentinel
-        if host and isinstance(host, str):
-            return host, int(port)
-    except (TypeError, ValueError):
-        pass
+    if address := read_address(sentinel, DEFAULT_SENTINEL_PORT):
+        return address
     raise invalid_options_error(
         f"sentinel {number} without a host, or with a port that is no number"
     )
+
+
+def read_address(address: Any, default_port: int) -> tuple[str, int] | None:
+    """Read the address of a server: ``"host"``, ``"host:1234"`` or ``("host", 1234)``.
+
+    None for what is no address.
+    """
+    try:
+        if isinstance(address, str):
+            parts = urlsplit(f"//{address}")
+            host, port = parts.hostname, parts.port or default_port
+        else:
+            host, port = address
+        return (host, int(port)) if host and isinstance(host, str) else None
+    except (TypeError, ValueError):
+        return None
 
 
 def invalid_options_error(got: str) -> ImproperlyConfigured:
