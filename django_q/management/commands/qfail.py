@@ -6,10 +6,13 @@ import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import Error as DatabaseError
 
-from django_q.exceptions import DjangoQError
-from django_q.management.arguments import ERROR_CODE, NOTHING_FOUND_CODE, positive
+from django_q.management.arguments import (
+    ERROR_CODE,
+    NOTHING_FOUND_CODE,
+    errors_of_command,
+    positive,
+)
 from django_q.terminal.lists.failure_kinds import (
     KIND_COLUMNS,
     kind_as_dict,
@@ -19,7 +22,6 @@ from django_q.terminal.lists.failure_kinds import (
 )
 from django_q.terminal.lists.output import print_json, print_rows
 from django_q.terminal.queue_figures import broker_errors_translated
-from django_q.text.error_text import error_summary
 
 #: Kinds that are listed, and failures that are resubmitted, unless ``--limit`` says otherwise.
 LISTED_KINDS, RESUBMITTED_FAILURES = 50, 1000
@@ -52,11 +54,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["rate"] and not options["resubmit"]:
             raise CommandError("--rate needs --resubmit KIND.", returncode=ERROR_CODE)
-        try:
+        with errors_of_command():
             done = self.resubmit(options) if options["resubmit"] else self.list_kinds(options)
-        except (DjangoQError, DatabaseError) as error:
-            text = str(error) if isinstance(error, DjangoQError) else error_summary(error)
-            raise CommandError(text, returncode=ERROR_CODE) from error
         if not done:
             sys.exit(NOTHING_FOUND_CODE)
 

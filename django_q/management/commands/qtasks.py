@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import Error as DatabaseError
+from django.core.management.base import BaseCommand, CommandParser
 
-from django_q.exceptions import DjangoQError
-from django_q.management.arguments import ERROR_CODE, NOTHING_FOUND_CODE, positive
+from django_q.management.arguments import (
+    ERROR_CODE,
+    NOTHING_FOUND_CODE,
+    errors_of_command,
+    positive,
+)
 from django_q.terminal.lists.found_tasks import FOUND_TASK_COLUMNS, find_tasks, task_as_dict
 from django_q.terminal.lists.output import print_json, print_rows
-from django_q.text.error_text import error_summary
 
 
 class Command(BaseCommand):
@@ -35,11 +37,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         out = sys.stdout if self.stdout.isatty() else self.stdout
-        try:
+        with errors_of_command():
             found = find_tasks(" ".join(options["search"]), options["limit"])
-        except (DjangoQError, DatabaseError) as error:
-            text = str(error) if isinstance(error, DjangoQError) else error_summary(error)
-            raise CommandError(text, returncode=ERROR_CODE) from error
         if options["json"]:
             print_json([task_as_dict(task) for task in found.tasks], out)
         elif found.tasks:
