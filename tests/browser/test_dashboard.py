@@ -8,18 +8,12 @@ import pytest
 
 from django_q.orders.steering import queue
 from django_q.tasks import async_task
+from tests.browser.shown_texts import MILLISECONDS, wait_for
 from tests.heartbeats import make_stat
 from tests.integration.dashboard.visits import ALONE, IN_ADMIN, page_url
 from tests.waiting import DEADLINE
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-MILLISECONDS = 1000
-
-
-def wait_for(page: Any, text: str) -> None:
-    """Wait until a page shows a text."""
-    page.get_by_text(text).first.wait_for(timeout=DEADLINE * MILLISECONDS)
 
 
 def row(page: Any, name: str) -> Any:

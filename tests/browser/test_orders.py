@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from django_q.models import Schedule, Success, Task
 from django_q.tasks import async_task, list_unfinished
+from tests.browser.shown_texts import wait_for
 from tests.integration.dashboard.visits import page_url
-from tests.waiting import DEADLINE, wait_until
+from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(300),
     pytest.mark.django_db(transaction=True),
 ]
-
-
-def wait_for(page: Any, text: str) -> None:
-    """Wait until a page shows a text."""
-    page.get_by_text(text).first.wait_for(timeout=DEADLINE * 1000)
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no-script"])
