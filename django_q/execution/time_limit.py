@@ -13,7 +13,13 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
-from django_q.exceptions import SoftTimeout, TaskCancelled, TaskInterruption, TimeoutException
+from django_q.exceptions import (
+    BrokerUnavailable,
+    SoftTimeout,
+    TaskCancelled,
+    TaskInterruption,
+    TimeoutException,
+)
 from django_q.foreign_code.coroutines import RunningCoroutine
 
 HAS_SETITIMER = hasattr(signal, "setitimer")
@@ -186,3 +192,21 @@ class TimeoutHandler:
         if self.previous is not None:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, self.previous)
+
+
+class CallTimeout(TimeoutHandler):
+    """Raises an ordinary error in place of ``TimeoutException``, for calls to servers.
+
+    At others psycopg waits to cancel its query. It comes again, as Django may connect anew, and
+    wait, at the end of a failed transaction.
+    """
+
+    repeat_seconds = 1.0
+
+    def __init__(self, timeout: float | None, error: type[Exception] = BrokerUnavailable) -> None:
+        super().__init__(timeout)
+        self.error = error
+
+    def raise_timeout(self, signum: int, frame: FrameType | None) -> None:
+        """Raise the error; the handler of SIGALRM."""
+        raise self.error(f"no answer came in {self.timeout:g} seconds")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
 
-from django_q.exceptions import BrokerUnavailable
-from django_q.execution.time_limit import TimeoutHandler
+from django_q.execution.time_limit import CallTimeout
 from django_q.servers.connections import interruptible_psycopg2
 
 #: Seconds that such a call may take.
@@ -23,13 +21,3 @@ def call_timeout() -> Iterator[None]:
     """
     with interruptible_psycopg2(), CallTimeout(CALL_TIMEOUT_SECONDS):
         yield
-
-
-class CallTimeout(TimeoutHandler):
-    """A time limit that raises an ordinary error: at others psycopg waits to cancel its query."""
-
-    repeat_seconds = 1.0  # Django may connect again, and wait, at the end of a failed transaction
-
-    def raise_timeout(self, signum: int, frame: FrameType | None) -> None:
-        """Raise ``BrokerUnavailable``; the handler of SIGALRM."""
-        raise BrokerUnavailable(f"no answer came in {self.timeout:.0f} seconds")
