@@ -121,9 +121,9 @@ class TaskRun:
         if host is None or host.slot is None or host.forks != ForkCount.value:
             return
         try:
-            is_current = host.slot.set_progress(self.since, self.done, self.total)
-            if note != self.note and is_current:
-                host.slot.note.write_cut(note)
+            if note == self.note:
+                host.slot.set_progress(self.since, self.done, self.total)
+            elif host.slot.set_progress(self.since, self.done, self.total, note):
                 self.note = note
         except Exception:  # of any class: they are objects of the task
             self.write_odd_progress(note)
@@ -136,9 +136,9 @@ class TaskRun:
     def write_odd_progress(self, note: Any) -> None:
         """Write how far it is, as far as that can be understood."""
         self.done, self.total = self.as_number(self.done), self.as_number(self.total)
-        if (slot := self.writable_slot) and slot.set_progress(self.since, self.done, self.total):
-            self.note = safe_str(note)
-            slot.note.write_cut(self.note)
+        told, slot = safe_str(note), self.writable_slot
+        if slot and slot.set_progress(self.since, self.done, self.total, told):
+            self.note = told
 
     def as_number(self, value: Any) -> float:
         """Return a value as a number, a text too; NaN where it is none, which is logged once."""

@@ -201,15 +201,23 @@ class Slot:
         """The label of the task that runs; empty without one."""
         return self.label.read().decode(errors="replace") if self.is_of_current("LABEL") else ""
 
-    def set_progress(self, since: float, done: float, total: float) -> bool:
-        """Set how far the task is that began at ``since``. Returns False once it has ended."""
+    def set_progress(
+        self, since: float, done: float, total: float, note: str | None = None
+    ) -> bool:
+        """Set how far the task is that began at ``since``. Returns False once it has ended.
+
+        Without ``note`` that of before stays. What is told first is seen all at once.
+        """
         numbers = self.numbers
         if numbers[SlotField.SINCE] != since:
             return False
         numbers[SlotField.DONE] = done
         numbers[SlotField.TOTAL] = total
+        if note is not None:
+            self.note.write_cut(note)
         if numbers[SlotField.PROGRESS_SINCE] != since:
-            self.note.clear()
+            if note is None:
+                self.note.clear()
             numbers[SlotField.PROGRESS_SINCE] = since
         return True
 

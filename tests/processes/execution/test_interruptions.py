@@ -174,6 +174,8 @@ def test_a_task_that_runs_is_seen_soon_in_an_idle_cluster_with_its_progress(
     wait_until(lambda: lines(trace))
 
     assert comes(lambda: running(broker), 3)
+    # It may have been seen before it had told how far it is.
+    wait_until(lambda: running(broker)[0].get("note"))
 
     (entry,) = running(broker)
     assert (entry["id"], entry["group"]) == (task, "mail")

@@ -113,6 +113,23 @@ def test_progress_is_in_the_slot(begin, slot):
     assert slot.progress == (6, 10, "writing")
 
 
+def test_what_is_told_first_is_seen_with_its_note_or_not_at_all(begin, slot, monkeypatch):
+    begin()
+    seen = []
+    write = slot.note.write
+
+    def look_and_write(data):
+        seen.append(slot.progress)
+        write(data)
+
+    monkeypatch.setattr(slot.note, "write", look_and_write)
+
+    current_task.progress(5, 10, "reading")
+
+    assert seen == [None]
+    assert slot.progress == (5, 10, "reading")
+
+
 class Unspeakable:
     """A value that raises whatever is done with it."""
 

@@ -127,9 +127,11 @@ def test_progress_is_of_the_task_that_runs(slot):
     run_task(slot, 1.0)
     assert slot.progress is None
 
-    slot.set_progress(1.0, 5, 10)
-    slot.note.write(b"reading")
+    slot.set_progress(1.0, 5, 10, "reading")
     assert slot.progress == (5, 10, "reading")
+
+    slot.set_progress(1.0, 6, 10)
+    assert slot.progress == (6, 10, "reading")
 
     run_task(slot, 2.0)
     assert slot.progress is None
