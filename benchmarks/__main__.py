@@ -8,6 +8,7 @@ from benchmarks import (
     latency,
     memory,
     options,
+    progress,
     size,
     standing,
     waiting,
@@ -15,5 +16,8 @@ from benchmarks import (
 from benchmarks.command import main
 
 if __name__ == "__main__":
-    measured = (drain, enqueue, latency, idle, memory, size, growth, options, standing, waiting)
+    measured = (
+        *(drain, enqueue, latency, idle, memory, size, growth),
+        *(options, standing, waiting, progress),
+    )
     main(*(module.MEASURE for module in measured))

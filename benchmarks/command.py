@@ -52,6 +52,7 @@ SIZE_OPTIONS: tuple[tuple[str, Callable, Any, str], ...] = (
     ("delayed", int, 10**6, "standing: tasks that are due in a week"),
     ("tracked", int, 10**3, "standing: tasks beside them that can be found by their ids"),
     ("rounds", int, 5, "standing: how often a sample fills and drains the queue"),
+    ("pairs", int, 11, "progress: pairs of tasks of a sample"),
     ("settle", float, 2, "seconds in which a warm cluster comes to rest"),
     ("limit", float, 300, "seconds after which a sample is given up"),
 )

@@ -19,7 +19,8 @@ ROOT = Path(__file__).parent.parent
 
 TINY = (
     "--repetitions=1 --tasks=60 --latency-tasks=3 --idle-seconds=0.2 --sizes=1000 --megabytes=0.01 "
-    "--queued=60 --saved=0,60 --window=60 --settle=0.1 --delayed=60 --tracked=30 --rounds=2"
+    "--queued=60 --saved=0,60 --window=60 --settle=0.1 --delayed=60 --tracked=30 --rounds=2 "
+    "--pairs=1"
 ).split()
 
 #: What each command tells in every configuration.
@@ -33,6 +34,7 @@ COLUMNS = {
     "growth": {"tasks/s", "run/s", "CPU us/task"},
     "waiting": {"result p50 ms", "aresult p50 ms"},
     "options": {"enqueue/s", "batch/s", "enqueue us", "tasks/s", "CPU us/task", "server us"},
+    "progress": {"task, seconds", "added by progress, %", "us a call"},
     "standing": {"enqueue/s", "enqueue us", "tasks/s", "CPU us/task", "server us"},
 }
 

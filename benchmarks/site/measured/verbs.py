@@ -96,6 +96,12 @@ def carry(number: int, size: int) -> float:
     return time.perf_counter() - begin
 
 
+def work(pairs: int, rounds: int) -> None:
+    """Enqueue pairs of long tasks: one that tells no progress, and one that does."""
+    for index in range(2 * pairs):
+        tasks.async_task("measured.tasks.work", rounds, bool(index % 2))
+
+
 def wait_for_number(number: int) -> float:
     """Wait until so many results are saved; the monotonic time at which they were."""
     while Task.objects.filter(success=True).count() < number:
@@ -147,7 +153,7 @@ def wait_for_task(task_id: str) -> float:
 VERBS: dict[str, Any] = {
     verb.__name__: verb
     for verb in (
-        *(migrate, fill, enqueue, trickle, carry),
+        *(migrate, fill, enqueue, trickle, carry, work),
         *(await_results, wait_for_number, wait_for_task),
     )
 }
