@@ -44,7 +44,7 @@ class Kinds(NamedTuple):
     #: How many failures were looked at, and back to when.
     looked: int
     looked_back_to: datetime | None
-    #: Whether there may be older ones.
+    #: Whether there are older ones.
     is_limited: bool
     #: How many ended in each hour.
     hours: list[int]
@@ -60,10 +60,16 @@ def failures_of(fingerprint: str) -> QuerySet:
     return failures().filter(fingerprint=fingerprint)
 
 
-def find_kinds(now: datetime) -> Kinds:
-    """Look at the newest failures, by their index."""
-    newest = failures().order_by("-stopped", "-pk").values_list(*LOOKED_COLUMNS)
-    rows = list(newest[:MAX_LOOKED_FAILURES])
+def find_kinds(now: datetime, span: timedelta | None = None, most: int | None = None) -> Kinds:
+    """Look at the newest failures, by their index; with ``span`` only back to then.
+
+    At most 10,000 are looked at, or ``most``.
+    """
+    most = most or MAX_LOOKED_FAILURES
+    since = {"stopped__gte": now - span} if span else {}
+    newest = failures().filter(**since).order_by("-stopped", "-pk").values_list(*LOOKED_COLUMNS)
+    rows = list(newest[: most + 1])
+    is_limited, rows = len(rows) > most, rows[:most]
     found: dict[tuple[str, ...], Kind] = {}
     total = [0] * TREND_HOURS
     for fingerprint, exception, func, stopped, task_id, name in rows:
@@ -79,7 +85,7 @@ def find_kinds(now: datetime) -> Kinds:
             total[hour] += 1
     kinds = sorted(found.values(), key=lambda kind: (kind.count, kind.last), reverse=True)
     oldest = rows[-1][LOOKED_COLUMNS.index("stopped")] if rows else None
-    return Kinds(kinds, len(rows), oldest, len(rows) == MAX_LOOKED_FAILURES, total)
+    return Kinds(kinds, len(rows), oldest, is_limited, total)
 
 
 def hour_of(moment: datetime, now: datetime) -> int | None:

@@ -1,4 +1,4 @@
-"""The failures of the last hour by kind."""
+"""The failures of the last hour by kind, as the overview shows them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 from django.utils.translation import ngettext
 
 from django_q.dashboard.display import class_name, near_time, wrapping_path
-from django_q.models import Task
-from django_q.models.task import HAS_ENDED
+from django_q.dashboard.failures.kinds import Kind, find_kinds
 
 #: Failures that are read at most, the latest.
 MAX_READ_FAILURES = 1000
@@ -18,42 +17,36 @@ MAX_SHOWN_KINDS = 10
 KIND_SPAN = timedelta(hours=1)
 
 
-@dataclass
+@dataclass(frozen=True)
 class FailureKind:
-    """Failures of one fingerprint; those without one, by the class of their exception."""
+    """A kind of failures, in words."""
 
-    fingerprint: str
-    exception: str
-    #: The function of the latest.
-    func: str
-    count: int
-    first: datetime
-    last: datetime
+    kind: Kind
 
     @property
     def error(self) -> str:
         """The name of the exception's class."""
-        return class_name(self.exception)
+        return class_name(self.kind.exception)
 
     @property
     def function(self) -> str:
-        """The function, which may wrap."""
-        return wrapping_path(self.func)
+        """The function of the latest, which may wrap."""
+        return wrapping_path(self.kind.func)
 
     @property
     def first_seen(self) -> str:
         """When the first of those that were read has ended."""
-        return near_time(self.first)
+        return near_time(self.kind.first)
 
     @property
     def last_seen(self) -> str:
         """When the last one has ended."""
-        return near_time(self.last)
+        return near_time(self.kind.last)
 
 
 @dataclass(frozen=True)
 class FailureKinds:
-    """The kinds of failures since a moment."""
+    """The kinds of failures of the last hour."""
 
     shown: list[FailureKind]
     #: How many failures were read, and whether there are more.
@@ -71,19 +64,10 @@ class FailureKinds:
 
 def failure_kinds(now: datetime) -> FailureKinds:
     """Group the failures of the last hour, the most frequent first, from at most 1,000 rows."""
-    rows = Task.objects.filter(HAS_ENDED, success__in=[False], stopped__gte=now - KIND_SPAN)
-    columns = ("fingerprint", "exception", "func", "stopped")
-    found = list(rows.order_by("-stopped").values_list(*columns)[: MAX_READ_FAILURES + 1])
-    kinds: dict[tuple[str, str], FailureKind] = {}
-    for fingerprint, exception, func, stopped in found[:MAX_READ_FAILURES]:
-        key = (fingerprint or "", exception or "")
-        kind = kinds.setdefault(key, FailureKind(*key, func, 0, stopped, stopped))
-        kind.count += 1
-        kind.first = stopped
-    ranked = sorted(kinds.values(), key=lambda kind: -kind.count)
+    found = find_kinds(now, KIND_SPAN, MAX_READ_FAILURES)
     return FailureKinds(
-        shown=ranked[:MAX_SHOWN_KINDS],
-        count=min(len(found), MAX_READ_FAILURES),
-        is_cut=len(found) > MAX_READ_FAILURES,
-        more=max(len(ranked) - MAX_SHOWN_KINDS, 0),
+        shown=[FailureKind(kind) for kind in found.kinds[:MAX_SHOWN_KINDS]],
+        count=found.looked,
+        is_cut=found.is_limited,
+        more=max(len(found.kinds) - MAX_SHOWN_KINDS, 0),
     )

@@ -120,7 +120,7 @@ def test_no_more_failures_are_read_than_a_fixed_number(make_broker, monkeypatch)
 
     found = kinds.failure_kinds(timezone.now())
 
-    assert (found.count, found.is_cut, found.shown[0].count) == (2, True, 2)
+    assert (found.count, found.is_cut, found.shown[0].kind.count) == (2, True, 2)
 
 
 def test_the_rate_of_a_queue_is_that_of_the_last_minute(admin_client, make_broker):
