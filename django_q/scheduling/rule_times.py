@@ -9,12 +9,14 @@ from itertools import count, islice, takewhile
 
 from django_q import recurrence
 from django_q.models import Schedule
-from django_q.models.schedule_fields.due_times import aware_utc
+from django_q.models.schedule_fields.due_times import aware_utc, next_storable_due
 from django_q.models.schedule_fields.next_run_changes import check_rule, first_due
 
 
 def coming_times(schedule: Schedule, limit: int) -> list[datetime]:
-    """List the next due times of a schedule, saved or not, in UTC; none where it runs no more.
+    """List the next due times of a rule that is being given, in UTC; none where it runs no more.
+
+    Its ``next_run`` is where it is to begin, so an expression may name a later time.
 
     Raises ``RecurrenceError`` when its rule is invalid.
     """
@@ -25,10 +27,30 @@ def coming_times(schedule: Schedule, limit: int) -> list[datetime]:
         due = aware_utc(first_due(schedule, due, now))
     elif due <= now and schedule.schedule_type != Schedule.ONCE:
         due = recurrence.next_due(schedule.rule(due), now) or due
-    if schedule.repeats > 0:
-        limit = min(limit, schedule.repeats)
-    limit = limit if schedule.repeats else 0
-    return list(islice(recurrence.series(schedule.rule(due), due), limit))
+    return list(islice(due_times(schedule.rule(due), due), runs_left(schedule, limit)))
+
+
+def saved_times(schedule: Schedule, limit: int) -> list[datetime]:
+    """List the next due times of a saved schedule, from its ``next_run`` on, in UTC.
+
+    Fewer where its runs or its rule end. Raises ``RecurrenceError`` when its rule is invalid.
+    """
+    if schedule.next_run is None:
+        return []
+    times = due_times(schedule.rule(schedule.next_run), aware_utc(schedule.next_run))
+    return list(islice(times, runs_left(schedule, limit)))
+
+
+def runs_left(schedule: Schedule, limit: int) -> int:
+    """Return how many runs are left of a schedule, ``limit`` at most."""
+    return limit if schedule.repeats < 0 else min(limit, schedule.repeats)
+
+
+def due_times(rule: recurrence.Rule, due: datetime | None) -> Iterator[datetime]:
+    """Yield the due times of a rule from ``due`` on, as the database can tell them apart."""
+    while due is not None:
+        yield due
+        due = next_storable_due(rule, recurrence.next_due(rule, due), due)
 
 
 def times_between(rule: recurrence.Rule, start: datetime, end: datetime) -> Iterator[datetime]:

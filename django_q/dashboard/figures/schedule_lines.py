@@ -12,11 +12,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from django_q import recurrence
 from django_q.dashboard.display import badge, coarse_duration, time_element, wrapping_path
 from django_q.models import Schedule
-from django_q.models.schedule_fields.due_times import aware_utc, next_storable_due
+from django_q.models.schedule_fields.due_times import aware_utc
 from django_q.scheduling.readable_schedules import read_schedules
+from django_q.scheduling.rule_times import saved_times
 from django_q.status import utc_now
 
 #: Schedules that are shown on the overview.
@@ -131,29 +131,12 @@ def state_badge(schedule: Schedule, is_overdue: bool, unreadable: str) -> SafeSt
     return badge("bad", _("Overdue")) if is_overdue else badge("good", _("Active"))
 
 
-def following_runs(schedule: Schedule, count: int) -> list[datetime]:
-    """Compute the next due times of a schedule, from ``next_run`` on; aware, in UTC.
-
-    Fewer where its runs or its rule end. Raises ``RecurrenceError`` if its rule is invalid.
-    """
-    if schedule.next_run is None:
-        return []
-    left = min(schedule.repeats, count) if schedule.repeats >= 0 else count
-    due: datetime | None = aware_utc(schedule.next_run)
-    rule = schedule.rule(schedule.next_run)
-    runs: list[datetime] = []
-    while due is not None and len(runs) < left:
-        runs.append(due)
-        due = next_storable_due(rule, recurrence.next_due(rule, due), due)
-    return runs
-
-
 def next_run_lines(schedule: Schedule) -> list[dict[str, Any]]:
     """Describe the next ten due times, by the clock of the schedule."""
     zone, now = schedule.zone, utc_now()
     lines = []
     before = None
-    for run in following_runs(schedule, MAX_NEXT_RUNS):
+    for run in saved_times(schedule, MAX_NEXT_RUNS):
         local = run.astimezone(zone)
         has_changed = before is not None and local.utcoffset() != before.utcoffset()
         lines.append(

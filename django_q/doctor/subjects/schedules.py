@@ -7,16 +7,13 @@ from datetime import datetime
 
 from django_q.conf import Conf
 from django_q.dashboard.display import coarse_duration
-from django_q.dashboard.figures.schedule_lines import (
-    OVERDUE_AFTER,
-    active_schedules,
-    following_runs,
-)
+from django_q.dashboard.figures.schedule_lines import OVERDUE_AFTER, active_schedules
 from django_q.doctor.findings.finding import Finding, counted, error, warning
 from django_q.exceptions import contain_error
 from django_q.models import Schedule
 from django_q.models.schedule_fields.due_times import aware_utc
 from django_q.scheduling.readable_schedules import read_schedules
+from django_q.scheduling.rule_times import saved_times
 from django_q.status import Stat, utc_now
 from django_q.text.error_text import error_summary
 from django_q.unfinished.queues import is_served
@@ -74,7 +71,7 @@ def function_findings(schedule: Schedule) -> Iterator[Finding]:
 def rule_findings(schedule: Schedule) -> Iterator[Finding]:
     """Compute when it is due, and tell the error of its last run."""
     try:
-        following_runs(schedule, 2)
+        saved_times(schedule, 2)
     except Exception as failure:  # of a rule, a time zone, or a package that is missing
         yield rule_finding(schedule, failure)
         return

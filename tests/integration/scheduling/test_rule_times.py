@@ -10,7 +10,7 @@ import pytest
 
 from django_q import recurrence
 from django_q.models import Schedule
-from django_q.scheduling.rule_times import coming_times, times_between
+from django_q.scheduling.rule_times import coming_times, saved_times, times_between
 
 UTC = timezone.utc
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
@@ -106,6 +106,26 @@ def test_the_next_times_are_to_come_and_those_that_are_left():
     assert times[0] > datetime.now(UTC)
     assert coming_times(schedule(schedule_type="D", repeats=0), 5) == []
     assert coming_times(schedule(schedule_type="O", next_run=past), 5) == [past]
+
+
+def test_the_next_times_of_a_saved_schedule_are_those_that_are_left():
+    past = datetime(2025, 5, 5, 9, tzinfo=UTC)
+    values = {"func": "tests.tasks.echo", "next_run": past}
+    daily = Schedule.objects.create(**values, schedule_type="D", repeats=2)
+    once = Schedule.objects.create(**values, schedule_type="O")
+
+    assert saved_times(daily, 10) == [past, past + timedelta(days=1)]
+    assert saved_times(once, 10) == [past]
+    assert saved_times(schedule(schedule_type="D", next_run=None), 10) == []
+
+
+def test_an_hour_that_is_repeated_is_named_once_where_no_time_zone_is_stored(settings):
+    settings.USE_TZ, settings.TIME_ZONE = False, "Europe/Amsterdam"
+    given = schedule(schedule_type="I", minutes=30, next_run=datetime(2027, 10, 31, 2, 30))
+
+    shown = [f"{time:%H:%M}" for time in saved_times(given, 3)]
+
+    assert shown == ["00:30", "02:00", "02:30"]  # half past two, three, half past three
 
 
 @pytest.mark.parametrize("values", [{"schedule_type": "I"}, {"schedule_type": "C"},

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from django_q.dashboard.figures.schedule_lines import (
-    following_runs,
     next_run_lines,
     next_schedules,
     schedule_line,
@@ -45,12 +44,6 @@ def test_a_clock_that_is_set_back_is_told():
     lines = next_run_lines(make(next_run=due))[:2]
 
     assert lines[1]["clock_change"] == "clock set back by 1 h 0 min"
-
-
-def test_no_more_runs_are_listed_than_are_left():
-    assert len(following_runs(make(repeats=2), 10)) == 2
-    assert following_runs(make(schedule_type=Schedule.ONCE), 10) == [BEFORE_GAP]
-    assert following_runs(make(next_run=None), 10) == []
 
 
 def test_the_next_ten_are_told_and_those_that_are_overdue_come_first():
