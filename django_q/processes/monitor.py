@@ -16,7 +16,7 @@ from django_q.brokers.base import Broker
 from django_q.calls.producer import broker_of_cluster, forget_ids, submit_once
 from django_q.completion.completion import complete
 from django_q.completion.dead_letters import DeadLetters
-from django_q.completion.finished_task import DoneReceipts, FinishedTask
+from django_q.completion.finished_task import FinishedTask, is_done_receipts
 from django_q.completion.orphans import OrphanedDeliveries, recover
 from django_q.completion.steps import CompletionSteps, call_broker
 from django_q.conf import Conf, logger
@@ -129,8 +129,11 @@ class MonitorLoop:
         packages = [item for item in self.batch if isinstance(item, dict)]
         self.complete(packages)
         self.withdraw_notices(packages)
-        self.acknowledge(receipts_in(item for item in self.batch if isinstance(item, DoneReceipts)))
-        self.recorder.record_receipts(self.batch)
+        done = list(filter(is_done_receipts, self.batch))
+        self.acknowledge(receipts_in(done))
+        self.recorder.record_receipts([runs for _receipts, runs in done if runs])
+        if len(done) == len(self.batch):  # the usual case where nothing is saved
+            return
         self.log_saver.save(self.batch)
         for item in self.batch:
             if isinstance(item, UndecodablePayload):

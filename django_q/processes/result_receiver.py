@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from django_q.completion.finished_task import DoneReceipts
+from django_q.completion.finished_task import is_done_receipts
 from django_q.descriptor_wait import wait_until_readable
 from django_q.processes.supervision.process_start import parent_flags
 from django_q.queues import STOP, Queue
@@ -66,7 +66,7 @@ class ResultReceiver:
 
         Only a batch of bare receipts waits: nobody is waiting for those.
         """
-        if not batch or not all(isinstance(item, DoneReceipts) for item in batch):
+        if not batch or not all(map(is_done_receipts, batch)):
             return False
         left = end - time.monotonic()
         return self.is_own_queue and bool(wait_until_readable([self.result_queue], left))
@@ -138,8 +138,8 @@ def receipts_in(results: Iterable[Any]) -> list[Any]:
     """List the receipts of results, bare receipts among them."""
     found: list[Any] = []
     for result in results:
-        if isinstance(result, DoneReceipts):
-            found += result.receipts
+        if is_done_receipts(result):
+            found += result[0]
         elif isinstance(result, dict) and "ack_id" in result:
             found.append(result["ack_id"])
     return found

@@ -13,7 +13,7 @@ from multiprocessing import current_process
 from typing import Any
 
 from django_q.caller_context.travel import execute_in_caller_context
-from django_q.completion.finished_task import DoneReceipts, needs_only_acknowledging
+from django_q.completion.finished_task import needs_only_acknowledging
 from django_q.completion.resumption import has_succeeded_before
 from django_q.conf import Conf
 from django_q.exceptions import TaskCancelled, TaskInterruption, TaskStopped
@@ -290,18 +290,16 @@ class WorkerLoop:
 
     def send_results(self, block: bool = True) -> None:
         """Put the results into the result queue, bare receipts together as one ``DoneReceipts``."""
-        results, receipts = self.results, self.receipts
+        results, receipts, runs = self.results, self.receipts, self.short_runs
         if not results and not receipts:
             return
-        runs = self.short_runs
         self.results, self.receipts, self.short_runs = [], [], ShortRuns()
         if not self.is_own_queue:
             for result in results:
                 self.result_queue.put(result)
             return
         try:
-            done = [DoneReceipts(receipts, runs.sent())] if receipts else []
-            self.put([*done, *results], block)
+            self.put([(receipts, runs.sent()), *results] if receipts else results, block)
         except BaseException as error:
             self.results, self.receipts, self.short_runs = results, receipts, runs
             if not isinstance(error, queue.Full):

@@ -5,18 +5,18 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import router
 
-from django_q.completion.finished_task import DoneReceipts, FinishedTask
+from django_q.completion.finished_task import FinishedTask
 from django_q.conf import Conf, logger
 from django_q.models import Rollup
 from django_q.rollups.compaction import compact
 from django_q.rollups.row_format import to_text
 from django_q.rollups.run_counts import CountsByFunction, count_run
-from django_q.rollups.short_runs import merge_sent
+from django_q.rollups.short_runs import SentRuns, merge_sent
 from django_q.rollups.spans import MINUTE
 from django_q.task_state.attempts import is_time
 from django_q.text.error_text import error_summary
@@ -46,11 +46,13 @@ class RunRecorder:
             except Exception as error:  # receivers of signals may have put anything there
                 logger.debug("a run is not counted: %s", error_summary(error))
 
-    def record_receipts(self, items: Iterable[Any]) -> None:
+    def record_receipts(self, sent: Sequence[SentRuns]) -> None:
         """Count the runs of which workers have sent receipts alone."""
-        for item in items:
-            if isinstance(item, DoneReceipts) and item.runs:
-                merge_sent(self.current_counts(), Conf.CLUSTER_NAME, item.runs)
+        if not sent:
+            return
+        counts = self.current_counts()
+        for runs in sent:
+            merge_sent(counts, Conf.CLUSTER_NAME, runs)
 
     def current_counts(self) -> CountsByFunction:
         """Return the counts of this minute."""

@@ -1,6 +1,7 @@
 """Runs of which a worker sends a receipt and nothing else: all are counted, some are timed.
 
-They may take a few microseconds each, so little is done for each of them.
+All of them have succeeded, as failures have rows. They may take a few microseconds each, so little
+is done for each of them.
 """
 
 from __future__ import annotations
@@ -18,22 +19,22 @@ from django_q.wire.package import TaskPackage
 #: behind: it stands for those up to the next. A prime, so that functions in turn are all met.
 TIMED_INTERVAL = 31
 
-#: What is sent: how many runs of each function, the functions of those that failed, and of timed
-#: ones the function, the seconds of the run, and those of the wait or None.
-SentRuns = tuple[dict[str, int], list[str], list[tuple[str, "float | None", "float | None"]]]
+#: Of a timed run: its function, its seconds, and those of the wait before it; None is none.
+TimedRun = tuple[str, "float | None", "float | None"]
+#: What is sent: how many runs there were of each function, and the timed ones.
+SentRuns = tuple[dict[str, int], list[TimedRun]]
 
 
 class ShortRuns:
     """The runs of a worker since its last message to the monitor."""
 
-    __slots__ = ("ended", "failed", "number", "timed")
+    __slots__ = ("ended", "number", "timed")
 
     def __init__(self) -> None:
         self.number = 0  # of runs
         #: How many runs there were of each function.
         self.ended: dict[str, int] = {}
-        self.failed: list[str] = []
-        self.timed: list[tuple[str, float | None, float | None]] = []
+        self.timed: list[TimedRun] = []
 
     def add(self, package: TaskPackage, began: float | None) -> None:
         """Count a run, which began at ``began``, a monotonic time; None where it did not run.
@@ -47,8 +48,6 @@ class ShortRuns:
             number, ended = self.number, self.ended
             self.number = number + 1
             ended[func] = ended.get(func, 0) + 1
-            if not package["success"]:
-                self.failed.append(func)
             if not number % TIMED_INTERVAL:
                 seconds = None if began is None else time.monotonic() - began
                 self.timed.append((func, seconds, waiting_seconds(package, seconds)))
@@ -57,20 +56,17 @@ class ShortRuns:
 
     def sent(self) -> SentRuns | tuple[()]:
         """Make what is sent: plain values, which are pickled quickly; empty for no runs."""
-        if not self.ended:
-            return ()
-        return self.ended, self.failed, self.timed
+        return (self.ended, self.timed) if self.ended else ()
 
 
 def merge_sent(counts: CountsByFunction, queue: str, sent: SentRuns) -> None:
     """Add the runs that a worker of a queue has sent."""
-    ended, failed, timed = sent
+    ended, timed = sent
     for func, runs in ended.items():
-        if (queue, func) not in counts:
-            counts[queue, func] = RunCounts()
-        counts[queue, func].runs += runs
-    for func in failed:
-        counts[queue, func].failed += 1
+        found = counts.get((queue, func))
+        if found is None:
+            found = counts[queue, func] = RunCounts()
+        found.runs += runs
     left = sum(ended.values())
     for func, seconds, wait in timed:
         counts[queue, func].add_times(seconds, wait, min(left, TIMED_INTERVAL))

@@ -14,6 +14,9 @@ from django_q.exceptions import PackageError, contain_error
 from django_q.foreign_code.function_with_options import FunctionWithOptions
 from django_q.text.function_names import dotted_name
 
+#: Stands for an attribute that a module does not have.
+NOT_FOUND: Any = object()
+
 
 def resolve(path: str) -> Any:
     """Find an object by its dotted name: an attribute of a module, at any depth, or a builtin.
@@ -23,12 +26,12 @@ def resolve(path: str) -> Any:
     """
     module, _, name = path.rpartition(".")
     loaded = sys.modules.get(module)
-    if loaded is not None and hasattr(loaded, name):
-        return getattr(loaded, name)
+    if loaded is not None and (found := getattr(loaded, name, NOT_FOUND)) is not NOT_FOUND:
+        return found
     first, *rest = path.split(".")
     if not rest and hasattr(builtins, first):
         return getattr(builtins, first)
-    found: Any = import_module(first)
+    found = import_module(first)
     walked = first
     for part in rest:
         walked = f"{walked}.{part}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from multiprocessing import Queue as PythonQueue
 
-from django_q.completion.finished_task import DoneReceipts
 from django_q.processes.result_receiver import MAX_RESULT_BATCH, ResultReceiver
 from django_q.queues import STOP, Queue
 
@@ -38,10 +37,10 @@ def test_a_batch_has_a_limit():
 def test_what_came_before_the_last_message_is_taken_and_then_nothing_more():
     results = Queue()
     receiver = ResultReceiver(results)
-    results.put(DoneReceipts(["receipt"]))
+    results.put((["receipt"], ()))
     results.put(STOP)
 
-    assert [item.receipts for item in receiver.take_batch()] == [["receipt"]]
+    assert receiver.take_batch() == [(["receipt"], ())]
     assert receiver.take_batch() == []
     results.close()
 
