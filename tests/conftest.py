@@ -10,16 +10,25 @@ from typing import Any
 
 import pytest
 from django.db import connections
+from django.test import TransactionTestCase
 
 from django_q.brokers import get_broker
 from django_q.conf import Conf, attribute_name
-from tests import redis_cluster, servers, waiting
+from tests import flushing, redis_cluster, servers, waiting
 from tests.clusters import RunningCluster
 from tests.processors import keep_to_one_clock
 from tests.settings import from_url
 
 #: The processor that this run keeps to, where the clocks of processors differ.
 PROCESSOR = keep_to_one_clock()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_flush() -> Iterator[None]:
+    """Empty after each test only the tables that it has filled."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", flushing.empty_tables)
+        yield
 
 
 @pytest.fixture
