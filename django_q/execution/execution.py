@@ -106,6 +106,7 @@ def execute(
         error = None
     except BaseException as raised:
         if alarm:
+            alarm.running = False  # not by a call, at whose beginning the alarm could raise
             alarm.end_task()
         if isinstance(raised, TaskStopped):
             return end_as_stopped(package, raised)

@@ -107,7 +107,10 @@ class Alarm:
     def handle_due(self) -> BaseException | None:
         """Report the batch if it is slow; return what is to be raised in the task, or None."""
         if not self.running:
-            self._set(0 if self.is_slow_reported else ALARM_RETRY_SECONDS)
+            if self.is_slow_reported:
+                self._set_next(time.monotonic())  # of a task that is just about to begin
+            else:
+                self._set(ALARM_RETRY_SECONDS)
             return None
         if not self.is_slow_reported:
             self.report_slow_batch()

@@ -264,8 +264,7 @@ class Sentinel(SentinelCompatibility):
         """Kill workers that have exceeded the time limit of their task or of their exit."""
         now = time.monotonic()
         for child in self.children:
-            if now >= child.overdue_at(KILL_GRACE):
-                child.kill_overdue()
+            child.kill_if_overdue(now, KILL_GRACE)
 
     def kill_stalled(self) -> None:
         """Kill processes that stand still, so that others are started."""

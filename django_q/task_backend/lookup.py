@@ -12,9 +12,11 @@ from django_q.brokers import Broker, adapt_broker
 from django_q.brokers.broker_cache import shared_broker
 from django_q.brokers.terms import LEASED, QueuedTask
 from django_q.calls.enqueueing import served_options
+from django_q.conf import Conf
 from django_q.models import Task as TaskRow
 from django_q.models import pickle_preview
 from django_q.models.task import HAS_ENDED
+from django_q.outbox.rows import find_row
 from django_q.status import Stat
 from django_q.task_backend.framework import (
     RESULT_DOES_NOT_EXIST,
@@ -34,7 +36,7 @@ from django_q.task_backend.outcomes import (
 )
 from django_q.task_backend.queue_choice import queues_to_search
 from django_q.task_state.attempts import MAX_KEPT_ENDS
-from django_q.unfinished.reading import find_anywhere, find_queued
+from django_q.unfinished.reading import find_anywhere, find_queued, queued_row
 from django_q.unfinished.task import kept_attempts
 
 #: The id of a task of this project; UUIDs may have dashes.
@@ -89,13 +91,15 @@ def from_row(task_id: str, backend: Any) -> TaskResult | None:
 
 def unfinished_result(task_id: str, backend: Any) -> TaskResult | None:
     """Make the result of a task that waits or runs."""
+    # First: from the outbox a task goes to the broker.
+    kept = find_row(task_id) if Conf.OUTBOX else None
     brokers = [adapt_broker(shared_broker(name)) for name in queues_to_search(backend.queues)]
     queued = next(filter(None, (broker.find(task_id) for broker in brokers)), None)
     run = find_run(task_id, brokers[0])
     if queued is None:
         if found := from_row(task_id, backend):
             return found
-        queued = found_elsewhere(task_id, brokers[0])
+        queued = found_elsewhere(task_id, brokers[0]) or (queued_row(kept) if kept else None)
     if queued is None and (run is None or is_tracked(brokers)):
         return None
     # It may have ended meanwhile.

@@ -279,7 +279,7 @@ def test_a_failed_task_is_tried_again_where_that_is_asked_for(broker, running_cl
 def test_a_sentinel_that_waits_for_a_task_at_a_stop_is_idle(broker, running_cluster):
     cluster = running_cluster()
     async_task("time.sleep", 3)
-    wait_until(lambda: broker.lock_size() == 1)
+    wait_until(lambda: any(stat.running for stat in Stat.get_all(broker)))
     sentinel = psutil.Process(cluster.pids("sentinel")[0])
 
     cluster.terminate()

@@ -78,8 +78,9 @@ class OrderTable:
     def current(self) -> Orders:
         """Return the orders, which are read once for each version of the table."""
         if (version := self._numbers[0]) != self._current_version:
+            self.read()
+            # Behind it: a Unix signal's handler, or another thread, may ask in between.
             self._current_version = version
-            return self.read()
         return self._last_read
 
     @property

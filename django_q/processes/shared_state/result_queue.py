@@ -29,6 +29,4 @@ class ResultQueue(Queue):
 def set_stuck(result_queue: Any, is_stuck: bool) -> None:
     """Note whether the reader of a result queue is stuck; other kinds of queue are left alone."""
     if isinstance(result_queue, ResultQueue):
-        result_queue.stuck.reset()
-        if is_stuck:
-            result_queue.stuck.add(1)
+        result_queue.stuck.set(int(is_stuck))

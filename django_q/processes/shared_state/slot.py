@@ -3,20 +3,23 @@
 There is no lock: a worker that is killed would never release it. A number is written in one step,
 a text as ``text_region.py`` does it. The sentinel writes three numbers, to cancel the task that
 runs and to ask for its stack.
-What belongs to one task has the time when that began beside it: it counts for no other.
+What belongs to one task has the time when that began beside it: it counts for no other. So SINCE
+is cleared before the next task is written, and set last; it is read before and after the rest.
 """
 
 from __future__ import annotations
 
 import math
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import partial
+from itertools import accumulate, pairwise
 from multiprocessing.sharedctypes import RawArray
 from typing import Any
 
-from django_q.processes.shared_state.text_region import TextRegion, region_bytes
+from django_q.processes.shared_state.text_region import TextRegion, Value, region_bytes
 
 #: Bytes for the list of held deliveries, and for the label of the task.
 SLOT_BATCH_BYTES, SLOT_LABEL_BYTES = 8192, 1024
@@ -24,8 +27,6 @@ SLOT_BATCH_BYTES, SLOT_LABEL_BYTES = 8192, 1024
 SLOT_NOTE_BYTES, SLOT_POSITION_BYTES = 200, 512
 #: Bytes for the stack of the task, which is written when somebody asks for it.
 SLOT_STACK_BYTES = 16384
-#: In the place of a number that is not known.
-NO_NUMBER = math.nan
 
 
 class WorkerState(IntEnum):
@@ -49,8 +50,8 @@ class SlotField:
     DEADLINE = 4  # when its task, or the exit of the worker, must be over; 0 for none
     DECODED = 5  # how many packages of the batch have been decoded
     SUCCEEDED = 6  # position of the last task of the batch that has succeeded, plus 1
-    DONE = 7  # how far the task is, in units of its own; NO_NUMBER where it has not said
-    TOTAL = 8  # how far that can get; NO_NUMBER where it is not known
+    DONE = 7  # how far the task is, in units of its own; NaN where it has not said
+    TOTAL = 8  # how far that can get; NaN where it is not known
     # SINCE of the task that these belong to: the label, DONE and TOTAL and the note, the position
     # of its loops, and the order that cancels it, which the sentinel writes.
     LABEL_SINCE = 9
@@ -100,7 +101,8 @@ class Slot:
         self.memory = memory
         view = memoryview(memory).cast("B")
         self.numbers = view[:SLOT_NUMBERS_BYTES].cast("d")
-        regions = text_regions(view[SLOT_NUMBERS_BYTES:])
+        starts = accumulate(map(region_bytes, SLOT_TEXT_SIZES), initial=SLOT_NUMBERS_BYTES)
+        regions = [TextRegion(view[start:end]) for start, end in pairwise(starts)]
         self.batch, self.label, self.note, self.loops, self.stack = regions
 
     def __reduce__(self) -> tuple:
@@ -135,8 +137,8 @@ class Slot:
     def take_batch(self, batch: list[HeldDelivery]) -> None:
         """Record a batch, before its first task starts."""
         numbers = self.numbers
-        numbers[SlotField.POSITION] = 0
-        numbers[SlotField.SINCE] = numbers[SlotField.DEADLINE] = 0.0
+        numbers[SlotField.SINCE] = 0.0
+        numbers[SlotField.POSITION] = numbers[SlotField.DEADLINE] = 0.0
         numbers[SlotField.DECODED] = numbers[SlotField.SUCCEEDED] = 0.0
         self._write(batch)
         numbers[SlotField.STATE] = WorkerState.BUSY
@@ -155,9 +157,10 @@ class Slot:
     def start_decoding(self, position: int, now: float, limit: float | None) -> None:
         """Record which package of the batch is decoded now, for at most ``limit`` seconds."""
         numbers = self.numbers
+        numbers[SlotField.SINCE] = 0.0
         numbers[SlotField.POSITION] = position
-        numbers[SlotField.SINCE] = now
         numbers[SlotField.DEADLINE] = now + limit if limit else 0.0
+        numbers[SlotField.SINCE] = now
 
     def start_task(self, position: int, now: float, limit: float | None) -> None:
         """Record that its task starts, for at most ``limit`` seconds."""
@@ -199,36 +202,38 @@ class Slot:
     @property
     def current_label(self) -> str:
         """The label of the task that runs; empty without one."""
-        return self.label.read().decode(errors="replace") if self.is_of_current("LABEL") else ""
+        return (self.read_of_current("LABEL", self.label.read) or b"").decode(errors="replace")
 
     def set_progress(
         self, since: float, done: float, total: float, note: str | None = None
     ) -> bool:
         """Set how far the task is that began at ``since``. Returns False once it has ended.
 
-        Without ``note`` that of before stays. What is told first is seen all at once.
+        Without ``note`` that of before stays. A note and its numbers are seen together.
         """
         numbers = self.numbers
         if numbers[SlotField.SINCE] != since:
             return False
-        numbers[SlotField.DONE] = done
-        numbers[SlotField.TOTAL] = total
-        if note is not None:
-            self.note.write_cut(note)
-        if numbers[SlotField.PROGRESS_SINCE] != since:
-            if note is None:
-                self.note.clear()
-            numbers[SlotField.PROGRESS_SINCE] = since
+        if note is None and numbers[SlotField.PROGRESS_SINCE] == since:
+            numbers[SlotField.DONE] = done
+            numbers[SlotField.TOTAL] = total
+            return True
+        self.note.write_cut(note or "", partial(self._set_numbers, done, total))
+        numbers[SlotField.PROGRESS_SINCE] = since
         return True
+
+    def _set_numbers(self, done: float, total: float) -> None:
+        self.numbers[SlotField.DONE] = done
+        self.numbers[SlotField.TOTAL] = total
 
     @property
     def progress(self) -> tuple[float, float, str] | None:
         """How far the task is that runs, of how much, and its note; None where it has not said."""
-        if not self.is_of_current("PROGRESS"):
-            return None
-        numbers = self.numbers
-        note = self.note.read().decode(errors="replace")
-        return numbers[SlotField.DONE], numbers[SlotField.TOTAL], note
+        return self.read_of_current("PROGRESS", partial(self.note.read_with, self._progress_with))
+
+    def _progress_with(self, note: bytes) -> tuple[float, float, str]:
+        done, total = self.numbers[SlotField.DONE], self.numbers[SlotField.TOTAL]
+        return done, total, note.decode(errors="replace")
 
     def set_loop_position(self, since: float, data: bytes) -> None:
         """Set how far the loops have got of the task that began at ``since``; it must fit."""
@@ -238,7 +243,7 @@ class Slot:
     @property
     def loop_position(self) -> bytes:
         """How far the loops of the task have got that runs; empty where that is not known."""
-        return self.loops.read() if self.is_of_current("LOOPS") else b""
+        return self.read_of_current("LOOPS", self.loops.read) or b""
 
     def cancel(self, since: float) -> None:
         """Cancel the task that began at ``since``. Called by the sentinel only."""
@@ -261,11 +266,10 @@ class Slot:
 
     def give_stack(self, since: float, text: str) -> None:
         """Give the stack of the task that began at ``since``."""
-        numbers = self.numbers
-        question = numbers[SlotField.STACK_ASKED]
+        question = self.numbers[SlotField.STACK_ASKED]
         self.stack.write_cut(text)
-        numbers[SlotField.STACK_GIVEN] = question
-        numbers[SlotField.STACK_SINCE] = since
+        self.numbers[SlotField.STACK_GIVEN] = question
+        self.numbers[SlotField.STACK_SINCE] = since
 
     def stack_for(self, since: float, question: float) -> str | None:
         """Return the stack that answers a question for a task; None until it is given."""
@@ -280,9 +284,15 @@ class Slot:
 
     def is_of_current(self, what: str) -> bool:
         """Whether the label, the progress, or what else is named so, is of the task that runs."""
-        numbers = self.numbers
-        since = numbers[getattr(SlotField, f"{what}_SINCE")]
-        return self.state is WorkerState.BUSY and 0 < since == numbers[SlotField.SINCE]
+        since = self.numbers[getattr(SlotField, f"{what}_SINCE")]
+        return self.state is WorkerState.BUSY and since > 0 and self.is_since(since)
+
+    def read_of_current(self, what: str, read: Callable[[], Value]) -> Value | None:
+        """Read what is of the task that runs; None where it is of another, or has become so."""
+        if not self.is_of_current(what):
+            return None
+        since, value = self.numbers[SlotField.SINCE], read()
+        return value if self.is_of_current(what) and self.is_since(since) else None
 
     def read(self) -> HeldDeliveries:
         """Read the held deliveries; none if the list is never found complete."""
@@ -295,20 +305,13 @@ class Slot:
 
     def _held(self) -> HeldDeliveries:
         numbers = self.numbers
-        return HeldDeliveries(
-            [],
-            int(numbers[SlotField.POSITION]),
-            numbers[SlotField.SINCE],
-            numbers[SlotField.DECODED] > numbers[SlotField.POSITION],
-            numbers[SlotField.SUCCEEDED] > numbers[SlotField.POSITION],
-        )
-
-
-def text_regions(memory: memoryview) -> Iterator[TextRegion]:
-    """Divide memory into the texts of a slot."""
-    for size in SLOT_TEXT_SIZES:
-        yield TextRegion(memory[: region_bytes(size)])
-        memory = memory[region_bytes(size) :]
+        since = math.nan
+        while since != numbers[SlotField.SINCE]:  # the next task has begun meanwhile
+            since = numbers[SlotField.SINCE]
+            position = numbers[SlotField.POSITION]
+            is_decoded = numbers[SlotField.DECODED] > position
+            has_succeeded = numbers[SlotField.SUCCEEDED] > position
+        return HeldDeliveries([], int(position), since, is_decoded, has_succeeded)
 
 
 class Slots:

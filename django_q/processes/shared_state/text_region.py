@@ -34,22 +34,24 @@ class TextRegion:
         """How many bytes it has room for."""
         return len(self.data)
 
-    def write(self, data: bytes) -> None:
-        """Write a text, which must fit."""
+    def write(self, data: bytes, write_numbers: Callable[[], None] | None = None) -> None:
+        """Write a text, which must fit. ``write_numbers`` writes what is to be read with it."""
         header = self.header
         # A local number: the handler of a Unix signal may write between any two of these lines.
         sequence = header[0] + 1 | 1
         header[0] = sequence
         self.data[: len(data)] = data
         header[1] = len(data)
+        if write_numbers is not None:
+            write_numbers()
         header[0] = sequence + 1
 
-    def write_cut(self, text: str) -> None:
-        """Write the beginning of a text, as far as there is room."""
+    def write_cut(self, text: str, write_numbers: Callable[[], None] | None = None) -> None:
+        """Write the beginning of a text, as far as there is room, as ``write`` does."""
         data = text.encode("utf-8", "replace")
         if len(data) > len(self.data):
             data = data[: len(self.data)].decode(errors="ignore").encode()
-        self.write(data)
+        self.write(data, write_numbers)
 
     def clear(self) -> None:
         """Write an empty text."""

@@ -68,7 +68,7 @@ class Child:
     retired: bool = False  # it is to end, and is not replaced
     stopped: bool = False  # it was killed because the cluster had to stop
     cancel: CancelOrder | None = None  # the order that its task was told last
-    killed_since: float = 0.0  # when the task began for the sake of which it was killed
+    killed_since: float | None = None  # when the task began for the sake of which it was killed
     stalled_seconds: float = 0.0  # how long it had stood still when it was killed for that
     liveness: LivenessTimestamp | None = None  # of a process that has no slot
 
@@ -90,7 +90,7 @@ class Child:
             process.join()
             raise
         self.is_running, self.timed_out, self.stalled_seconds = True, False, 0.0
-        self.cancel, self.killed_since = None, 0.0
+        self.cancel = self.killed_since = None
 
     def has_ended(self) -> bool:
         """Whether the process has ended.
@@ -218,7 +218,7 @@ class Child:
             return None
         running = held.running if held.since else None
         # The task that it was killed for may have ended just then, and another one begun.
-        was_meant = not self.killed_since or self.killed_since == held.since
+        was_meant = self.killed_since in (None, held.since)
         timed_out = self.timed_out and was_meant
         return OrphanedDeliveries(
             self.death_cause(held, timed_out),
@@ -282,10 +282,14 @@ class Child:
                 return
         os.kill(self.process.pid, signal.SIGALRM)
 
-    def kill_overdue(self) -> None:
+    def kill_if_overdue(self, now: float, grace: float) -> None:
         """Kill a worker that has exceeded a time limit, or did not end a task that is cancelled."""
+        # First: then the task that it is killed for is this one, or has ended.
+        since = self.slot.read().since if self.slot and self.is_running else 0.0
+        if now < self.overdue_at(grace):
+            return
         if self.state is WorkerState.BUSY:
-            self.killed_since = self.slot.read().since  # type: ignore[union-attr]
+            self.killed_since = since
             self.timed_out = not self.is_cancelled()
         self.process.kill()
 
@@ -301,7 +305,8 @@ class Child:
         """Return when a worker is ``grace`` seconds past what it had to end by, monotonic."""
         if not self.slot or not self.is_running:
             return math.inf
-        ends = [self.slot.deadline] if self.slot.deadline else []
+        deadline = self.slot.deadline  # read once: the worker may clear it between two reads
+        ends = [deadline] if deadline else []
         if self.cancel and self.state is WorkerState.BUSY and self.is_cancelled():
             ends.append(self.cancel.told_at)
         return min(ends) + grace if ends else math.inf

@@ -7,7 +7,11 @@ import asyncio
 import pytest
 
 from django_q import signals
+from django_q.exceptions import SoftTimeout
+from django_q.execution.execution import execute
+from django_q.execution.time_limit import Alarm
 from django_q.tasks import async_task, fetch, result
+from django_q.wire.package import new_package
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,6 +42,24 @@ def test_a_package_that_raises_when_it_is_read_is_moved_aside(broker, run_once):
     run_once(broker)
 
     assert broker.dead_size() == 1
+
+
+class LateAlarm(Alarm):
+    """An alarm whose signal comes when the end of a task is being noted."""
+
+    def end_task(self):
+        if self.running:
+            raise SoftTimeout("Task exceeded its soft time limit")
+        super().end_task()
+
+
+def test_a_failure_at_whose_end_the_alarm_comes_is_that_failure():
+    package = new_package("tests.tasks.raise_error", (), {}, {})
+
+    error = execute(package, LateAlarm(lambda: None, 60))
+
+    assert isinstance(error, ValueError)
+    assert package["success"] is False
 
 
 class Grim:

@@ -265,6 +265,16 @@ def test_a_task_of_the_outbox_is_told_as_waiting(broker, network, outbox):
     assert queue_names() == ["test"]
 
 
+def test_a_task_of_the_framework_is_ready_while_it_is_in_the_outbox(broker, network, outbox):
+    with network.failing(Mode.REFUSE):
+        result = framework_tasks.echo.enqueue(1, two=[2])
+
+    found = framework_tasks.echo.get_result(result.id)
+
+    assert (found, found.status) == (result, "READY")
+    assert found.task == framework_tasks.echo
+
+
 def test_tasks_of_the_outbox_are_listed_before_those_of_the_queue_each_once(
     broker, network, outbox
 ):

@@ -75,7 +75,7 @@ def test_deliveries_that_are_lost_with_a_cluster_cost_no_retry(
         wait_until(lambda number=number: path.exists() and len(path.read_text().split()) == number)
         cluster.kill_all()
 
-    cluster = running_cluster(retry=2)
+    cluster = running_cluster(workers=1, retry=2)
     wait_until(lambda: len(path.read_text().split()) == 3)
     cluster.kill("worker")  # the first end that somebody sees
 

@@ -175,7 +175,7 @@ def test_a_task_that_runs_is_seen_soon_in_an_idle_cluster_with_its_progress(
 
     assert comes(lambda: running(broker), 3)
     # It may have been seen before it had told how far it is.
-    wait_until(lambda: running(broker)[0].get("note"))
+    wait_until(lambda: [entry.get("note") for entry in running(broker)] == ["reading"])
 
     (entry,) = running(broker)
     assert (entry["id"], entry["group"]) == (task, "mail")

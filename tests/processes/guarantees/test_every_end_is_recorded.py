@@ -54,7 +54,7 @@ def test_a_row_names_the_process_that_ran_it_as_heartbeats_do(broker, running_cl
     assert killed.worker not in workers(Stat.get_all(broker))
     assert killed.worker.partition(":")[0] == done.worker.partition(":")[0]
     assert started < done.started < done.begun < done.stopped
-    assert (done.stopped - done.begun).total_seconds() == pytest.approx(0.1, abs=0.09)
+    assert (done.stopped - done.begun).total_seconds() > 0.09
 
 
 def workers(stats):
@@ -93,7 +93,7 @@ def test_a_package_that_kills_who_reads_it_is_moved_aside(broker, running_cluste
     wait_until(lambda: broker.dead_size() == 1)
 
     cluster.wait_for("Worker ended while it read the package: its exit with code 7")
-    assert cluster.log().count("reincarnated") == 3
+    cluster.wait_for("reincarnated", 3)
     assert broker.queue_size() == broker.lock_size() == 0
     assert fetch(async_task("tests.tasks.multiply", 2, 3), wait=60_000).result == 6
 
@@ -118,7 +118,8 @@ def test_junk_on_the_list_is_moved_aside_and_work_goes_on(broker, running_cluste
     assert fetch(task_id, wait=60_000).result == 6
 
     wait_until(lambda: broker.dead_size() == 4)
-    assert broker.lock_size() == 0
+    wait_until(lambda: broker.lock_size() == 0)
+    cluster.wait_for("undecodable")
     assert cluster.log().count("undecodable") == 1
 
 

@@ -53,7 +53,7 @@ def test_what_a_task_leaves_running_keeps_no_worker(broker, running_cluster, tas
     # Looking all the time at who is there, so that what is left ends with the test.
     wait_until(lambda: cluster.processes() and all_saved([next_one]))
     left = "process" if task == "leave_process" else "thread 'Thread-"
-    assert f"worker-1 ends without what was left running in it: {left}" in cluster.log()
+    cluster.wait_for(f"worker-1 ends without what was left running in it: {left}")
 
 
 def test_what_tasks_and_hooks_leave_running_keeps_no_cluster_from_its_stop(broker, running_cluster):

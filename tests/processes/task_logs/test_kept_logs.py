@@ -64,7 +64,7 @@ def test_the_log_of_a_worker_that_was_killed_is_kept_and_that_of_the_next_attemp
     assert first.endswith("WARNING tests.invoices: run 1\n")
     assert second.endswith("WARNING tests.invoices: run 2\n")
     assert [row.attempt for row in TaskLog.objects.order_by("pk")] == [1, 2]
-    wait_until(lambda: fetch(task).result == 2)
+    wait_until(lambda: (row := fetch(task)) and row.result == 2)
 
 
 def test_the_log_of_a_task_that_does_not_end_at_its_time_limit_is_kept(

@@ -31,6 +31,8 @@ def test_a_plain_task_that_runs_is_found_until_it_has_ended(
     assert task_id in [each.id for each in list_unfinished(state="running")]
     end.touch()
     wait_until(lambda: fetch_unfinished(task_id) is None)
+    # A heartbeat may name it no more before its result has been saved.
+    wait_until(lambda: Task.objects.filter(id=task_id).exists())
     assert abs(Task.objects.get(id=task_id).started - task.since) < timedelta(milliseconds=1)
 
 

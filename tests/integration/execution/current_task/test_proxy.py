@@ -118,9 +118,9 @@ def test_what_is_told_first_is_seen_with_its_note_or_not_at_all(begin, slot, mon
     seen = []
     write = slot.note.write
 
-    def look_and_write(data):
+    def look_and_write(*args):
         seen.append(slot.progress)
-        write(data)
+        write(*args)
 
     monkeypatch.setattr(slot.note, "write", look_and_write)
 

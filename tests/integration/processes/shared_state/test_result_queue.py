@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from django_q.processes.pushing.prefetch_limit import MeasuredPrefetchLimit
@@ -23,4 +25,21 @@ def test_nothing_is_taken_while_the_monitor_has_nowhere_to_write():
 
     set_stuck(results, False)
     assert prefetch_limit.limit(0) == 4
+    results.close()
+
+
+def test_a_result_queue_that_stays_stuck_is_stuck_all_the_time(monkeypatch):
+    results, seen = ResultQueue(), []
+    set_stuck(results, True)
+    seek = os.lseek
+
+    def seek_and_look(*args):
+        number = seek(*args)
+        seen.append(seek(results.stuck.fd, 0, os.SEEK_CUR))
+        return number
+
+    monkeypatch.setattr(os, "lseek", seek_and_look)
+    set_stuck(results, True)
+
+    assert set(seen) == {1}
     results.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import time
@@ -10,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from django_q.processes.shared_state.order_table import OrderTable
-from django_q.processes.shared_state.slot import Slots, WorkerState
+from django_q.processes.shared_state.slot import Slot, Slots, WorkerState
 from django_q.processes.shared_state.task_label import task_label
 from django_q.processes.supervision.child import Child
 from django_q.processes.task_runs.cancelled_runs import CancelledRuns
@@ -111,11 +112,43 @@ def test_a_task_that_began_while_its_worker_was_killed_for_another_is_released(c
         CancelledRuns(order(task_key(TASK_ID))).signal([child])
     child.process.kill = lambda: begin(child, 2.0, id="2" * 32)
 
-    child.kill_overdue()
+    child.kill_if_overdue(math.inf, 3)
     orphaned = child.orphaned_deliveries()
 
     assert orphaned.running == ("receipt 2.0", 1)
     assert (orphaned.stopped, orphaned.timed_out, orphaned.cancelled) == (True, False, "")
+
+
+def test_a_worker_is_not_killed_for_a_time_limit_that_ends_while_it_is_read(child, monkeypatch):
+    child.slot.take_batch([("receipt", 1)])
+    child.slot.start_decoding(0, 1.0, 1e9)
+    read, kills = Slot.deadline.fget, []
+    child.process.kill = lambda: kills.append(child)
+
+    def read_and_finish(slot):
+        deadline = read(slot)
+        slot.finish_batch(1)
+        return deadline
+
+    monkeypatch.setattr(Slot, "deadline", property(read_and_finish))
+    child.kill_if_overdue(time.monotonic(), 3)
+
+    assert not kills
+
+
+def test_a_task_that_begins_while_its_worker_is_found_overdue_is_released(child, monkeypatch):
+    begin(child, 1.0)
+    child.process.kill = lambda: None
+
+    def overdue_at(grace):
+        begin(child, 2.0, id="2" * 32)
+        return 0.0
+
+    monkeypatch.setattr(child, "overdue_at", overdue_at)
+    child.kill_if_overdue(time.monotonic(), 3)
+
+    orphaned = child.orphaned_deliveries()
+    assert (orphaned.stopped, orphaned.timed_out) == (True, False)
 
 
 def test_the_position_of_a_task_whose_worker_died_is_told(child):

@@ -6,6 +6,7 @@ import pytest
 
 from django_q.processes.shared_state.slot import (
     SLOT_BATCH_BYTES,
+    Slot,
     Slots,
     WorkerState,
 )
@@ -174,3 +175,80 @@ def test_the_texts_of_a_slot_do_not_overlap(slot):
 
     assert [set(text.decode()) for text in texts] == [{"a"}, {"b"}, {"c"}, {"d"}]
     assert [len(text) for text in texts] == [8192, 1024, 200, 512]
+
+
+class WatchedNumbers:
+    """The numbers of a slot; ``step`` is called behind each read or write of one."""
+
+    def __init__(self, numbers, step):
+        self.numbers, self.step = numbers, step
+
+    def __getitem__(self, index):
+        value = self.numbers[index]
+        self.step()
+        return value
+
+    def __setitem__(self, index, value):
+        self.numbers[index] = value
+        self.step()
+
+
+def run_all_of(slot, since, position):
+    """Have the slot say all of a task that it can."""
+    slot.start_decoding(position, since, 1)
+    slot.start_task(position, since, 1)
+    slot.set_label(f"label {since}")
+    slot.set_progress(since, since, since, f"note {since}")
+    slot.set_progress(since, -since, -since, f"later {since}")
+    slot.set_loop_position(since, f"loops {since}".encode())
+
+
+def test_what_is_read_between_two_writes_is_of_one_task(slot):
+    slot.take_batch([(1.0, 1), (2.0, 1)])
+    run_all_of(slot, 1.0, 0)
+    reader, seen = Slot(slot.memory), []
+
+    def look():
+        held = reader.read()
+        if held.since:
+            assert held.running == (held.since, 1)
+            assert reader.deadline in (0, held.since + 1)
+        if progress := reader.progress:
+            seen.append(progress)
+            text = "note" if progress[0] > 0 else "later"
+            assert progress[:2] == (progress[0], progress[0])
+            assert progress[2] == f"{text} {abs(progress[0])}"
+
+    slot.numbers = WatchedNumbers(slot.numbers, look)
+    run_all_of(slot, 2.0, 1)
+
+    assert set(seen) == {(2, 2, "note 2.0"), (-2, -2, "later 2.0")}
+
+
+@pytest.mark.parametrize("reads", range(1, 12))
+def test_what_is_read_while_the_next_task_begins_is_of_one_task(slot, reads):
+    left = [0]
+
+    def count():
+        left[0] -= 1
+        if left[0] == 0:
+            run_all_of(slot, 2.0, 1)
+
+    for read in ("read", "current_label", "progress", "loop_position"):
+        slot.finish_batch(2)
+        slot.take_batch([(1.0, 1), (2.0, 1)])
+        run_all_of(slot, 1.0, 0)
+        reader = Slot(slot.memory)
+        reader.numbers = WatchedNumbers(reader.numbers, count)
+        left[0] = reads
+
+        found = getattr(reader, read)
+        found = found() if callable(found) else found
+
+        if read == "read":
+            assert found.running == (found.since, 1)
+        else:
+            assert found in (
+                *(None, "", b"", "label 1.0", "label 2.0", b"loops 1.0", b"loops 2.0"),
+                *((-1, -1, "later 1.0"), (-2, -2, "later 2.0")),
+            )
