@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from django_q.models import DeployMark, Rollup
-from django_q.rollups.row_format import merge_row
+from django_q.rollups.row_format import from_text, merge_row
 from django_q.rollups.run_counts import CountsByFunction, RunCounts
 from django_q.rollups.spans import DAY, HOUR, MINUTE
 
@@ -78,6 +78,13 @@ def summed(counts: Iterable[RunCounts]) -> RunCounts:
     for each in counts:
         total.merge(each)
     return total
+
+
+def count_runs(start: float) -> tuple[int, int]:
+    """Count the runs, and those that failed, since a time, in seconds since the epoch."""
+    rows = Rollup.objects.filter(at__gte=start).values_list("counts", flat=True)
+    counts = [values[:2] for text in rows.iterator() for _key, values in from_text(text)]
+    return sum(runs for runs, _failed in counts), sum(failed for _runs, failed in counts)
 
 
 def read_marks(start: float) -> list[tuple[int, str]]:
