@@ -1,7 +1,8 @@
 """Charts as SVG images, drawn by the server: no script, and no style but that of classes.
 
 Places are percentages of an image without a view box. So it may be as wide as its place on the
-page, and its texts keep their size.
+page, and its texts keep their size. What the lines of the grid say is an image of its own, beside
+the plot, as a margin of a fixed width is no percentage.
 """
 
 from __future__ import annotations
@@ -46,11 +47,12 @@ def draw_frame(
 
 
 def chart(frame: Frame, grid: Sequence[tuple[float, str]], plot: SafeString, label: Any) -> Any:
-    """Draw a chart; ``label`` tells the same to who does not see it."""
+    """Draw a chart and its scale; ``label`` tells the same to who does not see it."""
     return format_html(
-        '<svg class="dash-chart" role="img" aria-label="{}">{}{}{}{}{}{}</svg>',
-        *(label, grid_lines(grid), frame.axis, plot),
-        *(grid_texts(grid), frame.marks, frame.hints),
+        '<div class="dash-plot">{}<svg class="dash-chart" role="img" aria-label="{}">'
+        "{}{}{}{}{}</svg></div>",
+        *(scale_texts(grid), label, grid_lines(grid)),
+        *(frame.axis, plot, frame.marks, frame.hints),
     )
 
 
@@ -72,11 +74,11 @@ def grid_lines(grid: Iterable[tuple[float, str]]) -> SafeString:
     return format_html('<g class="dash-grid">{}</g>', drawn)
 
 
-def grid_texts(grid: Iterable[tuple[float, str]]) -> SafeString:
-    """Write what the lines of the grid say, over what is drawn."""
-    written = '<text x="0" y="{}%" dy="-3">{}</text>'
+def scale_texts(grid: Iterable[tuple[float, str]]) -> SafeString:
+    """Write what the lines of the grid say, each beside its line."""
+    written = '<text x="100%" y="{}%" dx="-6" dy="4">{}</text>'
     drawn = format_html_join("", written, ((height_of(share), text) for share, text in grid))
-    return format_html('<g class="dash-grid-texts">{}</g>', drawn)
+    return format_html('<svg class="dash-scale" aria-hidden="true">{}</svg>', drawn)
 
 
 def axis_texts(axis: Sequence[str]) -> SafeString:
