@@ -1,4 +1,4 @@
-"""Time the dashboard's pages of tasks over tables of a given size.
+"""Time the dashboard's pages over tables of a given size.
 
 ``python -m benchmarks.dashboard_pages 1000 1000000``; with ``DJANGO_Q_TEST_DATABASE=postgres`` on
 PostgreSQL. Prints for each page the best of three: milliseconds, those of the processor in this
@@ -24,6 +24,15 @@ from django.utils.module_loading import import_string
 from benchmarks.site.measured.rows import insert_tasks
 
 PAGES = {
+    "overview": "",
+    "charts of the hour": "charts/",
+    "charts of the day": "charts/?period=day",
+    "charts of the week": "charts/?period=week",
+    "charts of the month": "charts/?period=month",
+    "charts of a function": "charts/?period=month&func=shop.tasks.number_1",
+    "queues": "queues/",
+    "clusters": "clusters/",
+    "schedules": "schedules/",
     "all tasks": "tasks/",
     "failures": "tasks/?q=state:failed",
     "a group": "tasks/?q=group:group-7",
@@ -50,6 +59,9 @@ def main(sizes: list[int]) -> None:
         databases = runner.setup_databases()
         try:
             insert_tasks(connection, size)
+            # By name: its module reads the settings when it is imported.
+            insert_counts = import_string("benchmarks.site.measured.counts.insert_counts")
+            insert_counts(apps.get_model("django_q.Rollup"), size)
             report(size)
         finally:
             runner.teardown_databases(databases)

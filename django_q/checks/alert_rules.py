@@ -27,6 +27,7 @@ def check_alerts(option: str, value: Mapping) -> Messages:
 def check_alert_sources(conf: dict[str, Any], given: dict[str, Any], where: str) -> Messages:
     """Warn of a rule that has nothing to count."""
     alerts = conf["ALERTS"]
-    if isinstance(alerts, Mapping) and alerts.get(FAILURE_RATE) and conf["SAVE_LIMIT"] < 0:
-        reason = "'save_limit' is -1, so no success is there to be compared with"
+    counts_none = not conf["ROLLUPS"] and conf["SAVE_LIMIT"] < 0
+    if isinstance(alerts, Mapping) and alerts.get(FAILURE_RATE) and counts_none:
+        reason = "'rollups' is off and 'save_limit' -1, so that no success is counted"
         yield no_effect(f"{where}['alerts']['{FAILURE_RATE}']", reason)

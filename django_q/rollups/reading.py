@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from django_q.models import DeployMark, Rollup
-from django_q.rollups.row_format import from_text, merge_values
+from django_q.rollups.row_format import from_text, merge_row
 from django_q.rollups.run_counts import CountsByFunction, RunCounts
 from django_q.rollups.spans import DAY, HOUR, MINUTE
 
@@ -57,14 +57,18 @@ def read_figures(period: Period, now: float, queue: str = "", func: str = "") ->
     """
     number = period.seconds // period.step
     start = (int(now) // period.step - number + 1) * period.step
-    found = Figures(start, period.step, [RunCounts() for _ in range(number)])
+    #: The rows of a step are merged first: there are many more of them than of steps.
+    cells: list[CountsByFunction] = [{} for _ in range(number)]
     rows = Rollup.objects.filter(at__gte=start).values_list("at", "counts")
     for at, text in rows.iterator():
         index = min((at - start) // period.step, number - 1)  # a host's clock may be fast
-        for key, values in from_text(text):
-            merge_values(found.by_function.setdefault(key, RunCounts()), values)
+        merge_row(cells[index], text)
+    found = Figures(start, period.step, [RunCounts() for _ in range(number)])
+    for step, cell in zip(found.steps, cells, strict=True):
+        for key, counts in cell.items():
+            found.by_function.setdefault(key, RunCounts()).merge(counts)
             if (not queue or queue == key[0]) and (not func or func == key[1]):
-                merge_values(found.steps[index], values)
+                step.merge(counts)
     return found
 
 
@@ -74,6 +78,13 @@ def summed(counts: Iterable[RunCounts]) -> RunCounts:
     for each in counts:
         total.merge(each)
     return total
+
+
+def count_runs(start: float) -> tuple[int, int]:
+    """Count the runs, and those that failed, since a time, in seconds since the epoch."""
+    rows = Rollup.objects.filter(at__gte=start).values_list("counts", flat=True)
+    counts = [values[:2] for text in rows.iterator() for _key, values in from_text(text)]
+    return sum(runs for runs, _failed in counts), sum(failed for _runs, failed in counts)
 
 
 def read_marks(start: float) -> list[tuple[int, str]]:

@@ -8,8 +8,10 @@ histograms of scale 3, so that sketches of all clusters and releases have the sa
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from math import ceil, log2
 
 #: Buckets from a time to its double.
@@ -44,6 +46,9 @@ class Sketch:
     def merge(self, buckets: Iterable[tuple[int, int]]) -> None:
         """Add the buckets of another sketch: the same as if its times had been counted here."""
         own = self.buckets
+        if not own:  # a copy, which is no loop in Python
+            own.update(buckets)
+            return
         for bucket, count in buckets:
             own[bucket] += count
 
@@ -59,11 +64,10 @@ class Sketch:
 
     def quantiles(self, shares: Sequence[float]) -> list[float]:
         """Return the quantiles of several shares, which grow; an empty list without any times."""
-        found: list[float] = []
-        ranks = [share * (self.count - 1) for share in shares]
-        below = 0
-        for bucket, count in sorted(self.buckets.items()):
-            below += count
-            while len(found) < len(ranks) and below > ranks[len(found)]:
-                found.append(2 * BUCKET_FACTOR**bucket / (BUCKET_FACTOR + 1))
-        return found
+        buckets = sorted(self.buckets)
+        #: How many times are in a bucket or below it.
+        below = list(accumulate(map(self.buckets.__getitem__, buckets)))
+        if not below:
+            return []
+        found = (buckets[bisect_right(below, share * (below[-1] - 1))] for share in shares)
+        return [2 * BUCKET_FACTOR**bucket / (BUCKET_FACTOR + 1) for bucket in found]

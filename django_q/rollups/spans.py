@@ -15,10 +15,11 @@ class Span(NamedTuple):
     kept: int
 
 
-#: From the shortest. A day more or an hour more than a chart shows of it.
+#: From the shortest, each as long as the steps of a chart. A day more or an hour more is kept than
+#: a chart shows of it.
 SPANS = (
     Span(MINUTE, HOUR + 15 * MINUTE),
-    Span(5 * MINUTE, DAY + HOUR),
+    Span(15 * MINUTE, DAY + HOUR),
     Span(HOUR, 8 * DAY),
     Span(6 * HOUR, 35 * DAY),
 )

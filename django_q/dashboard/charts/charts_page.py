@@ -13,8 +13,10 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from django_q.conf import Conf
 from django_q.dashboard.access import VIEW_TASKS
 from django_q.dashboard.charts.figures import (
+    NO_QUANTILES,
     count_chart,
     frame_of,
+    quantiles,
     rows_by,
     step_rows,
     time_chart,
@@ -22,7 +24,7 @@ from django_q.dashboard.charts.figures import (
 from django_q.dashboard.charts.texts import local_time, short_time
 from django_q.dashboard.display import near_time
 from django_q.dashboard.page import Page
-from django_q.rollups.reading import PERIODS, Figures, read_figures, read_marks
+from django_q.rollups.reading import PERIODS, Figures, read_figures, read_marks, summed
 from django_q.rollups.row_format import printed
 from django_q.rollups.run_counts import MAX_COUNTED_NAME
 
@@ -108,15 +110,16 @@ def address(chosen: dict[str, str], **changes: str) -> str:
 def drawn(figures: Figures) -> dict[str, Any]:
     """Draw the charts, and list what they show."""
     marks = read_marks(figures.start)[-MAX_DRAWN_MARKS:]
-    rows = step_rows(figures)
+    rows, total = step_rows(figures), summed(figures.steps)
     frame = frame_of(figures, rows, marks)
     steps = figures.steps
+    wait, run = ([getattr(row, name, NO_QUANTILES) for row in rows] for name in ("wait", "run"))
     return {
         "charts": [
             count_chart(frame, "runs", [each.runs for each in steps], _("Ended")),
             count_chart(frame, "failed", [each.failed for each in steps], _("Failed runs")),
-            time_chart(frame, [each.wait for each in steps], _("Waiting time")),
-            time_chart(frame, [each.run for each in steps], _("Run time")),
+            time_chart(frame, wait, quantiles(total.wait), _("Waiting time")),
+            time_chart(frame, run, quantiles(total.run), _("Run time")),
         ],
         "steps": [{"row": row} for row in reversed(rows) if row],
         "marks": [(near_time(local_time(at)), text) for at, text in marks],

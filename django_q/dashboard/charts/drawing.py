@@ -1,7 +1,8 @@
 """Charts as SVG images, drawn by the server: no script, and no style but that of classes.
 
 Places are percentages of an image without a view box. So it may be as wide as its place on the
-page, and its texts keep their size.
+page, and its texts keep their size. What the lines of the grid say is an image of its own, beside
+the plot, as a margin of a fixed width is no percentage.
 """
 
 from __future__ import annotations
@@ -46,11 +47,12 @@ def draw_frame(
 
 
 def chart(frame: Frame, grid: Sequence[tuple[float, str]], plot: SafeString, label: Any) -> Any:
-    """Draw a chart; ``label`` tells the same to who does not see it."""
+    """Draw a chart and its scale; ``label`` tells the same to who does not see it."""
     return format_html(
-        '<svg class="dash-chart" role="img" aria-label="{}">{}{}{}{}{}{}</svg>',
-        *(label, grid_lines(grid), frame.axis, plot),
-        *(grid_texts(grid), frame.marks, frame.hints),
+        '<div class="dash-plot">{}<svg class="dash-chart" role="img" aria-label="{}">'
+        "{}{}{}{}{}</svg></div>",
+        *(scale_texts(grid), label, grid_lines(grid)),
+        *(frame.axis, plot, frame.marks, frame.hints),
     )
 
 
@@ -59,19 +61,24 @@ def height_of(share: float) -> float:
     return round(PLOT_BOTTOM - share * (PLOT_BOTTOM - PLOT_TOP), 2)
 
 
+def shapes(form: str, places: Iterable[tuple[float, ...]]) -> SafeString:
+    """Draw a shape at each place; nothing but numbers is in them, so that nothing is escaped."""
+    return mark_safe("".join([form.format(*place) for place in places]))
+
+
 def grid_lines(grid: Iterable[tuple[float, str]]) -> SafeString:
     """Draw the lines of the grid."""
     line = '<line x1="0" x2="100%" y1="{0}%" y2="{0}%"/>'
     shares = (0.0, *(share for share, _text in grid))
-    drawn = format_html_join("", line, ((height_of(share),) for share in shares))
+    drawn = shapes(line, ((height_of(share),) for share in shares))
     return format_html('<g class="dash-grid">{}</g>', drawn)
 
 
-def grid_texts(grid: Iterable[tuple[float, str]]) -> SafeString:
-    """Write what the lines of the grid say, over what is drawn."""
-    written = '<text x="0" y="{}%" dy="-3">{}</text>'
+def scale_texts(grid: Iterable[tuple[float, str]]) -> SafeString:
+    """Write what the lines of the grid say, each beside its line."""
+    written = '<text x="100%" y="{}%" dx="-6" dy="4">{}</text>'
     drawn = format_html_join("", written, ((height_of(share), text) for share, text in grid))
-    return format_html('<g class="dash-grid-texts">{}</g>', drawn)
+    return format_html('<svg class="dash-scale" aria-hidden="true">{}</svg>', drawn)
 
 
 def axis_texts(axis: Sequence[str]) -> SafeString:
@@ -92,7 +99,7 @@ def bars_of(kind: str, shares: Sequence[float]) -> SafeString:
         if share
     )
     bar = f'<rect x="{{}}%" y="{{}}%" width="{width * BAR_SHARE:.2f}%" height="{{}}%"/>'
-    return format_html('<g class="dash-{}">{}</g>', kind, format_html_join("", bar, places))
+    return format_html('<g class="dash-{}">{}</g>', kind, shapes(bar, places))
 
 
 def lines_of(lines: Iterable[tuple[str, Sequence[float | None]]]) -> SafeString:

@@ -19,6 +19,11 @@ from django_q.rollups.sketch import Sketch
 #: The quantiles that are shown, and the classes of their lines.
 QUANTILES = ((0.5, "p50"), (0.95, "p95"), (0.99, "p99"))
 QUANTILE_KINDS = [kind for _share, kind in QUANTILES]
+#: Of no times.
+NO_QUANTILES = (None,) * len(QUANTILES)
+
+#: Seconds, by quantile; None for each where there are no times.
+Quantiles = Sequence["float | None"]
 
 
 class FigureRow(NamedTuple):
@@ -29,25 +34,23 @@ class FigureRow(NamedTuple):
     shown_name: Any
     runs: int
     failed: int
-    #: By quantile.
-    wait: list[str]
-    run: list[str]
+    #: Seconds by quantile, and how they are written.
+    wait: Quantiles
+    run: Quantiles
+    wait_text: str
+    run_text: str
 
 
 def figure_row(name: str, shown_name: Any, counts: RunCounts) -> FigureRow:
     """Make a row of what was counted."""
-    wait, run = quantile_texts(counts.wait), quantile_texts(counts.run)
-    return FigureRow(name, shown_name, counts.runs, counts.failed, wait, run)
+    wait, run = quantiles(counts.wait), quantiles(counts.run)
+    texts = (" / ".join(map(short_time, times)) for times in (wait, run))
+    return FigureRow(name, shown_name, counts.runs, counts.failed, wait, run, *texts)
 
 
-def quantile_texts(sketch: Sketch) -> list[str]:
-    """Write the quantiles of a sketch."""
-    return [short_time(seconds) for seconds in quantiles(sketch)]
-
-
-def quantiles(sketch: Sketch) -> Sequence[float | None]:
+def quantiles(sketch: Sketch) -> Quantiles:
     """Return the quantiles that are shown; None for each without any times."""
-    return sketch.quantiles([share for share, _kind in QUANTILES]) or [None] * len(QUANTILES)
+    return sketch.quantiles([share for share, _kind in QUANTILES]) or NO_QUANTILES
 
 
 def step_rows(figures: Figures) -> list[FigureRow | None]:
@@ -91,8 +94,8 @@ def hint(row: FigureRow) -> str:
     lines = (
         row.shown_name,
         _("%(number)d ended, %(failed)d failed") % {"number": row.runs, "failed": row.failed},
-        f"{_('Waiting time')} {kinds}: {' / '.join(row.wait)}",
-        f"{_('Run time')} {kinds}: {' / '.join(row.run)}",
+        f"{_('Waiting time')} {kinds}: {row.wait_text}",
+        f"{_('Run time')} {kinds}: {row.run_text}",
     )
     return "\n".join(lines)
 
@@ -108,15 +111,13 @@ def count_chart(frame: Frame, kind: str, numbers: Sequence[int], title: Any) -> 
     return {"title": title, "image": chart(frame, scale.grid(), plot, label)}
 
 
-def time_chart(frame: Frame, sketches: Sequence[Sketch], title: Any) -> dict[str, Any]:
-    """Draw the chart of the quantiles of times by step."""
-    found = [quantiles(each) for each in sketches]
-    lines = [(kind, [times[index] for times in found]) for index, kind in enumerate(QUANTILE_KINDS)]
-    scale = TimeScale(time for _kind, times in lines for time in times if time is not None)
-    total = Sketch()
-    for each in sketches:
-        total.merge(each.buckets.items())
-    texts = zip(QUANTILE_KINDS, quantile_texts(total), strict=True)
+def time_chart(
+    frame: Frame, steps: Sequence[Quantiles], total: Quantiles, title: Any
+) -> dict[str, Any]:
+    """Draw the chart of the quantiles of times by step; ``total`` are those of all steps."""
+    lines = list(zip(QUANTILE_KINDS, zip(*steps, strict=True), strict=True))
+    scale = TimeScale(time for times in steps for time in times if time is not None)
+    texts = zip(QUANTILE_KINDS, map(short_time, total), strict=True)
     label = f"{title}: {', '.join(' '.join(pair) for pair in texts)}"
     shares = [(kind, [t and scale.share(t) for t in times]) for kind, times in lines]
     image = chart(frame, scale.grid(), lines_of(shares), label)

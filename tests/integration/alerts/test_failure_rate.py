@@ -1,4 +1,4 @@
-"""The share of failures, of the tasks that are still in the table."""
+"""The share of failures: of the runs that are counted, or of the tasks that are in the table."""
 
 from __future__ import annotations
 
@@ -10,9 +10,16 @@ from django.test.utils import CaptureQueriesContext
 
 from django_q.alerts import failure_rate
 from django_q.alerts.failure_rate import failure_findings
-from django_q.models import Task
+from django_q.models import Rollup, Task
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _uncounted(conf):
+    """Count no runs; a test that does so says it."""
+    conf(rollups=False)
+
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=timezone.utc)
 
@@ -31,6 +38,13 @@ def save(success: bool, *seconds_ago: float) -> None:
         )
         for number, seconds in enumerate(seconds_ago)
     )
+
+
+def count(minutes_ago: int, runs: int, failed: int, func: str = "shop.tasks.send") -> None:
+    """Add a row of what ended in a minute before noon, as the monitor of a cluster writes it."""
+    at = int(NOON.timestamp()) - 60 * minutes_ago
+    row = f'[["shop","{func}",{runs},{failed},[],[]]]'
+    Rollup.objects.create(at=at, span=60, counts=row)
 
 
 def found(**table: float) -> list[float | None]:
@@ -87,3 +101,30 @@ def test_a_storm_of_failures_is_found_by_two_bounded_queries(monkeypatch, conf):
     assert all("LIMIT 10" in query["sql"] for query in queries)
     # Ten failures in five seconds, and five successes.
     assert shares == [0.6667]
+
+
+@pytest.mark.parametrize("save_limit", [-1, 250])
+def test_runs_that_are_counted_are_compared_whether_successes_are_saved_or_not(conf, save_limit):
+    conf(rollups=True, save_limit=save_limit)
+    save(False, *range(1, 60))  # of 1,000 tasks that ended: a share below the limit
+    count(2, 900, 39)
+    count(4, 100, 20, func="shop.tasks.pack")
+
+    assert found() == []
+    assert found(above=0.05) == [0.059]
+    assert found(above=0.05, min_tasks=1001) == []
+
+
+def test_minutes_before_the_time_of_the_rule_do_not_count(conf):
+    conf(rollups=True)
+    count(6, 100, 100)
+    count(3, 100, 20)
+
+    assert found() == [0.2]
+
+
+def test_the_last_minute_that_was_written_counts_for_a_short_time_too(conf):
+    conf(rollups=True)
+    count(2, 100, 20)
+
+    assert found(seconds=20) == [0.2]

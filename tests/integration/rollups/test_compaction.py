@@ -25,7 +25,7 @@ def test_minutes_become_longer_spans_as_they_get_older():
     compact(NOW)
 
     spans = [span for _at, span in rows()]
-    assert spans == [6 * HOUR, HOUR, 300, 60, 60]
+    assert spans == [6 * HOUR, HOUR, 900, 60, 60]
     assert counted()["mail", "shop.pack"].runs == 8
     assert all(at % span == 0 for at, span in rows())
 

@@ -27,7 +27,7 @@ def test_an_hour_has_sixty_steps_and_the_last_is_the_present_minute():
 
 
 def test_rows_of_several_clusters_and_spans_add_up():
-    for span in (60, 300, 60):
+    for span in (60, 900, 60):
         add_row(NOW - 2 * HOUR, span=span)
 
     figures = read_figures(PERIODS["day"], NOW)

@@ -68,7 +68,7 @@ def test_a_name_that_is_misspelt_is_hinted_at():
     [
         ({"alerts": {"depth": 5, "mail": True}}, "W015"),
         ({"alerts": {"mail": "a@example.org"}}, "W006"),
-        ({"alerts": {"failure_rate": 0.1}, "save_limit": -1}, "W006"),
+        ({"alerts": {"failure_rate": 0.1}, "save_limit": -1, "rollups": False}, "W006"),
         ({"alerts": ["depth"]}, "E002"),
     ],
 )

@@ -19,11 +19,13 @@ def test_a_chart_is_an_image_with_a_text_and_without_styles():
     drawn = chart(frame, [(1.0, "10")], bars_of("runs", [0, 0.5, 1, 0]), "Ended: 15")
 
     assert "style" not in drawn
-    image = ET.fromstring(drawn)
+    scale, image = ET.fromstring(drawn)
     assert image.attrib["aria-label"] == "Ended: 15"
     assert len(image.findall("g[@class='dash-runs']/rect")) == 2
     assert [each.text for each in image.iter("title")] == ["one <run>"]
-    assert {each.text for each in image.iter("text")} == {"12:00", "10", "v12"}
+    assert {each.text for each in image.iter("text")} == {"12:00", "v12"}
+    # Beside the plot, so that it covers no step.
+    assert [each.text for each in scale.iter("text")] == ["10"]
 
 
 def test_a_line_is_level_within_a_step_and_has_gaps():
