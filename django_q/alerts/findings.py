@@ -41,6 +41,14 @@ class Findings:
         self.found: list[Finding] = []
         #: Of the others nobody knows whether what they found before is over.
         self.evaluated: set[str] = set()
+        self.failed: list[str] = []  # rules that could not be evaluated
+
+    def note_failure(self, names: Sequence[str], error: BaseException) -> None:
+        """Note that rules could not be evaluated, and why."""
+        contain_error(error)
+        self.failed += names
+        text = "alerts can not be evaluated (%s): %s"
+        logger.warning(text, ", ".join(names), error_summary(error))
 
 
 def look(rules: AlertRules, broker: Broker, now: datetime) -> Findings:
@@ -53,7 +61,7 @@ def look(rules: AlertRules, broker: Broker, now: datetime) -> Findings:
                 findings.found += queue_findings(rules, broker)
             findings.evaluated |= set(queue_rules)
         except Exception as error:  # each driver has its own classes of errors
-            contain_error(error)
+            findings.note_failure(queue_rules, error)
             if NO_WORKER in queue_rules:
                 text = f"The broker does not answer: {error_summary(error)}"
                 findings.found.append(Finding(NO_WORKER, "", text))
@@ -64,10 +72,7 @@ def look(rules: AlertRules, broker: Broker, now: datetime) -> Findings:
                     findings.found += find(rules, now)
                 findings.evaluated.add(name)
             except Exception as error:
-                contain_error(error)
-                logger.warning(
-                    "the alert '%s' can not be evaluated: %s", name, error_summary(error)
-                )
+                findings.note_failure([name], error)
     return findings
 
 

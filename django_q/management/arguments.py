@@ -11,7 +11,10 @@ from django.core.management.base import CommandError
 from django.db import Error as DatabaseError
 
 from django_q.exceptions import DjangoQError
+from django_q.servers.advice import with_advice
+from django_q.servers.connections import redis_errors
 from django_q.text.error_text import error_summary
+from django_q.text.printable import MAX_TEXT_CHARACTERS, printable
 
 #: Exit codes as grep has them: nothing was found, and something is wrong.
 NOTHING_FOUND_CODE, ERROR_CODE = 1, 2
@@ -33,10 +36,12 @@ def positive(kind: Callable[[str], float]) -> Callable[[str], float]:
 
 
 @contextmanager
-def errors_of_command() -> Iterator[None]:
-    """Raise the errors of a block as those of a command, with ``ERROR_CODE``."""
+def errors_of_command(exit_code: int = ERROR_CODE) -> Iterator[None]:
+    """Raise the errors of a block, and those of servers, as those of a command."""
     try:
         yield
-    except (DjangoQError, DatabaseError) as error:
+    except (DjangoQError, DatabaseError, *redis_errors()) as error:
         text = str(error) if isinstance(error, DjangoQError) else error_summary(error)
-        raise CommandError(text, returncode=ERROR_CODE) from error
+        raise CommandError(
+            printable(with_advice(text, error), MAX_TEXT_CHARACTERS), returncode=exit_code
+        ) from error

@@ -6,23 +6,23 @@ import json
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import Error
+from django.core.management.base import CommandError, CommandParser
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from django_q.alerts.evaluation import evaluate
+from django_q.alerts.evaluation import keep_and_tell
+from django_q.alerts.findings import look
 from django_q.alerts.messages import as_dict, body
 from django_q.alerts.rules import AlertRules
 from django_q.brokers import adapt_broker, get_broker
 from django_q.conf import Conf
-from django_q.exceptions import DjangoQError
-from django_q.text.error_text import error_summary
+from django_q.management.operator_command import OperatorCommand
 
 #: The exit code where something is raised. Where the rules can not be evaluated it is 1.
 RAISED_EXIT_CODE = 2
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Evaluates the rules of ``Q_CLUSTER["alerts"]`` once."""
 
     help = _("Evaluates the alerts once and tells of changes; exits with 2 while any is raised.")
@@ -35,13 +35,17 @@ class Command(BaseCommand):
         rules = AlertRules(Conf.ALERTS)
         if not rules.names:
             raise CommandError(_("Q_CLUSTER['alerts'] has no rule that can be evaluated."))
-        try:
-            alerts = evaluate(rules, adapt_broker(get_broker()))
-        except (DjangoQError, Error) as error:
-            raise CommandError(error_summary(error)) from error
+        now = timezone.now()
+        findings = look(rules, adapt_broker(get_broker()), now)
+        alerts = keep_and_tell(rules, findings, now)
         if options["json"]:
             self.stdout.write(json.dumps([as_dict(alert) for alert in alerts], indent=2))
         else:
             self.stdout.write(body(alerts), ending="")
         if alerts:
             sys.exit(RAISED_EXIT_CODE)
+        if findings.failed:
+            raise CommandError(f"Not evaluated: {', '.join(findings.failed)}.")
+
+    def seconds_for(self, options: dict[str, Any]) -> float | None:
+        return None  # each server and each receiver has its own time

@@ -5,18 +5,20 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils.translation import gettext as _
 
-from django_q.exceptions import DjangoQError
+from django_q.management.arguments import ERROR_CODE
+from django_q.management.operator_command import OperatorCommand
 from django_q.orders.cancelling import UNKNOWN, cancel
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Cancels tasks by their ids, the tasks of a group, or all of a queue."""
 
     help = _("Cancels tasks: exits with 1 if one of them was not found.")
     requires_system_checks = []  # an order must be quick, and concern the queue only
+    error_code = ERROR_CODE
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("ids", nargs="*", metavar="ID", help=_("The ids of tasks."))
@@ -29,14 +31,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         ids, group = options["ids"], options["group"]
         if bool(ids) + bool(group) + bool(options["queue"] and not ids and not group) != 1:
-            raise CommandError(_("Give ids of tasks, or --group, or --queue."))
+            text = _("Give ids of tasks, or --group, or --queue.")
+            raise CommandError(text, returncode=ERROR_CODE)
         order = {"queue": options["queue"], "reason": options["reason"]}
-        try:
-            answers = {each: cancel(each, **order) for each in ids}
-            if not ids:
-                answers[group or options["queue"]] = cancel(group=group, **order)
-        except DjangoQError as error:
-            raise CommandError(error) from error
+        answers = {each: cancel(each, **order) for each in ids}
+        if not ids:
+            answers[group or options["queue"]] = cancel(group=group, **order)
         for name, answer in answers.items():
             self.stdout.write(f"{name}: {answer}")
         if UNKNOWN in answers.values():

@@ -7,14 +7,16 @@ import shutil
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from django_q.doctor import text_report
 from django_q.doctor.diagnosis import SUBJECT_SECONDS, Diagnosis, Examined, diagnose
 from django_q.doctor.findings.finding import ERROR, NOTE, WARNING
+from django_q.management.arguments import positive
+from django_q.management.operator_command import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Examines settings, servers, clusters, queues and schedules, and says what to do."""
 
     help = (
@@ -30,7 +32,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--timeout",
-            type=float,
+            type=positive(float),
             default=SUBJECT_SECONDS,
             metavar="SECONDS",
             help="How long each subject may take; %(default)g.",
@@ -46,6 +48,9 @@ class Command(BaseCommand):
             self.write_findings(diagnosis)
         if code := diagnosis.exit_code(options["strict"]):
             sys.exit(code)
+
+    def seconds_for(self, options: dict[str, Any]) -> float | None:
+        return None  # each subject has its own time
 
     def write_subject(self, examined: Examined) -> None:
         """Write the line of a subject at once: the next one may take seconds."""

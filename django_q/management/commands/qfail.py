@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from django_q.management.arguments import (
     ERROR_CODE,
     NOTHING_FOUND_CODE,
-    errors_of_command,
     positive,
 )
+from django_q.management.operator_command import OperatorCommand
 from django_q.terminal.lists.failure_kinds import (
     KIND_COLUMNS,
     kind_as_dict,
@@ -27,7 +27,7 @@ from django_q.terminal.queue_figures import broker_errors_translated
 LISTED_KINDS, RESUBMITTED_FAILURES = 50, 1000
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Lists failures by kind, and runs those of a kind again."""
 
     help = (
@@ -35,6 +35,7 @@ class Command(BaseCommand):
         "--resubmit, 0 if all were resubmitted, 1 if some or all were not. 2 after an error."
     )
     requires_system_checks = []  # it must also work when something is wrong
+    error_code = ERROR_CODE
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -54,10 +55,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["rate"] and not options["resubmit"]:
             raise CommandError("--rate needs --resubmit KIND.", returncode=ERROR_CODE)
-        with errors_of_command():
-            done = self.resubmit(options) if options["resubmit"] else self.list_kinds(options)
+        done = self.resubmit(options) if options["resubmit"] else self.list_kinds(options)
         if not done:
             sys.exit(NOTHING_FOUND_CODE)
+
+    def seconds_for(self, options: dict[str, Any]) -> float | None:
+        return None if options["resubmit"] else super().seconds_for(options)
 
     def list_kinds(self, options: dict[str, Any]) -> bool:
         """Print the kinds; return whether there are any."""

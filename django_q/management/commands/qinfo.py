@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 from django.utils.translation import gettext as _
 
 from django_q import monitor
-from django_q.exceptions import DjangoQError
+from django_q.management.operator_command import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Prints a report about clusters, queue, results or settings."""
 
     help = _("Tells about the clusters, the queue, the results and the settings.")
@@ -31,13 +31,6 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         out = sys.stdout if self.stdout.isatty() else self.stdout
-        try:
-            self.print_output(options, out)
-        except DjangoQError as error:
-            raise CommandError(error) from error
-
-    def print_output(self, options: dict[str, Any], out: Any) -> None:
-        """Print what the options select."""
         if options["config"]:
             monitor.settings(out=out)
         elif options["ids"]:

@@ -6,18 +6,21 @@ import json
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.utils.translation import gettext as _
 
+from django_q.management.arguments import ERROR_CODE, NOTHING_FOUND_CODE
+from django_q.management.operator_command import OperatorCommand
 from django_q.task_logs.following import LogPart, follow, whole_logs
 from django_q.unfinished.reading import normal_id
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Shows the logs of the attempts of a task."""
 
     help = _("Shows what a task has logged and printed: exits with 1 if there is nothing.")
     requires_system_checks = []  # it reads one table
+    error_code = ERROR_CODE
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("id", metavar="ID", help=_("The id of the task."))
@@ -39,7 +42,10 @@ class Command(BaseCommand):
             self.stdout.write(write(part), ending="")
             self.stdout.flush()
         if not has_any:
-            sys.exit(1)
+            sys.exit(NOTHING_FOUND_CODE)
+
+    def seconds_for(self, options: dict[str, Any]) -> float | None:
+        return None if options["follow"] else super().seconds_for(options)
 
 
 def as_text(part: LogPart) -> str:

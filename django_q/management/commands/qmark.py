@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.utils.translation import gettext as _
 
+from django_q.management.operator_command import OperatorCommand
 from django_q.models import DeployMark
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Marks this moment in the charts of the dashboard."""
 
     help = _("Marks this moment in the charts, as that of a deploy.")

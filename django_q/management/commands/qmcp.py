@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from django_q.management.operator_command import OperatorCommand
 from django_q.mcp.server import ORDER_TOOLS, McpMissing, make_server
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Serves the Model Context Protocol on standard input and output."""
 
     help = "Lets an assistant look at queues, failures, tasks and schedules (MCP, by stdio)."
@@ -33,3 +34,6 @@ class Command(BaseCommand):
         except McpMissing as error:
             raise CommandError(error) from error
         server.run()
+
+    def seconds_for(self, options: dict[str, Any]) -> float | None:
+        return None

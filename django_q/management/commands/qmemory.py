@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 from django.utils.translation import gettext as _
 
 from django_q import monitor
-from django_q.exceptions import DjangoQError
+from django_q.management.operator_command import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Shows the memory that clusters use."""
 
     help = _("Shows the memory that the clusters of this host take, and follows it.")
@@ -26,7 +26,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         out = sys.stdout if self.stdout.isatty() else self.stdout
-        try:
-            monitor.memory(options["run_once"], options["workers"], out=out)
-        except DjangoQError as error:
-            raise CommandError(error) from error
+        monitor.memory(options["run_once"], options["workers"], out=out)
+
+    def seconds_for(self, options: dict[str, Any]) -> float | None:
+        return super().seconds_for(options) if options["run_once"] else None

@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 from django.utils.translation import gettext as _
 
 from django_q import monitor
-from django_q.exceptions import DjangoQError
+from django_q.management.operator_command import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Shows the clusters and what they do."""
 
     help = _("Shows the clusters, the queue and the results, and follows them.")
@@ -31,7 +31,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         # Colours and full screens need the terminal itself, not the wrapper of Django around it.
         out = sys.stdout if self.stdout.isatty() else self.stdout
-        try:
-            monitor.monitor(run_once=options["run_once"], out=out, classic=options["classic"])
-        except DjangoQError as error:
-            raise CommandError(error) from error
+        monitor.monitor(run_once=options["run_once"], out=out, classic=options["classic"])
+
+    def seconds_for(self, options: dict[str, Any]) -> float | None:
+        return super().seconds_for(options) if options["run_once"] else None

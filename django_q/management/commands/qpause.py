@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 from django.utils.translation import gettext as _
 
-from django_q.exceptions import DjangoQError
+from django_q.management.operator_command import OperatorCommand
 from django_q.orders.steering import QueueHandle
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Pauses a queue, for all clusters or for one."""
 
     help = _("Lets no task be taken from a queue, until qresume.")
@@ -24,9 +24,6 @@ class Command(BaseCommand):
         parser.add_argument("--cluster", help=_("Pause it for this cluster alone: its id or name."))
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            queue = QueueHandle(options["queue"])
-            queue.pause(options["cluster"])
-        except DjangoQError as error:
-            raise CommandError(error) from error
+        queue = QueueHandle(options["queue"])
+        queue.pause(options["cluster"])
         self.stdout.write(queue.control_text())

@@ -5,18 +5,20 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 from django.utils.translation import gettext as _
 
-from django_q.exceptions import DjangoQError
+from django_q.management.arguments import ERROR_CODE
+from django_q.management.operator_command import OperatorCommand
 from django_q.orders.steering import QueueHandle
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Ends the pause of a queue, for all clusters or for one."""
 
     help = _("Ends what qpause began: exits with 1 if there was no such pause.")
     requires_system_checks = []  # an order must be quick, and concern the queue only
+    error_code = ERROR_CODE
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -27,11 +29,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            queue = QueueHandle(options["queue"])
-            was_paused = queue.resume(options["cluster"])
-        except DjangoQError as error:
-            raise CommandError(error) from error
+        queue = QueueHandle(options["queue"])
+        was_paused = queue.resume(options["cluster"])
         self.stdout.write(queue.control_text())
         if not was_paused:
             sys.exit(1)

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
-from django_q.exceptions import DjangoQError
+from django_q.management.operator_command import OperatorCommand
 from django_q.models import Schedule
 from django_q.scheduling.declared.discovery import discover
 from django_q.scheduling.declared.synchronization import synchronize
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Writes the schedules that the source declares, and lists all that were declared."""
 
     help = _("Writes the schedules of this source, also where a later release was here before.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            synchronize(discover(), is_forced=True)
-        except (DjangoQError, DatabaseError) as error:
-            raise CommandError(error) from error
+        synchronize(discover(), is_forced=True)
         for schedule in Schedule.objects.exclude(source=None).order_by("name", "pk"):
             state = _("Paused") if schedule.paused else _("Active")
             self.stdout.write(f"{schedule.name}  {schedule.source}  {state}")

@@ -5,19 +5,19 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from django_q.management.arguments import (
     ERROR_CODE,
     NOTHING_FOUND_CODE,
-    errors_of_command,
     positive,
 )
+from django_q.management.operator_command import OperatorCommand
 from django_q.terminal.lists.found_tasks import FOUND_TASK_COLUMNS, find_tasks, task_as_dict
 from django_q.terminal.lists.output import print_json, print_rows
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Lists the tasks that a search finds."""
 
     help = (
@@ -25,6 +25,7 @@ class Command(BaseCommand):
         "none, 2 after an error."
     )
     requires_system_checks = []  # it must also work when something is wrong
+    error_code = ERROR_CODE
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -37,8 +38,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         out = sys.stdout if self.stdout.isatty() else self.stdout
-        with errors_of_command():
-            found = find_tasks(" ".join(options["search"]), options["limit"])
+        found = find_tasks(" ".join(options["search"]), options["limit"])
         if options["json"]:
             print_json([task_as_dict(task) for task in found.tasks], out)
         elif found.tasks:
