@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils.http import urlencode
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
@@ -14,6 +15,7 @@ from django_q.conf import Conf
 from django_q.dashboard.access import VIEW_TASKS
 from django_q.dashboard.charts.figures import (
     NO_QUANTILES,
+    FigureRow,
     count_chart,
     frame_of,
     quantiles,
@@ -21,6 +23,7 @@ from django_q.dashboard.charts.figures import (
     step_rows,
     time_chart,
 )
+from django_q.dashboard.charts.tables import table_rows
 from django_q.dashboard.charts.texts import local_time, short_time
 from django_q.dashboard.display import near_time
 from django_q.dashboard.page import Page
@@ -57,8 +60,10 @@ class ChartsPage(Page):
         return {
             "chosen": chosen,
             "periods": period_links(chosen),
-            "queues": with_links(queues, chosen, "queue"),
-            "functions": with_links(functions, chosen, "func"),
+            "queues": [row.name for row in queues],
+            "functions": [row.name for row in functions],
+            "queue_rows": linked_rows(queues, chosen, "queue"),
+            "function_rows": linked_rows(functions, chosen, "func"),
             "titles": titles(),
             "unit": _("in %(time)s") % {"time": short_time(figures.step).replace(".0 ", " ")},
             "is_off": not Conf.ROLLUPS,
@@ -97,9 +102,9 @@ def period_links(chosen: dict[str, str]) -> list[dict[str, Any]]:
     ]
 
 
-def with_links(rows: list[Any], chosen: dict[str, str], key: str) -> list[dict[str, Any]]:
-    """Add the address of the charts of its queue or function to each row."""
-    return [{"row": row, "address": address(chosen, **{key: row.name})} for row in rows]
+def linked_rows(rows: list[FigureRow], chosen: dict[str, str], key: str) -> SafeString:
+    """Write the rows of a table with the addresses of the charts of their queues or functions."""
+    return table_rows((row, address(chosen, **{key: row.name})) for row in rows)
 
 
 def address(chosen: dict[str, str], **changes: str) -> str:
@@ -121,6 +126,6 @@ def drawn(figures: Figures) -> dict[str, Any]:
             time_chart(frame, wait, quantiles(total.wait), _("Waiting time")),
             time_chart(frame, run, quantiles(total.run), _("Run time")),
         ],
-        "steps": [{"row": row} for row in reversed(rows) if row],
+        "step_rows": table_rows((row, "") for row in reversed(rows) if row),
         "marks": [(near_time(local_time(at)), text) for at, text in marks],
     }

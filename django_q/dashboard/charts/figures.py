@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from django_q.dashboard.charts.drawing import Frame, bars_of, chart, draw_frame, lines_of
 from django_q.dashboard.charts.scales import CountScale, TimeScale
-from django_q.dashboard.charts.texts import axis_text, short_time, step_text
+from django_q.dashboard.charts.texts import axis_text, short_time, step_texts
 from django_q.dashboard.display import wrapping_path
 from django_q.rollups.reading import Figures, summed
 from django_q.rollups.row_format import OTHER_FUNCTIONS
@@ -55,11 +55,10 @@ def quantiles(sketch: Sketch) -> Quantiles:
 
 def step_rows(figures: Figures) -> list[FigureRow | None]:
     """Make a row of each step, or None where nothing has ended."""
+    names = step_texts(map(figures.time_of, range(len(figures.steps))), figures.step)
     return [
-        figure_row("", step_text(figures.time_of(index), figures.step), counts)
-        if counts.runs
-        else None
-        for index, counts in enumerate(figures.steps)
+        figure_row("", name, counts) if counts.runs else None
+        for name, counts in zip(names, figures.steps, strict=True)
     ]
 
 

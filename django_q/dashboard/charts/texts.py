@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime, timezone
 
 from django.utils import formats
 from django.utils import timezone as django_timezone
@@ -27,11 +28,14 @@ def local_time(seconds: int) -> datetime:
     return django_timezone.template_localtime(datetime.fromtimestamp(seconds, timezone.utc), True)
 
 
-def step_text(seconds: int, step: int) -> str:
-    """Name a step by when it began; with its day unless a chart shows one day at most."""
-    local = local_time(seconds)
-    clock = local.strftime("%H:%M")
-    return clock if step < HOUR else f"{formats.date_format(local, 'SHORT_DATE_FORMAT')} {clock}"
+def step_texts(times: Iterable[int], step: int) -> Iterator[str]:
+    """Name steps by when they began; with their day unless a chart shows one day at most."""
+    days: dict[date, str] = {}  # a format is slow, and a day has many steps
+    for local in map(local_time, times):
+        clock, day = local.strftime("%H:%M"), local.date()
+        if step >= HOUR and day not in days:
+            days[day] = formats.date_format(day, "SHORT_DATE_FORMAT")
+        yield f"{days[day]} {clock}" if days else clock
 
 
 def axis_text(seconds: int, step: int) -> str:
