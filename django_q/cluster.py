@@ -23,6 +23,7 @@ from django_q.descriptor_wait import wait_until_readable
 from django_q.humanhash import humanize
 from django_q.processes.log_writer import LogProcess
 from django_q.processes.monitor import monitor
+from django_q.processes.process_bodies import child_names
 from django_q.processes.pusher import pusher
 from django_q.processes.scheduler import scheduler
 from django_q.processes.sentinel import Sentinel
@@ -30,6 +31,7 @@ from django_q.processes.server_calls.call_timeout import call_timeout
 from django_q.processes.services.metrics_process import metrics_processes
 from django_q.processes.services.service_notes import ServiceNotes, service_notes
 from django_q.processes.services.services import Services
+from django_q.processes.shared_state.process_table import ProcessTable
 from django_q.processes.supervision import process_start, unix_signals
 from django_q.processes.supervision.affinity import set_cpu_affinity
 from django_q.processes.supervision.sentinel_handle import (
@@ -90,10 +92,13 @@ class Cluster:
         self.timeout: float | None = Conf.TIMEOUT
         self._parent_flag = Flag()
         self._stopped_at = -math.inf  # monotonic; when a Unix signal asked for a stop
-        self._sentinel = SentinelHandle()
+        self._tables = (ProcessTable(process_start.MAIN_ROLES), ProcessTable(child_names()))
+        self._sentinel = SentinelHandle(*self._tables)
         self._restart = SentinelRestart()
         self._notes = ServiceNotes(self.name)  # those of run() alone go anywhere
-        self.metrics = metrics_processes(self._parent_flag, self.cluster_id, self.broker)
+        self.metrics = metrics_processes(
+            self._parent_flag, self.cluster_id, self._tables, self.broker
+        )
         self.start_event: Flag | None = None
         self.stop_event: Flag | None = None
         self.abort_event: Flag | None = None
@@ -144,7 +149,7 @@ class Cluster:
         self.stop_event, self.start_event, self.abort_event = Flag(), Flag(), Flag()
         if Sentinel.__module__ != "django_q.processes.sentinel":
             logger.warning("%r replaces django_q.cluster.Sentinel, but is never called", Sentinel)
-        self._sentinel = SentinelHandle()
+        self._sentinel = SentinelHandle(*self._tables)
         self.spawn_sentinel()
 
     def spawn_sentinel(self) -> None:
@@ -202,7 +207,8 @@ class Cluster:
                 return 0
             label = f"{self.name}, queue {queue_label(self.list_key)}, {Conf.WORKERS} workers"
             self._notes = service_notes(label, os.environ)
-            with Services(LogProcess(self._parent_flag), *self.metrics) as services:
+            members = (LogProcess(self._parent_flag), *self.metrics)
+            with Services(*members, table=self._tables[0]) as services:
                 self.start_without_waiting()
                 self.supervise(services, wake, arrived, until_empty)
                 if then_exit:  # Python restores the default handlers before its process ends
@@ -272,12 +278,11 @@ class Cluster:
 
     def supervise_once(self, has_run: bool) -> None:
         """Replace the sentinel if it has ended, or kill it if it stands still."""
+        self._tables[0].liveness.beat()
         if self.stop_event.is_set():
             self._sentinel.note_stop()
         if self.is_alive:
             self._sentinel.kill_stalled()
-            for process in self.metrics:
-                process.liveness.beat()
         elif self.stop_event.is_set():
             return
         elif self._sentinel.exit_descriptor >= 0:

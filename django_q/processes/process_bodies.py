@@ -28,9 +28,22 @@ def make_children(slots: Iterable[Slot]) -> list[Child]:
             Child(process_start.WORKER, slot, number, make_ring(Conf.KEEP_LOGS))
             for number, slot in enumerate(slots, 1)
         ),
-        *([single(process_start.SCHEDULER)] if Conf.SCHEDULER or Conf.RELAYS_OUTBOX else []),
-        *([single(process_start.ALERTER)] if Conf.ALERTS else []),
+        *map(single, optional_roles()),
         single(process_start.PUSHER),
+    ]
+
+
+def child_names() -> list[str]:
+    """Name the processes that ``make_children`` lists."""
+    workers = [f"{process_start.WORKER}-{number + 1}" for number in range(Conf.WORKERS)]
+    return [process_start.MONITOR, *workers, *optional_roles(), process_start.PUSHER]
+
+
+def optional_roles() -> list[str]:
+    """List the roles for which the settings decide whether there is a process."""
+    return [
+        *([process_start.SCHEDULER] if Conf.SCHEDULER or Conf.RELAYS_OUTBOX else []),
+        *([process_start.ALERTER] if Conf.ALERTS else []),
     ]
 
 

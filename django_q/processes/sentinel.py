@@ -151,17 +151,15 @@ class Sentinel(SentinelCompatibility):
             )
         except (OSError, EOFError) as error:  # no memory, too many processes, no fork server
             child.record_failed_start(error)
-            return
         self.publish_process(child)
-        if child.number:
+        if child.number and child.is_running:
             bind_to_processors(Conf.CPU_AFFINITY, child.process.pid, child.number - 1)
 
     def publish_process(self, child: Child) -> None:
-        """Write the pid of a child where the main process finds it if the sentinel stands still."""
+        """Write whether a child runs where other processes see it if this one stands still."""
         if self.process_table:
             self.process_table.liveness.beat()
-            index = self.children.index(child)
-            self.process_table.pids[index] = child.process.pid if child.is_running else 0
+            child.publish(self.process_table.entry(child.name), self.needs(child))
 
     # One round of supervision.
 

@@ -16,16 +16,14 @@ from django_q.conf import Conf, logger
 from django_q.metrics.access import has_token
 from django_q.metrics.collection import collect
 from django_q.metrics.exposition.text_format import Exposition, exposition
+from django_q.metrics.serving.health import Health
 from django_q.metrics.serving.readiness import Readiness
 from django_q.processes.server_calls.call_timeout import call_timeout
-from django_q.processes.shared_state.liveness import LivenessTimestamp
+from django_q.processes.shared_state.process_table import ProcessTable
 from django_q.processes.supervision.process_start import log_ready, parent_flags
 from django_q.servers.connections import close_old
 from django_q.text.error_text import error_summary
 
-#: Seconds without a sign of the main process and a sentinel until the cluster counts as dead. A
-#: sentinel that stands still is replaced sooner.
-DEAD_SECONDS = 60.0
 #: Seconds in which a request must have come, and in which its answer must have gone.
 READ_SECONDS, WRITE_SECONDS = 2.0, 5.0
 #: Bytes of a request at most; there are no bodies.
@@ -46,9 +44,9 @@ class MetricsServer(TCPServer):
     allow_reuse_address = True
     request_queue_size = 16
 
-    def __init__(self, address: tuple[str, int], readiness: Readiness, liveness: Any) -> None:
+    def __init__(self, address: tuple[str, int], readiness: Readiness, health: Health) -> None:
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        self.readiness, self.liveness = readiness, liveness
+        self.readiness, self.processes = readiness, health
         self.routes = {
             "/metrics": self.metrics,
             "/healthz": self.health,
@@ -68,14 +66,14 @@ class MetricsServer(TCPServer):
             close_old()
 
     def health(self, headers: Any) -> Answer:
-        """Say whether the cluster lives: whether its processes are supervised."""
-        if time.monotonic() - self.liveness.latest < DEAD_SECONDS:
-            return text_answer(200, "ok")
-        return text_answer(503, f"The cluster had no sentinel for {DEAD_SECONDS:.0f} seconds.")
+        """Say whether the cluster is to be started again, and which processes run."""
+        problems = self.processes.fatal_problems()
+        lines = [*(problems or ["ok"]), "", *self.processes.lines()]
+        return text_answer(503 if problems else 200, "\n".join(lines))
 
     def ready(self, headers: Any) -> Answer:
         """Say whether the cluster can work."""
-        problems = self.readiness.problems()
+        problems = [*self.processes.problems(), *self.readiness.problems()]
         return text_answer(503 if problems else 200, "\n".join(problems) or "ok")
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -148,11 +146,18 @@ def text_answer(status: int, text: str) -> Answer:
 
 
 def serve_metrics(
-    host: str, port: int, cluster_id: UUID, liveness: LivenessTimestamp, broker: Broker
+    host: str,
+    port: int,
+    cluster_id: UUID,
+    tables: tuple[ProcessTable, ProcessTable],
+    broker: Broker,
 ) -> None:
-    """Serve until the parent ends: the body of the process. Raises what the address raises."""
-    flags = parent_flags()
-    with MetricsServer((host, port), Readiness(broker, cluster_id), liveness) as server:
+    """Serve until the parent ends: the body of the process. Raises what the address raises.
+
+    ``tables`` are those of the main process and of the sentinel.
+    """
+    flags, readiness = parent_flags(), Readiness(broker, cluster_id)
+    with MetricsServer((host, port), readiness, Health(*tables)) as server:
         log_ready(f"serving metrics at {host}:{server.server_address[1]}")
         while not any(flag.is_set() for flag in flags):
             if server in wait([server, *flags]):

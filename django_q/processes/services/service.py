@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from django_q.processes.shared_state.process_table import ProcessEntry
 from django_q.processes.supervision import process_start
 from django_q.processes.supervision.child import Child
 from django_q.queues import Flag
@@ -24,6 +25,7 @@ class Service:
         self.path, self.args, self.args_after_setup = path, args, args_after_setup
         self.parent_flag = parent_flag
         self.child = Child(role)
+        self.entry: ProcessEntry | None = None  # where other processes read whether it runs
 
     def start(self) -> None:
         """Start the process."""
@@ -44,6 +46,12 @@ class Service:
             )
         except (OSError, EOFError) as error:
             self.child.record_failed_start(error)
+        self.publish()
+
+    def publish(self) -> None:
+        """Write whether the process runs where others read it, if they do."""
+        if self.entry is not None:
+            self.child.publish(self.entry)
 
     @property
     def sources(self) -> list[Any]:
@@ -60,6 +68,7 @@ class Service:
         if self.child.is_running and self.child.has_ended():
             cause = self.child.cause()
             self.child.record_exit()
+            self.publish()
             self.child.report(cause)
         if not self.child.is_running and time.monotonic() >= self.child.due:
             self.spawn()

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from django_q.processes.services.service import Service
+from django_q.processes.shared_state.process_table import ProcessTable
 
 
 class Services:
     """Several services, started in their order and ended in the opposite one."""
 
-    def __init__(self, *services: Service) -> None:
+    def __init__(self, *services: Service, table: ProcessTable) -> None:
         self.services = services
+        for service in services:
+            service.entry = table.entry(service.child.name)
 
     def __enter__(self) -> Services:
         for service in self.services:

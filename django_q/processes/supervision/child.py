@@ -19,6 +19,7 @@ from django_q.execution.run_details import process_name
 from django_q.foreign_code.optional_packages import prometheus_multiprocess
 from django_q.processes.shared_state.foreign_call_record import ForeignCallRecord
 from django_q.processes.shared_state.liveness import LivenessTimestamp, StallTimer, stall_limit
+from django_q.processes.shared_state.process_table import FAILED_START_SECONDS, ProcessEntry
 from django_q.processes.shared_state.slot import HeldDeliveries, Slot, WorkerState
 from django_q.processes.shared_state.task_label import read_label
 from django_q.processes.supervision.process_start import open_exit_descriptor
@@ -30,8 +31,6 @@ from django_q.wire.heartbeat_format import MAX_PROGRESS, RUNNING_KEYS
 ENDED_BY_TASK = (
     *(WorkerState.RECYCLED, WorkerState.TIMED_OUT, WorkerState.CANCELLED, WorkerState.BUSY),
 )
-#: A process that ends within so many seconds has failed to start: the next start is delayed.
-FAILED_START_SECONDS = 5.0
 #: Seconds before a process that has failed to start is started again: at first, and at most.
 RESTART_BACKOFF_SECONDS = (0.5, 30.0)
 #: Seconds for which the kernel may take to end a process that was killed.
@@ -112,6 +111,7 @@ class Child:
 
     def record_failed_start(self, error: Exception) -> None:
         """Note that no process could be started, and when the next try is due."""
+        self.process = None
         self.delay_restart(self.failed_starts + 1)
         logger.critical(
             "%s can not be started, trying again in %.1f seconds: %r",
@@ -132,6 +132,14 @@ class Child:
         if prometheus_multiprocess and self.number:
             with contextlib.suppress(OSError):  # other code may have removed its files
                 prometheus_multiprocess.mark_process_dead(self.process.pid)
+
+    def publish(self, entry: ProcessEntry, is_needed: bool = True) -> None:
+        """Write where other processes read it whether this one runs, or how it ended."""
+        if self.is_running:
+            entry.note_start(self.process.pid)
+        else:
+            exit_code = self.process.exitcode if self.process else None
+            entry.note_end(exit_code, self.failed_starts, is_needed)
 
     def delay_restart(self, failed_starts: int) -> None:
         """Set when the next process may start, after so many failed starts in a row."""

@@ -53,8 +53,8 @@ SENTINEL, PUSHER, WORKER, MONITOR, SCHEDULER, ALERTER, LOGGER, METRICS = (
     "metrics",
 )
 
-#: Roles of which a sentinel has one process each.
-SINGLE_PROCESS_ROLES = (PUSHER, MONITOR, SCHEDULER, ALERTER)
+#: Roles of which the main process has one process each.
+MAIN_ROLES = (SENTINEL, LOGGER, METRICS)
 
 
 def multiprocessing_context() -> BaseContext:

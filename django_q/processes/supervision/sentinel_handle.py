@@ -13,7 +13,11 @@ from django_q.brokers.base import Broker
 from django_q.conf import Conf, logger
 from django_q.descriptor_wait import wait_until_readable
 from django_q.processes.shared_state.liveness import StallTimer
-from django_q.processes.shared_state.process_table import ProcessTable, RemainingProcess
+from django_q.processes.shared_state.process_table import (
+    FAILED_START_SECONDS,
+    ProcessTable,
+    RemainingProcess,
+)
 from django_q.processes.supervision import process_start
 from django_q.queues import Flag
 
@@ -61,11 +65,12 @@ class SentinelRestart:
 class SentinelHandle:
     """The process of a sentinel, and the processes that it leaves behind when it is killed."""
 
-    def __init__(self) -> None:
+    def __init__(self, main_table: ProcessTable, process_table: ProcessTable) -> None:
+        self.entry = main_table.entry(process_start.SENTINEL)  # which this process writes
+        self.process_table = process_table  # which the sentinel writes
         self.process: Any = None
         self.exit_descriptor = -1  # readable when the process has ended
         self.started_at = 0.0  # monotonic
-        self.process_table = ProcessTable(0)
         self.stall_timer = StallTimer(self.process_table.liveness)
         # Those of the sentinel when it was killed.
         self.remaining_processes: list[RemainingProcess] = []
@@ -82,7 +87,7 @@ class SentinelHandle:
     ) -> None:
         """Start the process of the sentinel, without waiting for the cluster to run."""
         broker.close()
-        self.process_table = ProcessTable(Conf.WORKERS + len(process_start.SINGLE_PROCESS_ROLES))
+        self.process_table.change_owner()
         self.stall_timer, self.remaining_processes = StallTimer(self.process_table.liveness), []
         self.process = process_start.start_process(
             "django_q.processes.sentinel_body.sentinel",
@@ -92,6 +97,7 @@ class SentinelHandle:
             args_after_setup=(broker,),
         )
         self.started_at = time.monotonic()
+        self.entry.note_start(self.process.pid)
         try:
             self.exit_descriptor = process_start.open_exit_descriptor(self.process)
         except OSError:
@@ -116,6 +122,9 @@ class SentinelHandle:
         if self.exit_descriptor >= 0:
             os.close(self.exit_descriptor)
             self.exit_descriptor = -1
+            has_failed = time.monotonic() - self.started_at < FAILED_START_SECONDS
+            failed_starts = self.entry.failed_starts + 1 if has_failed else 0
+            self.entry.note_end(self.process.exitcode, failed_starts)
 
     def note_stop(self) -> None:
         """Note that the cluster is to stop: its time for that begins now."""

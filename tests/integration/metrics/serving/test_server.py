@@ -12,9 +12,12 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from django_q.metrics.serving import server as server_module
+from django_q.metrics.serving.health import DEAD_SECONDS, Health
 from django_q.metrics.serving.readiness import Readiness
-from django_q.metrics.serving.server import DEAD_SECONDS, MetricsServer
-from django_q.processes.shared_state.liveness import LivenessTimestamp
+from django_q.metrics.serving.server import MetricsServer
+from django_q.processes.process_bodies import child_names
+from django_q.processes.shared_state.process_table import ProcessTable
+from django_q.processes.supervision.process_start import MAIN_ROLES
 from tests.heartbeats import CLUSTER_ID, make_stat
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,9 +27,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def server(broker):
     """Serve for a cluster that has just shown that it lives."""
     make_stat(pusher=6).save(broker)
-    liveness = LivenessTimestamp()
-    liveness.beat()
-    with MetricsServer(("127.0.0.1", 0), Readiness(broker, CLUSTER_ID), liveness) as made:
+    health = Health(ProcessTable(MAIN_ROLES), ProcessTable(child_names()))
+    health.main.liveness.beat()
+    with MetricsServer(("127.0.0.1", 0), Readiness(broker, CLUSTER_ID), health) as made:
         yield made
 
 
@@ -63,11 +66,21 @@ def test_a_token_is_asked_for_where_the_settings_have_one(get, conf):
 
 
 def test_health_is_that_of_the_main_process(get, server):
-    assert (get("/healthz")[0].status, get("/healthz")[1]) == (200, "ok\n")
+    response, text = get("/healthz")
+    assert (response.status, text.splitlines()[0]) == (200, "ok")
 
-    server.liveness.memory[0] = time.monotonic() - DEAD_SECONDS - 1
+    server.processes.main.liveness.memory[0] = time.monotonic() - DEAD_SECONDS - 1
 
     assert get("/healthz")[0].status == 503
+
+
+def test_a_process_that_fails_to_start_keeps_a_cluster_from_being_ready(get, server):
+    server.processes.children.entry("pusher").note_end(1, failed_starts=2)
+
+    response, text = get("/readyz")
+
+    assert response.status == 503
+    assert text.startswith("No pusher has run for 0 seconds, 2 failed starts")
 
 
 def test_a_cluster_that_is_not_ready_says_why(get, broker):

@@ -34,10 +34,21 @@ class Port:
         except OSError as error:
             return 0, str(error)
 
+    def health(self) -> tuple[int, dict[str, str]]:
+        """Return the status, and what is said of each process by its name."""
+        status, text = self.get("/healthz")
+        lines = text.partition("\n\n")[2].splitlines()
+        return status, {name: words.strip() for name, _, words in map(first_word, lines)}
+
     def total(self, name: str) -> float:
         """Add up the samples of a family."""
         families = text_string_to_metric_families(self.get("/metrics")[1])
         return sum(s.value for f in families if f.name == f"django_q_{name}" for s in f.samples)
+
+
+def first_word(line: str) -> tuple[str, str, str]:
+    """Divide a line behind its first word."""
+    return line.partition(" ")
 
 
 def test_a_cluster_is_measured_and_probed(running_cluster):
@@ -53,14 +64,18 @@ def test_a_cluster_is_measured_and_probed(running_cluster):
     wait_until(lambda: served.total("tasks_finished") == 4)
     assert served.total("tasks_failed") == 1
     assert served.total("cluster_workers") == 1
-    assert served.get("/healthz") == (200, "ok\n")
+    status, processes = served.health()
+    assert status == 200
+    for name in ("sentinel", "logger", "metrics", "monitor", "worker-1", "pusher"):
+        assert processes[name].startswith(str(cluster.pids(name)[0]))
 
     cluster.kill("metrics")
     wait_until(lambda: served.get("/healthz")[0] == 200)
     cluster.wait_for("reincarnated metrics")
-    cluster.kill("pusher", signal.SIGKILL)
+    killed = cluster.kill("pusher", signal.SIGKILL)
     wait_until(lambda: served.total("process_restarts") == 1)
     wait_until(lambda: served.get("/readyz")[0] == 200)
+    assert not served.health()[1]["pusher"].startswith(str(killed))
 
     assert cluster.stop() == 0
     assert served.get("/healthz")[0] == 0
@@ -75,3 +90,26 @@ def test_a_port_that_is_taken_does_not_stop_a_cluster(running_cluster):
         cluster.wait_for("in use")
 
     assert cluster.stop() == 0
+
+
+def test_a_pusher_that_exits_each_time_keeps_a_cluster_from_being_ready_and_does_not_end_it(
+    running_cluster,
+):
+    port = free_port()
+    broker_class = "tests.subclassed_brokers.ExitingORM"
+    cluster = running_cluster("--metrics-port", str(port), workers=1, broker_class=broker_class)
+    cluster.wait_for("reincarnated pusher", 3)
+    served = Port(port)
+
+    wait_until(lambda: "failed starts, the latest one ended with exit code 7" in ready(served))
+    status, processes = served.health()
+
+    assert status == 200
+    assert "exit code 7" in processes["pusher"]
+    cluster.end()
+
+
+def ready(served: Port) -> str:
+    """Return why a cluster is not ready; nothing while it is."""
+    status, text = served.get("/readyz")
+    return text if status == 503 else ""
