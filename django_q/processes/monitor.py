@@ -143,13 +143,10 @@ class MonitorLoop:
 
     def acknowledge(self, receipts: list[Any]) -> None:
         """Acknowledge receipts together, or one by one if that fails."""
-
-        def step(some: list[Any]) -> None:
-            call_broker(self.broker, self.broker.acknowledge_many, some)
-
-        if receipts and not self.retry_step(lambda: step(receipts), tries=1):
+        step = partial(call_broker, self.broker, self.broker.acknowledge_many)
+        if receipts and not self.retry_step(partial(step, receipts), tries=1):
             for receipt in receipts:
-                self.retry_step(lambda receipt=receipt: step([receipt]))
+                self.retry_step(partial(step, [receipt]))
 
     def move_to_dead_letters(self, undecodable: UndecodablePayload) -> None:
         """Move a payload that can not be decoded to the dead letters; no retry if it is refused."""
@@ -178,11 +175,11 @@ class MonitorLoop:
 
         A package that fails on its own too is completed without the steps that fail.
         """
+        if not packages:
+            return
         steps = CompletionSteps(self.teller.tell, self.recorder.record)
-        if not packages or (
-            len(packages) > 1
-            and self.retry_step(lambda: self.complete_together(packages, steps), tries=1)
-        ):
+        together = partial(self.complete_together, packages, steps)
+        if len(packages) > 1 and self.retry_step(together, tries=1):
             return
         for package in packages:
             step = partial(self.complete_together, [package], steps)

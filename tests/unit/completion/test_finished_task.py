@@ -7,8 +7,16 @@ from typing import Any
 
 import pytest
 
-from django_q.completion.finished_task import FinishedTask, needs_only_acknowledging
+from django_q.completion.finished_task import (
+    FinishedTask,
+    is_done_receipts,
+    needs_only_acknowledging,
+)
+from django_q.completion.orphans import OrphanedDeliveries
+from django_q.execution.execution import UndecodablePayload
+from django_q.queues import STOP
 from django_q.results.rows import PickledValue
+from django_q.task_logs.entry import LogEntry
 
 
 def finished(**values: Any) -> FinishedTask:
@@ -101,6 +109,7 @@ def test_what_nobody_wants_more_of_needs_only_acknowledging():
         assert not needs_only_acknowledging(finished().package)
         assert not needs_only_acknowledging(finished(save=False, hook="a.b").package)
         assert not needs_only_acknowledging(finished(save=False, cached=True).package)
+        assert not needs_only_acknowledging(finished(save=False, success=False).package)
     finally:
         logger.setLevel(level)
 
@@ -113,3 +122,11 @@ def test_what_could_not_be_done_is_noted_behind_what_was_noted(caplog):
 
     assert task.undone == "the hook: one; the hook: two"
     assert "'math.floor' (ended): the hook: one" in caplog.text
+
+
+def test_nothing_else_in_the_result_queue_is_taken_for_receipts():
+    log, orphans = LogEntry("a" * 32, 1, 0.0, "text", 4), OrphanedDeliveries("lost")
+    others = [finished().package, UndecodablePayload(1, "", ""), orphans, log, STOP]
+
+    assert is_done_receipts(([1, 2], ()))
+    assert not any(map(is_done_receipts, others))
