@@ -51,7 +51,7 @@ def test_the_pointer_reads_a_chart(visit, minute):
     wait_for(page, "2 ended, 0 failed")
 
     page.get_by_role("heading", name="Charts").first.hover()
-    assert page.locator(".dash-reading").count() == 0
+    page.locator(".dash-reading").wait_for(state="detached")
 
 
 def test_without_javascript_the_browser_tells_the_figures_and_a_table_has_them(visit, minute):

@@ -14,6 +14,7 @@ from django_q.rollups.spans import SPANS
 MAX_DRAWN_RUNS = 300
 #: Of the logarithm of times.
 SPREAD = 1.0
+FAILED_SHARE = 0.1
 
 
 def insert_counts(model: Any, runs: int, functions: int = 4, now: float | None = None) -> None:
@@ -37,8 +38,9 @@ def insert_counts(model: Any, runs: int, functions: int = 4, now: float | None =
 def drawn(chance: random.Random, mean: float) -> RunCounts:
     """Draw the runs of a function in a row, of which there are ``mean`` in the mean."""
     runs = int(mean) + (chance.random() < mean % 1)
-    counts = RunCounts(runs, failed=runs // 10)
     single = min(runs, MAX_DRAWN_RUNS)
+    failed = sum(chance.random() < FAILED_SHARE for _ in range(single))
+    counts = RunCounts(runs, failed * runs // max(single, 1))
     for number in range(single):
         weight = runs // single + (number < runs % single)
         counts.add_times(

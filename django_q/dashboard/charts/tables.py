@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from django_q.dashboard.charts.figures import FigureRow
 
-ROW = (
+TABLE_ROW = (
     '<tr><th scope="row">{}</th><td data-title="{}" class="dash-number">{}</td>'
     '<td data-title="{}" class="dash-number{}">{}</td>'
     '<td data-title="{}" class="dash-number">{}</td>'
@@ -33,4 +33,4 @@ def table_rows(rows: Iterable[tuple[FigureRow, str]]) -> SafeString:
         )
         for row, address in rows
     )  # fmt: skip
-    return format_html_join("\n", ROW, cells)
+    return format_html_join("\n", TABLE_ROW, cells)

@@ -81,7 +81,7 @@
     });
     // Later, as the focus may be on its way to another chart, or the chart is being replaced.
     document.addEventListener("focusout", (event) => window.setTimeout(() => {
-        if (event.target.isConnected && read?.byKeys && !document.activeElement.matches(".dash-chart")) {
+        if (event.target.isConnected && read?.byKeys && !document.activeElement?.matches(".dash-chart")) {
             clear();
         }
     }));
