@@ -19,13 +19,13 @@ ROOT = Path(__file__).parent.parent
 #: Seconds that each environment keeps a processor busy, and seconds that it waits for time to
 #: pass, on the machine where they were measured; without the first installation.
 FIGURES = {
-    "py310-dj52": (540, 160),
-    "py311-dj52": (480, 150),
-    "py312-dj60": (290, 80),
-    "py313-dj61": (520, 160),
-    "py314-dj61": (480, 150),
-    "processes": (240, 250),
-    "disturbances": (200, 260),
+    "py310-dj52": (300, 120),
+    "py311-dj52": (320, 140),
+    "py312-dj60": (245, 80),
+    "py313-dj61": (345, 140),
+    "py314-dj61": (320, 140),
+    "processes": (230, 250),
+    "disturbances": (190, 260),
     "package": (260, 70),
 }
 #: Seconds that ``work()`` took there.

@@ -21,8 +21,9 @@ pytestmark = pytest.mark.django_db
 
 #: Fixtures serve all examples of a test, which leave nothing in them.
 HEALTH = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-MANY = settings(max_examples=200, deadline=None, suppress_health_check=HEALTH)
-SOME = settings(max_examples=60, deadline=None, suppress_health_check=HEALTH)
+#: Other examples each time, and these tests run in five environments.
+MANY = settings(max_examples=100, deadline=None, suppress_health_check=HEALTH)
+SOME = settings(max_examples=30, deadline=None, suppress_health_check=HEALTH)
 
 NOW = datetime(2030, 5, 1, 12, tzinfo=timezone.utc)
 
