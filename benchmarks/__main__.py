@@ -1,6 +1,7 @@
 """All measures, one after the other."""
 
 from benchmarks import (
+    committing,
     drain,
     enqueue,
     growth,
@@ -8,6 +9,7 @@ from benchmarks import (
     latency,
     memory,
     options,
+    redis_servers,
     size,
     standing,
     waiting,
@@ -15,5 +17,8 @@ from benchmarks import (
 from benchmarks.command import main
 
 if __name__ == "__main__":
-    measured = (drain, enqueue, latency, idle, memory, size, growth, options, standing, waiting)
+    measured = (
+        *(drain, enqueue, latency, idle, memory, size, growth, options, standing, waiting),
+        *(committing, redis_servers),
+    )
     main(*(module.MEASURE for module in measured))
