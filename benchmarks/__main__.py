@@ -1,6 +1,7 @@
 """All measures, one after the other."""
 
 from benchmarks import (
+    committing,
     drain,
     enqueue,
     growth,
@@ -9,6 +10,7 @@ from benchmarks import (
     memory,
     options,
     progress,
+    redis_servers,
     size,
     standing,
     waiting,
@@ -17,7 +19,7 @@ from benchmarks.command import main
 
 if __name__ == "__main__":
     measured = (
-        *(drain, enqueue, latency, idle, memory, size, growth),
-        *(options, standing, waiting, progress),
+        *(drain, enqueue, latency, idle, memory, size, growth, options, standing, waiting),
+        *(committing, redis_servers, progress),
     )
     main(*(module.MEASURE for module in measured))

@@ -41,7 +41,7 @@ configurations, numbers = comma_separated(configuration), comma_separated(int)
 
 #: Name, how it is read, default, help.
 SIZE_OPTIONS: tuple[tuple[str, Callable, Any, str], ...] = (
-    ("tasks", int, 10_000, "drain, enqueue, options, standing: tasks of a sample"),
+    ("tasks", int, 10_000, "drain, enqueue, options, standing, redis_servers: tasks of a sample"),
     ("latency-tasks", int, 500, "latency: tasks of a sample"),
     ("idle-seconds", float, 30, "idle: how long to look"),
     ("sizes", numbers, [10**3, 10**4, 10**5, 10**6, 10**7], "size: bytes, separated by commas"),
@@ -51,7 +51,9 @@ SIZE_OPTIONS: tuple[tuple[str, Callable, Any, str], ...] = (
     ("window", int, 10_000, "growth: tasks that are timed"),
     ("delayed", int, 10**6, "standing: tasks that are due in a week"),
     ("tracked", int, 10**3, "standing: tasks beside them that can be found by their ids"),
-    ("rounds", int, 5, "standing: how often a sample fills and drains the queue"),
+    ("rounds", int, 5, "standing, committing: how often a sample repeats what it measures"),
+    ("writers", int, 16, "committing: processes that commit"),
+    ("window-seconds", float, 5, "committing: for how long they do each time"),
     ("pairs", int, 11, "progress: pairs of tasks of a sample"),
     ("settle", float, 2, "seconds in which a warm cluster comes to rest"),
     ("limit", float, 300, "seconds after which a sample is given up"),

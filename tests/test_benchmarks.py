@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 TINY = (
     "--repetitions=1 --tasks=60 --latency-tasks=3 --idle-seconds=0.2 --sizes=1000 --megabytes=0.01 "
     "--queued=60 --saved=0,60 --window=60 --settle=0.1 --delayed=60 --tracked=30 --rounds=2 "
-    "--pairs=1"
+    "--writers=2 --window-seconds=0.1 --pairs=1"
 ).split()
 
 #: What each command tells in every configuration.
@@ -87,6 +87,29 @@ def test_tasks_with_options_are_compared_with_plain_ones(tmp_path):
         *("priority", "run_after", "unique", "track")
     ]
     assert all(row["baseline_ratios"]["tasks/s"] > 0 for row in others)
+
+
+@pytest.mark.benchmarks
+def test_commits_with_waiters_are_compared_with_those_without(tmp_path):
+    outcome = measured(tmp_path, "benchmarks.committing", "--rounds=1")
+
+    tasks, rows = outcome["medians"]["committing"]
+    assert (tasks["case"], rows["case"]) == ("postgres-postgres, tasks", "postgres-postgres, rows")
+    for call in ("result", "aresult"):
+        for column in ("commits/s", "p50 ms", "p95 ms"):
+            assert rows["medians"][f"{call} : alone, {column}"] > 0
+    assert outcome["errors"] == []
+
+
+@pytest.mark.benchmarks
+def test_two_clusters_drain_a_queue_on_servers_of_each_kind(tmp_path):
+    outcome = measured(tmp_path, "benchmarks.redis_servers", "--workers=1")
+
+    one, *others = outcome["medians"]["redis_servers"]
+    assert one["case"] == "redis-none, one cluster"
+    assert len(others) == 4
+    assert all(row["baseline_ratios"]["tasks/s"] > 0 for row in others)
+    assert outcome["errors"] == []
 
 
 @pytest.mark.benchmarks

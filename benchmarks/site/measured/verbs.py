@@ -14,7 +14,9 @@ from django.db import connection
 
 from django_q import tasks
 from django_q.models import Task
+from measured.commits import commit, feed, keep_waiting
 from measured.rows import insert_tasks
+from measured.several_clusters import await_clusters, pause, resume
 
 #: Calls before the clock starts.
 WARMUP_CALLS = 20
@@ -155,5 +157,6 @@ VERBS: dict[str, Any] = {
     for verb in (
         *(migrate, fill, enqueue, trickle, carry, work),
         *(await_results, wait_for_number, wait_for_task),
+        *(commit, feed, keep_waiting, await_clusters, pause, resume),
     )
 }

@@ -106,7 +106,6 @@ def test_a_pusher_that_exits_each_time_keeps_a_cluster_from_being_ready_and_does
 
     assert status == 200
     assert "exit code 7" in processes["pusher"]
-    cluster.end()
 
 
 def ready(served: Port) -> str:
