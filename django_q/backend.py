@@ -8,7 +8,7 @@ of one setting, for each thread and for each of its two packages: no state is ke
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.checks import CheckMessage
@@ -25,9 +25,25 @@ from django_q.task_backend.framework import (
     error_classes,
 )
 from django_q.task_backend.task import DjangoQTask, option_values, unvalidated_copy
+from django_q.text.representation import represent
 from django_q.wire.options import normalize_options
 
 __all__ = ["DjangoQBackend", "DjangoQTask"]
+
+#: Characters of a value that an error quotes.
+QUOTED_LENGTH = 100
+
+
+def wrong_value(task: Task) -> str | None:
+    """Say what is wrong with a value whose type the framework does not check; None if nothing."""
+    due, priority = getattr(task, "run_after", None), task.priority
+    is_span = isinstance(due, timedelta) and due >= timedelta(0)
+    if due is not None and not is_span and not isinstance(due, datetime):
+        got = represent(due, QUOTED_LENGTH)
+        return f"run_after must be an aware datetime or a timedelta from 0 on; got {got}."
+    if not isinstance(priority, (int, float)):
+        return f"priority must be a whole number; got {represent(priority, QUOTED_LENGTH)}."
+    return None
 
 
 class DjangoQBackend(BaseTaskBackend):  # type: ignore[misc]  # found when it is imported
@@ -41,12 +57,9 @@ class DjangoQBackend(BaseTaskBackend):  # type: ignore[misc]  # found when it is
 
     def validate_task(self, task: Task) -> None:
         """Raise ``InvalidTask`` for a task that can not be enqueued."""
-        span = getattr(task, "run_after", None)
-        if isinstance(span, timedelta):
-            if span < timedelta(0):
-                raise error_class(INVALID_TASK)(
-                    f"run_after must be an aware datetime or a timedelta from 0 on; got {span!r}."
-                )
+        if problem := wrong_value(task):
+            raise error_class(INVALID_TASK)(problem)
+        if isinstance(getattr(task, "run_after", None), timedelta):
             task = unvalidated_copy(task, run_after=None)
         try:
             super().validate_task(task)

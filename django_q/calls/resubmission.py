@@ -19,6 +19,7 @@ from django.db import IntegrityError, router, transaction
 from django.utils.translation import gettext as _
 
 from django_q.brokers import adapt_broker
+from django_q.brokers.contract.orders import CANCEL_ORDER
 from django_q.calls.composition import chosen_broker, dispatch, options_of
 from django_q.calls.enqueueing import served_options
 from django_q.conf import Conf, logger
@@ -26,6 +27,8 @@ from django_q.exceptions import AlreadyEnqueued, PackageError
 from django_q.execution.run_details import log_fields
 from django_q.models import Task
 from django_q.models.task import HAS_ENDED
+from django_q.orders.notices import withdraw_quietly
+from django_q.task_state.cancellation import task_key
 from django_q.text.error_text import error_summary, short_error_text
 from django_q.unfinished.reruns import earlier_ends, mark_rerun, why_unfinished
 from django_q.wire.callables import resolve_callable
@@ -148,6 +151,8 @@ def rerun(task: Task, call: dict[str, Any]) -> str:
     broker = adapt_broker(chosen_broker(call))
     if reason := why_unfinished(task, broker):
         raise NotRepeatable(reason)
+    if CANCEL_ORDER in broker.obeys:  # one that came when the task had just ended
+        withdraw_quietly(broker, [task_key(task.id)])
     # One transaction: whoever saves the new end waits for its commit, and a crash leaves no mark.
     with transaction.atomic(using=router.db_for_write(Task)):
         if not mark_rerun(task):

@@ -43,8 +43,7 @@ def submit(
     Raises ``TypeError`` for arguments that are not JSON, and as ``async_task`` does.
     """
     task = due_task(task)
-    # As they are read again: the keys of dictionaries become text.
-    args, kwargs = json.loads(json.dumps(normalize_json([args, kwargs])))
+    args, kwargs = as_json(args, kwargs)
     options = call_options(task, backend)
     package = call_package(task, args, kwargs, options, backend)
     result = make_result(
@@ -65,6 +64,17 @@ def submit(
         return result, False
     announce(result, package, backend)
     return result, True
+
+
+def as_json(args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+    """Return arguments as they are read again: the keys of dictionaries become text."""
+    try:
+        return json.loads(json.dumps(normalize_json([args, kwargs])))
+    except RecursionError as error:
+        raise TypeError(
+            "The arguments of a task must be JSON; got a value that contains itself, or is nested "
+            "too deeply. Pass what it is found by, as its primary key."
+        ) from error
 
 
 def due_task(task: Task) -> Task:

@@ -9,6 +9,8 @@ import pytest
 from django_q.calls import resubmission
 from django_q.calls.resubmission import NotRepeatable, resubmit, resubmit_kind
 from django_q.models import Failure, Success, Task
+from django_q.orders.notices import CancelOrder
+from django_q.task_state.cancellation import task_key
 from django_q.tasks import async_chain, async_task, fetch
 from tests.integration.admin.rows import make_failure
 
@@ -50,6 +52,17 @@ def test_a_task_that_is_run_at_once_has_ended_when_it_is_resubmitted(conf):
 
     assert resubmit(task) == task.id
     assert (fetch(task.id).result, fetch(task.id).rerun_at) == (6, None)
+
+
+@pytest.mark.parametrize("broker", ["redis", "orm"], indirect=True)
+def test_an_order_that_came_too_late_does_not_cancel_a_failure_that_is_run_again(broker):
+    task, other = make_failure(), make_failure()
+    for each in (task, other):  # as where they ended before their cluster had heard of it
+        CancelOrder(by="anna").post(broker, task_key(each.id))
+
+    assert resubmit(task) == task.id
+
+    assert set(broker.notices().values) == {task_key(other.id)}
 
 
 def test_a_resubmitted_task_has_a_fresh_budget_and_is_due_now(broker):

@@ -65,7 +65,7 @@ def test_the_backend_serves_all_that_a_task_may_ask_for():
     assert found.supports_priority
 
 
-@pytest.mark.parametrize("priority", [-101, 101, 3.1])
+@pytest.mark.parametrize("priority", [-101, 101, 3.1, "5"])
 def test_a_priority_out_of_range_is_refused(priority):
     with pytest.raises(InvalidTask, match="priority must be a whole number"):
         add.using(priority=priority)
@@ -85,6 +85,8 @@ def test_an_unknown_queue_is_refused(tasks_setting):
     [
         (datetime(2030, 1, 1), "run_after must be an aware datetime"),
         (timedelta(seconds=-1), "a timedelta from 0 on"),
+        (5, "a timedelta from 0 on; got 5"),
+        ("soon", "a timedelta from 0 on; got 'soon'"),
     ],
 )
 def test_a_time_that_is_naive_or_a_span_below_zero_is_refused(run_after, words):
@@ -192,6 +194,14 @@ def test_a_call_is_enqueued_from_a_coroutine(broker, run_once):
 
     assert result.return_value == 3
     assert async_to_sync(add_async.aget_result)(result.id) == result
+
+
+def test_arguments_that_contain_themselves_are_refused(broker):
+    endless: list = []
+    endless.append(endless)
+
+    with pytest.raises(TypeError, match="a value that contains itself"):
+        echo.enqueue(endless)
 
 
 @pytest.mark.parametrize("value", [datetime(2030, 1, 1), object(), {1, 2}])

@@ -166,3 +166,21 @@ def test_the_orders_are_read_once_for_each_table_that_is_written(table):
     assert table.current() is found
     table.write({})
     assert table.current() == {}
+
+
+def test_who_asks_while_the_orders_are_read_gets_the_new_ones(monkeypatch):
+    table, asked = OrderTable(), []
+    table.write({"task:1": (1.0, "first")})
+    table.current()
+    table.write({"task:2": (2.0, "second")})
+    read = table.read
+
+    def read_interrupted():
+        monkeypatch.setattr(table, "read", read)
+        asked.append(dict(table.current()))
+        return read()
+
+    monkeypatch.setattr(table, "read", read_interrupted)
+
+    assert table.current() == {"task:2": (2.0, "second")}
+    assert asked == [{"task:2": (2.0, "second")}]
