@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django_q.management.arguments import ERROR_CODE, NOTHING_FOUND_CODE
 from django_q.management.operator_command import OperatorCommand
 from django_q.task_logs.following import LogPart, follow, whole_logs
+from django_q.text.printable import printable, printable_lines
 from django_q.unfinished.reading import normal_id
 
 
@@ -49,13 +50,17 @@ class Command(OperatorCommand):
 
 
 def as_text(part: LogPart) -> str:
-    """Write a part of a log; the first below a line that says whose it is."""
+    """Write a part of a log; the first below a line that says whose it is.
+
+    A task may log whatever it was sent: nothing of it controls the terminal.
+    """
+    text = printable_lines(part.text)
     if not part.is_first:
-        return part.text
+        return text
     begun = part.begun.strftime("%Y-%m-%d %H:%M:%S UTC")
     facts = (f"attempt {part.attempt}", part.worker, part.queue, begun)
     cut = " (the end of the log)" if part.is_truncated else ""
-    return f"--- {', '.join(filter(None, facts))}{cut}\n{part.text}"
+    return f"--- {printable(', '.join(filter(None, facts)))}{cut}\n{text}"
 
 
 def as_json(part: LogPart) -> str:

@@ -58,7 +58,7 @@ class Hanging(OperatorCommand):
 
 
 def test_a_server_that_hangs_is_not_waited_for_without_end(monkeypatch):
-    monkeypatch.setattr(operator_command, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(operator_command, "COMMAND_SECONDS", 0.05)
 
     with pytest.raises(CommandError, match=r"no answer came in 0\.05 seconds"):
         call_command(Hanging())
