@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
@@ -13,6 +12,7 @@ from django_q.management.arguments import ERROR_CODE, NOTHING_FOUND_CODE
 from django_q.management.operator_command import OperatorCommand
 from django_q.task_logs.following import LogPart, follow, whole_logs
 from django_q.text.printable import printable, printable_lines
+from django_q.text.strict_json import strict_json
 from django_q.unfinished.reading import normal_id
 
 
@@ -74,4 +74,4 @@ def as_json(part: LogPart) -> str:
         "is_truncated": part.is_truncated,
         "text": part.text,
     }
-    return f"{json.dumps(value)}\n"
+    return f"{strict_json(value)}\n"
