@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.management.base import CommandParser
 from django.utils.translation import gettext as _
 
 from django_q.management.arguments import ERROR_CODE, NOTHING_FOUND_CODE
-from django_q.management.operator_command import OperatorCommand
+from django_q.management.operator_command import COMMAND_SECONDS, OperatorCommand, time_limit
 from django_q.task_logs.following import LogPart, follow, whole_logs
 from django_q.text.printable import printable, printable_lines
 from django_q.text.strict_json import strict_json
@@ -35,7 +36,12 @@ class Command(OperatorCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         task_id = normal_id(options["id"])
-        logs = follow(task_id, options["queue"]) if options["follow"] else whole_logs(task_id)
+        logs: Iterable[LogPart]
+        if options["follow"]:
+            logs = follow(task_id, options["queue"])
+        else:
+            with time_limit(COMMAND_SECONDS):
+                logs = list(whole_logs(task_id))
         write = as_json if options["json"] else as_text
         has_any = False
         for part in logs:
@@ -46,7 +52,7 @@ class Command(OperatorCommand):
             sys.exit(NOTHING_FOUND_CODE)
 
     def seconds_for(self, options: dict[str, Any]) -> float | None:
-        return None if options["follow"] else super().seconds_for(options)
+        return None  # a person may read a long log page by page
 
 
 def as_text(part: LogPart) -> str:

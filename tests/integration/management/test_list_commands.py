@@ -201,4 +201,21 @@ def test_progress_that_is_no_number_is_null_in_json(broker):
     text, _err, code = run("qtasks", "state:running", "--json")
 
     (task,) = json.loads(text, parse_constant=pytest.fail)
-    assert (task["done"], task["total"], task["note"], code) == (None, None, "\\udcff", 0)
+    assert (task["done"], task["total"], task["note"], code) == (None, None, "?", 0)
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_what_was_resubmitted_before_ctrl_c_is_told(monkeypatch, options):
+    fail()
+    fail()
+
+    def interrupt(seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(failure_kinds.resubmit_slowly, "__defaults__", (interrupt,))
+    out = StringIO()
+    with pytest.raises(KeyboardInterrupt):
+        call_command("qfail", "--resubmit", KIND, "--rate", "1", *options, stdout=out)
+
+    text = out.getvalue()
+    assert len(json.loads(text)) == 1 if options else text.endswith("1 resubmitted, 0 not.\n")
