@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any, TextIO
 
@@ -21,6 +20,7 @@ from django_q.terminal.interactive import loop as interactive
 from django_q.terminal.memory_screen import MemoryScreen, get_process_mb
 from django_q.terminal.queue_figures import broker_errors_translated
 from django_q.terminal.screen import show
+from django_q.text.strict_json import strict_json
 
 __all__ = [
     "Stat",
@@ -95,9 +95,8 @@ def info_json(
     broker: Broker | None = None, host: str | None = None, *, out: TextIO | None = None
 ) -> None:
     """Print the figures of ``info()`` and the heartbeats as JSON."""
-    print_text(
-        json.dumps(report.collect(broker_or_default(broker), host), default=str, indent=2), out
-    )
+    facts = report.collect(broker_or_default(broker), host)
+    print_text(strict_json(facts, indent=2), out)
 
 
 def settings(*, out: TextIO | None = None) -> None:

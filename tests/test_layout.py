@@ -12,7 +12,7 @@ pytestmark = pytest.mark.once
 #: From the ground up. A folder's name alone stands for what it holds and the list does not name.
 FLOORS = """
 __init__ exceptions text.printable text.representation text.error_text text.typed_settings \
-    text.function_names text.log_lines text foreign_code humanhash shared_counter \
+    text.function_names text.strict_json text.log_lines text foreign_code humanhash shared_counter \
     descriptor_wait queues servers.redis_sentinel \
     servers.redis_cluster servers.connections servers
 conf recurrence

@@ -20,6 +20,7 @@ from django_q.alerts.findings import Findings
 from django_q.alerts.rules import RULE_NAMES, AlertRules
 from django_q.conf import Conf
 from django_q.models import Alert
+from django_q.text.printable import printable
 
 #: How long the row of an alert that is over is kept at least.
 KEPT_FOR = timedelta(days=1)
@@ -86,9 +87,10 @@ def record(rules: AlertRules, findings: Findings, now: datetime) -> None:
 
 def note(rules: AlertRules, key: str, finding: Finding, row: Alert | None, now: datetime) -> None:
     """Keep that something was found, and raise it where it has lasted and was not told lately."""
-    told = {"text": finding.text[:500], "value": finding.value}
+    # No database has all characters that the name of a queue may have on Redis.
+    told = {"text": printable(finding.text, 500)[:500], "value": finding.value}
     if row is None:
-        subject = finding.subject[:100]
+        subject = printable(finding.subject, 100)[:100]
         row = Alert(key=key, project=Conf.PREFIX, rule=finding.rule, subject=subject, since=now)
         row.text, row.value = told["text"], told["value"]
         if not insert(row):

@@ -18,6 +18,7 @@ from django_q.text.printable import MAX_TEXT_CHARACTERS, printable
 
 #: Exit codes as grep has them: nothing was found, and something is wrong.
 NOTHING_FOUND_CODE, ERROR_CODE = 1, 2
+MAX_TCP_PORT = 65535
 
 
 def positive(kind: Callable[[str], float]) -> Callable[[str], float]:
@@ -33,6 +34,15 @@ def positive(kind: Callable[[str], float]) -> Callable[[str], float]:
         return number
 
     return read
+
+
+def tcp_port(text: str) -> int:
+    """Read the number of a TCP port."""
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 5 else 0
+    if not 0 < number <= MAX_TCP_PORT:
+        expected = f"expected a TCP port from 1 to {MAX_TCP_PORT}"
+        raise argparse.ArgumentTypeError(f"{expected}, got {text!r}")
+    return number
 
 
 @contextmanager

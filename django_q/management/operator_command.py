@@ -17,7 +17,7 @@ from django_q.management.arguments import errors_of_command
 from django_q.servers.connections import interruptible_psycopg2
 
 #: Seconds in which a command that answers once must have ended: a server that hangs raises nothing.
-ANSWER_SECONDS = 60.0
+COMMAND_SECONDS = 60.0
 #: Exit codes as shells have them of programs that SIGPIPE, or Ctrl-C, has ended.
 READER_GONE_CODE, INTERRUPTED_CODE = 141, 130
 
@@ -30,7 +30,7 @@ class OperatorCommand(BaseCommand):
 
     def seconds_for(self, options: dict[str, Any]) -> float | None:
         """Return how long it may take; None for one that goes on until somebody ends it."""
-        return ANSWER_SECONDS
+        return COMMAND_SECONDS
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Run the command."""

@@ -27,6 +27,7 @@ from django_q.terminal.queue_figures import broker_errors_translated
 from django_q.terminal.queue_table import queue_as_dict
 from django_q.terminal.report import cluster_as_dict
 from django_q.text.representation import represent
+from django_q.text.strict_json import json_value
 from django_q.unfinished.queues import queue_states
 from django_q.unfinished.reading import broker_for
 
@@ -65,7 +66,7 @@ def with_times_as_text(value: Any) -> Any:
         return {str(key): with_times_as_text(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
         return [with_times_as_text(each) for each in value]
-    return value.isoformat() if isinstance(value, datetime) else value
+    return value.isoformat() if isinstance(value, datetime) else json_value(value)
 
 
 @answering

@@ -55,6 +55,10 @@ class LogRing:
         """Whether it is the log of the task that began at ``since``."""
         return self.numbers[SINCE] == since
 
+    def is_of_later(self, since: float) -> bool:
+        """Whether it is the log of a task that began after ``since``."""
+        return self.numbers[SINCE] > since
+
     def write(self, data: bytes) -> None:
         """Add to the log, in place of its oldest bytes where it is full."""
         end = self.counter.add(len(data))

@@ -44,6 +44,16 @@ def printable_paragraph(text: str, limit: int = MAX_TEXT_CHARACTERS) -> Printabl
     )
 
 
+def printable_lines(text: str) -> str:
+    """Escape in a text of several lines what can not be printed, but for their ends and tabs."""
+    if text.replace("\n", "").replace("\t", "").isprintable():
+        return text
+    return "".join(
+        each if each in "\n\t" or is_printable_character(each) else escape_character(each)
+        for each in text
+    )
+
+
 def cut_middle(text: str, limit: int) -> str:
     """Shorten a text in its middle: the end of an error says as much as its beginning."""
     if len(text) <= limit:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Any
 
@@ -17,6 +16,7 @@ from django_q.alerts.rules import AlertRules
 from django_q.brokers import adapt_broker, get_broker
 from django_q.conf import Conf
 from django_q.management.operator_command import OperatorCommand
+from django_q.text.strict_json import strict_json
 
 #: The exit code where something is raised. Where the rules can not be evaluated it is 1.
 RAISED_EXIT_CODE = 2
@@ -39,7 +39,7 @@ class Command(OperatorCommand):
         findings = look(rules, adapt_broker(get_broker()), now)
         alerts = keep_and_tell(rules, findings, now)
         if options["json"]:
-            self.stdout.write(json.dumps([as_dict(alert) for alert in alerts], indent=2))
+            self.stdout.write(strict_json([as_dict(alert) for alert in alerts], indent=2))
         else:
             self.stdout.write(body(alerts), ending="")
         if alerts:

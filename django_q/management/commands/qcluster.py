@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django_q.cluster import Cluster
 from django_q.conf import Conf
 from django_q.exceptions import BrokerUnavailable
+from django_q.management.arguments import tcp_port
 from django_q.management.reloading import ReloadedCluster, is_reloaded
 from django_q.processes.server_calls.call_timeout import call_timeout
 from django_q.processes.supervision.process_start import log_to_terminal
@@ -53,7 +54,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--metrics-port",
-            type=int,
+            type=tcp_port,
             metavar="PORT",
             help=_("Serve /metrics, /healthz and /readyz at this TCP port."),
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from typing import Any
@@ -14,6 +13,7 @@ from django_q.doctor.diagnosis import SUBJECT_SECONDS, Diagnosis, Examined, diag
 from django_q.doctor.findings.finding import ERROR, NOTE, WARNING
 from django_q.management.arguments import positive
 from django_q.management.operator_command import OperatorCommand
+from django_q.text.strict_json import strict_json
 
 
 class Command(OperatorCommand):
@@ -41,7 +41,7 @@ class Command(OperatorCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["json"]:
             diagnosis = diagnose(seconds=options["timeout"])
-            self.stdout.write(json.dumps(diagnosis.as_dict(), indent=2))
+            self.stdout.write(strict_json(diagnosis.as_dict(), indent=2))
         else:
             self.stdout.write(text_report.title_line())
             diagnosis = diagnose(seconds=options["timeout"], report=self.write_subject)

@@ -12,7 +12,7 @@ from django_q.management.arguments import (
     NOTHING_FOUND_CODE,
     positive,
 )
-from django_q.management.operator_command import OperatorCommand
+from django_q.management.operator_command import COMMAND_SECONDS, OperatorCommand, time_limit
 from django_q.terminal.lists.failure_kinds import (
     KIND_COLUMNS,
     kind_as_dict,
@@ -60,11 +60,12 @@ class Command(OperatorCommand):
             sys.exit(NOTHING_FOUND_CODE)
 
     def seconds_for(self, options: dict[str, Any]) -> float | None:
-        return None if options["resubmit"] else super().seconds_for(options)
+        return None  # a person may read a long list page by page
 
     def list_kinds(self, options: dict[str, Any]) -> bool:
         """Print the kinds; return whether there are any."""
-        kinds, notes = newest_kinds(options["limit"] or LISTED_KINDS)
+        with time_limit(COMMAND_SECONDS):
+            kinds, notes = newest_kinds(options["limit"] or LISTED_KINDS)
         out = sys.stdout if self.stdout.isatty() else self.stdout
         if options["json"]:
             print_json([kind_as_dict(kind) for kind in kinds], out)
@@ -76,19 +77,22 @@ class Command(OperatorCommand):
 
     def resubmit(self, options: dict[str, Any]) -> bool:
         """Run failures again, and print what became of each; return whether all are."""
-        fingerprint = whole_fingerprint(options["resubmit"])
+        with time_limit(COMMAND_SECONDS):
+            fingerprint = whole_fingerprint(options["resubmit"])
         limit = options["limit"] or RESUBMITTED_FAILURES
         done = refused = 0
         answers = []
-        with broker_errors_translated():
-            for task_id, new_id, reason in resubmit_slowly(fingerprint, limit, options["rate"]):
-                done, refused = done + (not reason), refused + bool(reason)
-                if options["json"]:
-                    answers.append({"id": task_id, "new_id": new_id or None, "refused": reason})
-                else:
-                    self.stdout.write(f"{task_id}: {reason or f'resubmitted as {new_id}'}")
-        if options["json"]:
-            print_json(answers, self.stdout)
-        else:
-            self.stdout.write(f"{done} resubmitted, {refused} not.")
+        try:
+            with broker_errors_translated():
+                for task_id, new_id, reason in resubmit_slowly(fingerprint, limit, options["rate"]):
+                    done, refused = done + (not reason), refused + bool(reason)
+                    if options["json"]:
+                        answers.append({"id": task_id, "new_id": new_id or None, "refused": reason})
+                    else:
+                        self.stdout.write(f"{task_id}: {reason or f'resubmitted as {new_id}'}")
+        finally:  # also after Ctrl-C, or where a server goes away meanwhile
+            if options["json"]:
+                print_json(answers, self.stdout)
+            else:
+                self.stdout.write(f"{done} resubmitted, {refused} not.")
         return bool(done) and not refused

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.management.base import CommandParser
 from django.utils.translation import gettext as _
 
 from django_q.management.arguments import ERROR_CODE, NOTHING_FOUND_CODE
-from django_q.management.operator_command import OperatorCommand
+from django_q.management.operator_command import COMMAND_SECONDS, OperatorCommand, time_limit
 from django_q.task_logs.following import LogPart, follow, whole_logs
+from django_q.text.printable import printable, printable_lines
+from django_q.text.strict_json import strict_json
 from django_q.unfinished.reading import normal_id
 
 
@@ -34,7 +36,12 @@ class Command(OperatorCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         task_id = normal_id(options["id"])
-        logs = follow(task_id, options["queue"]) if options["follow"] else whole_logs(task_id)
+        logs: Iterable[LogPart]
+        if options["follow"]:
+            logs = follow(task_id, options["queue"])
+        else:
+            with time_limit(COMMAND_SECONDS):
+                logs = list(whole_logs(task_id))
         write = as_json if options["json"] else as_text
         has_any = False
         for part in logs:
@@ -45,17 +52,21 @@ class Command(OperatorCommand):
             sys.exit(NOTHING_FOUND_CODE)
 
     def seconds_for(self, options: dict[str, Any]) -> float | None:
-        return None if options["follow"] else super().seconds_for(options)
+        return None  # a person may read a long log page by page
 
 
 def as_text(part: LogPart) -> str:
-    """Write a part of a log; the first below a line that says whose it is."""
+    """Write a part of a log; the first below a line that says whose it is.
+
+    A task may log whatever it was sent: nothing of it controls the terminal.
+    """
+    text = printable_lines(part.text)
     if not part.is_first:
-        return part.text
+        return text
     begun = part.begun.strftime("%Y-%m-%d %H:%M:%S UTC")
     facts = (f"attempt {part.attempt}", part.worker, part.queue, begun)
     cut = " (the end of the log)" if part.is_truncated else ""
-    return f"--- {', '.join(filter(None, facts))}{cut}\n{part.text}"
+    return f"--- {printable(', '.join(filter(None, facts)))}{cut}\n{text}"
 
 
 def as_json(part: LogPart) -> str:
@@ -69,4 +80,4 @@ def as_json(part: LogPart) -> str:
         "is_truncated": part.is_truncated,
         "text": part.text,
     }
-    return f"{json.dumps(value)}\n"
+    return f"{strict_json(value)}\n"

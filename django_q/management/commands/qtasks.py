@@ -12,7 +12,7 @@ from django_q.management.arguments import (
     NOTHING_FOUND_CODE,
     positive,
 )
-from django_q.management.operator_command import OperatorCommand
+from django_q.management.operator_command import COMMAND_SECONDS, OperatorCommand, time_limit
 from django_q.terminal.lists.found_tasks import FOUND_TASK_COLUMNS, find_tasks, task_as_dict
 from django_q.terminal.lists.output import print_json, print_rows
 
@@ -38,7 +38,8 @@ class Command(OperatorCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         out = sys.stdout if self.stdout.isatty() else self.stdout
-        found = find_tasks(" ".join(options["search"]), options["limit"])
+        with time_limit(COMMAND_SECONDS):
+            found = find_tasks(" ".join(options["search"]), options["limit"])
         if options["json"]:
             print_json([task_as_dict(task) for task in found.tasks], out)
         elif found.tasks:
@@ -49,3 +50,6 @@ class Command(OperatorCommand):
             sys.exit(ERROR_CODE)
         if not found.tasks:
             sys.exit(NOTHING_FOUND_CODE)
+
+    def seconds_for(self, options: dict[str, Any]) -> float | None:
+        return None  # a person may read a long list page by page

@@ -1,13 +1,22 @@
-"""The HTTP server of ``qcluster --metrics-port``: metrics and probes, one request at a time."""
+"""The HTTP server of ``qcluster --metrics-port``: metrics and probes.
+
+A thread reads each request and answers it. The main thread alone calls the broker and the database,
+as a time limit needs that: whether the cluster lives is told while it waits for one of them.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import io
 import socket
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from http.server import BaseHTTPRequestHandler
+from multiprocessing import Pipe
 from multiprocessing.connection import wait
-from socketserver import TCPServer
+from socketserver import TCPServer, ThreadingMixIn
+from threading import BoundedSemaphore, Lock, Thread
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -15,6 +24,7 @@ from django_q.brokers import Broker
 from django_q.conf import Conf, logger
 from django_q.metrics.access import has_token
 from django_q.metrics.collection import collect
+from django_q.metrics.exposition.families import Family
 from django_q.metrics.exposition.text_format import Exposition, exposition
 from django_q.metrics.serving.health import Health
 from django_q.metrics.serving.readiness import Readiness
@@ -26,6 +36,10 @@ from django_q.text.error_text import error_summary
 
 #: Seconds in which a request must have come, and in which its answer must have gone.
 READ_SECONDS, WRITE_SECONDS = 2.0, 5.0
+#: Seconds that a request waits for the main thread, which may be at work for another one.
+WORK_SECONDS = 30.0
+#: Requests that are read and answered at a time.
+MAX_REQUESTS = 32
 #: Bytes of a request at most; there are no bodies.
 MAX_HEAD_BYTES = 16384
 PLAIN_TEXT = "text/plain; charset=utf-8"
@@ -38,11 +52,12 @@ class Answer(NamedTuple):
     content: Exposition
 
 
-class MetricsServer(TCPServer):
+class MetricsServer(ThreadingMixIn, TCPServer):
     """Answers requests by what it reads from the broker and the database."""
 
     allow_reuse_address = True
-    request_queue_size = 16
+    request_queue_size = 128
+    daemon_threads = True
 
     def __init__(self, address: tuple[str, int], readiness: Readiness, health: Health) -> None:
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
@@ -52,16 +67,74 @@ class MetricsServer(TCPServer):
             "/healthz": self.health,
             "/readyz": self.ready,
         }
+        self.slots, self.lock = BoundedSemaphore(MAX_REQUESTS), Lock()
+        #: What the main thread is to do, by which requests wait for it; and how it is told.
+        self.asked: dict[Callable[[], Any], Future] = {}
+        self.bell, self.ring = Pipe(duplex=False)
         super().__init__(address, Handler)
+
+    def serve(self) -> None:
+        """Accept requests until the server is closed: the body of a thread."""
+        with contextlib.suppress(OSError, ValueError):
+            while True:
+                self.handle_request()
+
+    def server_close(self) -> None:
+        """Close the server."""
+        super().server_close()
+        self.bell.close()
+        self.ring.close()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Start a thread for a request as soon as there are few enough of them."""
+        self.slots.acquire()
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # there is no thread
+            self.slots.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer a request; the body of its thread."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.slots.release()
+
+    def ask(self, work: Callable[[], Any]) -> Any:
+        """Return what the main thread gets by some work: once for all who ask before it begins.
+
+        Raises what the work raises, and ``TimeoutError``.
+        """
+        with self.lock:
+            if work not in self.asked:
+                self.asked[work] = Future()
+                self.ring.send_bytes(b"")
+            future = self.asked[work]
+        return future.result(WORK_SECONDS)
+
+    def do_asked(self) -> None:
+        """Do what requests wait for; in the main thread, when ``bell`` can be read."""
+        self.bell.recv_bytes()
+        with self.lock:
+            asked, self.asked = self.asked, {}
+        for work, future in asked.items():
+            try:
+                future.set_result(work())
+            except Exception as error:  # a custom broker may raise anything
+                future.set_exception(error)
 
     def metrics(self, headers: Any) -> Answer:
         """Measure everything; for those with the token, if there is one."""
         if Conf.METRICS_TOKEN and not has_token(headers.get("Authorization", "")):
             return text_answer(401, "The token of the settings is missing.")
-        broker = self.readiness.broker
+        return Answer(200, exposition(self.ask(self.families), headers.get("Accept", "")))
+
+    def families(self) -> list[Family]:
+        """Measure everything, in the main thread."""
         try:
             with call_timeout():
-                return Answer(200, exposition(collect(broker), headers.get("Accept", "")))
+                return collect(self.readiness.broker)
         finally:
             close_old()
 
@@ -73,7 +146,7 @@ class MetricsServer(TCPServer):
 
     def ready(self, headers: Any) -> Answer:
         """Say whether the cluster can work."""
-        problems = [*self.processes.problems(), *self.readiness.problems()]
+        problems = [*self.processes.problems(), *self.ask(self.readiness.problems)]
         return text_answer(503 if problems else 200, "\n".join(problems) or "ok")
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -158,7 +231,8 @@ def serve_metrics(
     """
     flags, readiness = parent_flags(), Readiness(broker, cluster_id)
     with MetricsServer((host, port), readiness, Health(*tables)) as server:
+        Thread(target=server.serve, daemon=True).start()
         log_ready(f"serving metrics at {host}:{server.server_address[1]}")
         while not any(flag.is_set() for flag in flags):
-            if server in wait([server, *flags]):
-                server.handle_request()
+            if server.bell in wait([server.bell, *flags]):
+                server.do_asked()

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django_q.conf import Conf, logger
@@ -31,7 +31,9 @@ class LogRecorder:
         self.ring = ring
         self.package: TaskPackage | None = None  # of the task that runs
         self.since = 0.0  # when that began, monotonic
+        self.begun_since = -1.0  # which task the log was begun for by this process
         self.secrets: list[str] = []  # values of its arguments that nobody is to see
+        self.streams: tuple[Any, Any] = (None, None)  # the standard streams when it began
         self.begin_lock = threading.RLock()  # held while the log of a task begins
         self.inside = InsideHandlers()
 
@@ -46,11 +48,14 @@ class LogRecorder:
 
     def begin(self, package: TaskPackage, since: float) -> None:
         """Note which task runs from now on, and when it began."""
+        self.streams = sys.stdout, sys.stderr
         self.package, self.since = package, since
 
     def end(self) -> LogEntry | None:
         """Note that the task has ended. Returns its log; None where it has none."""
         self.package = None
+        if (sys.stdout, sys.stderr) != self.streams:  # the next task is to print as ever
+            sys.stdout, sys.stderr = self.streams
         if not self.ring.is_of(self.since):  # the usual case
             return None
         try:
@@ -59,6 +64,8 @@ class LogRecorder:
             return None
         if entry:
             entry.queue, entry.worker = Conf.CLUSTER_NAME, worker_name()
+            if self.begun_since == self.since:
+                hide_pieces(entry, self.secrets)
         return entry
 
     def recording(self, hand_on: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
@@ -88,9 +95,9 @@ class LogRecorder:
     def write(self, make_text: Callable[[Any], str], source: Any) -> None:
         """Record the text of something, with dots in the place of secrets."""
         try:
-            if not self.ring.is_of(self.since):
+            if self.begun_since != self.since:
                 self.begin_log()
-            if self.package is not None:
+            if self.package is not None and self.ring.is_of(self.since):
                 text = hide_values(make_text(source), self.secrets)
                 self.ring.write(text.encode(errors="backslashreplace"))
         except (TaskInterruption, SoftTimeout):  # raised by a Unix signal: it is for the task
@@ -99,14 +106,19 @@ class LogRecorder:
             return
 
     def begin_log(self) -> None:
-        """Begin the log of the task that runs, unless another thread has just done so."""
+        """Begin the log of the task that runs, unless another thread has just done so.
+
+        A forked child may have begun it: then this process knows its own secrets only from here on.
+        """
         with self.begin_lock:
-            package = self.package
-            if package is None or self.ring.is_of(self.since):
-                return
+            package, since = self.package, self.since
+            if package is None or self.begun_since == since or self.ring.is_of_later(since):
+                return  # the last, in a child that an earlier task has forked
             self.secrets = secret_values(package)
-            begun = time.time() - (time.monotonic() - self.since)
-            self.ring.begin(self.since, begun, package["id"], package.get("attempt", 1))
+            if not self.ring.is_of(since):
+                begun = time.time() - (time.monotonic() - since)
+                self.ring.begin(since, begun, package["id"], package.get("attempt", 1))
+            self.begun_since = since
 
 
 class InsideHandlers(threading.local):
@@ -116,7 +128,10 @@ class InsideHandlers(threading.local):
 
 
 class RecordedStream:
-    """A standard stream of the process, of which is recorded what is printed."""
+    """A standard stream of the process, of which is recorded what is printed.
+
+    A task may close it, also by ``with sys.stdout``: it stays open for the tasks that follow.
+    """
 
     def __init__(self, stream: Any, recorder: LogRecorder) -> None:
         self.stream, self.recorder = stream, recorder
@@ -124,7 +139,7 @@ class RecordedStream:
     def write(self, text: str) -> int:
         """Write and record a text."""
         self.recorder.write_printed(text)
-        return len(text) if self.stream is None else self.stream.write(text)
+        return self.stream.write(text) if self.is_writable else len(text)
 
     def writelines(self, lines: Any) -> None:
         """Write and record several texts."""
@@ -133,11 +148,34 @@ class RecordedStream:
 
     def flush(self) -> None:
         """Write what is buffered."""
-        if self.stream is not None:
+        if self.is_writable:
             self.stream.flush()
+
+    def close(self) -> None:
+        """Write what is buffered, and stay open."""
+        self.flush()
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether there is a stream, which nobody has closed behind this one."""
+        return self.stream is not None and not getattr(self.stream, "closed", False)
+
+    def __enter__(self) -> RecordedStream:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.flush()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
+
+
+def hide_pieces(entry: LogEntry, secrets: Iterable[str]) -> None:
+    """Put dots in the place of secrets that were written in pieces."""
+    hidden = hide_values(entry.text, secrets)
+    if hidden != entry.text:
+        entry.length += len(hidden.encode()) - len(entry.text.encode())
+        entry.text = hidden
 
 
 def record_text(record: logging.LogRecord) -> str:

@@ -19,6 +19,7 @@ MOVES = {"KEY_UP": -1, "k": -1, "KEY_DOWN": 1, "j": 1, "KEY_PGUP": -PAGE_ROWS,
          "KEY_PGDOWN": PAGE_ROWS, "KEY_HOME": -(10**9), "g": -(10**9), "KEY_END": 10**9,
          "G": 10**9}  # fmt: skip
 VIEW_STEPS = {"KEY_TAB": 1, "KEY_RIGHT": 1, "l": 1, "KEY_BTAB": -1, "KEY_LEFT": -1, "h": -1}
+VIEW_KEYS = {str(number): name for number, name in enumerate(VIEWS, 1)}
 YES_KEYS = ("y", "Y")
 ERASE_KEYS = ("KEY_BACKSPACE", "KEY_DELETE", "\x7f", "\x08")
 
@@ -50,8 +51,8 @@ def press_in_view(state: State, key: str, rows: Sequence[Any]) -> Pressed:
     if key in VIEW_STEPS:
         number = list(VIEWS).index(state.view) + VIEW_STEPS[key]
         return Pressed(replace(state, view=list(VIEWS)[number % len(VIEWS)]))
-    if key.isdigit() and 0 < int(key) <= len(VIEWS):
-        return Pressed(replace(state, view=list(VIEWS)[int(key) - 1]))
+    if key in VIEW_KEYS:
+        return Pressed(replace(state, view=VIEW_KEYS[key]))
     if key in ("q", "Q"):
         return Pressed(replace(state, is_over=True))
     if key == "/":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TextIO
@@ -12,6 +11,7 @@ from django.utils import timezone
 from django_q.terminal.draw import draw, terminal_for
 from django_q.terminal.interactive.columns import Column, table
 from django_q.text.printable import MAX_TEXT_CHARACTERS, printable
+from django_q.text.strict_json import strict_json
 
 
 def print_rows(columns: Sequence[Column], rows: Sequence[Any], out: TextIO) -> None:
@@ -28,7 +28,7 @@ def print_rows(columns: Sequence[Column], rows: Sequence[Any], out: TextIO) -> N
 
 def print_json(values: Any, out: TextIO) -> None:
     """Print values as JSON; times are ISO 8601."""
-    out.write(json.dumps(values, default=json_text, indent=2) + "\n")
+    out.write(strict_json(values, json_text, 2) + "\n")
 
 
 def json_text(value: Any) -> str:

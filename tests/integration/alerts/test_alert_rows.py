@@ -41,6 +41,13 @@ def test_what_is_found_is_raised_once_and_resolved_once(signalled):
     assert raised_alerts() == []
 
 
+def test_the_name_of_a_queue_that_no_database_can_store_keeps_no_alert_from_being_told(signalled):
+    odd = Finding("depth", "q\udcff\x00", "11 tasks wait in the queue 'q\udcff\x00'.", 11)
+    see(odd, DEEP)
+
+    assert sorted(signalled) == [("raised", "depth", "mail"), ("raised", "depth", "q\\udcff\\x00")]
+
+
 def test_what_comes_back_soon_is_raised_again_after_the_cool_down(signalled):
     see(DEEP)
     see(at=60)

@@ -117,7 +117,7 @@ def test_a_target_that_is_never_reached_is_given_up(webhook, caplog):
 def test_a_receiver_that_raises_or_hangs_keeps_nobody_else_from_being_told(
     signalled, mailoutbox, monkeypatch, caplog
 ):
-    monkeypatch.setattr(delivery, "TELL_SECONDS", 0.05)
+    monkeypatch.setattr(delivery, "TELL_SECONDS", 0.5)
     rules = AlertRules({"depth": 10, "mail": "a@example.org"})
     raise_alerts(rules, "mail")
 

@@ -13,6 +13,7 @@ from django_q.foreign_code.secret_arguments import HIDDEN_VALUE
 from django_q.models import Task
 from django_q.tasks import async_task
 from django_q.terminal.lists import failure_kinds
+from tests.heartbeats import make_stat
 from tests.integration.admin.rows import NOW, make_failure, make_task
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -189,3 +190,32 @@ def test_a_failure_that_is_deleted_meanwhile_is_passed_over():
     )
 
     assert [task_id for task_id, *_rest in done] == [kept.pk]
+
+
+def test_progress_that_is_no_number_is_null_in_json(broker):
+    runs = [{"pid": 1, "id": "a" * 32, "name": "n", "func": "f", "group": "", "seconds": 1.0,
+             "attempt": 1, "since": 0.0, "done": float("nan"), "total": float("inf"),
+             "note": "\udcff"}]  # fmt: skip
+    make_stat(running=runs).save(broker)
+
+    text, _err, code = run("qtasks", "state:running", "--json")
+
+    (task,) = json.loads(text, parse_constant=pytest.fail)
+    assert (task["done"], task["total"], task["note"], code) == (None, None, "?", 0)
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_what_was_resubmitted_before_ctrl_c_is_told(monkeypatch, options):
+    fail()
+    fail()
+
+    def interrupt(seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(failure_kinds.resubmit_slowly, "__defaults__", (interrupt,))
+    out = StringIO()
+    with pytest.raises(KeyboardInterrupt):
+        call_command("qfail", "--resubmit", KIND, "--rate", "1", *options, stdout=out)
+
+    text = out.getvalue()
+    assert len(json.loads(text)) == 1 if options else text.endswith("1 resubmitted, 0 not.\n")

@@ -58,7 +58,7 @@ class Hanging(OperatorCommand):
 
 
 def test_a_server_that_hangs_is_not_waited_for_without_end(monkeypatch):
-    monkeypatch.setattr(operator_command, "ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(operator_command, "COMMAND_SECONDS", 0.05)
 
     with pytest.raises(CommandError, match=r"no answer came in 0\.05 seconds"):
         call_command(Hanging())
@@ -99,3 +99,15 @@ def test_ctrl_c_ends_a_command_without_a_traceback(monkeypatch, error, code):
         raise error
 
     assert getattr(end.value, "code", None) == code
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "http", "9" * 5000])
+def test_a_port_that_there_is_not_is_refused_at_the_start(port):
+    with pytest.raises(CommandError, match="expected a TCP port from 1 to 65535"):
+        call_command("qcluster", f"--metrics-port={port}")
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf"])
+def test_a_time_limit_that_is_none_is_refused(seconds):
+    with pytest.raises(CommandError, match="expected a number above 0"):
+        call_command("qdoctor", f"--timeout={seconds}")

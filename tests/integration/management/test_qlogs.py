@@ -44,3 +44,13 @@ def test_they_are_written_as_json(broker, options):  # noqa: F811
 
 def test_no_log_is_an_exit_code(broker):  # noqa: F811
     assert run("qlogs", TASK_ID) == ("", 1)
+
+
+def test_nothing_that_a_task_logs_controls_the_terminal(broker):  # noqa: F811
+    save_logs([entry(TASK_ID, text="a\tb\n\x1b]0;title\x07\r宽\n", queue="q\x1b[2J", length=99)])
+
+    text, _code = run("qlogs", TASK_ID)
+
+    head, *lines = text.splitlines()
+    assert "q\\x1b[2J" in head
+    assert lines == ["a\tb", "\\x1b]0;title\\x07\\r宽"]

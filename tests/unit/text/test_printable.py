@@ -9,6 +9,7 @@ from django_q.text.printable import (
     ASCII_ELLIPSIS,
     CONTINUATION_INDENT,
     printable,
+    printable_lines,
     printable_paragraph,
 )
 
@@ -58,3 +59,11 @@ class Computed:
 
 def test_a_callable_whose_name_raises_is_named_by_its_class():
     assert dotted_name(Computed()) == "tests.unit.text.test_printable.Computed"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("a\n\tb é\n", "a\n\tb é\n"), ("a\x1b[2J\n\x00\r\n", "a\\x1b[2J\n\\x00\\r\n")],
+)
+def test_lines_stay_lines(text, shown):
+    assert printable_lines(text) == shown

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import select
 import socket
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,6 +21,7 @@ from django_q.processes.process_bodies import child_names
 from django_q.processes.shared_state.process_table import ProcessTable
 from django_q.processes.supervision.process_start import MAIN_ROLES
 from tests.heartbeats import CLUSTER_ID, make_stat
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,16 +38,24 @@ def server(broker):
 
 @pytest.fixture
 def get(server):
-    """Send a request, which the server answers in this thread, the main one of its process."""
+    """Send a request, for which the server measures in this thread, the main one of its process."""
 
     def send(path, method="GET", **headers):
         connection = http.client.HTTPConnection(*server.server_address, timeout=30)
         connection.request(method, path, headers=headers)
         server.handle_request()
+        while not is_readable(connection.sock):
+            if server.bell.poll(0.01):
+                server.do_asked()
         response = connection.getresponse()
         return response, response.read().decode()
 
     return send
+
+
+def is_readable(connection):
+    """Return True if an answer has come."""
+    return bool(select.select([connection], [], [], 0)[0])
 
 
 def test_metrics_are_openmetrics(get):
@@ -107,6 +118,44 @@ def test_an_error_is_told_without_its_text(get, server):
     assert get("/metrics")[1] == "No answer: ValueError.\n"
 
 
+@pytest.fixture
+def accepting(server):
+    """Accept requests in a thread, as the process does; nobody measures for them."""
+    threading.Thread(target=server.serve, daemon=True).start()
+    return server
+
+
+def test_health_is_told_while_the_broker_is_waited_for(accepting):
+    with ThreadPoolExecutor(40) as pool:
+        waiting = [pool.submit(http_get, accepting.server_address, path)
+                   for path in ["/metrics", "/readyz"] * 10]  # fmt: skip
+        wait_until(lambda: len(accepting.asked) == 2)
+
+        assert http_get(accepting.server_address, "/healthz") == 200
+        assert not any(each.done() for each in waiting)
+
+        while not all(each.done() for each in waiting):
+            if accepting.bell.poll(0.01):
+                accepting.do_asked()
+        assert {each.result() for each in waiting} == {200}
+
+
+def test_an_answer_that_does_not_come_is_one_of_a_kind(accepting, monkeypatch):
+    monkeypatch.setattr(server_module, "WORK_SECONDS", 0.05)
+
+    assert http_get(accepting.server_address, "/readyz") == 503
+
+
+def test_many_clients_that_say_nothing_hold_nobody_up_for_long(accepting, monkeypatch):
+    monkeypatch.setattr(server_module, "READ_SECONDS", 0.2)
+
+    with contextlib.ExitStack() as stack:
+        for _number in range(server_module.MAX_REQUESTS + 5):
+            stack.enter_context(socket.create_connection(accepting.server_address))
+
+        assert http_get(accepting.server_address, "/healthz") == 200
+
+
 def test_a_client_that_says_nothing_holds_nobody_up_for_long(server, monkeypatch):
     monkeypatch.setattr(server_module, "READ_SECONDS", 0.1)
 
@@ -118,9 +167,9 @@ def test_a_client_that_says_nothing_holds_nobody_up_for_long(server, monkeypatch
         assert answered.result(30) == 200
 
 
-def http_get(address):
-    connection = http.client.HTTPConnection(*address, timeout=30)
-    connection.request("GET", "/healthz")
+def http_get(address, path="/healthz"):
+    connection = http.client.HTTPConnection(*address, timeout=60)
+    connection.request("GET", path)
     return connection.getresponse().status
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import sys
 
 import pytest
@@ -86,6 +87,78 @@ def test_secrets_are_dots(install):
     print("s3cr3t")
 
     assert "s3cr3t" not in recorder.end().text
+
+
+def test_a_secret_that_is_printed_in_pieces_is_dots(install):
+    recorder = install()
+    recorder.begin(package(kwargs={"token": "s3cr3tvalue"}), 5.0)
+    for character in "a s3cr3tvalue b":
+        sys.stdout.write(character)
+    entry = recorder.end()
+
+    assert "s3cr3tvalue" not in entry.text
+    assert entry.length == len(entry.text.encode())
+
+
+def in_forked_child(function):
+    """Call a function in a forked child, as a task may."""
+    if not (pid := os.fork()):
+        try:
+            function()
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+
+
+def test_secrets_are_dots_where_a_forked_child_has_logged_first(install):
+    recorder = install()
+    recorder.begin(package(kwargs={"token": "s3cr3t"}), 5.0)
+    in_forked_child(lambda: print("child"))
+    print("s3cr3t")
+
+    text = recorder.end().text
+    assert text.startswith("child")
+    assert "s3cr3t" not in text
+
+
+def test_a_child_of_an_earlier_task_takes_the_log_from_nobody(install):
+    recorder = install()
+    recorder.begin(package(), 6.0)
+    print("one")
+
+    def child():
+        recorder.since, recorder.begun_since = 5.0, -1.0  # as it was when that was forked
+        print("old")
+
+    in_forked_child(child)
+    print("two")
+
+    assert recorder.end().text == "one\ntwo\n"
+
+
+def test_streams_that_a_task_closes_or_replaces_are_whole_for_the_next(install):
+    recorder = install()
+    recorder.begin(package(), 5.0)
+    with sys.stdout as stream:
+        stream.write("one")
+    sys.stdout.close()
+    sys.stdout = sys.stderr = io.StringIO()
+    recorder.end()
+
+    recorder.begin(package(), 6.0)
+    print("two")
+
+    assert recorder.end().text == "two\n"
+    assert sys.stdout.getvalue() == "onetwo\n"
+
+
+def test_a_stream_that_is_closed_behind_the_recorded_one_raises_nothing(install):
+    recorder = install()
+    recorder.begin(package(), 5.0)
+    sys.stdout.stream.close()
+    print("one", flush=True)
+
+    assert recorder.end().text == "one\n"
 
 
 def test_what_can_not_be_written_disturbs_nobody(install):

@@ -28,6 +28,12 @@ def test_numbers_tab_and_arrows_switch_the_view():
     assert typed(State(), "9").state.view == "clusters"
 
 
+@pytest.mark.parametrize("key", ["²", "٣", "0", "5", "", "é", "KEY_F1", "\x1b"])
+def test_a_key_without_a_meaning_does_nothing(key):
+    for mode in Mode:
+        assert typed(State("failures", mode=mode), key).state.view == "failures"
+
+
 def test_arrows_select_a_row_and_stop_at_the_ends():
     def index(*keys):
         return typed(State("queues"), *keys).state.selection
