@@ -187,7 +187,8 @@ def selected(request: HttpRequest) -> Iterator[tuple[str, str]]:
 
 def selection_value(task_id: str, group: str | None) -> str:
     """Write the id and the group of a task as the value of its checkbox."""
-    return f"{task_id} {group or ''}"
+    value = f"{task_id} {group or ''}"
+    return value.encode(errors="backslashreplace").decode()  # lone surrogates can not be sent
 
 
 def order_details(request: HttpRequest) -> dict[str, str]:
