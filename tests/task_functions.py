@@ -32,6 +32,12 @@ def send(address: str, token: str = "") -> str:
     return f"sent to {address}"
 
 
+@task(secret=("card",))
+def pay(order: int, card: str) -> int:
+    """Take a secret whose name does not say so."""
+    return order
+
+
 @task(secret=("token", "codes"))
 def log_in(name: str, token: str, *codes: str, again: bool = False) -> str:
     """Take secrets."""

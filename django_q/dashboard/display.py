@@ -152,7 +152,10 @@ def state_cell(state: str, until: datetime | None, expires: datetime | None) -> 
 def progress_cell(done: float | None, total: float | None, note: str) -> SafeString:
     """Show how far a task is, with a bar where it says of how much, and what it says of that."""
     text, share = progress_text(done, total), progress_share(done, total)
-    lines = [text and _("%(number)s done") % {"number": text} if share is None else text, note]
+    lines = [
+        text and _("%(number)s done") % {"number": text} if share is None else text,
+        single_line(note, 1000),
+    ]
     told = format_html_join("", "<div>{}</div>", ((line,) for line in lines if line))
     if share is None:
         return told

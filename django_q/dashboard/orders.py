@@ -55,7 +55,7 @@ def give_order(request: HttpRequest, orders: Mapping[str, Order]) -> bool:
         give(request)
     except Exception as error:  # the broker's, or a refusal
         logger.warning("an order of the admin could not be given", exc_info=True)
-        messages.error(request, short_error_text(error), fail_silently=True)
+        tell(request, messages.ERROR, short_error_text(error))
     return True
 
 
@@ -69,7 +69,7 @@ def cancel_tasks(request: HttpRequest) -> None:
         except Exception as error:
             text = _("Task %(id)s was not cancelled: %(error)s")
             error_text = short_error_text(error)
-            messages.error(request, text % {"id": task_id, "error": error_text}, fail_silently=True)
+            tell(request, messages.ERROR, text % {"id": task_id, "error": error_text})
         else:
             answers[answer] += 1
             log_order(request, task_id, f"Cancelled: {answer}.{reason_text(given)}")
@@ -80,13 +80,13 @@ def cancel_groups(request: HttpRequest) -> None:
     """Cancel the groups of the selected tasks."""
     groups = sorted({group for _task_id, group in selected(request) if group})
     if not groups:
-        messages.warning(request, _("None of the selected tasks has a group."), fail_silently=True)
+        tell(request, messages.WARNING, _("None of the selected tasks has a group."))
     for group in groups:
         given = order_details(request)
         cancel(group=group, queue=request.POST.get("queue"), **given)
         log_order(request, group, f"Cancelled the group.{reason_text(given)}")
         text = _("The tasks of group %(group)s are cancelled. Those that run may still end.")
-        messages.success(request, text % {"group": group}, fail_silently=True)
+        tell(request, messages.SUCCESS, text % {"group": group})
 
 
 def pause_queue(request: HttpRequest) -> None:
@@ -95,7 +95,7 @@ def pause_queue(request: HttpRequest) -> None:
     chosen.pause()
     log_order(request, chosen.name, "Paused the queue.")
     text = _("Queue %(queue)s is paused. What clusters have taken by now goes on.")
-    messages.success(request, text % {"queue": chosen.name}, fail_silently=True)
+    tell(request, messages.SUCCESS, text % {"queue": chosen.name})
 
 
 def resume_queue(request: HttpRequest) -> None:
@@ -107,7 +107,7 @@ def resume_queue(request: HttpRequest) -> None:
         text = _("Queue %(queue)s is resumed.")
     else:
         text = _("Queue %(queue)s was not paused.")
-    messages.success(request, text % {"queue": chosen.name}, fail_silently=True)
+    tell(request, messages.SUCCESS, text % {"queue": chosen.name})
 
 
 def limit_queue(request: HttpRequest) -> None:
@@ -120,7 +120,7 @@ def limit_queue(request: HttpRequest) -> None:
         text = _("Queue %(queue)s has no limit.")
     else:
         text = _("At most %(limit)s tasks of queue %(queue)s are taken at a time.")
-    messages.success(request, text % {"queue": chosen.name, "limit": limit}, fail_silently=True)
+    tell(request, messages.SUCCESS, text % {"queue": chosen.name, "limit": limit})
 
 
 def cancel_queue(request: HttpRequest) -> None:
@@ -129,7 +129,7 @@ def cancel_queue(request: HttpRequest) -> None:
     cancel(queue=name, **given)
     log_order(request, name, f"Cancelled all tasks of the queue.{reason_text(given)}")
     text = _("All tasks of queue %(queue)s are cancelled. Those that run may still end.")
-    messages.success(request, text % {"queue": name}, fail_silently=True)
+    tell(request, messages.SUCCESS, text % {"queue": name})
 
 
 def pause_cluster(request: HttpRequest) -> None:
@@ -140,7 +140,7 @@ def pause_cluster(request: HttpRequest) -> None:
     text = _(
         "This cluster takes no more tasks of queue %(queue)s. What it has taken by now goes on."
     )
-    messages.success(request, text % {"queue": chosen.name}, fail_silently=True)
+    tell(request, messages.SUCCESS, text % {"queue": chosen.name})
 
 
 def resume_cluster(request: HttpRequest) -> None:
@@ -149,7 +149,7 @@ def resume_cluster(request: HttpRequest) -> None:
     chosen.resume(cluster)
     log_order(request, chosen.name, f"Resumed the queue for cluster {cluster}.")
     text = _("This cluster takes tasks of queue %(queue)s again.")
-    messages.success(request, text % {"queue": chosen.name}, fail_silently=True)
+    tell(request, messages.SUCCESS, text % {"queue": chosen.name})
 
 
 def stop_cluster(request: HttpRequest) -> None:
@@ -158,7 +158,7 @@ def stop_cluster(request: HttpRequest) -> None:
     chosen.stop_cluster(cluster, **order_details(request))
     log_order(request, cluster, "Stopped the cluster.")
     text = _("The cluster stops when it has ended what it has taken.")
-    messages.success(request, text, fail_silently=True)
+    tell(request, messages.SUCCESS, text)
 
 
 #: Those for a queue and its tasks, by the value of ``action``.
@@ -187,7 +187,8 @@ def selected(request: HttpRequest) -> Iterator[tuple[str, str]]:
 
 def selection_value(task_id: str, group: str | None) -> str:
     """Write the id and the group of a task as the value of its checkbox."""
-    return f"{task_id} {group or ''}"
+    value = f"{task_id} {group or ''}"
+    return value.encode(errors="backslashreplace").decode()  # lone surrogates can not be sent
 
 
 def order_details(request: HttpRequest) -> dict[str, str]:
@@ -205,12 +206,16 @@ def tell_answers(request: HttpRequest, answers: Counter[str]) -> None:
     """Say what became of the tasks that were cancelled."""
     texts = answer_texts(answers)
     if not answers and not request.POST.getlist("_selected_action"):
-        messages.warning(request, _("No task is selected."), fail_silently=True)
+        tell(request, messages.WARNING, _("No task is selected."))
     for answer, text in texts.items():
         if answers[answer]:
             is_done = answer in (REMOVED, REQUESTED)
-            tell = messages.success if is_done else messages.warning
-            tell(request, text % answers[answer], fail_silently=True)
+            tell(request, messages.SUCCESS if is_done else messages.WARNING, text % answers[answer])
+
+
+def tell(request: HttpRequest, level: int, text: Any) -> None:
+    """Say on the next page what became of an order; nothing where the project has no messages."""
+    messages.add_message(request, level, text, fail_silently=True)
 
 
 def log_order(

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
 from django.utils.cache import get_conditional_response
 from django.utils.decorators import method_decorator
@@ -67,7 +67,10 @@ class Page(View):
 
     def get(self, request: HttpRequest, **parts: Any) -> HttpResponse:
         """Show the page; 304 if the client has it as it is."""
-        response = render(request, self.template_name, self.context(request, parts))
+        text = render_to_string(self.template_name, self.context(request, parts), request)
+        # A name or a note of a task may have lone surrogates: so has a file's that is not UTF-8.
+        content = text.encode(errors="backslashreplace")
+        response = HttpResponse(content, content_type="text/html; charset=utf-8")
         response["ETag"] = content_tag(response.content)
         return get_conditional_response(request, etag=response["ETag"], response=response)
 

@@ -33,6 +33,7 @@ from django_q.dashboard.failures.kinds import (
     hour_of,
 )
 from django_q.dashboard.page import Page
+from django_q.dashboard.task_search.language import term_for
 
 #: Kinds on a page.
 PAGE_KINDS = 25
@@ -93,7 +94,8 @@ def page_start(text: str | None, count: int) -> int:
 
 def row_of(kind: Kind, pages: str, unknown: int) -> KindRow:
     """Make the row of a kind."""
-    query = f"kind:{kind.fingerprint}" if kind.fingerprint else f"state:failed func:{kind.func}"
+    unnamed = f"state:failed {term_for('func', kind.func)}"
+    query = f"kind:{kind.fingerprint}" if kind.fingerprint else unnamed
     return KindRow(
         kind,
         class_name(kind.exception),

@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from django_q.calls.resubmission import Resubmission, resubmit_kind
 from django_q.dashboard.failures.kinds import failures_of
-from django_q.dashboard.orders import Order, log_order
+from django_q.dashboard.orders import Order, log_order, tell
 from django_q.models import Failure, Task
 
 #: Failures that one order resubmits, or deletes, at most: so no request takes long.
@@ -37,16 +37,16 @@ def tell_resubmission(request: HttpRequest, found: Resubmission) -> None:
     """Say how many failures of a kind are in the queue again, and why others are not."""
     if done := len(found.resubmitted):
         text = ngettext("%d task was resubmitted.", "%d tasks were resubmitted.", done)
-        messages.success(request, text % done)
+        tell(request, messages.SUCCESS, text % done)
     for reason, number in Counter(found.refused.values()).most_common(MAX_TOLD_REFUSALS):
         text = ngettext(
             "%(number)d task was not resubmitted: %(reason)s",
             "%(number)d tasks were not resubmitted: %(reason)s",
             number,
         )
-        messages.error(request, text % {"number": number, "reason": reason})
+        tell(request, messages.ERROR, text % {"number": number, "reason": reason})
     if not done and not found.refused:
-        messages.warning(request, _("There is no failure of this kind to be resubmitted."))
+        tell(request, messages.WARNING, _("There is no failure of this kind to be resubmitted."))
 
 
 def forget_failures(request: HttpRequest) -> None:
@@ -56,7 +56,7 @@ def forget_failures(request: HttpRequest) -> None:
     deleted, _details = Task.objects.filter(pk__in=list(oldest[:MAX_FORGOTTEN])).delete()
     log_order(request, fingerprint, f"Deleted {deleted} failures of this kind.", model=Failure)
     text = ngettext("%d failure was deleted.", "%d failures were deleted.", deleted)
-    messages.success(request, text % deleted)
+    tell(request, messages.SUCCESS, text % deleted)
     tell_left(request, fingerprint)
 
 
@@ -66,7 +66,7 @@ def tell_left(request: HttpRequest, fingerprint: str) -> None:
     if left:
         text = ngettext("%s is left. Repeat the action.", "%s are left. Repeat the action.", left)
         number = f"{left}+" if left == MAX_COUNTED_LEFT else str(left)
-        messages.warning(request, text % number)
+        tell(request, messages.WARNING, text % number)
 
 
 #: By the value of ``action``.

@@ -18,7 +18,7 @@ from django_q.dashboard.figures.schedule_lines import (
     schedule_line,
     schedule_lines,
 )
-from django_q.dashboard.orders import Order, log_order
+from django_q.dashboard.orders import Order, log_order, tell
 from django_q.dashboard.page import Page, read_section
 from django_q.models import Schedule, Task
 from django_q.models.admin_links import admin_address, task_admin_url
@@ -54,7 +54,7 @@ def for_schedule(step: Callable[[Schedule], object], text: Any) -> Order:
         name = schedule.name or str(schedule)
         what = step.__name__.replace("_", " ").capitalize()
         log_order(request, str(schedule.pk), what, model=Schedule, name=name)
-        messages.success(request, text % {"schedule": name}, fail_silently=True)
+        tell(request, messages.SUCCESS, text % {"schedule": name})
 
     return CHANGE_PERMISSION, give
 
@@ -72,8 +72,8 @@ def backfill_schedule(request: HttpRequest) -> None:
         "%(number)d tasks of %(schedule)s were enqueued.",
         count,
     )
-    tell = messages.success if count else messages.warning
-    tell(request, told % {"number": count, "schedule": name}, fail_silently=True)
+    level = messages.SUCCESS if count else messages.WARNING
+    tell(request, level, told % {"number": count, "schedule": name})
 
 
 SCHEDULE_ORDERS: dict[str, Order] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from inspect import Parameter, signature
@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_q.dashboard.hidden_values import hidden_keys, is_hidden
 from django_q.exceptions import contain_error
+from django_q.text.representation import represent
 
 #: In front of the names of the fields, so that a parameter may be called "action".
 FIELD_PREFIX = "argument"
@@ -55,10 +56,16 @@ class LiteralField(forms.CharField):
             raise ValidationError(self.error_messages["literal"], code="literal") from error
 
 
-def form_for(func: Callable, data: Mapping[str, Any] | None = None) -> forms.Form:
-    """Make the form of a function; those of ``*args`` and ``**kwargs`` are left out."""
-    hints = type_hints(func)
-    fields = {each.name: field_for(each, hints.get(each.name)) for each in parameters_of(func)}
+def form_for(
+    func: Callable, data: Mapping[str, Any] | None = None, secret: Iterable[str] = ()
+) -> forms.Form:
+    """Make the form of a function; those of ``*args`` and ``**kwargs`` are left out.
+
+    ``secret`` names parameters that are hidden beside those which the settings name.
+    """
+    hints, keys = type_hints(func), hidden_keys(secret)
+    fields = {each.name: field_for(each, hints.get(each.name), keys)
+              for each in parameters_of(func)}  # fmt: skip
     form = type("ArgumentsForm", (forms.Form,), fields)
     return form(data, prefix=FIELD_PREFIX)
 
@@ -77,8 +84,11 @@ def type_hints(func: Callable) -> dict[str, Any]:
         return {}
 
 
-def field_for(parameter: Parameter, annotation: Any) -> forms.Field:
-    """Make the field of a parameter: of its type, or for a value as it is written in Python."""
+def field_for(parameter: Parameter, annotation: Any, keys: frozenset[str]) -> forms.Field:
+    """Make the field of a parameter: of its type, or for a value as it is written in Python.
+
+    That of a hidden one, as ``keys`` name them, shows neither its default nor what is typed.
+    """
     kind, is_optional = without_none(annotation)
     default = parameter.default
     has_default = default is not Parameter.empty
@@ -89,13 +99,14 @@ def field_for(parameter: Parameter, annotation: Any) -> forms.Field:
     if get_origin(kind) is Literal:
         return choice_field(get_args(kind), default, options)
     field = TYPED_FIELDS.get(kind, LiteralField)
-    if has_default and default is not None:
-        options["initial"] = repr(default) if field is LiteralField else default
+    hides = is_hidden(parameter.name, keys)
+    if has_default and default is not None and not hides:
+        options["initial"] = represent(default) if field is LiteralField else default
     if field is forms.CharField:
         options["strip"] = False
     if field is LiteralField:
         options["help_text"] = _("As it is written in Python, such as 3, 'text' or [1, 2].")
-    if is_hidden(parameter.name, hidden_keys()) and issubclass(field, forms.CharField):
+    if hides and field is not forms.BooleanField:
         options["widget"] = forms.PasswordInput(attrs={"autocomplete": "off"})
     return field(**options)
 

@@ -8,6 +8,7 @@ from itertools import islice
 from types import FunctionType, ModuleType
 
 from django_q.exceptions import contain_error
+from django_q.foreign_code.function_with_options import FunctionWithOptions
 from django_q.wire.allowed_functions import PACKAGE_WILDCARD, listed_names
 from django_q.wire.callables import resolve
 
@@ -43,6 +44,7 @@ def names_of(entry: str) -> Iterator[str]:
 def functions_in(module: ModuleType) -> Iterator[str]:
     """Yield the names of the public functions that a module defines itself."""
     for name, value in list(vars(module).items()):
-        is_own = isinstance(value, FunctionType) and value.__module__ == module.__name__
+        is_function = isinstance(value, (FunctionType, FunctionWithOptions))
+        is_own = is_function and getattr(value, "__module__", "") == module.__name__
         if is_own and not name.startswith("_"):
             yield f"{module.__name__}.{name}"

@@ -11,10 +11,11 @@ from django.utils.translation import gettext_lazy
 
 from django_q.calls.composition import dispatch
 from django_q.dashboard.access import RUN_FUNCTIONS
-from django_q.dashboard.orders import log_order
+from django_q.dashboard.orders import log_order, tell
 from django_q.dashboard.page import Page
 from django_q.dashboard.run_task.fields import arguments_from, form_for
 from django_q.dashboard.run_task.functions import runnable_names
+from django_q.foreign_code.secret_arguments import secret_arguments_of
 from django_q.models import Dashboard
 from django_q.text.error_text import short_error_text
 from django_q.wire.allowed_functions import permitted
@@ -47,7 +48,7 @@ class RunPage(Page):
         """Make the form. Raises ``Http404`` for a function that is not listed."""
         name = listed(parts["function"])
         func = permitted(name, "The function")
-        form = parts.get("form") or form_for(func)
+        form = parts.get("form") or form_for(func, None, secret_arguments_of(name))
         text = (func.__doc__ or "").strip().partition("\n\n")[0]
         return {"title": name, "function": name, "form": form, "text": text}
 
@@ -55,7 +56,7 @@ class RunPage(Page):
         """Enqueue a task with the arguments of the form, and show the form anew."""
         name = listed(parts["function"])
         func = permitted(name, "The function")
-        form = form_for(func, request.POST)
+        form = form_for(func, request.POST, secret_arguments_of(name))
         if form.is_valid():
             enqueue(request, name, *arguments_from(func, form))
             return super().post(request, **parts)
@@ -75,8 +76,8 @@ def enqueue(request: HttpRequest, name: str, args: tuple, kwargs: dict[str, Any]
         package = new_package(name, args, kwargs, {})
         (task_id,) = dispatch([package], {"broker": normalize_option("broker", None)})
     except Exception as error:  # the broker's, or a refusal
-        messages.error(request, short_error_text(error), fail_silently=True)
+        tell(request, messages.ERROR, short_error_text(error))
         return
     log_order(request, task_id, f"Enqueued {name}.", model=Dashboard, name=name)
     text = _("%(function)s was enqueued as task %(task)s.")
-    messages.success(request, text % {"function": name, "task": task_id}, fail_silently=True)
+    tell(request, messages.SUCCESS, text % {"function": name, "task": task_id})

@@ -9,7 +9,6 @@ from datetime import datetime, time, timedelta
 from difflib import get_close_matches
 from typing import Any
 
-from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -22,6 +21,7 @@ from django_q.dashboard.task_search.patterns import (
     word_matcher,
 )
 from django_q.exceptions import PackageError
+from django_q.models.schedule_fields.due_times import aware_utc
 from django_q.unfinished.reading import normal_id
 
 #: Returns whether a task is what a term asks for.
@@ -84,29 +84,29 @@ def by_error(value: str, now: datetime) -> TaskMatcher:
 def since(value: str, now: datetime) -> TaskMatcher:
     """Compare when it came into its state."""
     begin = moment_of(value, now)
-    return lambda task: task.when is not None and task.when >= begin
+    return lambda task: task.when is not None and aware_utc(task.when) >= begin
 
 
 def until(value: str, now: datetime) -> TaskMatcher:
     """Compare when it came into its state."""
     end = moment_of(value, now)
-    return lambda task: task.when is not None and task.when <= end
+    return lambda task: task.when is not None and aware_utc(task.when) <= end
 
 
 def moment_of(value: str, now: datetime) -> datetime:
-    """Read a time: an age such as ``1h``, a date, or both a date and a time."""
-    if match := AGE.fullmatch(value):
-        return now - timedelta(**{AGE_UNITS[match[2].lower()]: int(match[1])})
+    """Read a time: an age such as ``1h``, a date, or both a date and a time. In UTC."""
     try:
+        if match := AGE.fullmatch(value):
+            return aware_utc(now) - timedelta(**{AGE_UNITS[match[2].lower()]: int(match[1])})
         moment = parse_datetime(value)
         if moment is None and (day := parse_date(value)):
             moment = datetime.combine(day, time())
-    except ValueError:  # a day that no month has
+    except (ValueError, OverflowError):  # a day that no month has, or an age of ages
         moment = None
     if moment is None:
         text = _("unknown time '%(value)s': expected 30m, 1h, 2d, 2026-01-31 or 2026-01-31T12:00")
         raise SearchError(text % {"value": value})
-    return moment if timezone.is_aware(moment) else timezone.make_aware(moment)
+    return aware_utc(moment)
 
 
 def by_words(value: str, now: datetime) -> TaskMatcher:

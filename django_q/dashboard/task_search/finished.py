@@ -12,9 +12,11 @@ from datetime import datetime
 from heapq import merge
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.db.models import Case, CharField, F, Q, QuerySet, TextField, Value, When
 from django.db.models.functions import Cast, Length, Substr
 from django.utils.dateparse import parse_datetime
+from django.utils.timezone import is_naive
 
 from django_q.dashboard.task_search.language import Query
 from django_q.dashboard.task_search.listed_task import (
@@ -26,6 +28,7 @@ from django_q.dashboard.task_search.listed_task import (
 )
 from django_q.dashboard.task_search.stored_text import MAX_BEGINNING_LENGTH, MAX_SEARCHED_LENGTH
 from django_q.models import Task
+from django_q.models.schedule_fields.due_times import aware_utc, database_time
 from django_q.models.task import HAS_ENDED, clipped, with_outcome
 
 #: Rows that are read at a time: at first, and at most.
@@ -53,7 +56,10 @@ def read_position(text: str) -> Position | None:
         stopped = parse_datetime(match[1]) if match else None
     except ValueError:
         return None
-    return Position(stopped, match[2]) if match and stopped else None
+    # Times of the database have a zone, or have none.
+    if stopped is None or is_naive(stopped) == settings.USE_TZ:
+        return None
+    return Position(aware_utc(stopped) if settings.USE_TZ else stopped, match[2])
 
 
 def beginning(column: str, length: int) -> Substr:
@@ -87,9 +93,9 @@ def walks_for(query: Query) -> list[QuerySet]:
     """Return the rows that an index finds for a search, in as many parts as there are walks."""
     rows = Task.objects.filter(HAS_ENDED)
     if begin := query.moment("since"):
-        rows = rows.filter(stopped__gte=begin)
+        rows = rows.filter(stopped__gte=database_time(begin))
     if end := query.moment("until"):
-        rows = rows.filter(stopped__lte=end)
+        rows = rows.filter(stopped__lte=database_time(end))
     if task_id := query.task_id:
         return [rows.filter(pk=task_id)]
     if kind := query.exact("kind"):

@@ -26,7 +26,7 @@ from django_q.dashboard.task_search.listed_task import (
     UNFINISHED,
     ListedTask,
 )
-from django_q.dashboard.task_search.patterns import has_wildcards
+from django_q.dashboard.task_search.patterns import ANY_CHARACTER, ANY_TEXT, has_wildcards
 from django_q.unfinished.reading import normal_id
 from django_q.unfinished.task import UNFINISHED_STATES
 
@@ -34,6 +34,21 @@ from django_q.unfinished.task import UNFINISHED_STATES
 TERM = re.compile(r'\s*(?:([A-Za-z_]+):)?(?:"([^"]*)"|(\S*))')
 #: Characters and terms of a search at most.
 MAX_SEARCH_LENGTH, MAX_TERMS = 1000, 20
+#: Characters of a value in a term that is written for a link.
+MAX_VALUE_LENGTH = 500
+#: What no term can have: a quote, and what no address or database can have.
+UNWRITABLE = re.compile(r'["\0\ud800-\udfff]')
+
+
+def quoted(value: str) -> str:
+    """Write a value in quotes if it needs them."""
+    return f'"{value}"' if re.search(r"\s", value) else value
+
+
+def term_for(name: str, value: str) -> str:
+    """Write the term that finds a value in a field, with wildcards for what no term can have."""
+    end = ANY_TEXT if len(value) > MAX_VALUE_LENGTH else ""
+    return f"{name}:{quoted(UNWRITABLE.sub(ANY_CHARACTER, value[:MAX_VALUE_LENGTH]) + end)}"
 
 
 @dataclass(frozen=True)
@@ -58,7 +73,7 @@ class Term:
         return str(BY_INDEX if self.is_indexed else COMPARED)
 
     def __str__(self) -> str:
-        value = f'"{self.value}"' if re.search(r"\s", self.value) else self.value
+        value = quoted(self.value)
         return f"{self.name}:{value}" if self.name else value
 
 

@@ -11,6 +11,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from django_q.dashboard.access import VIEW_SCHEDULES, may
+from django_q.dashboard.task_search.language import term_for
 from django_q.dashboard.tasks.found_task import FoundTask
 from django_q.models import Schedule, Task, pickle_preview
 from django_q.models.task import clipped
@@ -50,8 +51,7 @@ def links_of(found: FoundTask, user: Any, pages: str) -> Iterator[Link]:
 
 def searched(pages: str, field: str, value: str) -> str:
     """Return the address of the list of tasks that have a value in a field."""
-    quoted = f'"{value}"' if set(value) & set(" \t") else value
-    return f"{reverse(f'{pages}tasks')}?{urlencode({'q': f'{field}:{quoted}'})}"
+    return f"{reverse(f'{pages}tasks')}?{urlencode({'q': term_for(field, value)})}"
 
 
 def own_page(pages: str, task_id: str) -> tuple[str, str]:
@@ -82,7 +82,9 @@ def iterable_text(package: Any) -> str:
 def schedule_links(found: FoundTask, pages: str) -> Iterator[Link]:
     """Yield the schedules whose last task it is, or whose name is its group."""
     task = found.listed
-    own = Q(task=task.id) | (Q(name=clipped(task.group, "group")) if task.group else Q())
+    # A database may refuse what can not be printed.
+    is_name = task.group and task.group.isprintable()
+    own = Q(task=task.id) | (Q(name=clipped(task.group, "group")) if is_name else Q())
     for schedule in Schedule.objects.filter(own).only("pk", "name", "func")[:2]:
         text = schedule.name or schedule.func
         yield Link(_("Schedule"), text, schedule_address(pages, schedule.pk))

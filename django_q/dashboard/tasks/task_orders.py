@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from django_q.brokers.base import Broker
 from django_q.brokers.contract.orders import CANCEL_ORDER
 from django_q.calls.resubmission import delete_replaced, resubmit
-from django_q.dashboard.orders import CANCEL_PERMISSION, Order, cancel_tasks, log_order
+from django_q.dashboard.orders import CANCEL_PERMISSION, Order, cancel_tasks, log_order, tell
 from django_q.models import Failure, Success, Task
 from django_q.models.task import HAS_ENDED, with_outcome
 from django_q.orders.showing import ask, can_ask
@@ -31,7 +31,7 @@ def ended_task(request: HttpRequest, success: bool) -> Task | None:
     task_id = request.resolver_match.kwargs["task_id"]
     task = with_outcome(Task.objects.filter(HAS_ENDED, pk=task_id), success=success).first()
     if task is None:
-        messages.warning(request, _("It has not ended, or was deleted."))
+        tell(request, messages.WARNING, _("It has not ended, or was deleted."))
     return task
 
 
@@ -43,7 +43,7 @@ def resubmit_or_tell(request: HttpRequest, task: Task) -> str | None:
             return resubmit(task)
     except Exception as error:  # the broker's, or that of an argument's class
         text = _("%(task)s was not resubmitted: %(error)s")
-        messages.error(request, text % {"task": task, "error": short_error_text(error)})
+        tell(request, messages.ERROR, text % {"task": task, "error": short_error_text(error)})
         return None
 
 
@@ -60,8 +60,8 @@ def resubmit_task(success: bool) -> Callable[[HttpRequest], None]:
         model = Success if success else Failure
         how = "under its own id" if new_id == task.pk else f"as {new_id}"
         log_order(request, task.pk, f"Resubmitted {how}.", model=model, name=task.name)
-        messages.success(request, ngettext("%d task was resubmitted.",
-                                           "%d tasks were resubmitted.", 1) % 1)  # fmt: skip
+        text = ngettext("%d task was resubmitted.", "%d tasks were resubmitted.", 1)
+        tell(request, messages.SUCCESS, text % 1)
         if not success and new_id != task.pk:
             delete_replaced(task)
 
@@ -77,7 +77,7 @@ def delete_task(success: bool) -> Callable[[HttpRequest], None]:
             task_id = task.pk
             task.delete()
             log_order(request, task_id, "Deleted.", model=Success if success else Failure)
-            messages.success(request, _("Task %(id)s was deleted.") % {"id": task_id})
+            tell(request, messages.SUCCESS, _("Task %(id)s was deleted.") % {"id": task_id})
 
     return order
 
@@ -89,8 +89,8 @@ def show_stack(request: HttpRequest) -> None:
         raise broker.unsupported(CANCEL_ORDER)
     ask(broker, STACK, task_id, by=request.user.get_username())
     log_order(request, task_id, "Asked for its stack.")
-    messages.info(request, _("The cluster that runs it was asked for its stack, which is shown "
-                             "here in a moment."))  # fmt: skip
+    text = _("The cluster that runs it was asked for its stack, which is shown here in a moment.")
+    tell(request, messages.INFO, text)
 
 
 def broker_of_order(request: HttpRequest) -> Broker:

@@ -24,7 +24,7 @@ from django_q.dashboard.hidden_values import HIDDEN_NOTE
 from django_q.dashboard.page import Page
 from django_q.dashboard.task_search.listed_task import SUCCEEDED
 from django_q.dashboard.tasks.columns import state_badge
-from django_q.dashboard.tasks.found_task import FoundTask, StoredValue, find_task
+from django_q.dashboard.tasks.found_task import FoundTask, StoredValue, find_task, finished_task
 from django_q.dashboard.tasks.links import links_of
 from django_q.dashboard.tasks.logs import logs_of, stack_of
 from django_q.dashboard.tasks.task_list import permitted_states
@@ -32,6 +32,7 @@ from django_q.dashboard.tasks.task_orders import TASK_PAGE_ORDERS, offered
 from django_q.dashboard.tasks.timeline import timeline
 from django_q.dashboard.tasks.tracebacks import frames_of, split_error
 from django_q.task_state.cancellation import MAX_REASON_LENGTH
+from django_q.unfinished.reading import normal_id
 from django_q.unfinished.task import RUNNING
 
 #: Where an answer tells how many characters a value has that is too large.
@@ -94,7 +95,7 @@ class TaskErrorPage(Page):
 
     def get(self, request: HttpRequest, task_id: str = "", **parts: Any) -> HttpResponse:
         """Send the text. Raises ``Http404`` for a task that has not failed."""
-        found = seen_task(request, task_id)
+        found = permitted_task(request, finished_task(normal_id(task_id)))
         if found is None or not found.error:
             raise Http404
         response = HttpResponse(found.error, content_type="text/plain; charset=utf-8")
@@ -106,7 +107,11 @@ class TaskErrorPage(Page):
 
 def seen_task(request: HttpRequest, task_id: str) -> FoundTask | None:
     """Find a task that a user may see. Raises ``PermissionDenied`` for one of another state."""
-    found = find_task(task_id, request.GET.get("queue"))
+    return permitted_task(request, find_task(task_id, request.GET.get("queue")))
+
+
+def permitted_task(request: HttpRequest, found: FoundTask | None) -> FoundTask | None:
+    """Return a task that was found. Raises ``PermissionDenied`` unless the user may see it."""
     if found and found.listed.state not in permitted_states(request.user):
         raise PermissionDenied
     return found

@@ -7,7 +7,10 @@ from django.contrib.auth.models import User
 from django.test import override_settings
 from django.urls import include, path
 
+from django_q.calls import resubmission
+from django_q.models import Failure
 from django_q.orders.steering import queue
+from tests.integration.admin.rows import make_failure
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -38,3 +41,13 @@ def test_pages_are_shown_and_orders_are_given(client):
     client.post("/q/queues/test/", {"action": "pause", "queue": "test"})
 
     assert queue("test").control().is_paused
+
+
+def test_a_failure_that_runs_again_as_another_task_is_deleted(client, monkeypatch):
+    monkeypatch.setattr(resubmission, "keeps_id", lambda task: False)
+    client.force_login(User.objects.create_superuser("anna"))
+    failed = make_failure(func="tests.tasks.multiply", args=(2, 3))
+
+    client.post(f"/q/tasks/{failed.pk}/", {"action": "resubmit_failure"})
+
+    assert not Failure.objects.exists()

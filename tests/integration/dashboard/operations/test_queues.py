@@ -7,10 +7,11 @@ from django.contrib.admin.models import LogEntry
 
 from django_q.dashboard.operations import queues
 from django_q.exceptions import BrokerUnavailable
+from django_q.models import Unfinished
 from django_q.orders.steering import queue
 from django_q.tasks import async_task, fetch_unfinished
 from tests.heartbeats import make_stat
-from tests.integration.admin.pages import messages, text
+from tests.integration.admin.pages import messages, text, url
 from tests.integration.dashboard.visits import log_in, page_url
 from tests.integration.unfinished.queued import beat, put
 
@@ -138,3 +139,12 @@ def test_a_broker_that_is_away_is_told_on_the_page(admin_client, make_broker, mo
         response = admin_client.get(address)
         assert response.status_code == 200
         assert "Nobody answers on port 1." in text(response)
+
+
+def test_a_limit_is_shown_as_it_is_where_numbers_are_grouped(admin_client, make_broker, settings):
+    make_broker("memory")
+    settings.USE_THOUSAND_SEPARATOR = True
+    queue("test").limit(1500)
+
+    for address in (ADDRESS, url(Unfinished)):
+        assert 'value="1500"' in admin_client.get(address).content.decode()

@@ -35,6 +35,17 @@ def odd(thing: Missing, action) -> None:  # noqa: F821 - an annotation that can 
     """Have an annotation of a name that is nowhere."""
 
 
+class Silent:
+    """Can not be written."""
+
+    def __repr__(self) -> str:
+        raise ValueError
+
+
+def defaulted(thing: Any = Silent(), pin_token: int = 4711, word: str = "plum") -> None:  # noqa: B008
+    """Have defaults, of which one can not be written, and two are secret."""
+
+
 VALUES = {"name": " Anna ", "count": "3", "price": "1.50", "day": "2027-03-28", "mode": "3"}
 
 
@@ -106,3 +117,13 @@ def test_annotations_that_can_not_be_read_leave_fields_for_any_value():
 
     assert form.is_valid()
     assert arguments_from(odd, form) == ((), {"thing": {"a": 1}, "action": None})
+
+
+@pytest.mark.parametrize("given", [{}, {"pin_token": 1234567, "word": "apple"}])
+def test_a_secret_is_shown_neither_as_a_default_nor_as_it_was_typed(given):
+    data = {f"argument-{name}": str(value) for name, value in given.items()}
+    form = form_for(defaulted, data, secret=("word",))
+
+    assert form.is_valid()
+    assert not any(secret in str(form) for secret in ("4711", "plum", "1234567", "apple"))
+    assert arguments_from(defaulted, form)[1] == given

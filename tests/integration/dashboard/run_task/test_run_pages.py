@@ -17,7 +17,7 @@ MULTIPLY = "tests.tasks.multiply"
 @pytest.fixture(autouse=True)
 def _allow(make_broker, conf):
     make_broker("orm")
-    conf(functions=[MULTIPLY, "tests.interruptible_tasks.*"])
+    conf(functions=[MULTIPLY, "tests.interruptible_tasks.*", "tests.task_functions.*"])
 
 
 def run(client, function: str = MULTIPLY, **values: object):
@@ -77,3 +77,14 @@ def test_without_a_list_no_function_is_offered(client, conf):
     log_in(client, "run_functions")
 
     assert "No function can be run from here" in text(client.get(page_url("functions")))
+
+
+def test_a_decorated_function_is_run_and_its_secrets_are_not_shown(client):
+    log_in(client, "run_functions")
+    function = "tests.task_functions.pay"
+
+    assert function in text(client.get(page_url("functions")))
+    assert "plum" not in run(client, function, order="x", card="plum").content.decode()
+    run(client, function, order="7", card="plum")
+
+    assert OrmQ.objects.get().task["kwargs"] == {"order": 7, "card": "plum"}

@@ -8,8 +8,10 @@ from itertools import islice
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone as django_timezone
 
 from django_q.dashboard.task_search import finished
+from django_q.dashboard.task_search.fields import SearchError
 from django_q.dashboard.task_search.finished import Position, finished_tasks, read_position
 from django_q.dashboard.task_search.language import parse
 from django_q.dashboard.task_search.search import search
@@ -166,3 +168,32 @@ def test_large_arguments_are_not_searched(monkeypatch):
     found = [task.name for task in finished_tasks(query, None) if query.matches(task)]
 
     assert found == ["small"]
+
+
+@pytest.mark.parametrize("use_tz", [True, False])
+@pytest.mark.parametrize("text", ["since:{}", "since:3d", "until:9999-12-31", "since:0001-01-01"])
+def test_a_time_is_compared_with_and_without_time_zones(settings, use_tz, text):
+    settings.USE_TZ = use_tz
+    now = django_timezone.now()
+    Task.objects.create(id="a" * 32, name="a", func="f", started=now, stopped=now, success=True)
+    day = (now - timedelta(days=2)).date()
+
+    found = search(parse(text.format(day), now), "")
+
+    assert [task.id for task in found.tasks] == ["a" * 32]
+
+
+@pytest.mark.parametrize("value", ["999999w", "2026-02-30", "x"])
+def test_a_time_that_is_none_is_refused(value):
+    with pytest.raises(SearchError, match="unknown time"):
+        parse(f"since:{value}", NOW)
+
+
+@pytest.mark.parametrize(
+    ("use_tz", "text"),
+    [(True, "2026-01-31T12:00:00/a"), (False, "2026-01-31T12:00:00+00:00/a"), (True, "x/a")],
+)
+def test_a_position_of_other_times_is_none(settings, use_tz, text):
+    settings.USE_TZ = use_tz
+
+    assert read_position(text) is None

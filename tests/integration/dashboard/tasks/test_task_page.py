@@ -317,3 +317,11 @@ def test_the_permission_for_failures_does_nothing_to_a_success(client, broker, a
 
     assert messages(response) == ["It has not ended, or was deleted."]
     assert (Task.objects.count(), broker.queue_size()) == (1, 0)
+
+
+def test_no_broker_is_asked_for_the_text_of_a_failure(admin_client, monkeypatch):
+    monkeypatch.setattr(found_task, "broker_for", lambda queue: pytest.fail("asked"))
+
+    missing = admin_client.get(page_url("task_error", TASK_ID))
+
+    assert missing.status_code == 404
