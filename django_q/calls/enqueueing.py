@@ -94,11 +94,15 @@ def add_tasks(tasks: Sequence[TermedTask], broker: Broker) -> list[Enqueued]:
     return broker.enqueue_tasks([(task.payload, task.terms) for task in tasks])
 
 
-def enqueue(
-    tasks: Sequence[TermedTask], broker: Broker, add: AddTasks = add_tasks
+def enqueue(tasks: Sequence[TermedTask], broker: Broker) -> list[Outcome]:
+    """Enqueue tasks; with "replace" they take the place of those that wait."""
+    return outcomes(tasks, add_tasks(tasks, broker), broker)
+
+
+def outcomes(
+    tasks: Sequence[TermedTask], found: Sequence[Enqueued], broker: Broker
 ) -> list[Outcome]:
-    """Enqueue tasks by ``add``; with "replace" they take the place of those that wait."""
-    found = add(tasks, broker)
+    """Put tasks in the place of those that were found, where that is asked for."""
     return [replace_waiting(task, each, broker) for task, each in zip(tasks, found, strict=True)]
 
 
@@ -138,7 +142,11 @@ def enqueue_or_refuse(
     """
     if len(tasks) > 1:
         check_rejected(tasks, broker)
-    found = enqueue(tasks, broker, add)
+    added = add(tasks, broker)
+    new_ids = [each.task_id for each in added if each.is_new]
+    if len(new_ids) == len(tasks):  # nothing is to be decided, as for most calls
+        return new_ids
+    found = outcomes(tasks, added, broker)
     for task, each in zip(tasks, found, strict=True):
         if not each.makes_call and when_duplicate(task.package) == REJECT:
             raise already_enqueued(task.package, each.task_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -54,18 +54,24 @@ def later(moment: float | str | None, seconds: float) -> float | str | None:
         return None
 
 
-def need_broker_options(packages: Iterable[TaskPackage]) -> bool:
-    """Return True if a broker has to serve an option of one of some packages."""
+def first_wanted_options(packages: Iterable[TaskPackage]) -> Collection[str]:
+    """Return the options of a package that its broker has to serve, of the first with terms.
+
+    If there is none, those of any package that has some; nothing where all are plain.
+    """
+    wanted: Collection[str] = ()
     for package in packages:  # a generator takes longer
         is_plain = len(package) == len(REQUIRED_KEYS) or BROKER_OPTIONS.isdisjoint(package)
-        if not is_plain and wanted_options(package):
-            return True
-    return False
+        if not is_plain:
+            wanted = wanted_options(package) or wanted
+            if need_terms(wanted):
+                break
+    return wanted
 
 
-def want_terms(packages: Iterable[TaskPackage]) -> bool:
-    """Return True if a broker needs terms for one of some packages."""
-    return any(map(wanted_terms, packages))
+def need_terms(options: Iterable[str]) -> bool:
+    """Return True if a broker needs terms for one of some options."""
+    return not TERM_OPTIONS.isdisjoint(options)
 
 
 def wanted_options(package: TaskPackage) -> set[str]:

@@ -30,10 +30,10 @@ from django_q.calls.enqueueing import (
 )
 from django_q.calls.payloads import (
     add_default_options,
-    need_broker_options,
+    first_wanted_options,
+    need_terms,
     signed_payload,
     signed_payload_in_cluster,
-    want_terms,
     when_duplicate,
 )
 from django_q.completion.completion import complete_here
@@ -71,9 +71,9 @@ def submit_once(package: TaskPackage, broker: Broker | None = None) -> str:
     broker = broker_of_cluster(broker, package.get("cluster"))
     add_default_options([package], served_options(broker))
     payload = signed_payload_in_cluster(package)
-    if need_broker_options([package]):
+    if options := first_wanted_options([package]):
         check_served([package], broker)
-    if want_terms([package]):
+    if need_terms(options):
         outcome = enqueue_once(*with_terms([package], [payload]), broker)
         if not outcome.makes_call:
             raise AlreadyEnqueued(duplicate_text(outcome.task_id), outcome.task_id)
@@ -147,9 +147,9 @@ def submit_signed(
     payloads = [signed_payload(package) for package in packages]
     alias = open_transaction() if on_commit else None
     is_kept = bool(Conf.OUTBOX) and keeps_tasks_for(broker, alias, on_commit)
-    if need_broker_options(packages):
+    if options := first_wanted_options(packages):
         check_served(packages, broker)
-        if want_terms(packages):
+        if need_terms(options):
             return submit_with_terms(with_terms(packages, payloads), broker, alias, is_kept)
     if is_kept:
         keep_plain(packages, payloads, adapt_broker(broker), alias)

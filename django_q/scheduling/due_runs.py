@@ -22,10 +22,10 @@ from django_q.calls.enqueueing import (
 )
 from django_q.calls.payloads import (
     add_default_options,
+    first_wanted_options,
     later,
-    need_broker_options,
+    need_terms,
     signed_payload_in_cluster,
-    want_terms,
 )
 from django_q.conf import Conf, logger
 from django_q.exceptions import DjangoQError, EnqueueRefused, PackageError
@@ -143,9 +143,9 @@ def tasks_of(packages: Sequence[TaskPackage], broker: Broker) -> list[str] | lis
     try:
         add_default_options(packages, served_options(broker))
         payloads = [signed_payload_in_cluster(package) for package in packages]
-        if need_broker_options(packages):
+        if options := first_wanted_options(packages):
             check_served(packages, broker)
-            if want_terms(packages):
+            if need_terms(options):
                 return with_terms(packages, payloads)
         return payloads
     except PackageError as error:

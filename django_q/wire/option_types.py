@@ -47,6 +47,8 @@ MAX_QUEUE_NAME_LENGTH = 100
 MAX_SHOWN_LENGTH = 100
 #: Types whose ``str`` is the only way to write them.
 TEXT_TYPES = (Number, UUID, date, time, PurePath)
+#: Types of numbers. To look for the first two takes a tenth of the time of a look for the last.
+NUMBER_TYPES = (int, float, Number)
 
 
 def text(value: Any) -> str:
@@ -83,7 +85,7 @@ def number(value: Any) -> int | float:
         value = value.total_seconds()
     elif isinstance(value, (str, Promise)):
         value = float(str(value))
-    elif not isinstance(value, Number):
+    elif not isinstance(value, NUMBER_TYPES):
         raise TypeError
     exact = float(value)  # raises OverflowError
     if not math.isfinite(exact):

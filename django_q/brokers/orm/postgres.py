@@ -161,7 +161,7 @@ class PostgresTable(ReturningTable):
             self.notify_after_commit()
         return int(pk)
 
-    def add_row(self, sql: str, parameters: list, claim: tuple[str, list] | None = None) -> bool:
+    def add_row(self, connection: Any, sql: str, parameters: list, claim: tuple | None) -> bool:
         """Run a statement that adds a row, prepared where possible, and notify of the row.
 
         ``claim`` is a statement that has to change a row before. Returns whether the row was added.
@@ -171,7 +171,7 @@ class PostgresTable(ReturningTable):
             parameters = [*claim[1], *parameters]
         statements = prepared_statements(sql, self.NOTIFY_SQL)
         values = [binary_parameter(value) for value in parameters]
-        added = statements.run(self.connection, values, [self.channel.encode()])
+        added = statements.run(connection, values, [self.channel.encode()])
         found, notified = added or (self.fetch(sql, parameters) or None, None)
         if found is not None and notified is None:
             self.notify_after_commit()

@@ -58,11 +58,7 @@ class SqliteTable(ReturningTable):
         """Add a row, and return its id."""
         connection = self.connection
         raw = self.driver_connection(connection)
-        before = (
-            SYNCHRONOUS_NORMAL
-            if connection.in_atomic_block
-            else self.synchronous_mode(connection, raw)
-        )
+        before = self.synchronous_mode(connection, raw)
         if before <= SYNCHRONOUS_NORMAL:
             return self.add(connection, payload, delay)
         raw.execute(f"PRAGMA synchronous={SYNCHRONOUS_NORMAL}")
@@ -77,9 +73,7 @@ class SqliteTable(ReturningTable):
         """Let transactions that add rows commit without waiting for the disk, as ``insert``."""
         connection = self.connection
         raw = self.driver_connection(connection)
-        before = SYNCHRONOUS_NORMAL
-        if not connection.in_atomic_block:
-            before = self.synchronous_mode(connection, raw)
+        before = self.synchronous_mode(connection, raw)
         if before <= SYNCHRONOUS_NORMAL:
             yield
             return
@@ -113,27 +107,31 @@ class SqliteTable(ReturningTable):
         with connection.wrap_database_errors:
             return connection.connection.execute(sql, [self.key, payload, *parameters]).lastrowid
 
-    def add_row(self, sql: str, parameters: list, claim: tuple[str, list] | None = None) -> bool:
+    def add_row(self, connection: Any, *statements: Any) -> bool:
         """Run a statement that adds a row, without a cursor where possible.
 
-        ``claim`` is a statement that has to change a row before. Returns whether the row was added.
+        ``statements`` are its text, its parameters, and another statement, or None, that has to
+        change a row before. Returns whether the row was added.
         """
-        connection = self.connection
         raw = self.driver_connection(connection)
+        if self.synchronous_mode(connection, raw) <= SYNCHRONOUS_NORMAL:
+            return self.add_claimed(connection, raw, *statements)
         with self.quick_commits():
-            if not allows_raw_statements(connection):
-                with self.transaction() if claim else contextlib.nullcontext():
-                    return self.add_claimed(self.run, sql, parameters, claim)
-            with connection.wrap_database_errors, raw_transaction(raw, bool(claim)):
-                return self.add_claimed(raw.execute, sql, parameters, claim)
+            return self.add_claimed(connection, raw, *statements)
 
     def add_claimed(
-        self, execute: Callable, sql: str, parameters: list, claim: tuple[str, list] | None
+        self, connection: Any, raw: Any, sql: str, parameters: list, claim: tuple | None
     ) -> bool:
         """Run a statement that adds a row, if another one changes a row before."""
-        if claim and not execute(claim[0].replace("%s", "?"), claim[1]).rowcount:
-            return False
-        return execute(sql.replace("%s", "?"), parameters).rowcount > 0
+        is_raw = allows_raw_statements(connection)
+        execute = raw.execute if is_raw else self.run
+        if not claim:
+            with connection.wrap_database_errors:
+                return execute(with_driver_marks(sql), parameters).rowcount > 0
+        with raw_transaction(connection, raw) if is_raw else self.transaction():
+            if not execute(with_driver_marks(claim[0]), claim[1]).rowcount:
+                return False
+            return execute(with_driver_marks(sql), parameters).rowcount > 0
 
     @retry_on_conflict
     def take(self, limit: int, seconds: float) -> Taken:
@@ -281,10 +279,12 @@ class SqliteTable(ReturningTable):
         return (then - now).total_seconds()
 
     def synchronous_mode(self, connection: Any, raw: Any) -> int:
-        """Return a connection's ``PRAGMA synchronous``; NORMAL where it must not be changed.
+        """Return a connection's ``PRAGMA synchronous``; NORMAL where it is to be left as it is.
 
         It is read once for each connection: while that is open, nobody can turn the log off.
         """
+        if connection.in_atomic_block:
+            return SYNCHRONOUS_NORMAL
         wal_connection, value = self.wal_connection
         if wal_connection is raw:
             return value
@@ -331,16 +331,20 @@ def pragma(raw: Any, name: str) -> Any:
     return raw.execute(f"PRAGMA {name}").fetchone()[0]
 
 
+@functools.lru_cache(maxsize=64)
+def with_driver_marks(sql: str) -> str:
+    """Replace the marks of Django's parameters by those of the driver."""
+    return sql.replace("%s", "?")
+
+
 @contextlib.contextmanager
-def raw_transaction(raw: Any, is_needed: bool) -> Iterator[None]:
-    """Open a transaction of the driver, if it is needed."""
-    if not is_needed:
-        yield
-        return
-    raw.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        raw.execute("COMMIT")
-    except BaseException:
-        raw.execute("ROLLBACK")
-        raise
+def raw_transaction(connection: Any, raw: Any) -> Iterator[None]:
+    """Open a transaction of the driver. Errors are raised as Django's."""
+    with connection.wrap_database_errors:
+        raw.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            raw.execute("COMMIT")
+        except BaseException:
+            raw.execute("ROLLBACK")
+            raise

@@ -36,16 +36,18 @@ QUEUE_NAMES_SQL = """
     )
     SELECT "key" FROM queues
 """
+LETTERS_BY_DIGIT = str.maketrans(DIGITS, LETTERS)
+DIGITS_BY_LETTER = str.maketrans(LETTERS, DIGITS)
 
 
 def successor_of(digest: str) -> str:
     """Return the digest of a task that waits for that of a unique key."""
-    return digest.translate(str.maketrans(DIGITS, LETTERS))
+    return digest.translate(LETTERS_BY_DIGIT)
 
 
 def holder_of(digest: str) -> str:
     """Return the digest of the unique key of a task that waits."""
-    return digest.translate(str.maketrans(LETTERS, DIGITS))
+    return digest.translate(DIGITS_BY_LETTER)
 
 
 class KeyedRow(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
@@ -11,7 +12,7 @@ from django_q.brokers.orm.table import QueueTable, ReturningTable
 from django_q.brokers.orm.task_rows import TaskRows, successor_of
 from django_q.brokers.terms import Enqueued, Terms
 from django_q.models import TaskKey
-from django_q.servers.database_clock import moment_sql
+from django_q.servers.database_clock import moment_sql, sql_time
 from django_q.servers.statement_retry import report_in_doubt, retry_on_conflict
 
 #: Databases that know what SQLite and PostgreSQL have in common.
@@ -29,8 +30,9 @@ class TermInserts(TaskRows):
 
     def __init__(self, table: QueueTable) -> None:
         super().__init__(table)
-        #: The statements that add a row, by what they depend on.
+        #: The statements that add a row, and claim a key, by what they depend on.
         self.insert_texts: dict[tuple[bool, bool, bool], str] = {}
+        self.claim_texts: dict[tuple[str, str], str] = {}
 
     @retry_on_conflict
     @report_in_doubt
@@ -51,9 +53,11 @@ class TermInserts(TaskRows):
         """
         if (terms.idempotency and terms.unique) or not isinstance(self.table, ReturningTable):
             return None
-        claim = self.claim_statement(terms) if terms.idempotency else None
-        digest = self.digest(terms.unique)
-        if self.table.add_row(*self.insert_statement(payload, terms, digest, bool(claim)), claim):
+        connection = self.connection  # once: each look-up of it takes long
+        now, digest = sql_time(connection), self.digest(terms.unique)
+        claim = self.claim_statement(connection, terms, now) if terms.idempotency else None
+        added = self.insert_statement(connection, payload, terms, digest, now, bool(claim))
+        if self.table.add_row(connection, *added, claim):
             return Enqueued(terms.task_id)
         return self.find_duplicate(terms)
 
@@ -91,15 +95,16 @@ class TermInserts(TaskRows):
 
     def add_many(self, tasks: list[tuple[str, Terms]]) -> None:
         """Add rows that have no keys."""
-        now, interval = self.table.sql_time(), self.table.ROW_INTERVAL
-        rows = []
+        connection, interval = self.connection, self.table.ROW_INTERVAL
+        now, rows = sql_time(connection), []
         for left, (payload, terms) in zip(reversed(range(len(tasks))), tasks, strict=True):
             earlier = left * interval
-            then = self.table.sql_time(-earlier) if earlier else now
-            rows.append(self.row(payload, terms, "", then, earlier))
-        with self.connection.cursor() as cursor:
+            then = sql_time(connection, -earlier) if earlier else now
+            times, parameters = self.row(connection, payload, terms, "", then, earlier)
+            rows.append((self.values_text(times), parameters))
+        with connection.cursor() as cursor:
             sql = f"INSERT INTO {self.table.table} ({self.columns}) VALUES "
-            if self.connection.vendor == "postgresql":  # whose driver sends rows one by one
+            if connection.vendor == "postgresql":  # whose driver sends rows one by one
                 size = MAX_IDS_PER_STATEMENT // len(COLUMNS)
                 for part in batched(rows, size):
                     values = [value for _, parameters in part for value in parameters]
@@ -112,8 +117,10 @@ class TermInserts(TaskRows):
 
         It waits for a transaction that is about to add such a row, or to take it away.
         """
-        statement = self.insert_statement(payload, terms, digest)
-        if self.connection.vendor in RETURNING_VENDORS:
+        connection = self.connection
+        now = sql_time(connection)
+        statement = self.insert_statement(connection, payload, terms, digest, now)
+        if connection.vendor in RETURNING_VENDORS:
             return self.change(*statement)
         try:
             with transaction.atomic(self.table.alias):
@@ -122,20 +129,25 @@ class TermInserts(TaskRows):
             return False
 
     def insert_statement(
-        self, payload: str, terms: Terms, digest: str, is_claimed: bool = False
+        self,
+        connection: Any,
+        payload: str,
+        terms: Terms,
+        digest: str,
+        now: tuple[str, list],
+        is_claimed: bool = False,
     ) -> tuple[str, list]:
         """Return a statement that adds a row unless another has its digest, and its parameters.
 
         With ``is_claimed`` it follows the statement that claims the task's idempotency key.
         """
-        now, start = self.table.sql_time()
-        values, parameters = self.row(payload, terms, digest, (now, start))
+        times, parameters = self.row(connection, payload, terms, digest, now)
         is_holder = "" < digest < LETTERS  # a successor is in nobody's way
         if is_holder:
-            parameters += [successor_of(digest), digest, *start]
+            parameters += [successor_of(digest), digest, *now[1]]
         kind = (bool(digest), is_holder, is_claimed)
         if kind not in self.insert_texts:
-            self.insert_texts[kind] = self.insert_text(values, now, *kind)
+            self.insert_texts[kind] = self.insert_text(self.values_text(times), now[0], *kind)
         return self.insert_texts[kind], parameters
 
     def insert_text(
@@ -148,11 +160,11 @@ class TermInserts(TaskRows):
             source = " FROM claimed"
         where = "1 = 1"
         if is_holder:
-            keys = self.table.quote(TaskKey._meta.db_table)
             where = (
                 f"NOT EXISTS (SELECT 1 FROM {self.table.table} AS others "
                 f"WHERE others.unique_digest = {text}) AND "
-                f"NOT EXISTS (SELECT 1 FROM {keys} WHERE digest = {text} AND expires > {now})"
+                f"NOT EXISTS (SELECT 1 FROM {self.keys_table} "
+                f"WHERE digest = {text} AND expires > {now})"
             )
         end = " ON CONFLICT DO NOTHING" if has_digest and vendor in RETURNING_VENDORS else ""
         if vendor == "postgresql":
@@ -167,29 +179,38 @@ class TermInserts(TaskRows):
         """The columns of a row, quoted."""
         return ", ".join(map(self.table.quote, COLUMNS))
 
+    @cached_property
+    def keys_table(self) -> str:
+        """The name of the table of kept keys, quoted."""
+        return self.table.quote(TaskKey._meta.db_table)
+
+    def values_text(self, times: tuple[str, str]) -> str:
+        """Return the SQL of the values of a row, with that of its two times."""
+        text, number = self.table.TEXT_PARAMETER, self.table.NUMBER_PARAMETER
+        return (
+            f"{text}, {text}, {self.table.FIRST_DELIVERY}, {text}, {number}, {text}, {number}, "
+            f"{text}, {', '.join(times)}"
+        )
+
     def row(
         self,
+        connection: Any,
         payload: str,
         terms: Terms,
         digest: str,
         now: tuple[str, list],
         earlier: float = 0.0,
-    ) -> tuple[str, list]:
-        """Return the values of a row that is added ``now``: SQL, and its parameters.
+    ) -> tuple[tuple[str, str], list]:
+        """Return the values of a row that is added ``now``: SQL of its times, and all parameters.
 
-        That is SQL for a time, and its parameters, some seconds ``earlier`` than it really is.
+        ``now`` is SQL for a time, and its parameters, some seconds ``earlier`` than it really is.
         """
-        lock, start = self.due_sql(terms, now, earlier)
+        lock, start = self.due_sql(terms, now, earlier, connection)
         in_seconds = None if terms.expires_at is not None else terms.expires_in
-        expires, end = moment_sql(self.connection, in_seconds, terms.expires_at)
-        text, number = self.table.TEXT_PARAMETER, self.table.NUMBER_PARAMETER
-        sql = (
-            f"{text}, {text}, {self.table.FIRST_DELIVERY}, {text}, {number}, {text}, {number}, "
-            f"{text}, {lock}, {expires}"
-        )
+        expires, end = moment_sql(connection, in_seconds, terms.expires_at)
         values = [self.table.key, payload, terms.task_id, -terms.priority, digest or None]
         values += (terms.unique_for if digest else None, terms.lane or None, *start, *end)
-        return sql, values
+        return (lock, expires), values
 
     def change(self, sql: str, parameters: list) -> bool:
         """Run a statement. Returns whether it has changed a row."""
@@ -199,30 +220,36 @@ class TermInserts(TaskRows):
 
     def claim(self, terms: Terms) -> bool:
         """Keep a task's id for its idempotency key, unless another one's is kept."""
-        if self.connection.vendor == "mysql":
+        connection = self.connection
+        if connection.vendor == "mysql":
             digest, now = self.digest(terms.idempotency), self.table.time_expression()
             self.keys(digest=digest, expires__lte=now).delete()
-        return self.change(*self.claim_statement(terms))
+        return self.change(*self.claim_statement(connection, terms, sql_time(connection)))
 
-    def claim_statement(self, terms: Terms) -> tuple[str, list]:
+    def claim_statement(
+        self, connection: Any, terms: Terms, now: tuple[str, list]
+    ) -> tuple[str, list]:
         """Return a statement that changes a row where it keeps a task's id, and its parameters."""
-        digest, keys = self.digest(terms.idempotency), self.table.quote(TaskKey._meta.db_table)
-        (end, parameters), (now, start) = (
-            self.table.sql_time(terms.idempotency_for),
-            self.table.sql_time(),
-        )
-        text, values = self.table.TEXT_PARAMETER, [digest, terms.task_id, *parameters]
+        end, parameters = sql_time(connection, terms.idempotency_for)
+        values = [self.digest(terms.idempotency), terms.task_id, *parameters]
+        times, is_mysql = (end, now[0]), connection.vendor == "mysql"
+        if times not in self.claim_texts:
+            self.claim_texts[times] = self.claim_text(*times, is_mysql)
+        return self.claim_texts[times], values if is_mysql else [*values, *now[1]]
+
+    def claim_text(self, end: str, now: str, is_mysql: bool) -> str:
+        """Return the text of a statement that keeps a task's id, with SQL for two times."""
+        keys, text = self.keys_table, self.table.TEXT_PARAMETER
         sql = f"INTO {keys} (digest, task_id, expires) VALUES ({text}, {text}, {end})"
-        if self.connection.vendor == "mysql":
-            return f"INSERT IGNORE {sql}", values
+        if is_mysql:
+            return f"INSERT IGNORE {sql}"
         return (
             f"INSERT {sql} ON CONFLICT (digest) DO UPDATE SET task_id = EXCLUDED.task_id, "
-            f"expires = EXCLUDED.expires WHERE {keys}.expires <= {now}",
-            [*values, *start],
+            f"expires = EXCLUDED.expires WHERE {keys}.expires <= {now}"
         )
 
     def due_sql(
-        self, terms: Terms, now: tuple[str, list], earlier: float = 0.0
+        self, terms: Terms, now: tuple[str, list], earlier: float, connection: Any
     ) -> tuple[str, list]:
         """Return SQL for the time at which a task is due, not before now, and its parameters.
 
@@ -231,7 +258,7 @@ class TermInserts(TaskRows):
         (sql, start), is_local = now, now[0] == "%s"  # by the clock of this machine
         if is_local and terms.due_at is None and terms.delay <= 0:
             return now
-        due, parameters = moment_sql(self.connection, max(terms.delay, 0) - earlier, terms.due_at)
+        due, parameters = moment_sql(connection, max(terms.delay, 0) - earlier, terms.due_at)
         if is_local:
             return due, max(start, parameters)
         return f"GREATEST({sql}, {due})", [*start, *parameters]

@@ -58,7 +58,7 @@ class TermRows(TermInserts):
         """Replace payload and terms of a row that is not leased, unless it was changed since."""
         pk, _, fence = version.partition(".")
         now, moment = self.table.sql_time()
-        lock, start = self.due_sql(terms, (now, moment))
+        lock, start = self.due_sql(terms, (now, moment), 0.0, self.connection)
         expires, end = moment_sql(self.connection, terms.expires_in, terms.expires_at)
         quote = self.table.quote
         with self.table.transaction():

@@ -102,9 +102,9 @@ class RedisProducer(Broker):
     def _send_script(self, script: scripts.Script, calls: list[tuple]) -> list:
         """Run a script that enqueues, with the keys and arguments of each call. Returns replies."""
         try:
-            return self._send(*(script.evalsha_command(*each) for each in calls))
+            return self._send(*[script.evalsha_command(*each) for each in calls])
         except NoScriptError:
-            return self._send(*(script.eval_command(*each) for each in calls))
+            return self._send(*[script.eval_command(*each) for each in calls])
 
     def _send(self, *commands: tuple) -> list:
         """Send commands that enqueue."""

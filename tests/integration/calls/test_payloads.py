@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from django_q.brokers.terms import Terms
-from django_q.calls.payloads import terms_of, wanted_terms, when_duplicate
+from django_q.calls.payloads import (
+    first_wanted_options,
+    need_terms,
+    terms_of,
+    wanted_terms,
+    when_duplicate,
+)
 from django_q.exceptions import PackageError
 from django_q.signing import SignedPackage
 from django_q.tasks import async_batch, async_chain, async_iter, async_task
@@ -95,6 +101,22 @@ def test_keys_of_different_kinds_have_different_digests():
 )
 def test_terms_are_needed_for_options_that_change_how_a_task_waits(options, wanted):
     assert wanted_terms(package_with(**options)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("calls", "wanted"),
+    [
+        ([{}, {"timeout": 5}, {"priority": 0}], set()),
+        ([{}, {"retries": 2}, {}], {"retries"}),
+        ([{"retries": 2}, {}, {"priority": 1, "retries": 2}], {"priority", "retries"}),
+        ([{"track": True}, {"priority": 1}], {"track"}),
+    ],
+)
+def test_the_options_of_a_batch_are_those_of_its_first_call_with_terms(calls, wanted):
+    found = first_wanted_options([package_with(**options) for options in calls])
+
+    assert set(found) == wanted
+    assert need_terms(found) == bool(wanted - {"retries"})
 
 
 def test_what_happens_to_a_duplicate_is_said_by_the_call_or_the_project(conf):

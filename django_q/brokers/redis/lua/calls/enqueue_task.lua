@@ -16,9 +16,8 @@ local now = time[1] * 1000000 + time[2]
 if kept and redis.call('GET', kept) then return 0 end
 local has_key = unique and unique ~= ''
 if has_key then
-  for _, name in ipairs({'next:' .. unique, 'unique:' .. unique}) do
-    if redis.call('HGET', terms, name) then return 0 end
-  end
+  local names = redis.call('HMGET', terms, 'next:' .. unique, 'unique:' .. unique)
+  if names[1] or names[2] then return 0 end
 end
 if expires_in and expires_in ~= '' then
   local expires = math.max(now + tonumber(expires_in), 0)
