@@ -35,7 +35,7 @@ TERM = re.compile(r'\s*(?:([A-Za-z_]+):)?(?:"([^"]*)"|(\S*))')
 #: Characters and terms of a search at most.
 MAX_SEARCH_LENGTH, MAX_TERMS = 1000, 20
 #: Characters of a value in a term that is written for a link.
-MAX_VALUE_LENGTH = 500
+MAX_LINKED_CHARACTERS = 500
 #: What no term can have: a quote, and what no address or database can have.
 UNWRITABLE = re.compile(r'["\0\ud800-\udfff]')
 
@@ -47,8 +47,8 @@ def quoted(value: str) -> str:
 
 def term_for(name: str, value: str) -> str:
     """Write the term that finds a value in a field, with wildcards for what no term can have."""
-    end = ANY_TEXT if len(value) > MAX_VALUE_LENGTH else ""
-    return f"{name}:{quoted(UNWRITABLE.sub(ANY_CHARACTER, value[:MAX_VALUE_LENGTH]) + end)}"
+    end = ANY_TEXT if len(value) > MAX_LINKED_CHARACTERS else ""
+    return f"{name}:{quoted(UNWRITABLE.sub(ANY_CHARACTER, value[:MAX_LINKED_CHARACTERS]) + end)}"
 
 
 @dataclass(frozen=True)
