@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from multiprocessing import Value
 from threading import Event
@@ -21,6 +22,10 @@ from tests.settings import from_url
 
 #: The processor that this run keeps to, where the clocks of processors differ.
 PROCESSOR = keep_to_one_clock()
+
+# A shell has its background jobs ignore Ctrl-C, and so would all that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)

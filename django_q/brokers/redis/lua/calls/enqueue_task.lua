@@ -16,8 +16,9 @@ local now = time[1] * 1000000 + time[2]
 if kept and redis.call('GET', kept) then return 0 end
 local has_key = unique and unique ~= ''
 if has_key then
-  local names = redis.call('HMGET', terms, 'next:' .. unique, 'unique:' .. unique)
-  if names[1] or names[2] then return 0 end
+  -- Two commands, as a user who enqueues has no right to HMGET.
+  if redis.call('HGET', terms, 'next:' .. unique) then return 0 end
+  if redis.call('HGET', terms, 'unique:' .. unique) then return 0 end
 end
 if expires_in and expires_in ~= '' then
   local expires = math.max(now + tonumber(expires_in), 0)
