@@ -77,7 +77,8 @@ def test_a_command_in_a_thread_has_no_limit():
 
 
 def test_a_reader_that_goes_away_ends_a_command_without_a_word():
-    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    settings = {"DJANGO_SETTINGS_MODULE": "tests.settings", "DJANGO_Q_TEST_DATABASE": "sqlite"}
+    environment = {**os.environ, **settings}
     reader, writer = os.pipe()
     os.close(reader)
     try:
