@@ -28,10 +28,10 @@ def is_emptied(connection: BaseDatabaseWrapper) -> bool:
     """Empty the tables that a test has filled; whether that makes them what ``flush`` makes them.
 
     It does not before the first ``flush``, nor where a test has changed the tables themselves or
-    the number of content types or permissions.
+    the number of content types or permissions, nor where a table was not there at that ``flush``.
     """
-    left = _left.get(connection.alias)
-    if left is None:
+    left = _left.get(connection.alias, {})
+    if not left.keys() >= set(connection.introspection.django_table_names()):
         return False
     try:
         found = rows(connection, list(left))

@@ -53,3 +53,14 @@ def test_a_table_that_is_gone_hides_no_other(case, monkeypatch):
 
     assert User.objects.count() == 0
     assert "no_such_table" not in flushing._left["default"]
+
+
+def test_a_table_that_was_not_there_is_emptied_too(case, monkeypatch):
+    monkeypatch.delitem(flushing._left["default"], Task._meta.db_table)
+    now = timezone.now()
+    Task.objects.create(id="a" * 32, name="n", func="f", started=now, stopped=now, success=True)
+
+    flushing.empty_tables(case)
+
+    assert not Task.objects.exists()
+    assert Task._meta.db_table in flushing._left["default"]
