@@ -30,9 +30,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_flush() -> Iterator[None]:
-    """Empty after each test only the tables that it has filled."""
+    """Empty after each test only the tables that it has filled, on SQLite."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TransactionTestCase, "_fixture_teardown", flushing.empty_tables)
+        if connections["default"].vendor == "sqlite":
+            patch.setattr(TransactionTestCase, "_fixture_teardown", flushing.empty_tables)
         yield
 
 
