@@ -107,17 +107,16 @@ class SqliteTable(ReturningTable):
         with connection.wrap_database_errors:
             return connection.connection.execute(sql, [self.key, payload, *parameters]).lastrowid
 
-    def add_row(self, connection: Any, *statements: Any) -> bool:
+    def add_row(self, connection: Any, sql: str, parameters: list, claim: tuple | None) -> bool:
         """Run a statement that adds a row, without a cursor where possible.
 
-        ``statements`` are its text, its parameters, and another statement, or None, that has to
-        change a row before. Returns whether the row was added.
+        ``claim`` is a statement that has to change a row before. Returns whether the row was added.
         """
         raw = self.driver_connection(connection)
         if self.synchronous_mode(connection, raw) <= SYNCHRONOUS_NORMAL:
-            return self.add_claimed(connection, raw, *statements)
+            return self.add_claimed(connection, raw, sql, parameters, claim)
         with self.quick_commits():
-            return self.add_claimed(connection, raw, *statements)
+            return self.add_claimed(connection, raw, sql, parameters, claim)
 
     def add_claimed(
         self, connection: Any, raw: Any, sql: str, parameters: list, claim: tuple | None
@@ -144,15 +143,8 @@ class SqliteTable(ReturningTable):
         if connection.in_atomic_block or not allows_raw_statements(connection):
             with self.transaction():
                 return self.lease(self.run, limit, seconds)
-        with connection.wrap_database_errors:
-            raw.execute("BEGIN IMMEDIATE")
-            try:
-                found = self.lease(raw.execute, limit, seconds)
-                raw.execute("COMMIT")
-            except BaseException:
-                raw.execute("ROLLBACK")
-                raise
-        return found
+        with raw_transaction(connection, raw):
+            return self.lease(raw.execute, limit, seconds)
 
     def lease(self, execute: Callable, limit: int, seconds: float) -> Taken:
         """Lease rows, by a function that runs a statement with the driver's parameters."""
