@@ -289,9 +289,10 @@ def redis62_url() -> str:
 @cache
 def postgres_url() -> str:
     """Give the PostgreSQL server of this run, and start it unless the environment names one."""
-    url = os.environ.get("DJANGO_Q_TEST_DATABASE_URL", "")
-    if not url.startswith("postgres"):
-        os.environ["DJANGO_Q_TEST_POSTGRES_URL"] = url = PostgresServer().start().url
+    for name in ("DJANGO_Q_TEST_DATABASE_URL", "DJANGO_Q_TEST_POSTGRES_URL"):
+        if (url := os.environ.get(name, "")).startswith("postgres"):
+            return url
+    os.environ["DJANGO_Q_TEST_POSTGRES_URL"] = url = PostgresServer().start().url
     return url
 
 

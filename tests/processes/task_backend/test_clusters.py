@@ -150,7 +150,7 @@ def test_results_may_be_in_another_database(tmp_path):
     (tmp_path / "two_databases.py").write_text(TWO_DATABASES)
     path = os.pathsep.join((str(tmp_path), str(Path(__file__).parents[3])))
     environment = {**os.environ, "PYTHONPATH": path, "DJANGO_SETTINGS_MODULE": "two_databases"}
-    del environment[WORKSPACE]  # it would be removed with the process
+    del environment[WORKSPACE]  # its databases are files of its own
 
     done = subprocess.run(
         [sys.executable, "-c", IN_TWO_DATABASES], env=environment, capture_output=True, text=True
