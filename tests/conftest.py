@@ -30,11 +30,17 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_flush() -> Iterator[None]:
-    """Empty after each test only the tables that it has filled, on SQLite."""
+    """Empty after each test only the tables that it has filled."""
     with pytest.MonkeyPatch.context() as patch:
-        if connections["default"].vendor == "sqlite":
-            patch.setattr(TransactionTestCase, "_fixture_teardown", flushing.empty_tables)
+        patch.setattr(TransactionTestCase, "_fixture_teardown", flushing.empty_tables)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> Iterator[None]:
+    """Empty the cache after each test: tests have tasks of the same ids."""
+    yield
+    flushing.empty_cache()
 
 
 @pytest.fixture

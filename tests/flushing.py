@@ -1,4 +1,4 @@
-"""Empties tables after a test whose transactions are real, as Django does but for a fraction of it.
+"""Empties what a test has filled: the cache, and where its transactions are real the tables.
 
 Django's ``flush`` empties each table, whether or not a row is in it, and has ``post_migrate`` make
 the content types and the permissions anew: more than half of the time of such a test.
@@ -6,12 +6,17 @@ the content types and the permissions anew: more than half of the time of such a
 
 from __future__ import annotations
 
+from django.core.cache import caches
 from django.core.management import call_command
 from django.core.management.color import no_style
 from django.db import DatabaseError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import TransactionTestCase
 
+from tests.workspace import workspace
+
+#: The tables that migrating fills, and ``flush`` after it.
+MIGRATED = {"auth_permission", "django_content_type"}
 #: How many rows ``flush`` leaves in each table, by the alias of the database.
 _left: dict[str, dict[str, int]] = {}
 
@@ -21,7 +26,7 @@ def empty_tables(case: TransactionTestCase) -> None:
     for alias in case._databases_names(include_mirrors=False):
         if not is_emptied(connections[alias]):
             call_command("flush", verbosity=0, interactive=False, database=alias)
-            _left[alias] = rows(connections[alias], existing_tables(connections[alias]))
+            _left[alias] = rows_left(connections[alias])
 
 
 def is_emptied(connection: BaseDatabaseWrapper) -> bool:
@@ -43,6 +48,12 @@ def is_emptied(connection: BaseDatabaseWrapper) -> bool:
     return True
 
 
+def rows_left(connection: BaseDatabaseWrapper) -> dict[str, int]:
+    """Count what ``flush`` has left in each table: what migrating makes, and nothing of a test."""
+    found = rows(connection, existing_tables(connection))
+    return {table: number if table in MIGRATED else 0 for table, number in found.items()}
+
+
 def existing_tables(connection: BaseDatabaseWrapper) -> list[str]:
     """Name the tables of the models."""
     return connection.introspection.django_table_names(only_existing=True, include_views=False)
@@ -62,3 +73,10 @@ def empty(connection: BaseDatabaseWrapper, tables: list[str]) -> None:
     if tables:
         statements = connection.ops.sql_flush(no_style(), tables, allow_cascade=True)
         connection.ops.execute_sql_flush(statements)
+
+
+def empty_cache() -> None:
+    """Delete all that the cache of the tests holds, which is files."""
+    files = workspace() / "cache"
+    if files.exists() and any(files.iterdir()):
+        caches["default"].clear()

@@ -19,11 +19,11 @@ ROOT = Path(__file__).parent.parent
 #: Seconds that each environment keeps a processor busy, and seconds that it waits for time to
 #: pass, on the machine where they were measured; without the first installation.
 FIGURES = {
-    "py310-dj52": (380, 130),
-    "py311-dj52": (400, 150),
+    "py310-dj52": (300, 120),
+    "py311-dj52": (320, 140),
     "py312-dj60": (245, 80),
-    "py313-dj61": (435, 150),
-    "py314-dj61": (400, 150),
+    "py313-dj61": (345, 140),
+    "py314-dj61": (320, 140),
     "processes": (230, 250),
     "disturbances": (190, 260),
     "package": (260, 70),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.core.cache import cache
+from django.db import connection
 from django.test import TransactionTestCase
 from django.utils import timezone
 
@@ -64,3 +66,21 @@ def test_a_table_that_was_not_there_is_emptied_too(case, monkeypatch):
 
     assert not Task.objects.exists()
     assert Task._meta.db_table in flushing._left["default"]
+
+
+def test_what_is_left_by_a_flush_is_nothing_of_a_test(case):
+    now = timezone.now()
+    Task.objects.create(id="a" * 32, name="n", func="f", started=now, stopped=now, success=True)
+
+    left = flushing.rows_left(connection)
+
+    assert left[Task._meta.db_table] == 0
+    assert left[Permission._meta.db_table] == Permission.objects.count()
+
+
+def test_the_cache_is_emptied():
+    cache.set("key", "value")
+
+    flushing.empty_cache()
+
+    assert cache.get("key") is None

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import redis
-from django.core.cache import cache
 
 from django_q.brokers import get_broker
 from django_q.brokers.base import ONCE_KEY_GRACE_SECONDS
@@ -255,7 +254,6 @@ def test_a_chain_is_cached():
     assert chain.current() == 2
     assert Task.objects.count() == 0
     delete_group_cached("c")
-    cache.clear()
 
 
 def test_the_results_of_a_chain_are_in_the_order_of_its_links(broker, run_all):

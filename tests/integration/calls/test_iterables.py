@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from django.core.cache import cache
 
 from django_q.exceptions import PackageError
 from django_q.models import Task
@@ -110,4 +109,3 @@ def test_an_iter_has_options():
     assert products.result() == [6]
     assert Task.objects.count() == 0
     assert len(hooked) == 1
-    cache.clear()

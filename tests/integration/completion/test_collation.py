@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.db import connection
 
 from django_q.completion import collation, completion
@@ -143,13 +141,6 @@ def test_a_whole_that_is_not_to_be_saved_is_not(broker, run_all):
     assert (Task.objects.count(), Part.objects.count()) == (0, 0)
 
 
-@pytest.fixture
-def _empty_cache() -> Iterator[None]:
-    yield
-    cache.clear()
-
-
-@pytest.mark.usefixtures("_empty_cache")
 def test_the_whole_is_cached_where_asked(broker, run_all):
     iterable = async_iter("math.floor", [1.5, 2.5], cached=30)
 

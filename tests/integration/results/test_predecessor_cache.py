@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,13 +21,6 @@ from django_q.wire.package import new_package
 pytestmark = pytest.mark.django_db
 
 ITERABLE = "1" * 32
-
-
-@pytest.fixture(autouse=True)
-def _empty_cache() -> Iterator[None]:
-    cache.clear()
-    yield
-    cache.clear()
 
 
 def finished(number: int, group: str, **options: Any) -> dict[str, Any]:

@@ -168,7 +168,7 @@ def test_a_task_that_ends_between_the_questions_is_not_unfinished(conf):
 
 
 def test_a_task_whose_result_is_in_the_cache_has_ended(queue):
-    task_id = new_id()  # the cache outlives the test
+    task_id = new_id()
     put(queue, task_id)
     now = django_timezone.now()
     ended = {"stopped": now, "success": True, "result": None, "cached": 60}
