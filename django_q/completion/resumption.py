@@ -22,7 +22,7 @@ from django_q.exceptions import contain_error
 from django_q.execution.run_details import log_fields
 from django_q.foreign_code.guards import CurrentForeignCall
 from django_q.models import Part, Task
-from django_q.models.stored_values import JSON_MARK, UnopenedPickle, from_json
+from django_q.models.columns.stored_values import JSON_MARK, UnopenedPickle, from_json
 from django_q.results import cached_format, parts
 from django_q.results.cache import CachedResults
 from django_q.results.rows import PickledValue

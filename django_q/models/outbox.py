@@ -6,6 +6,8 @@ from datetime import timedelta
 
 from django.db import models
 
+from django_q.models.columns.stored_texts import StorableCharField
+
 
 class OutboxTask(models.Model):
     """A task that is to be pushed to a queue, or was pushed a moment ago."""
@@ -15,7 +17,7 @@ class OutboxTask(models.Model):
     #: The queue, as its broker names it.
     list_key = models.CharField(max_length=255)
     #: The id that the caller got.
-    task_id = models.CharField(max_length=32, db_index=True)
+    task_id = StorableCharField(max_length=32, db_index=True)
     payload = models.TextField()
     #: Its terms in JSON; None for a plain task.
     terms = models.TextField(null=True)

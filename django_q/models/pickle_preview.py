@@ -16,7 +16,7 @@ from typing import Any
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import get_default_timezone
 
-from django_q.models.stored_values import JSON_MARK, from_json
+from django_q.models.columns.stored_values import JSON_MARK, from_json
 from django_q.signing import as_bytes, unsigned
 from django_q.text.representation import represent
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_q.exceptions import contain_error
 from django_q.models import pickle_preview
+from django_q.models.columns.stored_texts import StorableCharField
 from django_q.signing import SignedPackage
 
 
@@ -33,7 +34,7 @@ class OrmQ(models.Model):
     attempts = models.IntegerField(_("attempts"), default=0, db_default=0, editable=False)
     # What follows has no default in Python: the predecessors and the plain path leave it out.
     #: The id of the task, where it can be found by that. ``task_id`` is a method of Django Q.
-    tracked_id = models.CharField(max_length=32, null=True, editable=False, db_column="task_id")
+    tracked_id = StorableCharField(max_length=32, null=True, editable=False, db_column="task_id")
     #: The priority with its sign changed: lower ones are taken first.
     rank = models.SmallIntegerField(null=True, db_default=0, editable=False)
     #: After this time it is not begun any more.

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django_q import recurrence
 from django_q.conf import Conf
 from django_q.models.admin_links import task_admin_url
+from django_q.models.columns.stored_texts import StorableCharField
 from django_q.models.schedule_fields import argument_text, next_run_changes
 from django_q.models.schedule_fields.due_times import aware_utc, database_time, next_storable_due
 from django_q.models.schedule_fields.type_words import schedule_type
@@ -75,7 +76,7 @@ class Schedule(models.Model):
         (recurrence.CATCH_UP_NONE, _("Run none")),
     )
 
-    name = models.CharField(
+    name = StorableCharField(
         _("name"),
         max_length=100,
         null=True,

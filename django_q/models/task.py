@@ -8,7 +8,8 @@ from django.db import models
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
-from django_q.models.stored_values import ValueField
+from django_q.models.columns.stored_texts import StorableCharField
+from django_q.models.columns.stored_values import ValueField
 from django_q.text.representation import represent
 from django_q.wire.option_types import group_id as named_group
 from django_q.wire.option_types import task_id as named_task
@@ -63,18 +64,18 @@ def hook_with_undone(hook: str, undone: str) -> str:
 class Task(models.Model):
     """A task that has ended, with its result."""
 
-    id = models.CharField(max_length=32, primary_key=True, editable=False)
-    name = models.CharField(_("name"), max_length=100, editable=False)
-    func = models.CharField(_("function"), max_length=256)
+    id = StorableCharField(max_length=32, primary_key=True, editable=False)
+    name = StorableCharField(_("name"), max_length=100, editable=False)
+    func = StorableCharField(_("function"), max_length=256)
     #: The name of the hook, then in brackets what could not be done after the task.
-    hook = models.CharField(_("hook"), max_length=256, null=True)
+    hook = StorableCharField(_("hook"), max_length=256, null=True)
     args = value_field(_("arguments"))
     kwargs = value_field(_("keyword arguments"))
     #: What the function returned; of a failure the text of the exception, with its traceback.
     result = value_field(_("result"))
-    group = models.CharField(_("group"), max_length=100, null=True, editable=False)
+    group = StorableCharField(_("group"), max_length=100, null=True, editable=False)
     #: The queue it ran on.
-    cluster = models.CharField(_("cluster"), max_length=100, null=True, blank=True, default=None)
+    cluster = StorableCharField(_("cluster"), max_length=100, null=True, blank=True, default=None)
     #: When it was enqueued.
     started = models.DateTimeField(_("started"), editable=False)
     stopped = models.DateTimeField(_("stopped"), editable=False)
@@ -85,9 +86,9 @@ class Task(models.Model):
     #: When the last attempt began.
     begun = models.DateTimeField(_("begun"), null=True, editable=False)
     #: The host and process that ran it.
-    worker = models.CharField(_("worker"), max_length=100, null=True, editable=False)
+    worker = StorableCharField(_("worker"), max_length=100, null=True, editable=False)
     #: Of a failure: the path of the class of its exception.
-    exception = models.CharField(_("exception"), max_length=200, null=True, editable=False)
+    exception = StorableCharField(_("exception"), max_length=200, null=True, editable=False)
     #: Of a failure: digest of that class and of the place in the project's code that raised it.
     fingerprint = models.CharField(_("fingerprint"), max_length=32, null=True, editable=False)
     #: The ends of its attempts, where there were several: a list of dictionaries.

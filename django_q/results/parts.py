@@ -16,7 +16,7 @@ from django.utils import timezone
 from django_q.conf import Conf, logger
 from django_q.exceptions import StoreUnavailable, contain_error
 from django_q.models import Part, Task
-from django_q.models.stored_values import JSON_MARK, UnopenedPickle, as_json, from_json
+from django_q.models.columns.stored_values import JSON_MARK, UnopenedPickle, as_json, from_json
 from django_q.results import saving
 from django_q.results.rows import PickledValue, UnreadableValue, unpickled
 from django_q.results.run_columns import stored_time

@@ -20,7 +20,7 @@ from django.db.models.constants import OnConflict
 from django_q.conf import Conf
 from django_q.exceptions import contain_error
 from django_q.models import Task
-from django_q.models.stored_values import as_json, from_json
+from django_q.models.columns.stored_values import as_json, from_json
 from django_q.results.run_columns import begun_time
 from django_q.text.error_text import error_summary
 

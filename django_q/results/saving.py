@@ -36,8 +36,8 @@ from django_q.wire.package import TaskPackage
 
 #: The columns of a row that are text as they are.
 TEXT_COLUMNS = ("name", "func", "hook", "group", "cluster", "worker", "exception")
-#: What some database has no place for: NUL, halves of characters, and those of four bytes.
-UNSTORABLE_CHARACTERS = re.compile("[\x00\ud800-\udfff\U00010000-\U0010ffff]")
+#: Characters of four bytes, for which a column of MySQL may have no place.
+LONG_CHARACTERS = re.compile("[\U00010000-\U0010ffff]")
 #: How a row is saved of which a receiver of pre_save or post_save has made an error.
 WITHOUT_SIGNALS_TEXT = "without a word to the receivers of its signals, one of which failed"
 #: Who is told of a row that is saved.
@@ -140,7 +140,7 @@ def has_save_receivers() -> bool:
 
 def save_one_row(row: dict[str, Any], alias: str) -> None:
     """Write one row, and less of it where the database or a receiver refuses the whole."""
-    for loss, version in reduced_rows(row):
+    for loss, version in reduced_rows(row, alias):
         try:
             save_rows([version], alias, sends_signals=not loss)
         except BaseException as error:
@@ -160,7 +160,7 @@ def save_one_row(row: dict[str, Any], alias: str) -> None:
     raise refusal
 
 
-def reduced_rows(row: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def reduced_rows(row: dict[str, Any], alias: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Give a row with what it has lost: nothing at first, and in the end all but plain text."""
     yield "", row
     if has_save_receivers():
@@ -168,12 +168,15 @@ def reduced_rows(row: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     if not 1 < row["started"].year < 9999:  # at the ends of the calendar not every zone has a time
         row = {**row, "started": row["stopped"]}
         yield "as if it had been enqueued when it ended, as the database refuses the time", row
-    names = {key: replace_unstorable(row[key], key) for key in TEXT_COLUMNS}
-    if any(names[key] != row[key] for key in TEXT_COLUMNS):
-        row = {**row, **names}
-        yield "with other characters in its names, as the database refuses these", row
-    else:
+    names = {key: row[key] for key in TEXT_COLUMNS}
+    storable = storable_names(names, alias)
+    short = {key: replace_long(text) for key, text in storable.items()}
+    if short == names:
         yield "", row  # once more, before it loses a value
+    for before, changed in ((names, storable), (storable, short)):
+        if changed != before:
+            row = row | changed
+            yield "with other characters in its names, as the database refuses these", row
     row = {**row, "args": None, "kwargs": None, "options": None, "attempts": None}
     yield "without its arguments and options, as the database refuses them", row
     names = {key: clipped(ascii(row[key])[1:-1], key) for key in ("id", *TEXT_COLUMNS) if row[key]}
@@ -181,9 +184,18 @@ def reduced_rows(row: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "with its result as text, as the database refuses it", row
 
 
-def replace_unstorable(text: str | None, column: str) -> str | None:
-    """Replace what a database may not store."""
-    return text and clipped(UNSTORABLE_CHARACTERS.sub("?", text), column)
+def storable_names(names: dict[str, Any], alias: str) -> dict[str, Any]:
+    """Give the names of a row as they are looked up later."""
+    connection, field_of = connections[alias], Task._meta.get_field
+    return {
+        key: field_of(key).get_db_prep_value(text, connection, prepared=True)
+        for key, text in names.items()
+    }
+
+
+def replace_long(text: str | None) -> str | None:
+    """Replace the characters that take four bytes."""
+    return text and LONG_CHARACTERS.sub("?", text)
 
 
 def result_text(value: Any) -> str:

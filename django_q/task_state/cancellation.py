@@ -9,6 +9,7 @@ from typing import Any
 from django_q.signing import BadSignature
 from django_q.task_state.signed_text import CANCELLED, NOTICE, read_signed_text, sign_text
 from django_q.text.printable import printable
+from django_q.text.storable import storable_key
 
 #: Characters of who has given an order, and of why, at most.
 MAX_GIVER_LENGTH, MAX_REASON_LENGTH = 100, 200
@@ -21,12 +22,12 @@ CLUSTER_KEY_PREFIX = "cluster:"
 
 def task_key(task_id: str) -> str:
     """Return the key of the notice for a task."""
-    return f"{TASK_KEY_PREFIX}{task_id}"
+    return f"{TASK_KEY_PREFIX}{storable_key(task_id)}"
 
 
 def group_key(group: str) -> str:
     """Return the key of the notice for the tasks of a group."""
-    return f"{GROUP_KEY_PREFIX}{group}"
+    return f"{GROUP_KEY_PREFIX}{storable_key(group)}"
 
 
 def cluster_key(cluster_id: object) -> str:

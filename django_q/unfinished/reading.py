@@ -24,6 +24,7 @@ from django_q.outbox.rows import count_rows, find_row, list_keys, list_rows
 from django_q.results.cache import CachedResults
 from django_q.status import Stat
 from django_q.text.error_text import error_summary
+from django_q.text.storable import storable_key
 from django_q.unfinished.task import (
     RUNNING,
     UNFINISHED_STATES,
@@ -166,7 +167,7 @@ def broker_for(queue: str | None) -> Broker:
 
 def normal_id(task_id: Any) -> str:
     """Convert the id of a task: a UUID may be written with dashes."""
-    name = named_task(task_id)
+    name = storable_key(named_task(task_id))
     return name.replace("-", "").lower() if DASHED_ID.fullmatch(name) else name
 
 

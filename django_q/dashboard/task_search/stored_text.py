@@ -18,7 +18,7 @@ from django_q.dashboard.hidden_values import (
 )
 from django_q.foreign_code.secret_arguments import secret_arguments_of
 from django_q.models import pickle_preview
-from django_q.models.stored_values import JSON_MARK
+from django_q.models.columns.stored_values import JSON_MARK
 from django_q.text.representation import represent
 
 #: Characters of a column that hold the beginning of a text, for a list or a search.

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from django.db import models
 
+from django_q.models.columns.stored_texts import StorableCharField
+
 
 class TaskLog(models.Model):
     """The log of one attempt of a task. It does not refer to the row of the task, which it may
     outlive, and which there may never be."""
 
     id = models.BigAutoField(primary_key=True)
-    task_id = models.CharField(max_length=32, db_index=True)
+    task_id = StorableCharField(max_length=32, db_index=True)
     #: The number of the delivery, from 1.
     attempt = models.IntegerField()
     queue = models.CharField(max_length=255)

@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils.safestring import mark_safe
 
 from django_q.models import Failure, OrmQ, Success
-from django_q.models.stored_values import JSON_MARK
+from django_q.models.columns.stored_values import JSON_MARK
 from django_q.signing import SignedPackage
 from django_q.status import Stat
 from tests.integration.admin.pages import text, url

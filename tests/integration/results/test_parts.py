@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from django_q.completion.completion import complete
 from django_q.models import Part, Task
-from django_q.models.stored_values import JSON_MARK
+from django_q.models.columns.stored_values import JSON_MARK
 from django_q.results import parts
 from django_q.tasks import async_iter, queue_size, result_cached
 from tests.integration.completion.executed_items import execute_waiting, fail_on_submit

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from django_q.backend import DjangoQBackend, DjangoQTask
 from django_q.models import Task
-from django_q.models.stored_values import JSON_MARK
+from django_q.models.columns.stored_values import JSON_MARK
 from django_q.signing import SignedPackage
 from django_q.task_backend.framework import (
     INVALID_TASK,

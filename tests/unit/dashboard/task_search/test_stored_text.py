@@ -8,7 +8,7 @@ from base64 import b64encode
 import pytest
 
 from django_q.dashboard.task_search.stored_text import beginning_of_text, stored_call_text
-from django_q.models.stored_values import as_json
+from django_q.models.columns.stored_values import as_json
 
 TEXT = 'ValueError("nö") : Traceback\n' + "  File\n" * 400
 

@@ -20,7 +20,7 @@ from picklefield import PickledObjectField
 from django_q.calls.resubmission import resubmit
 from django_q.execution.pickled_results import with_pickled_values
 from django_q.models import Failure, Task, pickle_preview
-from django_q.models.stored_values import JSON_MARK, UnopenedPickle
+from django_q.models.columns.stored_values import JSON_MARK, UnopenedPickle
 from django_q.results import saving
 from django_q.results.rows import unpickled
 from django_q.tasks import async_task, fetch, result
@@ -165,7 +165,7 @@ class Silent:
     [
         (datetime(2030, 1, 1), "datetime.datetime(2030, 1, 1, 0, 0)"),
         ({1: "a key"}, "{1: 'a key'}"),
-        (Silent(), "<tests.integration.models.test_stored_values.Silent>"),
+        (Silent(), "<tests.integration.models.columns.test_stored_values.Silent>"),
     ],
 )
 def test_arguments_that_the_task_made_into_something_else_are_stored_as_text(conf, value, text):
