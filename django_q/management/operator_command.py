@@ -15,6 +15,7 @@ from django_q.exceptions import BrokerUnavailable
 from django_q.execution.time_limit import CallTimeout
 from django_q.management.arguments import errors_of_command
 from django_q.servers.connections import interruptible_psycopg2
+from django_q.text.printable import MAX_TEXT_CHARACTERS, printable
 
 #: Seconds in which a command that answers once must have ended: a server that hangs raises nothing.
 COMMAND_SECONDS = 60.0
@@ -27,6 +28,14 @@ class OperatorCommand(BaseCommand):
 
     #: The exit code after an error; another one where 1 says that nothing was found.
     error_code = 1
+
+    def say(self, text: str) -> None:
+        """Write a line; foreign text in it forges no other, and is nothing to the terminal."""
+        self.stdout.write(printable(text, MAX_TEXT_CHARACTERS))
+
+    def complain(self, text: str) -> None:
+        """Write what went wrong, as ``say`` does, where errors go."""
+        self.stderr.write(printable(text, MAX_TEXT_CHARACTERS))
 
     def seconds_for(self, options: dict[str, Any]) -> float | None:
         """Return how long it may take; None for one that goes on until somebody ends it."""

@@ -45,18 +45,18 @@ class Command(BaseCommand):
             raise CommandError(f"The schedules of {source} can not be read: {error}") from error
         for each in found:
             self.report(each, options["dry_run"])
-        self.stdout.write(f"{len(found)} schedules were found.")
+        self.say(f"{len(found)} schedules were found.")
 
     def report(self, each: FoundSchedule | tuple[str, NotImportable], is_rehearsal: bool) -> None:
         """Store a schedule, and say what became of it."""
         if not isinstance(each, FoundSchedule):
-            self.stderr.write("{}: left out: {}".format(*each))
+            self.complain("{}: left out: {}".format(*each))
             return
         try:
             became = each.store(is_rehearsal)
         except NotImportable as error:
-            self.stderr.write(f"{each.name}: left out: {error}")
+            self.complain(f"{each.name}: left out: {error}")
             return
-        self.stdout.write(f"{each.name}: {became}")
+        self.say(f"{each.name}: {became}")
         for note in each.notes:
-            self.stdout.write(f"  {note}")
+            self.say(f"  {note}")

@@ -10,7 +10,6 @@ from django_q.management.operator_command import OperatorCommand
 from django_q.models import Schedule
 from django_q.scheduling.declared.discovery import discover
 from django_q.scheduling.declared.synchronization import synchronize
-from django_q.text.printable import printable
 
 
 class Command(OperatorCommand):
@@ -22,4 +21,4 @@ class Command(OperatorCommand):
         synchronize(discover(), is_forced=True)
         for schedule in Schedule.objects.exclude(source=None).order_by("name", "pk"):
             state = _("Paused") if schedule.paused else _("Active")
-            self.stdout.write(printable(f"{schedule.name}  {schedule.source}  {state}", 1000))
+            self.say(f"{schedule.name}  {schedule.source}  {state}")

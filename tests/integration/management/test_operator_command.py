@@ -10,7 +10,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, OutputWrapper
 from django.db import OperationalError, connection
 
 from django_q.management import operator_command
@@ -112,3 +112,21 @@ def test_a_port_that_there_is_not_is_refused_at_the_start(port):
 def test_a_time_limit_that_is_none_is_refused(seconds):
     with pytest.raises(CommandError, match="expected a number above 0"):
         call_command("qdoctor", f"--timeout={seconds}")
+
+
+def test_a_foreign_name_forges_no_line_and_does_not_reach_the_terminal(broker):
+    out = StringIO()
+
+    with pytest.raises(SystemExit):  # as for each that is unknown
+        call_command("qcancel", "a\x1b[2J\nb: removed", stdout=out)
+
+    assert out.getvalue() == "a\\x1b[2J\\nb: removed: unknown\n"
+
+
+def test_what_was_wrong_stays_in_its_line_too():
+    command, errors = OperatorCommand(), StringIO()
+    command.stderr = OutputWrapper(errors)
+
+    command.complain("a\nb")
+
+    assert errors.getvalue() == "a\\nb\n"
