@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, TextIO
@@ -17,6 +17,7 @@ from django.db import connections
 from django.utils.translation import gettext_lazy as _
 
 from django_q.foreign_code.optional_packages import optional
+from django_q.terminal.suspension import Suspension, noted_suspension
 from django_q.terminal.table import Frame, Row, fit_row
 
 blessed = optional("blessed")
@@ -25,6 +26,8 @@ blessed = optional("blessed")
 NO_COLOUR_VARIABLE = "NO_COLOR"
 #: Styles that are no colours.
 COLOURLESS_STYLES = ("bold", "reverse")
+#: The size of the last frame, where there is none.
+NOTHING_DRAWN = (0, 0)
 #: Seconds between two frames of a screen.
 REFRESH_INTERVAL = 1.0
 #: Seconds between two checks of the size of the terminal.
@@ -91,7 +94,9 @@ class ColourTerminal(PlainTerminal):
         stream = out if interactive else open(out.fileno(), "w", closefd=False)  # noqa: SIM115
         with colours_allowed():
             self.terminal = blessed.Terminal(stream=stream)
-        self.size = (0, 0)  #: columns and lines of the last frame
+        self.size = NOTHING_DRAWN  #: columns and lines of the last frame
+        self.modes = ExitStack()  #: what is to be undone when the screen is left
+        self.suspension = Suspension()
 
     @property
     def width(self) -> int:
@@ -114,6 +119,11 @@ class ColourTerminal(PlainTerminal):
         term = self.terminal
         return bool(term.home and term.clear and term.clear_eol)
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether the screen shows no frame of its size."""
+        return self.size != (self.width, self.height)
+
     def refresh(self, lines: Iterable[str]) -> None:
         """Draw the next frame over the last one."""
         size = (self.width, self.height)
@@ -135,7 +145,7 @@ class ColourTerminal(PlainTerminal):
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             key = self.key(min(left, RESIZE_CHECK_INTERVAL))
-            if key or self.size != (self.width, self.height):
+            if key or self.is_stale:
                 return key.lower() == "q"
         return False
 
@@ -145,6 +155,8 @@ class ColourTerminal(PlainTerminal):
         key = self.terminal.inkey(timeout=seconds)
         if not key:  # without a keyboard, blessed does not wait
             time.sleep(max(deadline - time.monotonic(), 0))
+        if self.suspension.is_wanted:
+            self.suspend()
         return key
 
     def key_name(self, seconds: float) -> str:
@@ -155,8 +167,22 @@ class ColourTerminal(PlainTerminal):
     @contextmanager
     def fullscreen(self) -> Iterator[None]:
         """Use the whole screen while the context lasts, and read single keys."""
-        with self.terminal.fullscreen(), self.terminal.hidden_cursor(), self.terminal.cbreak():
+        with self.modes, noted_suspension() as self.suspension:
+            self.enter()
             yield
+
+    def enter(self) -> None:
+        """Take the whole screen, and single keys."""
+        for mode in (self.terminal.fullscreen, self.terminal.hidden_cursor, self.terminal.cbreak):
+            self.modes.enter_context(mode())
+
+    def suspend(self) -> None:
+        """Give the screen back, and stop as Ctrl-Z asks; take it again when the process goes on."""
+        self.modes.close()
+        self.out.flush()
+        self.suspension.carry_out()
+        self.enter()
+        self.size = NOTHING_DRAWN
 
 
 def terminal_for(out: TextIO | None, interactive: bool = False) -> PlainTerminal:

@@ -107,7 +107,7 @@ def run(term: ColourTerminal, broker: Broker) -> Sequence:
             while not session.state.is_over:
                 session.step(time.monotonic())
                 frame = (session.lines(term), term.width, term.height)
-                if frame != drawn:
+                if frame != drawn or term.is_stale:
                     term.refresh(frame[0])
                     drawn = frame
                 if key := term.key_name(KEY_WAIT_SECONDS):

@@ -21,8 +21,8 @@ def terminal(redis_url: str) -> Iterator[Callable[..., Terminal]]:
     """Run a command in a terminal: ``terminal("qmonitor", width=200)``."""
     opened: list[Terminal] = []
 
-    def run(*command: str, **options: Any) -> Terminal:
-        opened.append(Terminal(*command, **options))
+    def run(*command: str, kind: type[Terminal] = Terminal, **options: Any) -> Terminal:
+        opened.append(kind(*command, **options))
         return opened[-1]
 
     yield run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 
@@ -25,8 +26,7 @@ class Terminal:
         self.screen = pyte.Screen(width, height)
         self.stream = pyte.ByteStream(self.screen)
         self.process = pexpect.spawn(
-            sys.executable,
-            ["-m", "django", *command],
+            *self.program(command),
             env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", **env},
             dimensions=(height, width),
             # As a shell starts it, although the tests may run where Ctrl-C is ignored.
@@ -34,6 +34,10 @@ class Terminal:
         )
         # A terminal answers when it is asked what it can do.
         self.screen.write_process_input = self.process.send
+
+    def program(self, command: tuple[str, ...]) -> tuple[str, list[str]]:
+        """Give what is started, and its arguments."""
+        return sys.executable, ["-m", "django", *command]
 
     def read(self) -> None:
         """Take what the command has written."""
@@ -86,3 +90,11 @@ class Terminal:
         """Wait for the command's end."""
         wait_until(lambda: self.read() or not self.process.isalive())
         return self.process.exitstatus
+
+
+class ShellTerminal(Terminal):
+    """A command in a terminal that a shell has started, which goes on when the command stops."""
+
+    def program(self, command: tuple[str, ...]) -> tuple[str, list[str]]:
+        line = shlex.join([sys.executable, "-m", "django", *command])
+        return "/bin/sh", ["-m", "-c", f"{line}; echo the shell again; read answer; fg"]
