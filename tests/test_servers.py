@@ -71,6 +71,20 @@ def watchers_of(place: str, but: int) -> list[psutil.Process]:
     return [process for process, line in lines if place in line and str(but) != line[-3]]
 
 
+def test_a_server_that_refuses_to_stop_for_now_is_stopped_later():
+    server = servers.RedisServer().start()
+    with server.client() as client:
+        client.mset(dict.fromkeys(range(100), "value"))
+        client.config_set("rdb-key-save-delay", 30_000)  # microseconds a key
+        client.config_set("appendonly", "yes")
+        process = server.process
+
+    server.stop()
+
+    assert process.returncode == 0
+    assert "can't exit" in (server.directory / "output.log").read_text()
+
+
 def test_a_server_keeps_its_files_when_it_is_restarted():
     server = servers.RedisServer(appendonly="yes").start()
     with server.client() as client:
