@@ -23,6 +23,8 @@ from django_q.conf import logger
 FORWARDED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 #: Folders of installed packages, which nobody edits.
 INSTALLED_FOLDERS = ("site-packages", "dist-packages")
+#: Waits until its standard input ends, as it does with this process, and stops the cluster.
+GUARD = ("/bin/sh", "-c", 'read _; kill -TERM "$1"', "guard")
 
 
 def is_reloaded() -> bool:
@@ -35,6 +37,7 @@ class ReloadedCluster:
 
     def __init__(self) -> None:
         self.process: subprocess.Popen | None = None
+        self.guard: subprocess.Popen | None = None  # stops it where this process was killed
         self.is_stopping = False  # whether a Unix signal has come
         self.is_changed = False
 
@@ -45,8 +48,24 @@ class ReloadedCluster:
             env={**os.environ, autoreload.DJANGO_AUTORELOAD_ENV: "true"},
             start_new_session=True,
         )
+        self.guard = subprocess.Popen(
+            [*GUARD, str(self.process.pid)], stdin=subprocess.PIPE, start_new_session=True
+        )
         if self.is_stopping:  # a signal came meanwhile
             self.process.terminate()
+
+    def wait(self) -> int:
+        """Wait until the cluster has ended; return its exit code."""
+        code = self.process.wait()
+        self.end_guard()
+        return code
+
+    def end_guard(self) -> None:
+        """End the guard at once: another process may get the number of the cluster."""
+        if self.guard is not None:
+            self.guard.kill()
+            self.guard.communicate()
+            self.guard = None
 
     def forward_signal(self, number: int, frame: Any) -> None:
         """Stop the cluster; a handler of Unix signals. A second one ends running tasks, too."""
@@ -68,13 +87,14 @@ class ReloadedCluster:
         """Stop the cluster in good order, and start it with the files as they are now."""
         self.is_changed = False
         self.process.terminate()
-        self.process.wait()
+        self.wait()
         if not self.is_stopping:
             self.start()
 
     def report_end(self) -> None:
         """Log once that the cluster has ended by itself, as over an error in a file."""
         if self.process.returncode is None and self.process.poll() is not None:
+            self.end_guard()
             text = "the cluster has ended with code %s and starts again when a file changes"
             logger.error(text, self.process.returncode)
 
@@ -92,7 +112,7 @@ class ReloadedCluster:
                 if self.is_changed:
                     self.restart()
                 self.report_end()
-            return self.process.wait()
+            return self.wait()
 
     @contextlib.contextmanager
     def handlers(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psutil
 import pytest
 from django.core.management import CommandError, call_command
 
@@ -52,6 +53,16 @@ def test_a_cluster_that_can_not_start_waits_for_the_next_change(app, running_clu
     cluster.wait_for("running.", times=2)
 
     assert cluster.stop() == 0
+
+
+def test_a_reloader_that_is_killed_leaves_no_cluster(app, running_cluster, wait_until):
+    cluster = running_cluster("--reload", "--settings=reloaded_settings", workers=1)
+    processes = psutil.Process(cluster.process.pid).children(recursive=True)
+
+    cluster.process.kill()
+
+    cluster.wait_for("has stopped.")
+    wait_until(lambda: not any(process.is_running() for process in processes))
 
 
 def test_a_cluster_that_ends_by_itself_is_not_reloaded():
