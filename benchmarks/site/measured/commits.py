@@ -74,6 +74,9 @@ def feed(interval: float) -> None:
 
 def keep_waiting(call: str, number: int) -> None:
     """Wait for so many results that do not come; writes a line when all wait."""
+    if call == "listener":
+        listen_idly()
+        return
     never = {"q_options": {"run_after": NEVER}}
     ids = [tasks.async_task("measured.tasks.sign", 1, -2, **never) for _ in range(number)]
     if call == "aresult":
@@ -84,6 +87,14 @@ def keep_waiting(call: str, number: int) -> None:
     tasks.result(tasks.async_task("measured.tasks.sign", 1, -2), DUE_MS)
     connection.close()
     print("waiting", flush=True)
+
+
+def listen_idly() -> None:
+    """Listen to what nobody tells, without a word to django_q: what a listener costs by itself."""
+    with connection.cursor() as cursor:
+        cursor.execute("LISTEN unrelated")
+    print("waiting", flush=True)
+    threading.Event().wait()
 
 
 async def await_all(ids: list[str]) -> None:
