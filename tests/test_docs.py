@@ -29,6 +29,7 @@ from django_q.descriptor_wait import wait_until_readable
 from tests import servers
 from tests.documented_code import Page, blocks
 from tests.servers import RedisServer
+from tests.settings import sqlite
 from tests.walkthrough import FOLLOWED_PAGES
 
 ROOT = Path(__file__).parent.parent
@@ -89,12 +90,13 @@ def test_the_code_of_a_page_runs(page, name):
 
 @pytest.mark.django_db(transaction=True)
 def test_the_code_of_the_readme_runs(page):
-    page.names.update(vars(SHOP))
+    page.names.update(vars(SHOP), BASE_DIR=page.folder)
 
     for block in blocks("README.rst"):
         page.run(block)
 
     assert list(examine(page.names["Q_CLUSTER"])) == []
+    assert page.names["DATABASES"]["default"]["OPTIONS"] == sqlite()["OPTIONS"]
 
 
 def test_every_setting_is_described_once():
