@@ -15,7 +15,7 @@ from django_q.results.saving import save_task
 from django_q.status import Stat, Status
 from django_q.terminal import configuration, health, report
 from django_q.terminal.cluster_screen import ClusterScreen
-from django_q.terminal.draw import draw, terminal_for
+from django_q.terminal.drawing.draw import draw, terminal_for
 from django_q.terminal.interactive import loop as interactive
 from django_q.terminal.memory_screen import MemoryScreen, get_process_mb
 from django_q.terminal.queue_figures import broker_errors_translated

@@ -29,12 +29,12 @@ class OperatorCommand(BaseCommand):
     #: The exit code after an error; another one where 1 says that nothing was found.
     error_code = 1
 
-    def say(self, text: str) -> None:
+    def write_line(self, text: str) -> None:
         """Write a line; foreign text in it forges no other, and is nothing to the terminal."""
         self.stdout.write(printable(text, MAX_TEXT_CHARACTERS))
 
-    def complain(self, text: str) -> None:
-        """Write what went wrong, as ``say`` does, where errors go."""
+    def write_error(self, text: str) -> None:
+        """Write what went wrong, as ``write_line`` does, where errors go."""
         self.stderr.write(printable(text, MAX_TEXT_CHARACTERS))
 
     def seconds_for(self, options: dict[str, Any]) -> float | None:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django_q.brokers import Broker
 from django_q.conf import Conf
 from django_q.status import Stat
+from django_q.terminal.drawing.table import BLANK_ROW, Cell, Row
 from django_q.terminal.queue_figures import (
     Figures,
     FiguresReader,
@@ -21,7 +22,6 @@ from django_q.terminal.queue_figures import (
     figure_text,
 )
 from django_q.terminal.screen import Screen
-from django_q.terminal.table import BLANK_ROW, Cell, Row
 from django_q.text.printable import printable
 from django_q.unfinished.running import progress_column
 

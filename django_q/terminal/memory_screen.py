@@ -15,9 +15,9 @@ from django_q.brokers import Broker
 from django_q.foreign_code.optional_packages import psutil
 from django_q.status import Stat
 from django_q.terminal.cluster_screen import HEADER_STYLE
+from django_q.terminal.drawing.table import BLANK_ROW, Cell, Row
 from django_q.terminal.queue_figures import broker_errors_translated
 from django_q.terminal.screen import Screen
-from django_q.terminal.table import BLANK_ROW, Cell, Row
 
 MEGABYTE = 1024 * 1024
 

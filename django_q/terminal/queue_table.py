@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from django_q.brokers.contract.orders import QueueControl
 from django_q.terminal.cluster_screen import duration, hold_rows
-from django_q.terminal.table import BLANK_ROW, Cell, Row
+from django_q.terminal.drawing.table import BLANK_ROW, Cell, Row
 from django_q.unfinished.holds import hold_texts, is_held
 from django_q.unfinished.queues import QueueState
 

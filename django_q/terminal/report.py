@@ -17,9 +17,9 @@ from django_q.conf import Conf
 from django_q.models import Schedule, Task
 from django_q.status import Stat
 from django_q.terminal.cluster_screen import dead_letter_rows, duration
+from django_q.terminal.drawing.table import BLANK_ROW, Cell, Row
 from django_q.terminal.queue_figures import broker_errors_translated, query_or_none
 from django_q.terminal.queue_table import queue_as_dict, queue_rows
-from django_q.terminal.table import BLANK_ROW, Cell, Row
 from django_q.text.printable import printable
 from django_q.unfinished.progress import progress_bar, progress_text
 from django_q.unfinished.queues import queue_states

@@ -8,8 +8,8 @@ from dataclasses import replace
 from django.utils.translation import gettext as _
 
 from django_q.exceptions import BrokerUnavailable
-from django_q.terminal.draw import PlainTerminal, draw, draw_until_quit
-from django_q.terminal.table import BLANK_ROW, Cell, Frame, Row
+from django_q.terminal.drawing.draw import PlainTerminal, draw, draw_until_quit
+from django_q.terminal.drawing.table import BLANK_ROW, Cell, Frame, Row
 
 
 class Screen:

@@ -9,7 +9,7 @@ import pytest
 
 from django_q import monitor
 from django_q.queues import STOP, Queue
-from django_q.terminal import draw
+from django_q.terminal.drawing import draw
 from tests.heartbeats import make_stat
 
 pytestmark = pytest.mark.django_db

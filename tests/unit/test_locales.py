@@ -25,14 +25,14 @@ from django.utils import translation
 import django_q
 from django_q.status import STATES, Stat
 from django_q.terminal.cluster_screen import header, summary_rows
-from django_q.terminal.draw import PlainTerminal
+from django_q.terminal.drawing.draw import PlainTerminal
+from django_q.terminal.drawing.table import CELL_CUT_MARK, Cell, Row, fit_row
 from django_q.terminal.interactive.screen import keys_row, tabs_row
 from django_q.terminal.interactive.state import State
 from django_q.terminal.interactive.views import VIEWS
 from django_q.terminal.memory_screen import MemoryScreen, worker_rows
 from django_q.terminal.queue_figures import MAX_COUNTED_ROWS, Figures
 from django_q.terminal.report import RATE_UNITS, rows
-from django_q.terminal.table import CELL_CUT_MARK, Cell, Row, fit_row
 
 pytestmark = pytest.mark.once
 

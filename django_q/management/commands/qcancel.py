@@ -38,6 +38,6 @@ class Command(OperatorCommand):
         if not ids:
             answers[group or options["queue"]] = cancel(group=group, **order)
         for name, answer in answers.items():
-            self.say(f"{name}: {answer}")
+            self.write_line(f"{name}: {answer}")
         if UNKNOWN in answers.values():
             sys.exit(1)

@@ -72,7 +72,7 @@ class Command(OperatorCommand):
         elif kinds:
             print_rows(KIND_COLUMNS, kinds, out)
         for note in notes:
-            self.complain(note)
+            self.write_error(note)
         return bool(kinds)
 
     def resubmit(self, options: dict[str, Any]) -> bool:
@@ -89,10 +89,10 @@ class Command(OperatorCommand):
                     if options["json"]:
                         answers.append({"id": task_id, "new_id": new_id or None, "refused": reason})
                     else:
-                        self.say(f"{task_id}: {reason or f'resubmitted as {new_id}'}")
+                        self.write_line(f"{task_id}: {reason or f'resubmitted as {new_id}'}")
         finally:  # also after Ctrl-C, or where a server goes away meanwhile
             if options["json"]:
                 print_json(answers, self.stdout)
             else:
-                self.say(f"{done} resubmitted, {refused} not.")
+                self.write_line(f"{done} resubmitted, {refused} not.")
         return bool(done) and not refused

@@ -45,18 +45,18 @@ class Command(BaseCommand):
             raise CommandError(f"The schedules of {source} can not be read: {error}") from error
         for each in found:
             self.report(each, options["dry_run"])
-        self.say(f"{len(found)} schedules were found.")
+        self.write_line(f"{len(found)} schedules were found.")
 
     def report(self, each: FoundSchedule | tuple[str, NotImportable], is_rehearsal: bool) -> None:
         """Store a schedule, and say what became of it."""
         if not isinstance(each, FoundSchedule):
-            self.complain("{}: left out: {}".format(*each))
+            self.write_error("{}: left out: {}".format(*each))
             return
         try:
             became = each.store(is_rehearsal)
         except NotImportable as error:
-            self.complain(f"{each.name}: left out: {error}")
+            self.write_error(f"{each.name}: left out: {error}")
             return
-        self.say(f"{each.name}: {became}")
+        self.write_line(f"{each.name}: {became}")
         for note in each.notes:
-            self.say(f"  {note}")
+            self.write_line(f"  {note}")

@@ -24,4 +24,4 @@ class Command(OperatorCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         text = " ".join(options["text"].split())[: DeployMark._meta.get_field("text").max_length]
         DeployMark.objects.create(at=int(time.time()), text=text)
-        self.say(_("Marked: %(text)s") % {"text": text})
+        self.write_line(_("Marked: %(text)s") % {"text": text})

@@ -26,4 +26,4 @@ class Command(OperatorCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         queue = QueueHandle(options["queue"])
         queue.pause(options["cluster"])
-        self.say(queue.control_text())
+        self.write_line(queue.control_text())

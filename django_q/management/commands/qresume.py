@@ -31,6 +31,6 @@ class Command(OperatorCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         queue = QueueHandle(options["queue"])
         was_paused = queue.resume(options["cluster"])
-        self.say(queue.control_text())
+        self.write_line(queue.control_text())
         if not was_paused:
             sys.exit(1)

@@ -21,4 +21,4 @@ class Command(OperatorCommand):
         synchronize(discover(), is_forced=True)
         for schedule in Schedule.objects.exclude(source=None).order_by("name", "pk"):
             state = _("Paused") if schedule.paused else _("Active")
-            self.say(f"{schedule.name}  {schedule.source}  {state}")
+            self.write_line(f"{schedule.name}  {schedule.source}  {state}")

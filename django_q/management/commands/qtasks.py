@@ -45,7 +45,7 @@ class Command(OperatorCommand):
         elif found.tasks:
             print_rows(FOUND_TASK_COLUMNS, found.tasks, out)
         for note in found.notes:
-            self.complain(note)
+            self.write_error(note)
         if found.has_errors:
             sys.exit(ERROR_CODE)
         if not found.tasks:

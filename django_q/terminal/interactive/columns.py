@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django_q.terminal.table import CELL_CUT_MARK, Cell, Row, cut_to_width, display_width
+from django_q.terminal.drawing.table import CELL_CUT_MARK, Cell, Row, cut_to_width, display_width
 from django_q.text.printable import printable
 
 TITLE_STYLE, SELECTED_STYLE = "black_on_green", "reverse"

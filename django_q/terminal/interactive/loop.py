@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from django_q.brokers import Broker
 from django_q.exceptions import contain_error
-from django_q.terminal.draw import (
+from django_q.terminal.drawing.draw import (
     REFRESH_INTERVAL,
     BackgroundCaller,
     ColourTerminal,

@@ -9,11 +9,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from django_q.terminal.cluster_screen import summary_rows
+from django_q.terminal.drawing.table import BLANK_ROW, Cell, Row, cut_to_width, display_width
 from django_q.terminal.interactive.columns import table
 from django_q.terminal.interactive.facts import Facts
 from django_q.terminal.interactive.state import Mode, State
 from django_q.terminal.interactive.views import VIEWS, view_of
-from django_q.terminal.table import BLANK_ROW, Cell, Row, cut_to_width, display_width
 
 #: The fewest columns that are drawn; a narrower terminal cuts lines.
 MIN_WIDTH = 20

@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 from django.utils import timezone
 
-from django_q.terminal.draw import draw, terminal_for
+from django_q.terminal.drawing.draw import draw, terminal_for
 from django_q.terminal.interactive.columns import Column, table
 from django_q.text.printable import MAX_TEXT_CHARACTERS, printable
 from django_q.text.strict_json import strict_json

@@ -127,6 +127,6 @@ def test_what_was_wrong_stays_in_its_line_too():
     command, errors = OperatorCommand(), StringIO()
     command.stderr = OutputWrapper(errors)
 
-    command.complain("a\nb")
+    command.write_error("a\nb")
 
     assert errors.getvalue() == "a\\nb\n"

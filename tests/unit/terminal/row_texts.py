@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django_q.terminal.table import Row
+from django_q.terminal.drawing.table import Row
 
 
 def texts(row: Row) -> list[str]:

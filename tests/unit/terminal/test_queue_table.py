@@ -8,8 +8,8 @@ import pytest
 
 from django_q.brokers.contract.orders import QueueControl
 from django_q.brokers.terms import QueueCounts
+from django_q.terminal.drawing.table import fit_row
 from django_q.terminal.queue_table import queue_as_dict, queue_rows
-from django_q.terminal.table import fit_row
 from django_q.unfinished.queues import QueueState
 from tests.unit.terminal.row_texts import texts
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from django_q.terminal import report
-from django_q.terminal.table import fit_row
+from django_q.terminal.drawing.table import fit_row
 from tests.unit.terminal.row_texts import texts
 
 

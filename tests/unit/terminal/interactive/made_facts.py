@@ -10,11 +10,11 @@ from django_q.brokers.terms import QueueCounts
 from django_q.conf import Conf
 from django_q.dashboard.failures.kinds import Kind
 from django_q.status import Stat
+from django_q.terminal.drawing.table import Row, fit_row
 from django_q.terminal.interactive.facts import Facts
 from django_q.terminal.interactive.screen import screen_rows
 from django_q.terminal.interactive.state import State
 from django_q.terminal.queue_figures import Figures
-from django_q.terminal.table import Row, fit_row
 from django_q.unfinished.queues import QueueState
 from tests.heartbeats import CLUSTER_ID, make_stat
 

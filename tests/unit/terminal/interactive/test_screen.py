@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from django_q.terminal.drawing.table import display_width
 from django_q.terminal.interactive.facts import Facts
 from django_q.terminal.interactive.screen import screen_rows
 from django_q.terminal.interactive.state import Message, Mode, Order, State
 from django_q.terminal.interactive.views import VIEWS
-from django_q.terminal.table import display_width
 from tests.unit.terminal.interactive.made_facts import kind_of, make_facts, screen, shown
 
 WIDTHS = (60, 80, 160)

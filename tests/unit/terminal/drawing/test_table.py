@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from django_q.terminal.table import BLANK_ROW, Cell, Frame, cut_to_width, display_width, fit_row
+from django_q.terminal.drawing.table import (
+    BLANK_ROW,
+    Cell,
+    Frame,
+    cut_to_width,
+    display_width,
+    fit_row,
+)
 
 
 def texts(row: list, width: int) -> list[str]:

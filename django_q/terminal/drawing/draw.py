@@ -17,8 +17,8 @@ from django.db import connections
 from django.utils.translation import gettext_lazy as _
 
 from django_q.foreign_code.optional_packages import optional
-from django_q.terminal.suspension import Suspension, noted_suspension
-from django_q.terminal.table import Frame, Row, fit_row
+from django_q.terminal.drawing.suspension import Suspension, noted_suspension
+from django_q.terminal.drawing.table import Frame, Row, fit_row
 
 blessed = optional("blessed")
 
