@@ -14,14 +14,14 @@ from io import StringIO
 from pathlib import Path
 from textwrap import dedent
 from tokenize import COMMENT, generate_tokens
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from django_q.brokers import get_broker
 from django_q.checks import examine
 from django_q.conf import Conf
 from django_q.testing import enqueued
-from tests.waiting import DEADLINE
+from tests.waiting import DEADLINE, wait_until
 
 ROOT = Path(__file__).parent.parent
 
@@ -33,6 +33,8 @@ PYTHON = re.compile(
 CAPTION = re.compile(r":caption: (.+)")
 #: How statements wait for a task.
 WAITING = re.compile(r"\bwait=\d+")
+#: What a cluster makes true in its own time: an example before it may have enqueued a task.
+READ_AGAIN = ("queue_size()",)
 #: What a piece says whose tasks are to wait in the queue. Elsewhere they are run at once.
 QUEUED = ":class: queued"
 
@@ -111,9 +113,17 @@ class Page:
             if not isinstance(node, ast.Expr):
                 exec(compile(ast.Module([node], []), where, "exec"), self.names)
                 continue
-            got = eval(compile(ast.Expression(node.value), where, "eval"), self.names)
-            if node.end_lineno in expected:
-                assert got == expected[node.end_lineno], where
+            code = compile(ast.Expression(node.value), where, "eval")
+            if node.end_lineno not in expected:
+                eval(code, self.names)
+            elif ast.unparse(node) in READ_AGAIN:
+                self.wait_for(code, expected[node.end_lineno])
+            else:
+                assert eval(code, self.names) == expected[node.end_lineno], where
+
+    def wait_for(self, code: CodeType, expected: Any) -> None:
+        """Read a value until it is the one that is expected."""
+        wait_until(lambda: eval(code, self.names) == expected)
 
 
 def is_test(file: str) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from django_q.importing import celery_beat, huey_tasks, rq_cron, rq_scheduler
 from django_q.importing.found import Finder, FoundSchedule, NotImportable
+from django_q.management.operator_command import OperatorCommand
 
 SOURCES: dict[str, Finder] = {
     "celery-beat": celery_beat.find,
@@ -18,7 +19,7 @@ SOURCES: dict[str, Finder] = {
 }
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     """Makes schedules of those that another task queue has."""
 
     help = "Imports the schedules of another task queue. Those that are there already stay."
@@ -34,6 +35,9 @@ class Command(BaseCommand):
             metavar="URL",
             help="The server of RQ, or of RQ Scheduler.",
         )
+
+    def seconds_for(self, options: dict[str, Any]) -> float | None:
+        return None  # there may be many
 
     def handle(self, *args: Any, **options: Any) -> None:
         find, source = SOURCES[options["source"]], options["source"]
