@@ -106,7 +106,7 @@ class QueueTable:
             if self.seen.is_held_back:
                 rows = self.holds.take_in_room(limit, lease)
             else:
-                rows = lease(limit, False)
+                rows = self.holds.take_unheld(limit, lease)
         now = any(row[4] for row in rows) and database_time(database_now(self.alias))
         self.take_count += bool(rows)
         return taken(

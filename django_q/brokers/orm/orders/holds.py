@@ -171,6 +171,20 @@ class QueueHolds:
             return QueueControl(), seen_orders(False, signed, True)
         return control_of(hold), seen_orders(True, signed, True)
 
+    def take_unheld(self, limit: int, lease: Callable[[int, bool], list]) -> list[tuple]:
+        """Lease rows within the transaction of a take, if nothing holds the queue back by then.
+
+        A pause waits for the end of the transaction. On MySQL the condition of the statement that
+        leases rows sees to that, elsewhere a lock; where a pause locks the whole table, as on
+        PostgreSQL, no row is needed for it.
+        """
+        vendor = self.table.connection.vendor
+        if vendor not in ("mysql", "postgresql"):
+            QueueOrder.objects.using(self.table.alias).get_or_create(name=self.name)
+        if vendor != "mysql":
+            self.locked_rows()
+        return lease(limit, False)
+
     def take_in_room(self, limit: int, lease: Callable[[int, bool], list]) -> list[tuple]:
         """Lease rows within the transaction of a take, as many as may be; cancelled ones first.
 
