@@ -27,8 +27,7 @@ from django_q.hooks import call_hook_lazily
 from django_q.models import Schedule
 from django_q.results.rows import UnreadableValue, unpickled
 from django_q.results.saving import as_task
-from django_q.servers.connections import takes_writes
-from django_q.servers.database_errors import is_busy
+from django_q.servers.database_errors import is_outage
 from django_q.wire.package import TaskPackage, next_link
 from django_q.wire.queue_options import without_contradictions
 
@@ -63,7 +62,7 @@ def record_end_in_schedule(task: FinishedTask) -> None:
     try:
         rows.filter(pk=task.package["schedule"]).update(ended=task.id)
     except Exception as error:
-        if is_busy(error) or not takes_writes(alias, lambda: rows.filter(pk=-1).update(ended=None)):
+        if is_outage(error, alias, lambda: rows.filter(pk=-1).update(ended=None)):
             raise StoreUnavailable(f"the table of schedules in '{alias}'") from error
         raise
 

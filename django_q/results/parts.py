@@ -20,8 +20,7 @@ from django_q.models.columns.stored_values import JSON_MARK, UnopenedPickle, as_
 from django_q.results import saving
 from django_q.results.rows import PickledValue, UnreadableValue, unpickled
 from django_q.results.run_columns import stored_time
-from django_q.servers.connections import takes_writes
-from django_q.servers.database_errors import is_busy
+from django_q.servers.database_errors import is_outage
 from django_q.text.error_text import error_summary, safe_repr
 from django_q.wire.package import TaskPackage
 
@@ -99,16 +98,16 @@ PART_REDUCTIONS = (
 
 def check_away(error: Exception) -> None:
     """Raise ``StoreUnavailable`` if the database is at fault, and not what was to be saved."""
-    if is_busy(error) or not takes_parts():
+    if is_outage(error, alias(), save_small_part):
         raise StoreUnavailable(f"the table of parts of iterables in '{alias()}'") from error
 
 
-def takes_parts() -> bool:
-    """Return True if the database accepts a part; it is written on trial and does not stay."""
+def save_small_part() -> None:
+    """Save a part, on trial."""
     now = stored_time(timezone.now())
     probe = Part(iterable="probe", task="probe", success=True, args=b"", result=b"")
     probe.started = probe.stopped = now
-    return takes_writes(alias(), lambda: probe.save(using=alias(), force_insert=True))
+    probe.save(using=alias(), force_insert=True)
 
 
 def alias() -> str:

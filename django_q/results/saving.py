@@ -27,8 +27,7 @@ from django_q.results.run_columns import (
     options_column,
     stored_time,
 )
-from django_q.servers.connections import takes_writes
-from django_q.servers.database_errors import is_busy
+from django_q.servers.database_errors import is_outage
 from django_q.task_state.attempts import lost_deliveries
 from django_q.text.error_text import error_summary, safe_repr, safe_str
 from django_q.wire.callables import recorded_name
@@ -214,19 +213,15 @@ def check_away(error: BaseException, alias: str) -> None:
 
 
 def is_away(error: BaseException, alias: str) -> bool:
-    """Whether a failure passes: the database is away or busy, and takes no other row either.
-
-    It is the database that is asked, and not the class of the error: drivers have one for what
-    is read-only, of an older schema or not permitted, and for a row that is at fault.
-    """
-    return is_busy(error) or not takes_rows(alias)
+    """Whether a failure passes: the database is away or busy, and no row is at fault."""
+    return is_outage(error, alias, partial(insert_small_row, alias))
 
 
-def takes_rows(alias: str) -> bool:
-    """Whether the database takes a small row, which does not stay."""
+def insert_small_row(alias: str) -> None:
+    """Insert a row, on trial."""
     now = timezone.now()
     probe = {"id": "probe", "name": "probe", "func": "", "started": now, "stopped": now}
-    return takes_writes(alias, lambda: insert([as_row({**PROBE_PACKAGE_FIELDS, **probe})], alias))
+    insert([as_row({**PROBE_PACKAGE_FIELDS, **probe})], alias)
 
 
 def as_row(package: TaskPackage, is_aware: bool | None = None) -> dict[str, Any]:

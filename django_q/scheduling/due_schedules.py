@@ -44,9 +44,8 @@ from django_q.scheduling.due_runs import (
     tasks_of,
 )
 from django_q.scheduling.readable_schedules import read_schedules
-from django_q.servers.connections import takes_writes
 from django_q.servers.database_clock import time_expression
-from django_q.servers.database_errors import is_busy
+from django_q.servers.database_errors import is_outage
 from django_q.text.error_text import short_error_text
 from django_q.wire.package import TaskPackage
 
@@ -72,12 +71,12 @@ class DueSchedules:
         for broker in (self.broker, *self.other_brokers.values()):
             if broker.is_away(error) or broker.refusal(error):
                 return True
-        return isinstance(error, Error) and (is_busy(error) or not self.is_writable())
+        return isinstance(error, Error) and is_outage(error, self.alias, self.change_none)
 
-    def is_writable(self) -> bool:
-        """Return True if the database accepts changes of schedules."""
+    def change_none(self) -> None:
+        """Change schedules as the scheduler does, but none, on trial."""
         rows = Schedule.objects.using(self.alias).filter(pk=-1)
-        return takes_writes(self.alias, lambda: rows.update(task=None, ended=None, claimed=None))
+        rows.update(task=None, ended=None, claimed=None)
 
     def is_empty(self) -> bool:
         """Return True if no schedule of any cluster has a due time.

@@ -7,13 +7,13 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
 from django.core.cache import caches
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections, transaction
+from django.db import connections
 from django.db.backends.signals import connection_created
 
 #: Seconds after which a server that does not acknowledge what it is sent counts as unreachable.
@@ -240,24 +240,6 @@ def uses_django_cursors(backend: type) -> bool:
     """Return True if a backend makes cursors by methods of Django alone."""
     makers = (getattr(backend, name) for name in ("cursor", "_cursor", "create_cursor"))
     return all(maker.__module__.startswith("django.") for maker in makers)
-
-
-def takes_writes(alias: str, write: Callable[[], Any]) -> bool:
-    """Return True if a database accepts what a function writes; roll that back.
-
-    Any error means no: the database is away, read-only, not migrated, or this user may not.
-    """
-    try:
-        with transaction.atomic(using=alias):
-            write()
-            if connections[alias].vendor == "postgresql":
-                connections[
-                    alias
-                ].check_constraints()  # the deferred ones, which COMMIT would check
-            transaction.set_rollback(True, using=alias)
-    except Exception:
-        return False
-    return True
 
 
 class OpenedConnections:

@@ -1,8 +1,11 @@
-"""Classify errors of databases by their codes, whatever their class and language."""
+"""Classify errors of databases: by their codes, whatever their class and language, or by trial."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+from django.db import connections, transaction
 
 #: Codes of conflicts between transactions. PostgreSQL: serialization failure, deadlock. MySQL:
 #: deadlock, lock wait timeout, record has changed since it was read.
@@ -17,13 +20,21 @@ CONFLICT_TEXTS = (
     *("could not serialize", "deadlock detected"),
 )
 
-#: The same for temporary errors, during which the database may still accept other rows.
-BUSY_CODES = frozenset({"55P03", "57014", 1114, 1021, 3024, 1969})
-BUSY_CODE_PREFIXES = ("53", "57P")
+#: The same for errors during which the database may still accept other rows, such as smaller ones:
+#: it is busy, or its machine has refused it something. PostgreSQL: lock not available, query
+#: canceled, damaged pages; insufficient resources, operator intervention, system errors. MySQL:
+#: a full table or disk, time limits; a file that can not be written, no memory.
+BUSY_CODES = frozenset(
+    {
+        *("55P03", "57014", "XX001", "XX002", 1114, 1021, 3024, 1969),
+        *(3, 1026, 1037, 1041),
+    }
+)
+BUSY_CODE_PREFIXES = ("53", "57P", "58")
 BUSY_TEXTS = (
     *("is locked", "deadlock detected", "try restarting", "could not serialize"),
     *("restart transaction", "canceling statement", "interrupted"),
-    *("is full", "disk full", "space left"),
+    *("is full", "disk full", "space left", "disk i/o error", "disk image is malformed"),
 )
 
 
@@ -60,11 +71,36 @@ def is_disconnect(error: BaseException) -> bool:
 
 
 def is_busy(error: BaseException) -> bool:
-    """Return True if an error is temporary: the database is busy, or out of space for now."""
+    """Return True if an error is no fault of a row: the database is busy, or its disk fails it."""
     code = code_of(error)
-    return (
-        code in CONFLICT_CODES
-        or code in BUSY_CODES
-        or (isinstance(code, str) and code.startswith(BUSY_CODE_PREFIXES))
-        or any(word in str(error).lower() for word in BUSY_TEXTS)
-    )
+    if code in CONFLICT_CODES or code in BUSY_CODES:
+        return True
+    if isinstance(code, str):  # an SQLSTATE says it all: the text may be that of a trigger
+        return code.startswith(BUSY_CODE_PREFIXES)
+    return any(word in str(error).lower() for word in BUSY_TEXTS)
+
+
+def is_outage(error: BaseException, alias: str, write: Callable[[], Any]) -> bool:
+    """Whether an error is no fault of what was written: the database is busy, or takes no write.
+
+    ``write`` is a small one. It is the database that is asked, and not the class of the error:
+    drivers have one for what is read-only, of an older schema or not permitted, and for a row that
+    is at fault.
+    """
+    return is_busy(error) or not takes_writes(alias, write)
+
+
+def takes_writes(alias: str, write: Callable[[], Any]) -> bool:
+    """Return True if a database accepts what a function writes; roll that back.
+
+    Any error means no: the database is away, read-only, not migrated, or this user may not.
+    """
+    try:
+        with transaction.atomic(using=alias):
+            write()
+            if connections[alias].vendor == "postgresql":  # the deferred ones, as COMMIT would
+                connections[alias].check_constraints()
+            transaction.set_rollback(True, using=alias)
+    except Exception:
+        return False
+    return True

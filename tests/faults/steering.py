@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MAX_FAILURES, MAX_ITEMS = 3, 60
 #: The options of a task that fails at first: it may fail more often, by chance of what breaks.
 RETRIES = {"retries": 20, "retry_delay": 0.1, "retry_backoff": 1, "retry_jitter": 0}
+#: Of one whose items are rows: it fails for as long as its database is broken.
+ROW_RETRIES = {**RETRIES, "retries": 200}
 #: Share of the tasks with options that are cancelled, of those that are found by their id.
 CANCELLED_SHARE = 0.2
 
@@ -53,7 +55,9 @@ class Steered:
         batch, has_rows = choose.choice([None, 7]), choose.random() < 0.5
         if has_rows:
             self.with_rows.add(number)
-        options = {"q_options": choose.choice([{"track": True}, {}])}
+        options = {"q_options": dict(choose.choice([{"track": True}, {}]))}
+        if has_rows:
+            options["q_options"] |= ROW_RETRIES
         return "steered_tasks.walk", (path, number, count, batch, has_rows), options
 
     def cancel_some(self, task_id: str, run: Run) -> None:

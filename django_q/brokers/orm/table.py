@@ -17,9 +17,8 @@ from django_q.brokers.orm.orders.holds import QueueHolds, SeenOrders
 from django_q.brokers.terms import OLDEST_FIRST_INTERVAL
 from django_q.models import OrmQ, QueueOrder
 from django_q.models.schedule_fields.due_times import database_time
-from django_q.servers.connections import takes_writes
 from django_q.servers.database_clock import database_now, sql_time, time_expression
-from django_q.servers.database_errors import is_conflict
+from django_q.servers.database_errors import is_conflict, takes_writes
 from django_q.servers.statement_retry import report_in_doubt, retry_on_conflict
 
 

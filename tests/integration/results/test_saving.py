@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import resource
 from datetime import timedelta
+from resource import RLIMIT_FSIZE
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, OperationalError
+from django.db import IntegrityError, OperationalError, connection
 from django.db.models.signals import post_save
 from django.utils import timezone
 
+from django_q.exceptions import StoreUnavailable
 from django_q.foreign_code.guards import CurrentForeignCall
 from django_q.models import Failure, Success, Task
 from django_q.results import saving
@@ -128,12 +132,42 @@ def test_receivers_of_post_save_are_called():
         'could not extend file "base/5/1259": No space left on device',
         "(1205, 'Lock wait timeout exceeded; try restarting transaction')",  # MySQL
         "(1114, \"The table 'django_q_task' is full\")",
+        "disk I/O error",
+        "database disk image is malformed",
     ],
 )
 def test_what_passes_is_waited_for_although_another_row_is_taken(text):
     assert saving.is_away(OperationalError(text), "default")
     assert not saving.is_away(OperationalError("Incorrect string value"), "default")
     assert not Task.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "code", ["53100", "58030", "57P01", "XX001", 1021, 1026, 1114], ids=lambda code: f"{code}"
+)
+def test_what_the_machine_refuses_the_database_is_waited_for_whatever_language_it_says_it_in(code):
+    error = OperationalError(code, "kein Platz")
+    error.sqlstate = code if isinstance(code, str) else None  # type: ignore[attr-defined]
+
+    assert saving.is_away(error, "default")
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="its files are those of the process")
+@pytest.mark.django_db(transaction=True)
+def test_a_row_for_which_a_file_may_not_grow_is_waited_for_although_smaller_ones_are_taken():
+    saving.save([finished(result=0)])
+    path, limits = f"{connection.settings_dict['NAME']}-wal", resource.getrlimit(RLIMIT_FSIZE)
+    large = finished(result=os.urandom(3_000_000))
+    resource.setrlimit(RLIMIT_FSIZE, (os.path.getsize(path) + 500_000, limits[1]))
+    try:
+        with pytest.raises(StoreUnavailable):
+            saving.save([large])
+        saving.save([finished(result=1)])
+    finally:
+        resource.setrlimit(RLIMIT_FSIZE, limits)
+    saving.save([large])
+
+    assert Success.objects.get(id=large["id"]).result == large["result"]
 
 
 @FEW_AND_MANY

@@ -14,6 +14,7 @@ from django.db import InternalError, OperationalError, ProgrammingError, connect
 from django_q import async_iter, async_task, result
 from django_q.brokers import get_broker
 from django_q.brokers.redis_broker import Redis
+from django_q.exceptions import StoreUnavailable
 from django_q.models import Part, Schedule, Task
 from django_q.processes import monitor as monitor_module
 from django_q.processes.monitor import MonitorLoop
@@ -163,9 +164,10 @@ def test_a_sqlite_database_that_is_read_only_takes_no_row():
     alias = "default"
     with query_only():
         assert saving.is_away(ProgrammingError("of any class"), alias)
-        assert not parts.takes_parts()
+        with pytest.raises(StoreUnavailable):
+            parts.check_away(ProgrammingError("of any class"))
     assert not saving.is_away(ProgrammingError("of any class"), alias)
-    assert parts.takes_parts()
+    parts.check_away(ProgrammingError("of any class"))
     assert Task.objects.count() == Part.objects.count() == 0
 
 
