@@ -58,6 +58,7 @@ class Run:
         self.steered = Steered(random.Random(-seed))
         self.pauses = Pauses(random.Random(f"pauses {seed}"), self)
         self.has_delays = True  # whether tasks may wait for a time of the server's clock
+        self.keeps_keys = True  # whether unique keys may outlive their task by that clock
         self.crashes: list[Crash] = []
         self.parts: list[str] = []  # what a mixture is made of
         self.has_lapsed = False  # whether leases ended because nobody could extend them
@@ -107,7 +108,7 @@ class Run:
             link = ("tests.faults.tasks.work", (str(self.trace_file), LINK + number, 0))
             options = {"chain": [link]}
         if 0.5 < kind < 0.8:
-            options = {"q_options": make_options(self.random, self.has_delays)}
+            options = {"q_options": make_options(self.random, self.has_delays, self.keeps_keys)}
             seconds *= 10  # so that tasks of one key meet
             if "expires" in options["q_options"]:
                 options["hook"] = "tests.faults.tasks.hook"

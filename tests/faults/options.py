@@ -25,8 +25,13 @@ KEYS = 4
 RETRIED = 50_000
 
 
-def make_options(choose: random.Random, has_delays: bool) -> dict[str, Any]:
-    """Make up options of a task, of one kind or of two that belong together."""
+def make_options(
+    choose: random.Random, has_delays: bool, keeps_keys: bool = True
+) -> dict[str, Any]:
+    """Make up options of a task, of one kind or of two that belong together.
+
+    Without ``keeps_keys`` no unique key outlives its task.
+    """
     delay = {"run_after": choose.uniform(0, LONGEST_DELAY)} if has_delays else {}
     key = f"key {choose.randrange(KEYS)}"
     makers: tuple[Callable[[], dict[str, Any]], ...] = (
@@ -36,7 +41,10 @@ def make_options(choose: random.Random, has_delays: bool) -> dict[str, Any]:
         lambda: {"unique": key},
         lambda: {"unique": key, "on_duplicate": "reject"},
         lambda: {"unique": key, "on_duplicate": "replace", **delay},
-        lambda: {"unique": key, **({"unique_for": UNIQUE_FOR} if has_delays else {})},
+        lambda: {
+            "unique": key,
+            **({"unique_for": UNIQUE_FOR} if has_delays and keeps_keys else {}),
+        },
         lambda: {"idempotency_key": key},
         lambda: {"track": True},
     )

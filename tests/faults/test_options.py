@@ -94,10 +94,11 @@ def test_each_unique_key_is_tried_once_and_those_that_are_taken_are_named():
 
 
 def test_options_of_each_kind_are_made_up_and_none_that_a_clock_ends_where_it_is_set_back():
-    def kinds(has_delays: bool) -> set[str]:
-        return {key for seed in range(200) for key in make_options(random.Random(seed), has_delays)}
+    def kinds(*whether: bool) -> set[str]:
+        return {key for seed in range(200) for key in make_options(random.Random(seed), *whether)}
 
     delays = {"run_after", "unique_for"}
     others = {"priority", "expires", "unique", "on_duplicate", "idempotency_key", "track"}
     assert kinds(True) == others | delays
     assert kinds(False) == others
+    assert kinds(True, False) == others | {"run_after"}
