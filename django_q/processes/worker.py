@@ -34,7 +34,7 @@ from django_q.processes.shared_state.task_label import task_label
 from django_q.processes.supervision.exit_timeout import EXIT_TIMEOUT
 from django_q.processes.supervision.process_start import log_ready, parent_flags, set_process_title
 from django_q.processes.task_runs.job import read_job
-from django_q.processes.task_runs.log_recorder import LogRecorder, make_recorder
+from django_q.processes.task_runs.log_recorder import make_recorder
 from django_q.processes.task_runs.resource_use import can_open_files, rss_check
 from django_q.processes.task_runs.stack_text import give_stack
 from django_q.processes.task_runs.task_host import TaskHost
@@ -110,8 +110,6 @@ class WorkerLoop:
         self.is_own_queue = isinstance(self.result_queue, Queue)  # else as the predecessors have it
         self.recorder = make_recorder(self.log_ring)  # None: nothing is recorded
         self.execute: Any = partial(execute_in_caller_context, execute) if Conf.CONTEXT else execute
-        if self.recorder:
-            self.execute = partial(self.execute_recorded, self.recorder, self.execute)
         # Closed where sending results needs a descriptor, and none is left.
         self.spare_descriptor = os.open(os.devnull, os.O_RDONLY)
 
@@ -197,7 +195,11 @@ class WorkerLoop:
             end_as_expired(package)
         else:
             began = now
+            if self.recorder:
+                self.recorder.begin(package, now)
             error = in_own_context(self.execute, package, self.alarm, self.note_success)
+            if self.recorder and (log := self.recorder.end()):
+                self.results.append(log)
         if ForkCount.value != self.host.forks:
             os._exit(0)  # the task forked, and this is its child: only the parent goes on
         self.task_run = None
@@ -213,16 +215,6 @@ class WorkerLoop:
             self.end_state = WorkerState.CANCELLED if is_cancelled else WorkerState.TIMED_OUT
         elif self.is_due_for_recycling() or self.has_exhausted_descriptors(error, now):
             self.end_state = WorkerState.RECYCLED
-
-    def execute_recorded(
-        self, recorder: LogRecorder, execute: Any, package: TaskPackage, *args: Any
-    ) -> BaseException | None:
-        """Execute a task as ``execute`` does, and record what it logs, to be sent with results."""
-        recorder.begin(package, self.task_run.since)  # type: ignore[union-attr]
-        error = execute(package, *args)
-        if log := recorder.end():
-            self.results.append(log)
-        return error
 
     def keep_result(self, package: TaskPackage, began: float | None) -> None:
         """Keep the result of a finished task to be sent, or only its receipt if that is enough.

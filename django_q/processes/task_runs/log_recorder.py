@@ -33,7 +33,7 @@ class LogRecorder:
         self.since = 0.0  # when that began, monotonic
         self.begun_since = -1.0  # which task the log was begun for by this process
         self.secrets: list[str] = []  # values of its arguments that nobody is to see
-        self.streams: tuple[Any, Any] = (None, None)  # the standard streams when it began
+        self.stdout, self.stderr = sys.stdout, sys.stderr  # as each task is to find them
         self.begin_lock = threading.RLock()  # held while the log of a task begins
         self.inside = InsideHandlers()
 
@@ -43,19 +43,18 @@ class LogRecorder:
         if send := vars(logger).get("handle"):  # it passes its records on in another way
             own = self.recording(lambda _, record: send(record))
             logger.handle = lambda record: own(logger, record)  # type: ignore[method-assign]
-        sys.stdout = RecordedStream(sys.stdout, self)  # type: ignore[assignment]
-        sys.stderr = RecordedStream(sys.stderr, self)  # type: ignore[assignment]
+        sys.stdout = self.stdout = RecordedStream(sys.stdout, self)  # type: ignore[assignment]
+        sys.stderr = self.stderr = RecordedStream(sys.stderr, self)  # type: ignore[assignment]
 
     def begin(self, package: TaskPackage, since: float) -> None:
         """Note which task runs from now on, and when it began."""
-        self.streams = sys.stdout, sys.stderr
         self.package, self.since = package, since
 
     def end(self) -> LogEntry | None:
         """Note that the task has ended. Returns its log; None where it has none."""
         self.package = None
-        if (sys.stdout, sys.stderr) != self.streams:  # the next task is to print as ever
-            sys.stdout, sys.stderr = self.streams
+        if sys.stdout is not self.stdout or sys.stderr is not self.stderr:
+            sys.stdout, sys.stderr = self.stdout, self.stderr  # the next is to print as ever
         if not self.ring.is_of(self.since):  # the usual case
             return None
         try:
