@@ -150,6 +150,8 @@ def has_follow_up(package: TaskPackage) -> bool:
 
     The values may be of any class, which is not asked whether it is true.
     """
+    if not ("hook" in package or "chain" in package or "schedule" in package):
+        return False  # the usual case, which a loop would take four times as long for
     for key in FOLLOW_UPS:
         value = package.get(key)
         if value is not None and (type(value) not in EMPTY_TYPES or value):

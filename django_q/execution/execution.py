@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timezone
+from types import CoroutineType
 from typing import Any
-
-from django.utils import timezone
 
 from django_q.conf import Conf, error_reporter, logger
 from django_q.exceptions import DjangoQError, PackageError, TaskStopped, contain_error
@@ -97,7 +96,7 @@ def execute(
             alarm.start_task(time_limit(package), soft_time_limit(package))
         call = framework_call(func, package) if "backend" in package else func
         result = call(*package["args"], **package["kwargs"])
-        if inspect.iscoroutine(result):
+        if isinstance(result, CoroutineType):
             result = run_coroutine(result)
         if alarm:
             alarm.end_task()
@@ -117,7 +116,7 @@ def execute(
             announce_end(package, result)
     package["success"] = error is None
     package["result"] = storable_result(result, package)
-    package["stopped"] = timezone.now()
+    package["stopped"] = end_time(package)
     if post_execute_in_worker.receivers:
         send_post_execute_in_worker(func, package)
     return error
@@ -182,8 +181,19 @@ def end_as_stopped(package: TaskPackage, error: TaskStopped) -> TaskStopped:
 
     That is neither a success nor a failure, and nobody is told: it goes on elsewhere.
     """
-    package.update(success=False, result=f"{error!r} : interrupted", stopped=timezone.now())
+    package.update(success=False, result=f"{error!r} : interrupted", stopped=end_time(package))
     return error
+
+
+def end_time(package: TaskPackage) -> datetime:
+    """Return the time now, aware where that is at which the task was enqueued.
+
+    So that one can be subtracted from the other. Django's ``now`` takes twice as long, for a look
+    at the settings; when the time is stored, it becomes what they ask for.
+    """
+    started: Any = package.get("started")  # receivers of signals may have put anything there
+    is_naive = getattr(started, "tzinfo", timezone.utc) is None
+    return datetime.now(None if is_naive else timezone.utc)
 
 
 def failure_text(error: BaseException) -> str:

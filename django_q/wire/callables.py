@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import sys
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from importlib import import_module
 from types import FunctionType, ModuleType
 from typing import Any
@@ -24,7 +24,7 @@ def resolve(path: str) -> Any:
     Raises ``ImportError`` or ``AttributeError``, according to what is missing, and whatever the
     module raises while it is imported.
     """
-    module, _, name = path.rpartition(".")
+    module, name = split_path(path)
     loaded = sys.modules.get(module)
     if loaded is not None and (found := getattr(loaded, name, NOT_FOUND)) is not NOT_FOUND:
         return found
@@ -37,6 +37,13 @@ def resolve(path: str) -> Any:
         walked = f"{walked}.{part}"
         found = attribute_or_module(found, part, walked)
     return found
+
+
+@lru_cache(maxsize=1024)
+def split_path(path: str) -> tuple[str, str]:
+    """Split a dotted name at its last dot. The parts are interned, which makes look-ups faster."""
+    module, _, name = path.rpartition(".")
+    return sys.intern(module), sys.intern(name)
 
 
 def attribute_or_module(parent: Any, part: str, path: str) -> Any:

@@ -66,6 +66,9 @@ class TaskRun:
     is_cancelled = False  # whether TaskCancelled was raised
     is_stopped = False  # whether TaskStopped was raised
 
+    #: What each has. All else is in its dictionary, which is made where there is such a thing.
+    __slots__ = ("__dict__", "host", "package", "since")
+
     def __init__(self, package: TaskPackage, host: RunHost | None, since: float) -> None:
         self.package, self.host = package, host
         self.since = since  # monotonic; by which the slot tells it from others
