@@ -95,7 +95,7 @@ class Run:
     def call(self, number: int) -> tuple[int, str, tuple, dict]:
         """Make up a call: its number, function, arguments and options."""
         if self.random.random() < STEERED_SHARE:
-            return number, *self.steered.make_up(str(self.trace_file), number)
+            return number, *self.steered.make_up(str(self.trace_file), number, self.has_delays)
         return self.plain_call(number)
 
     def plain_call(self, number: int) -> tuple[int, str, tuple, dict]:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 MAX_FAILURES, MAX_ITEMS = 3, 60
 #: The options of a task that fails at first: it may fail more often, by chance of what breaks.
 RETRIES = {"retries": 20, "retry_delay": 0.1, "retry_backoff": 1, "retry_jitter": 0}
-#: Of one whose items are rows: it fails for as long as its database is broken.
-ROW_RETRIES = {**RETRIES, "retries": 200}
+#: Retries of one whose items are rows: it fails for as long as its database is broken.
+ROW_RETRIES = 200
 #: Share of the tasks with options that are cancelled, of those that are found by their id.
 CANCELLED_SHARE = 0.2
 
@@ -41,15 +41,18 @@ class Steered:
     cancelled: set[str] = field(default_factory=set)  # ids for which it was asked
     removed: dict[str, float] = field(default_factory=dict)  # ids; when, monotonic
 
-    def make_up(self, path: str, number: int) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+    def make_up(
+        self, path: str, number: int, has_delays: bool = True
+    ) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
         """Make up a call: the function, its arguments, its options."""
         choose = self.choose
+        retries = RETRIES if has_delays else {**RETRIES, "retry_delay": 0}
         if choose.random() < 0.5:
             self.failures[number] = times = choose.randint(1, MAX_FAILURES)
             return (
                 "steered_tasks.fail_at_first",
                 (path, number, times),
-                {"q_options": dict(RETRIES)},
+                {"q_options": dict(retries)},
             )
         self.items[number] = count = choose.randint(1, MAX_ITEMS)
         batch, has_rows = choose.choice([None, 7]), choose.random() < 0.5
@@ -57,7 +60,7 @@ class Steered:
             self.with_rows.add(number)
         options = {"q_options": dict(choose.choice([{"track": True}, {}]))}
         if has_rows:
-            options["q_options"] |= ROW_RETRIES
+            options["q_options"] |= {**retries, "retries": ROW_RETRIES}
         return "steered_tasks.walk", (path, number, count, batch, has_rows), options
 
     def cancel_some(self, task_id: str, run: Run) -> None:
