@@ -68,8 +68,10 @@ def written(value: Any) -> str:
 
     Raises ``Unstable`` for values of other classes, and any error of a value's own methods.
     """
-    for kind, write in WRITERS:
-        if isinstance(value, kind):
+    if write := WRITERS_BY_CLASS.get(type(value)):  # most values are of one of the classes itself
+        return write(value)
+    for kinds, write in WRITERS:
+        if isinstance(value, kinds):
             return write(value)
     raise Unstable(f"a {type(value).__name__} has no form that stays the same")
 
@@ -110,23 +112,24 @@ def written_model(value: Model) -> str:
 
 
 #: Classes of values, subclasses before the classes they derive from, and how each is written.
-WRITERS: tuple[tuple[type | tuple[type, ...], Callable[[Any], str]], ...] = (
-    (type(None), lambda value: "n"),
-    (Enum, written_enum),
-    (bool, lambda value: "b1" if value else "b0"),
-    (int, lambda value: framed("i", format(int(value), "x"))),
-    (float, lambda value: framed("f", float.hex(value))),
-    (str, lambda value: framed("s", str.__str__(value))),
-    (bytes, lambda value: framed("y", bytes(value).hex())),
-    (datetime, written_datetime),
-    (date, lambda value: framed("d", value.isoformat())),
-    (time, lambda value: framed("t", f"{value.isoformat()} {value.tzinfo}")),
-    (timedelta, lambda value: framed("D", f"{value.days} {value.seconds} {value.microseconds}")),
-    (Decimal, lambda value: framed("c", str(value))),
-    (UUID, lambda value: framed("u", value.hex)),
-    (PurePath, lambda value: framed("p", str(value))),
+WRITERS: tuple[tuple[tuple[type, ...], Callable[[Any], str]], ...] = (
+    ((type(None),), lambda value: "n"),
+    ((Enum,), written_enum),
+    ((bool,), lambda value: "b1" if value else "b0"),
+    ((int,), lambda value: framed("i", format(int(value), "x"))),
+    ((float,), lambda value: framed("f", float.hex(value))),
+    ((str,), lambda value: framed("s", str.__str__(value))),
+    ((bytes,), lambda value: framed("y", bytes(value).hex())),
+    ((datetime,), written_datetime),
+    ((date,), lambda value: framed("d", value.isoformat())),
+    ((time,), lambda value: framed("t", f"{value.isoformat()} {value.tzinfo}")),
+    ((timedelta,), lambda value: framed("D", f"{value.days} {value.seconds} {value.microseconds}")),
+    ((Decimal,), lambda value: framed("c", str(value))),
+    ((UUID,), lambda value: framed("u", value.hex)),
+    ((PurePath,), lambda value: framed("p", str(value))),
     ((list, tuple), lambda value: sequence("l", map(written, value))),
-    (dict, written_dict),
+    ((dict,), written_dict),
     ((set, frozenset), lambda value: sequence("z", sorted(map(written, value)))),
-    (Model, written_model),
+    ((Model,), written_model),
 )
+WRITERS_BY_CLASS = {kind: write for kinds, write in WRITERS for kind in kinds}
