@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import Error, connections, transaction
 
 #: Codes of conflicts between transactions. PostgreSQL: serialization failure, deadlock. MySQL:
 #: deadlock, lock wait timeout, record has changed since it was read.
@@ -45,12 +45,19 @@ def code_of(error: BaseException) -> Any:
     return code or next((each for each in cause.args[:1] if isinstance(each, int)), None)
 
 
+def is_of_database(error: BaseException) -> bool:
+    """Whether it is an error of a database: those of other code may have its words and numbers."""
+    return isinstance(error, Error) or hasattr(error.__cause__ or error, "sqlstate")
+
+
 def is_conflict(error: BaseException) -> bool:
     """Return True if a transaction failed only because of a concurrent one.
 
     It was rolled back, and may succeed when it is repeated at once.
     """
-    return code_of(error) in CONFLICT_CODES or any(text in str(error) for text in CONFLICT_TEXTS)
+    return is_of_database(error) and (
+        code_of(error) in CONFLICT_CODES or any(text in str(error) for text in CONFLICT_TEXTS)
+    )
 
 
 def in_doubt_text(error: BaseException) -> str:
@@ -72,6 +79,8 @@ def is_disconnect(error: BaseException) -> bool:
 
 def is_busy(error: BaseException) -> bool:
     """Return True if an error is no fault of a row: the database is busy, or its disk fails it."""
+    if not is_of_database(error):
+        return False
     code = code_of(error)
     if code in CONFLICT_CODES or code in BUSY_CODES:
         return True
