@@ -1,7 +1,7 @@
 """The HTTP server of ``qcluster --metrics-port``: metrics and probes.
 
-A thread reads each request and answers it. The main thread alone calls the broker and the database,
-as a time limit needs that: whether the cluster lives is told while it waits for one of them.
+A thread reads each request and answers it. The main thread alone calls the broker and the database:
+whether the cluster lives is told while it waits for one of them.
 """
 
 from __future__ import annotations
@@ -10,23 +10,22 @@ import contextlib
 import io
 import socket
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
 from http.server import BaseHTTPRequestHandler
-from multiprocessing import Pipe
 from multiprocessing.connection import wait
 from socketserver import TCPServer, ThreadingMixIn
-from threading import BoundedSemaphore, Lock, Thread
+from threading import BoundedSemaphore, Thread
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django_q.brokers import Broker
 from django_q.conf import Conf, logger
+from django_q.exceptions import contain_error
 from django_q.metrics.access import has_token
 from django_q.metrics.collection import collect
 from django_q.metrics.exposition.families import Family
 from django_q.metrics.exposition.text_format import Exposition, exposition
 from django_q.metrics.serving.health import Health
+from django_q.metrics.serving.main_thread import MainThreadWork
 from django_q.metrics.serving.readiness import Readiness
 from django_q.processes.server_calls.call_timeout import call_timeout
 from django_q.processes.shared_state.process_table import ProcessTable
@@ -36,8 +35,6 @@ from django_q.text.error_text import error_summary
 
 #: Seconds in which a request must have come, and in which its answer must have gone.
 READ_SECONDS, WRITE_SECONDS = 2.0, 5.0
-#: Seconds that a request waits for the main thread, which may be at work for another one.
-WORK_SECONDS = 30.0
 #: Requests that are read and answered at a time.
 MAX_REQUESTS = 32
 #: Bytes of a request at most; there are no bodies.
@@ -67,10 +64,7 @@ class MetricsServer(ThreadingMixIn, TCPServer):
             "/healthz": self.health,
             "/readyz": self.ready,
         }
-        self.slots, self.lock = BoundedSemaphore(MAX_REQUESTS), Lock()
-        #: What the main thread is to do, by which requests wait for it; and how it is told.
-        self.asked: dict[Callable[[], Any], Future] = {}
-        self.bell, self.ring = Pipe(duplex=False)
+        self.slots, self.work = BoundedSemaphore(MAX_REQUESTS), MainThreadWork()
         super().__init__(address, Handler)
 
     def serve(self) -> None:
@@ -82,8 +76,7 @@ class MetricsServer(ThreadingMixIn, TCPServer):
     def server_close(self) -> None:
         """Close the server."""
         super().server_close()
-        self.bell.close()
-        self.ring.close()
+        self.work.close()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Start a thread for a request as soon as there are few enough of them."""
@@ -101,34 +94,11 @@ class MetricsServer(ThreadingMixIn, TCPServer):
         finally:
             self.slots.release()
 
-    def ask(self, work: Callable[[], Any]) -> Any:
-        """Return what the main thread gets by some work: once for all who ask before it begins.
-
-        Raises what the work raises, and ``TimeoutError``.
-        """
-        with self.lock:
-            if work not in self.asked:
-                self.asked[work] = Future()
-                self.ring.send_bytes(b"")
-            future = self.asked[work]
-        return future.result(WORK_SECONDS)
-
-    def do_asked(self) -> None:
-        """Do what requests wait for; in the main thread, when ``bell`` can be read."""
-        self.bell.recv_bytes()
-        with self.lock:
-            asked, self.asked = self.asked, {}
-        for work, future in asked.items():
-            try:
-                future.set_result(work())
-            except Exception as error:  # a custom broker may raise anything
-                future.set_exception(error)
-
     def metrics(self, headers: Any) -> Answer:
         """Measure everything; for those with the token, if there is one."""
         if Conf.METRICS_TOKEN and not has_token(headers.get("Authorization", "")):
             return text_answer(401, "The token of the settings is missing.")
-        return Answer(200, exposition(self.ask(self.families), headers.get("Accept", "")))
+        return Answer(200, exposition(self.work.ask(self.families), headers.get("Accept", "")))
 
     def families(self) -> list[Family]:
         """Measure everything, in the main thread."""
@@ -146,7 +116,7 @@ class MetricsServer(ThreadingMixIn, TCPServer):
 
     def ready(self, headers: Any) -> Answer:
         """Say whether the cluster can work."""
-        problems = [*self.processes.problems(), *self.ask(self.readiness.problems)]
+        problems = [*self.processes.problems(), *self.work.ask(self.readiness.problems)]
         return text_answer(503 if problems else 200, "\n".join(problems) or "ok")
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -189,7 +159,8 @@ class Handler(BaseHTTPRequestHandler):
         """Call what answers a path; an error of it is told without its text, and logged."""
         try:
             return route(self.headers)
-        except Exception as error:  # a custom broker may raise anything
+        except BaseException as error:  # a custom broker may raise anything
+            contain_error(error)
             logger.error("%s could not be answered: %s", self.path, error_summary(error))
             return text_answer(503, f"No answer: {type(error).__name__}.")
 
@@ -234,5 +205,5 @@ def serve_metrics(
         Thread(target=server.serve, daemon=True).start()
         log_ready(f"serving metrics at {host}:{server.server_address[1]}")
         while not any(flag.is_set() for flag in flags):
-            if server.bell in wait([server.bell, *flags]):
-                server.do_asked()
+            if server.work.bell in wait([server.work.bell, *flags]):
+                server.work.do_asked()

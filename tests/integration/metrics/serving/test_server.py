@@ -8,11 +8,13 @@ import select
 import socket
 import threading
 import time
+from asyncio import CancelledError
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from django_q.metrics.serving import main_thread
 from django_q.metrics.serving import server as server_module
 from django_q.metrics.serving.health import DEAD_SECONDS, Health
 from django_q.metrics.serving.readiness import Readiness
@@ -45,8 +47,8 @@ def get(server):
         connection.request(method, path, headers=headers)
         server.handle_request()
         while not is_readable(connection.sock):
-            if server.bell.poll(0.01):
-                server.do_asked()
+            if server.work.bell.poll(0.01):
+                server.work.do_asked()
         response = connection.getresponse()
         return response, response.read().decode()
 
@@ -118,6 +120,20 @@ def test_an_error_is_told_without_its_text(get, server):
     assert get("/metrics")[1] == "No answer: ValueError.\n"
 
 
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, CancelledError])
+def test_what_a_broker_raises_in_the_main_thread_ends_neither_it_nor_the_request(
+    get, server, monkeypatch, error
+):
+    def fail():
+        raise error
+
+    monkeypatch.setattr(server.readiness.broker, "queue_size", fail)
+
+    assert get("/metrics")[0].status in (200, 503)
+    monkeypatch.setattr(server.readiness, "problems", fail)
+    assert get("/readyz")[1] == f"No answer: {error.__name__}.\n"
+
+
 @pytest.fixture
 def accepting(server):
     """Accept requests in a thread, as the process does; nobody measures for them."""
@@ -129,19 +145,19 @@ def test_health_is_told_while_the_broker_is_waited_for(accepting):
     with ThreadPoolExecutor(40) as pool:
         waiting = [pool.submit(http_get, accepting.server_address, path)
                    for path in ["/metrics", "/readyz"] * 10]  # fmt: skip
-        wait_until(lambda: len(accepting.asked) == 2)
+        wait_until(lambda: len(accepting.work.asked) == 2)
 
         assert http_get(accepting.server_address, "/healthz") == 200
         assert not any(each.done() for each in waiting)
 
         while not all(each.done() for each in waiting):
-            if accepting.bell.poll(0.01):
-                accepting.do_asked()
+            if accepting.work.bell.poll(0.01):
+                accepting.work.do_asked()
         assert {each.result() for each in waiting} == {200}
 
 
 def test_an_answer_that_does_not_come_is_one_of_a_kind(accepting, monkeypatch):
-    monkeypatch.setattr(server_module, "WORK_SECONDS", 0.05)
+    monkeypatch.setattr(main_thread, "WORK_SECONDS", 0.05)
 
     assert http_get(accepting.server_address, "/readyz") == 503
 
