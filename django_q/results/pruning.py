@@ -24,6 +24,7 @@ from django.db.models.signals import post_delete, pre_delete
 from django.utils import timezone
 
 from django_q.conf import Conf, logger
+from django_q.exceptions import contain_error
 from django_q.models import Success, Task
 from django_q.text.error_text import error_summary
 
@@ -152,7 +153,8 @@ def prune_separately(alias: str, at_most: int) -> None:
         if ids:
             delete(ids, alias)
             PruningFailures.reset()
-    except Exception as error:  # models and receivers of projects may raise anything
+    except BaseException as error:  # models and receivers of projects may raise anything
+        contain_error(error)
         PruningFailures.record(ids, error)
 
 
@@ -161,14 +163,16 @@ def delete(ids: list[str], alias: str) -> None:
     try:
         delete_together(ids, alias)
         return
-    except Exception:
+    except BaseException as error:
+        contain_error(error)
         if len(ids) < 2:
             raise
     refused: list[str] = []
     for each in ids:
         try:
             delete_together([each], alias)
-        except Exception as error:
+        except BaseException as error:
+            contain_error(error)
             refused.append(each)
             if len(refused) == MAX_REFUSALS_IN_A_ROW == ids.index(each) + 1:
                 raise  # the deletion fails for each row
@@ -251,7 +255,8 @@ def delete_outlived(at_most: int) -> int:
         ids = list(outcomes.keys() - set(failures))
         delete_successes(ids, alias)
         return len(outcomes)
-    except Exception as error:  # models and receivers of projects may raise anything
+    except BaseException as error:  # models and receivers of projects may raise anything
+        contain_error(error)
         PruningFailures.record(ids, error)
         return 0
 

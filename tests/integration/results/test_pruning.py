@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from asyncio import CancelledError
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -190,9 +191,10 @@ def test_who_listens_to_deletions_is_told_of_each(signal, sender):
     assert told == [1, 2, 3]
 
 
-def test_what_a_receiver_of_deletions_raises_costs_no_result(caplog):
+@pytest.mark.parametrize("kind", [RuntimeError, SystemExit, KeyboardInterrupt, CancelledError])
+def test_what_a_receiver_of_deletions_raises_costs_no_result(caplog, kind):
     def receive(**kwargs: Any) -> None:
-        raise RuntimeError("as asked")
+        raise kind("as asked")
 
     pre_delete.connect(receive, sender=Task)
     try:
@@ -202,7 +204,7 @@ def test_what_a_receiver_of_deletions_raises_costs_no_result(caplog):
         pre_delete.disconnect(receive, sender=Task)
 
     assert kept() == [1, 2, 3, 4, 5]
-    assert caplog.text.count("RuntimeError: as asked") == 1
+    assert caplog.text.count(f"{kind.__name__}: as asked") == 1
 
 
 @pytest.mark.parametrize("count", [1, 30])
