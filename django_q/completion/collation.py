@@ -122,7 +122,8 @@ def iterable_package_or_failure(iterable: str, items: Sequence[TaskPackage]) -> 
         return iterable_package(iterable, items)
     except (Error, StoreUnavailable):
         raise
-    except Exception as error:
+    except BaseException as error:  # what is unpickled may raise anything
+        contain_error(error)
         logger.exception("the results of iterable %s can not be put together", iterable)
         failed = {**iterable_package_base(iterable, items[0]), "success": False, "args": ()}
         failed["result"] = f"The results can not be put together: {error_summary(error)}"

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django_q.conf import Conf, logger
-from django_q.exceptions import Expired, PackageError, Retry, TaskCancelled
+from django_q.exceptions import Expired, PackageError, Retry, TaskCancelled, contain_error
 from django_q.execution.run_details import log_fields
 from django_q.task_state.attempts import attempts_of
 from django_q.text.error_text import error_summary
@@ -44,7 +44,8 @@ def note_retry(package: Any, error: BaseException) -> str:
         package["retry_in"] = seconds_until_retry(package, error)
     except PackageError as invalid:
         return f"{invalid} "
-    except Exception as wrong:  # a receiver of a signal may have put anything into the package
+    except BaseException as wrong:  # a receiver of a signal may have put anything there
+        contain_error(wrong)
         text = "'%s' is not run again, as its options can not be read"
         logger.exception(text, package["name"], extra=log_fields(package))
         return f"It is not run again, as its options can not be read: {error_summary(wrong)}. "
@@ -131,7 +132,8 @@ def seconds_after(error: Retry) -> float | None:
         return None
     try:
         seconds = seconds_until(run_after(error.after), time.time())
-    except Exception as cause:  # a value's own methods may raise anything
+    except BaseException as cause:  # a value's own methods may raise anything
+        contain_error(cause)
         raise PackageError(
             "Retry(after=...) must be a number of seconds from 0 on, a timedelta, or a datetime "
             f"with a time zone; got {shown(error.after)}. The task is not run again."

@@ -58,7 +58,7 @@ class Relay:
                 by_queue[row.list_key].append(row)
             for queue, own in by_queue.items():
                 self.push_to_queue(own, adapt_broker(shared_broker(None, queue)))
-        except Exception as error:
+        except BaseException as error:
             return self.back_off(error)
         self.pause = 0.0
         return 0 if len(rows) == RELAY_BATCH_SIZE else RELAY_INTERVAL
@@ -68,7 +68,8 @@ class Relay:
         outage = self.outages[broker.list_key]
         try:
             push(rows, broker, self.settle)
-        except Exception as error:
+        except BaseException as error:  # a custom broker may raise anything
+            contain_error(error)
             if broker.is_away(error):
                 outage.begin(error, broker)
                 release_rows(rows)
@@ -81,12 +82,12 @@ class Relay:
         outage.end(broker)
         finish(rows, broker)
 
-    def postpone(self, row: OutboxTask, error: Exception) -> None:
+    def postpone(self, row: OutboxTask, error: BaseException) -> None:
         """Have a task wait that can not be pushed for a reason of its own."""
         text = "task %s of the outbox can not be pushed, trying again in %.0f seconds: %s"
         logger.error(text, row.task_id, postpone_row(row), error_summary(error), exc_info=error)
 
-    def back_off(self, error: Exception) -> float:
+    def back_off(self, error: BaseException) -> float:
         """Log that the outbox can not be read, once an outage; return the seconds to wait."""
         contain_error(error)
         if is_conflict(error):  # with another relay

@@ -12,6 +12,7 @@ from django.db import router
 
 from django_q.completion.finished_task import FinishedTask
 from django_q.conf import Conf, logger
+from django_q.exceptions import contain_error
 from django_q.models import Rollup
 from django_q.rollups.compaction import compact
 from django_q.rollups.row_format import to_text
@@ -43,7 +44,8 @@ class RunRecorder:
         for task in tasks:
             try:
                 count_run(counts, task.package, run_seconds(task.package))
-            except Exception as error:  # receivers of signals may have put anything there
+            except BaseException as error:  # receivers of signals may have put anything there
+                contain_error(error)
                 logger.debug("a run is not counted: %s", error_summary(error))
 
     def record_receipts(self, sent: Sequence[SentRuns]) -> None:

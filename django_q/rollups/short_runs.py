@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from django_q.conf import logger
+from django_q.exceptions import contain_error
 from django_q.rollups.run_counts import CountsByFunction, RunCounts, waiting_seconds
 from django_q.text.error_text import error_summary
 from django_q.text.function_names import dotted_name
@@ -51,7 +52,8 @@ class ShortRuns:
             if not number % TIMED_INTERVAL:
                 seconds = None if began is None else time.monotonic() - began
                 self.timed.append((func, seconds, waiting_seconds(package, seconds)))
-        except Exception as error:  # receivers of signals may have put anything there
+        except BaseException as error:  # receivers of signals may have put anything there
+            contain_error(error)
             logger.debug("a run is not counted or timed: %s", error_summary(error))
 
     def sent(self) -> SentRuns | tuple[()]:

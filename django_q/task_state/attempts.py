@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from django_q.exceptions import WorkerDied
+from django_q.exceptions import WorkerDied, contain_error
 from django_q.task_state.signed_text import ATTEMPTS, read_signed_text, sign_text
 from django_q.text.error_text import safe_str
 from django_q.text.function_names import exception_path
@@ -163,7 +163,8 @@ def utc_text(moment: Any) -> str:
     """Write a time in UTC as ISO 8601; that of now in place of what is none."""
     try:
         return moment.astimezone(timezone.utc).isoformat()
-    except Exception:  # a receiver may have put anything there
+    except BaseException as error:  # a receiver may have put anything there
+        contain_error(error)
         return datetime.now(timezone.utc).isoformat()
 
 

@@ -237,17 +237,24 @@ def test_a_whole_with_odd_labels_is_collated(broker, run_once, name):
     assert broker.lock_size() == 0
 
 
-def test_a_whole_that_can_not_be_put_together_ends_as_a_failure(broker, run_once, monkeypatch):
+@pytest.mark.parametrize("kind", [ZeroDivisionError, SystemExit])
+def test_a_whole_that_can_not_be_put_together_ends_as_a_failure(
+    broker, run_once, monkeypatch, kind
+):
     iterable = async_iter(
         "math.floor", [1.5, 2.5], hook="tests.integration.completion.test_completion.hook"
     )
-    monkeypatch.setattr(collation, "item_argument", lambda part: 1 / 0)
+
+    def fail(part: Part) -> None:
+        raise kind("as asked")
+
+    monkeypatch.setattr(collation, "item_argument", fail)
 
     run_once(broker)
 
     assert fetch(iterable).success is False
-    assert "can not be put together: ZeroDivisionError" in fetch(iterable).result
-    assert fetch(iterable).exception == "ZeroDivisionError"
+    assert f"can not be put together: {kind.__name__}" in fetch(iterable).result
+    assert fetch(iterable).exception == kind.__name__
     assert len(hooked) == 1
     assert Part.objects.count() == broker.lock_size() == 0
 

@@ -126,7 +126,8 @@ def test_an_end_of_an_outage_is_logged(broker, network, caplog):
     assert caplog.text.count("takes tasks of the outbox again") == 1
 
 
-def test_a_task_that_can_not_be_pushed_keeps_no_other(broker, monkeypatch, caplog):
+@pytest.mark.parametrize("kind", [ValueError, SystemExit])
+def test_a_task_that_can_not_be_pushed_keeps_no_other(broker, monkeypatch, caplog, kind):
     one, bad, other = keep({}, {}, {})
     bad_key = outbox_rows().get(task_id=bad).key
     enqueue = Redis.enqueue_many_once
@@ -134,7 +135,7 @@ def test_a_task_that_can_not_be_pushed_keeps_no_other(broker, monkeypatch, caplo
     def refuse_one(self: Redis, tasks: Any) -> list:
         tasks = list(tasks)
         if any(key == bad_key for key, *_ in tasks):
-            raise ValueError("it is too odd")
+            raise kind("it is too odd")
         return enqueue(self, tasks)
 
     monkeypatch.setattr(Redis, "enqueue_many_once", refuse_one)

@@ -172,9 +172,16 @@ def test_a_retry_without_a_time_waits_as_any_failure_does():
     assert seconds(Retry(), ended=2, retry_delay=3, retry_jitter=0) == 12
 
 
+class Exiting(str):
+    """A text that ends the process when it is read."""
+
+    def __str__(self) -> str:
+        raise SystemExit("as asked")
+
+
 @pytest.mark.parametrize(
     "after",
-    [-1, True, "soon", object(), datetime(2031, 1, 1), float("nan")],
+    [-1, True, "soon", object(), datetime(2031, 1, 1), float("nan"), Exiting("soon")],
     ids=lambda after: type(after).__name__,
 )
 def test_a_time_that_is_none_ends_the_task_and_says_why(after, settings):
