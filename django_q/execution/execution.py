@@ -67,7 +67,8 @@ def decode(ack_id: Any, payload: str | bytes) -> TaskPackage | UndecodablePayloa
         contain_error(error)
         return UndecodablePayload(ack_id, payload, f"It is no signed package: {safe_repr(error)}.")
     try:
-        return with_read_arguments(normalize_package(checked_package(value), is_read=True))
+        package = normalize_package(checked_package(value), is_read=True)
+        return with_read_arguments(package) if "arguments" in package else package
     except BaseException as error:
         contain_error(error)
         reason = str(error) if isinstance(error, DjangoQError) else safe_repr(error)

@@ -66,8 +66,9 @@ def resolve_callable(func: str | Callable) -> Callable:
     found = resolve(func) if isinstance(func, str) else func
     if isinstance(found, FunctionWithOptions):
         return resolve_callable(found.target)
-    if not callable(found):
-        found = task_function(found)
+    if callable(found):
+        return found
+    found = task_function(found)
     if not callable(found):
         raise TypeError(f"'{func}' is a {type(found).__name__} and can not be called")
     return found
