@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
 #: Share of the runs in which the queue is paused, and of the calls during which it is.
 PAUSED_SHARE, PAUSED_CALLS = 0.4, 0.3
-#: What a cluster may hold when a pause is asked for: it goes on. Two workers, what is queued for
-#: them, and what one take has taken.
-IN_HAND = 10
 #: Seconds in which a pause is ended after the fault.
 RESUME_TIMEOUT = 30
 
@@ -29,6 +26,7 @@ class Pauses:
         self.run = run
         self.begins = choose.uniform(0.5, 0.6) if choose.random() < PAUSED_SHARE else None
         self.stands: tuple[float, float] | None = None  # from when until when, monotonic
+        self.in_hand = 0  # what clusters held when it stood: that goes on
         self.may_stand = False  # whether a pause was asked for, and not taken back
 
     def at(self, share: float) -> None:
@@ -47,6 +45,7 @@ class Pauses:
         self.may_stand = True
         with contextlib.suppress(Exception):
             self.run.producing.pause()
+            self.in_hand = self.run.broker.lock_size()
             self.stands = time.monotonic(), float("inf")
 
     def resume(self) -> bool:
@@ -70,5 +69,5 @@ class Pauses:
             return
         since, until = self.stands
         began = [run for runs in trace.runs.values() for run in runs if since < run.began < until]
-        if len(began) > IN_HAND * len(self.run.clusters):
-            yield f"begun though the queue was paused: {len(began)}"
+        if len(began) > self.in_hand:
+            yield f"begun though the queue was paused: {len(began)}, {self.in_hand} were in hand"

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.faults.invariants import TaskRun, Trace
-from tests.faults.pauses import IN_HAND, Pauses
+from tests.faults.pauses import Pauses
 from tests.waiting import comes
 
 
@@ -31,10 +31,13 @@ class Queue:
     def resume(self) -> None:
         self.order("resume")
 
+    def lock_size(self) -> int:
+        return 7
+
 
 def made(queue: Queue, begins: float | None = 0.5) -> Pauses:
-    """Make the pauses of a run of one cluster."""
-    run = SimpleNamespace(producing=queue, quietly=comes, clusters=["one"])
+    """Make the pauses of a run."""
+    run = SimpleNamespace(producing=queue, broker=queue, quietly=comes)
     pauses = Pauses(random.Random(1), run)
     pauses.begins = begins
     return pauses
@@ -72,13 +75,14 @@ def test_a_pause_that_may_stand_is_ended(refused):
     assert not pauses.may_stand
 
 
-@pytest.mark.parametrize("began", [IN_HAND, IN_HAND + 1])
+@pytest.mark.parametrize("began", [7, 8])
 def test_more_than_what_was_in_hand_is_named(began):
     pauses, trace = made(Queue()), Trace()
+    pauses.pause()
     pauses.stands = 5.0, 6.0
     for number in range(began):
         trace.runs[number].append(TaskRun(number, 7, 5.5, 5.6))
         trace.runs[number + 1000].append(TaskRun(number, 7, 6.5, 6.6))
 
-    found = [] if began <= IN_HAND else [f"begun though the queue was paused: {began}"]
-    assert list(pauses.violations(trace)) == found
+    found = ["begun though the queue was paused: 8, 7 were in hand"]
+    assert list(pauses.violations(trace)) == (found if began > 7 else [])
