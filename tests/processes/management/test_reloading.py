@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import psutil
@@ -61,8 +62,13 @@ def test_a_reloader_that_is_killed_leaves_no_cluster(app, running_cluster, wait_
 
     cluster.process.kill()
 
-    cluster.wait_for("has stopped.")
-    wait_until(lambda: not any(process.is_running() for process in processes))
+    try:
+        cluster.wait_for("has stopped.")
+        wait_until(lambda: not any(process.is_running() for process in processes))
+    finally:
+        for process in processes:  # which nobody finds below the one that was killed
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 def test_a_cluster_that_ends_by_itself_is_not_reloaded():
