@@ -24,7 +24,7 @@ from django_q.text.function_names import dotted_name
 from django_q.wire.package import derived_id
 from tests.clusters import is_alive
 from tests.faults.driven_cluster import RETRY, DrivenCluster, offspring
-from tests.faults.invariants import LINK, Crash, Trace, Verdict, not_explained
+from tests.faults.invariants import LINK, Crash, Trace, Verdict, absent_tasks, not_explained
 from tests.faults.options import RETRIED, Asked, make_options, taken_keys
 from tests.faults.pauses import Pauses
 from tests.faults.progress import Progress
@@ -214,8 +214,7 @@ class Run:
         missing = self.drain(progress)
         taken = [] if missing else self.taken_keys()
         missing = missing or self.drain(Progress())
-        # A link whose first has not ended is not there yet.
-        absent = [number for number in missing if number < LINK or number - LINK not in missing]
+        absent = absent_tasks(missing, self.accepted)
         in_broker = self.in_broker()
         left = self.end()
         trace = self.trace()

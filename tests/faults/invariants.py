@@ -85,6 +85,16 @@ def not_explained(trace: Trace, crashes: list[Crash]) -> list[int]:
     ]
 
 
+def absent_tasks(missing: list[int], accepted: dict[int, str]) -> list[int]:
+    """Of numbers that are not saved, leave those of which each is a task that must be somewhere.
+
+    A link whose first has not ended is not there yet, and calls that were given the id of a task of
+    the same key have one task together.
+    """
+    there = [number for number in missing if number < LINK or number - LINK not in missing]
+    return sorted({accepted[number]: number for number in reversed(there)}.values())
+
+
 @dataclass
 class Verdict:
     """What became of the tasks of a run."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.invariants import Crash, TaskRun, Trace
+from tests.faults.invariants import LINK, Crash, TaskRun, Trace, absent_tasks
 from tests.faults.options import LATE, Asked, make_options, taken_keys
 
 RUN = SimpleNamespace(
@@ -102,3 +102,9 @@ def test_options_of_each_kind_are_made_up_and_none_that_a_clock_ends_where_it_is
     assert kinds(True) == others | delays
     assert kinds(False) == others
     assert kinds(True, False) == others | {"run_after"}
+
+
+def test_what_is_missing_is_counted_by_task_and_links_that_are_not_due_not_at_all():
+    accepted = {1: "a", 2: "b", 3: "a", LINK + 2: "c", LINK + 4: "d"}
+
+    assert absent_tasks([1, 2, 3, LINK + 2, LINK + 4], accepted) == [1, 2, LINK + 4]

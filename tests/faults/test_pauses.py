@@ -37,7 +37,7 @@ class Queue:
 
 def made(queue: Queue, begins: float | None = 0.5) -> Pauses:
     """Make the pauses of a run."""
-    run = SimpleNamespace(producing=queue, broker=queue, quietly=comes)
+    run = SimpleNamespace(producing=queue, broker=queue, quietly=comes, has_lapsed=False)
     pauses = Pauses(random.Random(1), run)
     pauses.begins = begins
     return pauses
