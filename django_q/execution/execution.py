@@ -6,9 +6,10 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from types import CoroutineType
 from typing import Any
+
+from django.utils import timezone
 
 from django_q.conf import Conf, error_reporter, logger
 from django_q.exceptions import DjangoQError, PackageError, TaskStopped, contain_error
@@ -117,7 +118,7 @@ def execute(
             announce_end(package, result)
     package["success"] = error is None
     package["result"] = storable_result(result, package)
-    package["stopped"] = end_time(package)
+    package["stopped"] = timezone.now()
     if post_execute_in_worker.receivers:
         send_post_execute_in_worker(func, package)
     return error
@@ -182,19 +183,8 @@ def end_as_stopped(package: TaskPackage, error: TaskStopped) -> TaskStopped:
 
     That is neither a success nor a failure, and nobody is told: it goes on elsewhere.
     """
-    package.update(success=False, result=f"{error!r} : interrupted", stopped=end_time(package))
+    package.update(success=False, result=f"{error!r} : interrupted", stopped=timezone.now())
     return error
-
-
-def end_time(package: TaskPackage) -> datetime:
-    """Return the time now, aware where that is at which the task was enqueued.
-
-    So that one can be subtracted from the other. Django's ``now`` takes twice as long, for a look
-    at the settings; when the time is stored, it becomes what they ask for.
-    """
-    started: Any = package.get("started")  # receivers of signals may have put anything there
-    is_naive = getattr(started, "tzinfo", timezone.utc) is None
-    return datetime.now(None if is_naive else timezone.utc)
 
 
 def failure_text(error: BaseException) -> str:
