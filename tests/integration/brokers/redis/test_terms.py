@@ -137,6 +137,36 @@ def test_a_lease_ends_in_time_although_the_server_s_clock_was_set_back(broker, s
     assert broker.find("later").due - time.time() > 7000
 
 
+@pytest.mark.parametrize("script", ["take", "take_tasks"])
+def test_a_task_behind_another_comes_after_it_although_the_server_s_clock_was_set_back(
+    broker, script
+):
+    other = "f" * 32
+    add(broker, "first", unique=KEY)
+    add(broker, "other", unique=other)
+    broker.dequeue(2, wait=0)
+    add(broker, "second", unique=KEY, is_successor=True)
+    add(broker, "later", unique=other, is_successor=True, delay=7200)
+    hour, client = 3600 * 1_000_000, broker.connection
+    leases, held, clock = map(key_of, ("task_leases", "held", "clock"))
+    # What an hour back leaves: times that are an hour ahead.
+    client.set(clock, int(client.get(clock)) + hour)
+    for key in (leases, held):
+        for number in client.zrange(key, 0, -1):
+            client.zincrby(key, hour if number.isdigit() else 0, number)
+    broker._has_tasks = script == "take_tasks"
+    assert take(broker) == []
+
+    for number in client.zrange(leases, 0, -1):
+        if number.isdigit():
+            client.zadd(leases, {number: 1})
+    for delivery in broker.dequeue(2, wait=0):
+        broker.acknowledge(delivery.ack_id)
+
+    assert take(broker) == ["second"]
+    assert broker.find("later").due - time.time() > 7000
+
+
 def test_who_waits_is_woken_by_a_task_with_terms(broker):
     started = time.monotonic()
     broker.dequeue(wait=0)

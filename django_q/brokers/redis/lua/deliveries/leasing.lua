@@ -19,10 +19,10 @@ local function shift_leases(sets, last)
   end
 end
 
--- Notice that the clock was set back. `sets` are those that hold leases.
-local function check_clock(sets)
+-- Return the time before the server's clock was set back; nothing where it was not.
+local function time_before_step()
   local last = tonumber(redis.call('GET', clock) or 0)
-  if last - now > CLOCK_TOLERANCE then shift_leases(sets, last) end
+  return last - now > CLOCK_TOLERANCE and last or nil
 end
 
 -- Read up to `count` payloads from the list, behind as many elements. Returns them, and the number of

@@ -3,8 +3,9 @@
 -- Returns the microseconds until the next lease ends (-1: there is none), deliveries whose
 -- lease had ended (receipt, payload, attempt, what is kept), the id of the first new one, new
 -- payloads, and the version of the notices.
--- Takes nothing where a task with terms may be taken, and returns -2: then take_tasks.lua takes. Nor
--- does it where the queue is held back: see read_control().
+-- Takes nothing where a task with terms may be taken, or there are such tasks and the clock was set
+-- back, and returns -2: then take_tasks.lua takes. Nor does it where the queue is held back: see
+-- read_control().
 local task_leases = KEYS[8]
 local next_task
 if task_leases then
@@ -12,7 +13,9 @@ if task_leases then
   next_task = found[2] and found[2] ~= 'inf' and tonumber(found[2])
   if next_task and next_task <= now then return {-2, {}, 0, {}, 0} end
 end
-check_clock(next_task and {leases, task_leases} or {leases})
+local before_step = time_before_step()
+if before_step and next_task then return {-2, {}, 0, {}, 0} end
+if before_step then shift_leases({leases}, before_step) end
 local count, version, held_reply = read_control(KEYS[9])
 if held_reply and count == 0 then return {held_reply, {}, 0, {}, version} end
 local due = nearest_lease_end()

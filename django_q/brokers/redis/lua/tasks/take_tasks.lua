@@ -179,6 +179,15 @@ local function lease_plain_again(ids, taken)
   end
 end
 
+-- Called when the server's clock was set back. A task that is held until another one has ended, and
+-- is due but for that, would be due again only when the clock is where it was.
+local function shift_held(last)
+  local due = redis.call('ZRANGEBYSCORE', held, now, last + lease, 'WITHSCORES')
+  for i = 1, #due, 2 do
+    redis.call('ZADD', held, string.format('%.0f', tonumber(due[i + 1]) - (last - now)), due[i])
+  end
+end
+
 -- Let the next take look again when there may be more. Returns the microseconds until then.
 local function schedule_next()
   local time = math.huge
@@ -194,7 +203,12 @@ local function schedule_next()
   return time < math.huge and math.max(time - now, 0) or -1
 end
 
-check_clock({leases, task_leases})
+local before_step = time_before_step()
+if before_step then
+  redis.call('ZREM', held, '')
+  shift_leases({leases, task_leases}, before_step)
+  shift_held(before_step)
+end
 local count, version, held_reply = read_control(KEYS[16])
 local cancelled, lost = split_cancelled(find_lost())
 if held_reply and count == 0 and #cancelled == 0 then return {held_reply, version, {}} end
