@@ -179,12 +179,14 @@ local function lease_plain_again(ids, taken)
   end
 end
 
--- Called when the server's clock was set back. A task that is held until another one has ended, and
--- is due but for that, would be due again only when the clock is where it was.
-local function shift_held(last)
-  local due = redis.call('ZRANGEBYSCORE', held, now, last + lease, 'WITHSCORES')
-  for i = 1, #due, 2 do
-    redis.call('ZADD', held, string.format('%.0f', tonumber(due[i + 1]) - (last - now)), due[i])
+-- Called when the server's clock was set back: what is due, or is soon, would be so only when the
+-- clock is where it was. That is what waits for a retry, or for the end of another task.
+local function shift_delayed(last)
+  for _, set in ipairs({delayed, held}) do
+    local due = redis.call('ZRANGEBYSCORE', set, now, last + lease, 'WITHSCORES')
+    for i = 1, #due, 2 do
+      redis.call('ZADD', set, string.format('%.0f', tonumber(due[i + 1]) - (last - now)), due[i])
+    end
   end
 end
 
@@ -205,9 +207,10 @@ end
 
 local before_step = time_before_step()
 if before_step then
+  redis.call('ZREM', delayed, '')
   redis.call('ZREM', held, '')
   shift_leases({leases, task_leases}, before_step)
-  shift_held(before_step)
+  shift_delayed(before_step)
 end
 local count, version, held_reply = read_control(KEYS[16])
 local cancelled, lost = split_cancelled(find_lost())
