@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import warnings
@@ -97,6 +98,7 @@ def test_a_process_that_was_forked_leaves_the_subscription_to_its_parent(telling
     with waiting(lambda: result(task_id, wait=-1)) as found:
         wait_for_waiting(1)
         parents = waits()
+        gc.disable()  # in the child it would close the connection of this thread to MySQL
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             pid = os.fork()  # beside a thread
@@ -104,6 +106,7 @@ def test_a_process_that_was_forked_leaves_the_subscription_to_its_parent(telling
             is_new = waits() is not parents and not Told.subscriptions
             parents.shared.drop()
             os._exit(0 if is_new else 1)
+        gc.enable()
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
         assert subscribers(telling, kind) == 1
         run_once(telling)
