@@ -28,6 +28,15 @@ def take(broker, limit=99):
     return [each.payload.decode() for each in broker.dequeue(limit, wait=0)]
 
 
+def set_clock_back(broker, *names):
+    """Leave what an hour back leaves: times of these sets, and of the last lease, an hour ahead."""
+    hour, client, clock = 3600 * 1_000_000, broker.connection, key_of("clock")
+    client.set(clock, int(client.get(clock)) + hour)
+    for key in map(key_of, names):
+        for number in client.zrange(key, 0, -1):
+            client.zincrby(key, hour if number.isdigit() else 0, number)
+
+
 def test_higher_priorities_come_first_and_plain_tasks_count_as_zero(broker):
     add(broker, "low", priority=-1)
     broker.enqueue_many(["plain 1", "plain 2"])
@@ -124,13 +133,7 @@ def test_a_lease_ends_in_time_although_the_server_s_clock_was_set_back(broker, s
     add(broker, "later", delay=7200)
     add(broker, "soon", delay=20)
     broker.dequeue(wait=0)
-    hour, client = 3600 * 1_000_000, broker.connection
-    leases, delayed, clock = map(key_of, ("task_leases", "delayed", "clock"))
-    # What an hour back leaves: times that are an hour ahead.
-    client.set(clock, int(client.get(clock)) + hour)
-    for key in (leases, delayed):
-        for number in client.zrange(key, 0, -1):
-            client.zincrby(key, hour if number.isdigit() else 0, number)
+    set_clock_back(broker, "task_leases", "delayed")
     broker._has_tasks = script == "take_tasks"
 
     assert take(broker) == []
@@ -150,16 +153,11 @@ def test_a_task_behind_another_comes_after_it_although_the_server_s_clock_was_se
     broker.dequeue(2, wait=0)
     add(broker, "second", unique=KEY, is_successor=True)
     add(broker, "later", unique=other, is_successor=True, delay=7200)
-    hour, client = 3600 * 1_000_000, broker.connection
-    leases, held, clock = map(key_of, ("task_leases", "held", "clock"))
-    # What an hour back leaves: times that are an hour ahead.
-    client.set(clock, int(client.get(clock)) + hour)
-    for key in (leases, held):
-        for number in client.zrange(key, 0, -1):
-            client.zincrby(key, hour if number.isdigit() else 0, number)
+    set_clock_back(broker, "task_leases", "held")
     broker._has_tasks = script == "take_tasks"
     assert take(broker) == []
 
+    client, leases = broker.connection, key_of("task_leases")
     for number in client.zrange(leases, 0, -1):
         if number.isdigit():
             client.zadd(leases, {number: 1})

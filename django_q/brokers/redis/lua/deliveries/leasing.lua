@@ -3,6 +3,15 @@
 local limit, lease = tonumber(ARGV[1]), tonumber(ARGV[2])
 local deadline = string.format('%.0f', now + lease)
 
+-- Make what a set has from a time on until a lease after `last` earlier, as the clock was set back.
+local function shift_times(set, from, last)
+  local ends = redis.call('ZRANGEBYSCORE', set, from, last + lease, 'WITHSCORES')
+  for i = 1, #ends, 2 do
+    local shifted = string.format('%.0f', tonumber(ends[i + 1]) - (last - now))
+    redis.call('ZADD', set, shifted, ends[i])
+  end
+end
+
 -- Called when the server's clock was set back: leases would last longer by as much. A payload that
 -- is delayed further keeps its time by the clock, and so does a lease that ends in time as it is:
 -- it may have been extended since.
@@ -10,13 +19,7 @@ local function shift_leases(sets, last)
   for _, set in ipairs(sets) do redis.call('ZREM', set, '') end
   for _, set in ipairs(sets) do redis.call('ZADD', set, 'NX', 'inf', PLACEHOLDER_MEMBER) end
   save_clock()
-  for _, set in ipairs(sets) do
-    local ends = redis.call('ZRANGEBYSCORE', set, now + lease, last + lease, 'WITHSCORES')
-    for i = 1, #ends, 2 do
-      local shifted = string.format('%.0f', tonumber(ends[i + 1]) - (last - now))
-      redis.call('ZADD', set, shifted, ends[i])
-    end
-  end
+  for _, set in ipairs(sets) do shift_times(set, now + lease, last) end
 end
 
 -- Return the time before the server's clock was set back; nothing where it was not.

@@ -182,12 +182,7 @@ end
 -- Called when the server's clock was set back: what is due, or is soon, would be so only when the
 -- clock is where it was. That is what waits for a retry, or for the end of another task.
 local function shift_delayed(last)
-  for _, set in ipairs({delayed, held}) do
-    local due = redis.call('ZRANGEBYSCORE', set, now, last + lease, 'WITHSCORES')
-    for i = 1, #due, 2 do
-      redis.call('ZADD', set, string.format('%.0f', tonumber(due[i + 1]) - (last - now)), due[i])
-    end
-  end
+  for _, set in ipairs({delayed, held}) do shift_times(set, now, last) end
 end
 
 -- Let the next take look again when there may be more. Returns the microseconds until then.
