@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.faults.invariants import TaskRun, Trace
-from tests.faults.pauses import Pauses
+from tests.faults.pauses import IN_HAND, Pauses
 from tests.waiting import comes
 
 
@@ -37,7 +37,8 @@ class Queue:
 
 def made(queue: Queue, begins: float | None = 0.5) -> Pauses:
     """Make the pauses of a run."""
-    run = SimpleNamespace(producing=queue, broker=queue, quietly=comes, has_lapsed=False)
+    run = SimpleNamespace(producing=queue, broker=queue, quietly=comes, clusters=["one"])
+    run.has_lapsed = False
     pauses = Pauses(random.Random(1), run)
     pauses.begins = begins
     return pauses
@@ -86,3 +87,13 @@ def test_more_than_what_was_in_hand_is_named(began):
 
     found = ["begun though the queue was paused: 8, 7 were in hand"]
     assert list(pauses.violations(trace)) == (found if began > 7 else [])
+
+
+@pytest.mark.parametrize("began", [IN_HAND, IN_HAND + 1])
+def test_where_leases_have_ended_early_no_more_than_a_cluster_may_hold_begins(began):
+    pauses, trace = made(Queue()), Trace()
+    pauses.run.has_lapsed, pauses.stands = True, (5.0, 6.0)
+    for number in range(began):
+        trace.runs[number].append(TaskRun(number, 7, 5.5, 5.6))
+
+    assert bool(list(pauses.violations(trace))) == (began > IN_HAND)
